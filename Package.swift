@@ -1,0 +1,126 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+extension Target.Dependency {
+    static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
+    static let asyncHTTPClient = product(name: "AsyncHTTPClient", package: "async-http-client")
+    static let crypto = product(name: "Crypto", package: "swift-crypto")
+    static let cryptoExtras = product(name: "CryptoExtras", package: "swift-crypto")
+    static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let logging = product(name: "Logging", package: "swift-log")
+    static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
+    static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
+    static let x509 = product(name: "X509", package: "swift-certificates")
+    static let yams = product(name: "Yams", package: "Yams")
+}
+
+/// A module of the product. Which module may import which is fixed in the architecture and held by LayeringTests.
+func module(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(of name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: strict)
+}
+
+let values: [Target.Dependency] = ["Encoding", "Cryptography", "Primitives"]
+
+let package = Package(
+    name: "edgeproof",
+    products: [
+        .executable(name: "chaind", targets: ["chaind"]),
+        .executable(name: "chain-cli", targets: ["chain-cli"]),
+        .executable(name: "chain-worker", targets: ["chain-worker"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+    ],
+    targets: [
+        // Layer 0: values
+        module("Encoding", []),
+        module("Cryptography", ["Encoding", .crypto, .cryptoExtras]),
+        module("Primitives", ["Encoding", "Cryptography"]),
+
+        // Layer 1: pure
+        module("Consensus", values),
+        module("Mempool", values),
+        module("StateTree", values),
+        module("WebAssembly", []),
+        module("Ledger", values + ["WebAssembly"]),
+        module("Audit", values + ["StateTree"]),
+        module("Tensor", []),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        module("Training", values + ["Tensor", "CZlib"]),
+
+        // Layer 2: input and output
+        .systemLibrary(name: "CLevelDB", providers: [.apt(["libleveldb-dev"])]),
+        module("Storage", values + ["CLevelDB"]),
+        module("KeyFiles", ["Encoding", "Cryptography"]),
+        module("PeerNetwork", values + [.nioCore, .nioPosix, .nioSSL, .x509, .crypto, .logging]),
+        module("APIModel", values),
+        module("NodeAPI", values + ["APIModel", .hummingbird, .logging]),
+        module("ChainClient", values + ["APIModel", .asyncHTTPClient, .nioCore, .logging]),
+
+        // Layer 3: composed
+        module(
+            "Node",
+            values + [
+                "Consensus", "Mempool", "StateTree", "Ledger", "Audit", "Storage", "KeyFiles", "PeerNetwork", "NodeAPI",
+                .logging,
+            ]),
+        module(
+            "WorkerRuntime",
+            values + ["Tensor", "Training", "Audit", "ChainClient", "KeyFiles", .hummingbird, .asyncHTTPClient, .logging]),
+
+        module("LocalNetwork", values + ["KeyFiles", "Node"]),
+
+        // Layer 4: programs
+        program("chaind", values + ["Node", "LocalNetwork", "KeyFiles", .argumentParser, .logging]),
+        program("chain-cli", ["ChainClient", "Audit", "KeyFiles", "APIModel", .argumentParser, .yams] + values),
+        program(
+            "chain-worker", values + ["WorkerRuntime", "Training", "ChainClient", "KeyFiles", .argumentParser]),
+        program(
+            "edgeproof-demo", values + ["LocalNetwork", "ChainClient", "KeyFiles", "Node", .argumentParser]),
+
+        // Tests
+        tests(of: "Encoding", ["Encoding"]),
+        tests(of: "Cryptography", ["Encoding", "Cryptography"]),
+        tests(of: "Primitives", values),
+        tests(of: "Consensus", values + ["Consensus"]),
+        tests(of: "Mempool", values + ["Mempool"]),
+        tests(of: "StateTree", values + ["StateTree"]),
+        tests(of: "WebAssembly", ["WebAssembly"]),
+        tests(of: "Contracts", values + ["WebAssembly"]),
+        tests(of: "Ledger", values + ["Ledger", "WebAssembly"]),
+        tests(of: "Audit", values + ["StateTree", "Audit"]),
+        tests(of: "Tensor", ["Tensor"]),
+        tests(of: "Training", values + ["Tensor", "Training"]),
+        tests(of: "Storage", values + ["Storage"]),
+        tests(of: "KeyFiles", ["Encoding", "Cryptography", "KeyFiles"]),
+        tests(of: "PeerNetwork", values + ["PeerNetwork", .nioCore, .nioPosix, .nioSSL, .logging]),
+        tests(of: "NodeAPI", values + ["NodeAPI", "APIModel", "ChainClient", .hummingbird, .asyncHTTPClient, .logging]),
+        tests(of: "ChainClient", values + ["ChainClient", "APIModel"]),
+        tests(of: "Layering", []),
+        tests(
+            of: "EndToEnd",
+            values + [
+                "ChainClient", "KeyFiles", "LocalNetwork", "Node", "Storage", .asyncHTTPClient, "chaind", "chain-cli",
+                "chain-worker",
+            ]),
+    ]
+)

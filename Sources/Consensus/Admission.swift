@@ -1,0 +1,124 @@
+import Primitives
+
+extension Simplex {
+    /// Rule 10. What is refused changes nothing.
+    mutating func receive(_ message: ConsensusMessage, from peer: Peer) {
+        guard message.epoch == configuration.epoch else {
+            if message.epoch > configuration.epoch { outbox.emit(.epochAhead(message.epoch, peer)) }
+            return
+        }
+        switch message {
+        case .notarizeVote(let vote): receive(vote, from: peer)
+        case .nullifyVote(let vote): receive(vote, from: peer)
+        case .finalizeVote(let vote): receive(vote, from: peer)
+        case .notarization(let certificate): receive(certificate, from: peer)
+        case .nullification(let certificate): receive(certificate, from: peer)
+        case .finalization(let certificate): receive(certificate, from: peer)
+        case .wantCertificates(_, let from, let through): answer(from: from, through: through, to: peer)
+        }
+    }
+
+    private mutating func receive(_ vote: Vote<Proposal>, from peer: Peer) {
+        let proposal = vote.subject
+        let isLeaders = vote.signer == configuration.leaders.leader(of: proposal.view)
+        switch admit(vote, \.notarizeVotes, from: peer) {
+        case .new:
+            if isLeaders, slots[proposal.view]?.proposal == nil { slots[proposal.view]?.proposal = proposal }
+            formNotarization(of: proposal)
+            noticeUse()
+        case .contradicting where isLeaders && !rules.notarizeOnce:
+            slots[proposal.view]?.proposal = proposal
+            slots[proposal.view]?.check = .notAsked
+        case .contradicting, .repeated, .refused: break
+        }
+    }
+
+    private mutating func receive(_ vote: Vote<Nullify>, from peer: Peer) {
+        let admission = admit(vote, \.nullifyVotes, from: peer)
+        if admission == .new {
+            formNullification(of: vote.subject)
+            noticeUse()
+        }
+        // A vote sent again, or for a view long left, is of a peer that waits there.
+        if peer == .masternode(vote.signer), admission == .repeated || vote.subject.view.next < view {
+            bringForward(peer, stuckIn: vote.subject.view)
+        }
+    }
+
+    private mutating func receive(_ vote: Vote<Finalize>, from peer: Peer) {
+        if admit(vote, \.finalizeVotes, from: peer) == .new { formFinalization(of: vote.subject) }
+    }
+
+    private enum Admission {
+        /// Kept.
+        case new
+        /// Held already.
+        case repeated
+        /// Genuine, and at odds with one that is held.
+        case contradicting
+        case refused
+    }
+
+    /// Rule 10: sender is signer; in the window; one vote of each kind for each signer and view.
+    private mutating func admit<Subject>(
+        _ vote: Vote<Subject>, _ tray: WritableKeyPath<Slot, VoteTray<Subject>>, from peer: Peer
+    ) -> Admission {
+        guard peer == .masternode(vote.signer), vote.signer != me, let member = configuration.set.member(vote.signer)
+        else {
+            outbox.emit(.misbehaviour(.notTheSigner, by: peer))
+            return .refused
+        }
+        let view = vote.subject.view
+        guard view > final.block.view, view.advanced(by: configuration.viewWindow) >= self.view,
+            view <= self.view.advanced(by: configuration.viewWindow)
+        else { return .refused }
+        let slot = slots[view]
+        let held = slot?[keyPath: tray].vote(of: vote.signer)
+        if let held, held.subject == vote.subject { return .repeated }
+        // Once accused, a signer has nothing more to say in this view: its contradictions cost no more checks.
+        if held != nil, slot?.accused.contains(vote.signer) == true, rules.notarizeOnce { return .refused }
+        guard
+            !rules.checkSignatures
+                || vote.isGenuine(of: member, genesis: configuration.genesis, verifier: verifier)
+        else {
+            outbox.emit(.misbehaviour(.wrongSignature, by: peer))
+            return .refused
+        }
+        if let held {
+            accuse(Evidence.between(held, vote))
+            return .contradicting
+        }
+        keep(vote, tray)
+        return .new
+    }
+
+    /// Keeps a genuine vote, the signer's first of its kind in the view, and looks whether another kind contradicts it.
+    mutating func keep<Subject>(_ vote: Vote<Subject>, _ tray: WritableKeyPath<Slot, VoteTray<Subject>>) {
+        let view = vote.subject.view
+        slots[view, default: Slot()][keyPath: tray].insert(vote)
+        guard Subject.self != Proposal.self, let slot = slots[view],
+            let nullify = slot.nullifyVotes.vote(of: vote.signer),
+            let finalize = slot.finalizeVotes.vote(of: vote.signer)
+        else { return }
+        accuse(Evidence(nullify, finalize))
+    }
+
+    /// Rule 8: tells of a contradiction once for each signer and view.
+    mutating func accuse(_ evidence: Evidence?) {
+        guard rules.keepEvidence, let evidence, evidence.signer != me,
+            slots[evidence.view, default: Slot()].accused.insert(evidence.signer).inserted
+        else { return }
+        outbox.emit(.evidence(evidence))
+    }
+}
+
+extension Evidence {
+    /// Nil where the two don't contradict each other.
+    static func between<Subject>(_ first: Vote<Subject>, _ second: Vote<Subject>) -> Evidence? {
+        switch (first, second) {
+        case (let first as Vote<Proposal>, let second as Vote<Proposal>): Evidence(first, second)
+        case (let first as Vote<Finalize>, let second as Vote<Finalize>): Evidence(first, second)
+        default: nil
+        }
+    }
+}

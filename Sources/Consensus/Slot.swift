@@ -1,0 +1,106 @@
+import Primitives
+
+/// What is known of one view above the last finalised one.
+struct Slot: Sendable {
+    /// The leader's first proposal (rule 3).
+    var proposal: Proposal?
+    var check = BodyCheck.notAsked
+    var notarization: Notarization?
+    var nullification: Nullification?
+    var own = OwnVotes()
+    var notarizeVotes = VoteTray<Proposal>()
+    var nullifyVotes = VoteTray<Nullify>()
+    var finalizeVotes = VoteTray<Finalize>()
+    /// Signers whose contradiction in this view was told already.
+    var accused: Set<UInt16> = []
+
+    /// How far the application is with the leader's proposal.
+    enum BodyCheck: Sendable {
+        case notAsked, asked, invalid
+    }
+
+    /// Votes of views long left are of no more use; certificates and own votes are.
+    mutating func dropVotes() {
+        notarizeVotes = VoteTray()
+        nullifyVotes = VoteTray()
+        finalizeVotes = VoteTray()
+        accused = []
+    }
+}
+
+/// This node's votes in one view: at most one of each kind, and never both nullify and finalize.
+struct OwnVotes: Sendable {
+    var notarize: Vote<Proposal>?
+    var nullify: Vote<Nullify>?
+    var finalize: Vote<Finalize>?
+}
+
+/// The votes of one kind in one view: one for each signer, so at most as many as the set has members.
+struct VoteTray<Subject: VoteSubject>: Sendable {
+    /// Ascending by signer.
+    private var votes: [Vote<Subject>] = []
+
+    var count: Int { votes.count }
+
+    func vote(of signer: UInt16) -> Vote<Subject>? {
+        let place = position(of: signer)
+        return place < votes.count && votes[place].signer == signer ? votes[place] : nil
+    }
+
+    func votes(on subject: Subject) -> [Vote<Subject>] { votes.filter { $0.subject == subject } }
+
+    /// Keeps the first vote of each signer.
+    mutating func insert(_ vote: Vote<Subject>) {
+        let place = position(of: vote.signer)
+        guard place == votes.count || votes[place].signer != vote.signer else { return }
+        votes.insert(vote, at: place)
+    }
+
+    /// Where the signer's vote is, or would be.
+    private func position(of signer: UInt16) -> Int {
+        var (low, high) = (0, votes.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if votes[middle].signer < signer { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
+/// The certificate by which a view was entered: of the view before.
+enum EntryCertificate: Sendable {
+    case notarization(Notarization)
+    case nullification(Nullification)
+    case finalization(Finalization)
+
+    var message: ConsensusMessage {
+        switch self {
+        case .notarization(let certificate): .notarization(certificate)
+        case .nullification(let certificate): .nullification(certificate)
+        case .finalization(let certificate): .finalization(certificate)
+        }
+    }
+}
+
+/// The last finalised block, with what proves it.
+struct FinalTip: Sendable {
+    var block: BlockReference
+    /// What a block on top of it carries.
+    var proof: ParentCertificate
+    /// Nil only for the block on which the epoch starts.
+    var finalization: Finalization?
+    /// False while the host has not been told: the journal was ahead of the host's floor.
+    var isDelivered: Bool
+
+    init(_ floor: Floor) {
+        block = floor.block
+        proof = floor.proof
+        finalization = floor.finalization
+        isDelivered = true
+    }
+
+    init(_ finalization: Finalization, isDelivered: Bool) {
+        self.init(.finalized(finalization))
+        self.isDelivered = isDelivered
+    }
+}

@@ -1,0 +1,273 @@
+import Cryptography
+import Primitives
+import WebAssembly
+
+/// The host of one contract call: answers its imports.
+///
+/// Every function charges before it works, in proportion to the bytes it will touch, and bounds every length that the
+/// contract gives.
+final class ContractFrame: HostFunctions {
+    let call: ContractCall
+    let executor: Executor
+    private(set) var returned: [UInt8] = []
+    /// The state became unreadable during the call.
+    private(set) var failure: LedgerError?
+
+    static let longestKey: UInt32 = 64
+    static let longestValue: UInt32 = 32_768
+
+    private var contract: Account { call.service.contract }
+    private var overlay: Overlay { executor.overlay }
+    private var parameters: Parameters { executor.parameters }
+
+    init(_ call: ContractCall, executor: Executor) {
+        self.call = call
+        self.executor = executor
+    }
+
+    func call(_ function: Int, _ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64? {
+        guard let function = HostFunction(rawValue: function) else { throw refusal("unknown host function") }
+        if call.readOnly, function.changesState { throw refusal("a query cannot use \(function.name)") }
+        switch function {
+        case .context: try writeContext(arguments, context)
+        case .input: try copyInput(arguments, context)
+        case .storageGet: return try storageGet(arguments, context)
+        case .storageSet: try storageSet(arguments, context)
+        case .storageRemove: try storageRemove(arguments, context)
+        case .transfer: return try transfer(arguments, context)
+        case .emit: try emit(arguments, context)
+        case .verdict: return try verdict(arguments, context)
+        case .sha256: try sha256(arguments, context)
+        case .ed25519Verify: return try verifySignature(arguments, context)
+        case .randomness: try writeRandomness(arguments, context)
+        case .schedule: return try schedule(arguments, context)
+        case .call: return try callService(arguments, context)
+        case .returnData: try takeReturnData(arguments, context)
+        case .fail: throw try failed(arguments, context)
+        case .log: try log(arguments, context)
+        }
+        return nil
+    }
+
+    // MARK: The call
+
+    private func writeContext(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
+        try context.chargeGas(parameters.storageGas().addingSaturating(HostGas.copy(ContextBlock.byteCount)))
+        let balance = try reading { () throws(LedgerError) in try overlay.account(contract).balance }
+        let block = ContextBlock.encode(
+            call, height: executor.height, time: executor.time, balance: balance, gasLeft: context.gasLeft)
+        try context.writeMemory(block, at: try arguments.i32(0))
+    }
+
+    private func copyInput(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
+        let offset = Int(try arguments.i32(1))
+        let count = Int(try arguments.i32(2))
+        try context.chargeGas(HostGas.copy(count))
+        guard offset <= call.input.count, count <= call.input.count - offset else {
+            throw refusal("input has \(call.input.count) bytes; \(count) from \(offset) on were asked for")
+        }
+        try context.writeMemory(call.input[offset..<offset + count], at: try arguments.i32(0))
+    }
+
+    private func takeReturnData(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
+        let count = try arguments.i32(1)
+        try context.chargeGas(HostGas.copy(Int(count)))
+        returned = try bytes(context, arguments, 0, limit: UInt32(ChainLimits.returnDataBytes), "return data")
+    }
+
+    private func failed(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> Trap {
+        let text = try bytes(context, arguments, 0, limit: UInt32(ChainLimits.failureMessageBytes), "failure message")
+        return refusal(String(decoding: text, as: UTF8.self))
+    }
+
+    private func log(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
+        let count = min(try arguments.i32(1), UInt32(ContractLog.longestText))
+        try context.chargeGas(UInt64(count))
+        executor.log(try context.readMemory(at: try arguments.i32(0), count: count), of: contract)
+    }
+
+    // MARK: Storage
+
+    private func storageGet(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
+        try context.chargeGas(parameters.storageGas())
+        let key = try storageKey(context, arguments)
+        guard let value = try reading({ () throws(LedgerError) in try overlay.value(key) }) else { return minusOne }
+        try context.chargeGas(HostGas.copy(value.count))
+        let copied = min(value.count, Int(try arguments.i32(3)))
+        try context.writeMemory(value.prefix(copied), at: try arguments.i32(2))
+        return UInt64(value.count)
+    }
+
+    private func storageSet(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
+        let size = Int(try arguments.i32(1)) + Int(try arguments.i32(3))
+        try context.chargeGas(parameters.storageGas(bytes: size))
+        let key = try storageKey(context, arguments)
+        overlay.set(key, try bytes(context, arguments, 2, limit: Self.longestValue, "storage value"))
+    }
+
+    private func storageRemove(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
+        try context.chargeGas(parameters.storageGas())
+        overlay.set(try storageKey(context, arguments), nil)
+    }
+
+    /// An empty key is the chain's own (``StateKey/counters(_:)``).
+    private func storageKey(_ context: HostContext, _ arguments: HostArguments) throws(Trap) -> StateKey {
+        let key = try bytes(context, arguments, 0, limit: Self.longestKey, "storage key")
+        guard !key.isEmpty else { throw refusal("a storage key is empty") }
+        return .storage(contract, key)
+    }
+
+    // MARK: Money, events, verdicts
+
+    private func transfer(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
+        try context.chargeGas(parameters.storageGas(accesses: HostGas.transferAccesses))
+        let recipient = try account(context, try arguments.i32(0))
+        let amount = try amount(context, try arguments.i32(1))
+        let paid = try reading { () throws(LedgerError) in
+            try executor.move(amount, from: contract, to: recipient)
+        }
+        return paid ? 0 : 1
+    }
+
+    private func emit(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
+        let size = UInt64(try arguments.i32(1)) + UInt64(try arguments.i32(3))
+        try context.chargeGas(parameters.storageGas().addingSaturating(size.multipliedSaturating(by: parameters.gasPerDataByte)))
+        let topic = try bytes(context, arguments, 0, limit: UInt32(ChainLimits.eventTopicBytes), "event topic")
+        let data = try bytes(context, arguments, 2, limit: UInt32(ChainLimits.eventDataBytes), "event data")
+        guard overlay.events.count < ChainLimits.eventsPerReceipt,
+            let event = Event(contract: contract, topic: topic, data: data)
+        else { throw refusal("more than \(ChainLimits.eventsPerReceipt) events in one receipt") }
+        overlay.emit(event)
+    }
+
+    private func verdict(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
+        try context.chargeGas(
+            parameters.storageGas(accesses: HostGas.verdictAccesses, bytes: HostGas.verdictBytes))
+        guard let role = UInt8(exactly: try arguments.i32(1)).flatMap(Role.init(rawValue:)) else {
+            throw refusal("there is no role \(try arguments.i32(1))")
+        }
+        guard let kind = UInt8(exactly: try arguments.i32(2)).flatMap(Finding.Kind.init(rawValue:)) else {
+            throw refusal("there is no kind of finding \(try arguments.i32(2))")
+        }
+        let weight = Int64(bitPattern: try arguments.i64(3))
+        guard weight >= 0 else { throw refusal("a verdict's weight is negative") }
+        let verdict = Verdict(
+            account: try account(context, try arguments.i32(0)), role: role, kind: kind,
+            weight: UInt64(bitPattern: weight))
+        let counted = try reading { () throws(LedgerError) in try executor.judge(verdict, by: call.service) }
+        return counted ? 0 : 1
+    }
+
+    // MARK: Cryptography
+
+    private func sha256(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
+        let count = try arguments.i32(1)
+        try context.chargeGas(HostGas.hash + UInt64(count) * HostGas.perHashedByte)
+        let digest = Digest(sha256: try context.readMemory(at: try arguments.i32(0), count: count))
+        try context.writeMemory(digest.bytes, at: try arguments.i32(2))
+    }
+
+    private func verifySignature(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
+        let count = try arguments.i32(3)
+        try context.chargeGas(
+            parameters.gasPerSignatureCheck.addingSaturating(HostGas.hash + UInt64(count) * HostGas.perHashedByte))
+        let key = try context.readMemory(at: try arguments.i32(0), count: 32)
+        let signature = try context.readMemory(at: try arguments.i32(1), count: UInt32(Signature.byteCount))
+        let message = try context.readMemory(at: try arguments.i32(2), count: count)
+        guard let key = PublicKey(key), let signature = Signature(signature) else { return 0 }
+        return key.isValid(signature, message: message) ? 1 : 0
+    }
+
+    private func writeRandomness(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
+        try context.chargeGas(parameters.storageGas())
+        try context.writeMemory(executor.randomness.bytes, at: try arguments.i32(0))
+    }
+
+    // MARK: Calls
+
+    private func schedule(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
+        let size = Int(try arguments.i32(3))
+        try context.chargeGas(parameters.storageGas(accesses: HostGas.scheduleAccesses, bytes: size))
+        let data = try bytes(context, arguments, 2, limit: UInt32(ScheduledCall.longestData), "scheduled data")
+        let entry = try arguments.i32(1)
+        // The parameter is signed: what is below 0 lies in the past.
+        let due = Time(UInt64(max(0, Int64(bitPattern: try arguments.i64(0)))))
+        let number = try reading { () throws(LedgerError) in
+            try executor.schedule(contract: contract, entry: entry, data: data, time: due)
+        }
+        return number ?? UInt64.max
+    }
+
+    /// Calls another service's contract with at most 63/64 of the gas, so that this one can still handle a failure.
+    private func callService(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
+        let dataCount = try arguments.i32(4)
+        try context.chargeGas(
+            parameters.storageGas(accesses: HostGas.transferAccesses).addingSaturating(HostGas.copy(Int(dataCount))))
+        let name = try bytes(context, arguments, 0, limit: UInt32(ChainLimits.labelBytes), "service name")
+        let data = try bytes(context, arguments, 3, limit: UInt32(ChainLimits.transactionDataBytes), "call data")
+        let value = try amount(context, try arguments.i32(5))
+        let actionId = try arguments.i32(2)
+        if call.readOnly, value > 0 { throw refusal("a query cannot move money") }
+        let service: ServiceRecord? = try reading { () throws(LedgerError) in
+            try overlay.value(.service(ServiceId(unchecked: name)))
+        }
+        guard let service else { return minusOne }
+
+        let savepoint = overlay.savepoint()
+        let paid = try reading { () throws(LedgerError) in
+            try executor.move(value, from: contract, to: service.contract)
+        }
+        guard paid else { return minusOne }
+        let nested = ContractCall(
+            service: service, entry: .action, kind: .contract, caller: contract, value: value, actionId: actionId,
+            postId: [], input: data, readOnly: call.readOnly)
+        let limit = context.gasLeft - context.gasLeft / 64
+        let result = try reading { () throws(LedgerError) in try executor.invoke(nested, gasLimit: limit) }
+        try context.chargeGas(result.gasUsed)
+        switch result.outcome {
+        case .failed:
+            overlay.rollBack(to: savepoint)
+            return minusOne
+        case .returned(let reply):
+            let copied = min(reply.count, Int(try arguments.i32(7)))
+            try context.chargeGas(HostGas.copy(copied))
+            try context.writeMemory(reply.prefix(copied), at: try arguments.i32(6))
+            return UInt64(reply.count)
+        }
+    }
+
+    // MARK: Helpers
+
+    /// -1 as the bits of an i32 result.
+    private var minusOne: UInt64 { UInt64(UInt32.max) }
+
+    /// Bytes that the arguments `index` (pointer) and `index + 1` (length) name.
+    private func bytes(
+        _ context: HostContext, _ arguments: HostArguments, _ index: Int, limit: UInt32, _ what: String
+    ) throws(Trap) -> [UInt8] {
+        let count = try arguments.i32(index + 1)
+        guard count <= limit else { throw refusal("\(what) of \(count) bytes; at most \(limit) are allowed") }
+        return try context.readMemory(at: try arguments.i32(index), count: count)
+    }
+
+    private func account(_ context: HostContext, _ pointer: UInt32) throws(Trap) -> Account {
+        guard let account = Account(try context.readMemory(at: pointer, count: 32)) else {
+            throw .memoryOutOfBounds
+        }
+        return account
+    }
+
+    private func amount(_ context: HostContext, _ pointer: UInt32) throws(Trap) -> UInt128 {
+        try context.readMemory(at: pointer, count: 16).reversed().reduce(0) { $0 << 8 | UInt128($1) }
+    }
+
+    private func refusal(_ message: String) -> Trap { .hostFailed(code: 1, message: message) }
+
+    /// Runs what reads the state; an unreadable one ends the call and then the whole execution.
+    private func reading<Value>(_ body: () throws(LedgerError) -> Value) throws(Trap) -> Value {
+        do { return try body() } catch {
+            failure = error
+            throw refusal(error.description)
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Encoding
+import Primitives
+
+/// Rules that a transaction keeps or breaks by itself, whatever the state.
+struct Form {
+    let parameters: Parameters
+
+    /// - Parameter byteCount: of the encoded signed transaction.
+    func refusal(of transaction: Transaction, byteCount: Int) -> Refusal? {
+        guard byteCount <= ChainLimits.transactionBytes else {
+            return .oversize(bytes: byteCount, limit: ChainLimits.transactionBytes)
+        }
+        if let refusal = actionRefusal(transaction) { return refusal }
+        let needed = parameters.intrinsicGas(dataBytes: transaction.data.count)
+        guard transaction.gasLimit >= needed else { return .gasLimitTooLow(transaction.gasLimit, needed: needed) }
+        guard transaction.gasLimit <= parameters.transactionGas else {
+            return .gasLimitTooHigh(transaction.gasLimit, limit: parameters.transactionGas)
+        }
+        return nil
+    }
+
+    private func actionRefusal(_ transaction: Transaction) -> Refusal? {
+        let action = transaction.actionId
+        switch action.range {
+        case .invalid, .reserved: return .noSuchAction(action)
+        case .edgence, .contract: return nil
+        case .chain: break
+        }
+        guard transaction.serviceId == .chain else { return .chainActionElsewhere(action, transaction.serviceId) }
+        do {
+            switch action {
+            case .transfer: _ = try Transfer(borsh: transaction.data)
+            case .registerService: _ = try RegisterService(borsh: transaction.data)
+            case .uploadContract: break
+            case .registerMasternode, .unregisterMasternode, .resumeMasternode, .reportEquivocation, .proposeChange,
+                .rotateKey:
+                return .notAvailable(action)
+            default: return .noSuchAction(action)
+            }
+        } catch {
+            return .malformedData(action, error.description)
+        }
+        return nil
+    }
+}
+
+/// Rules about time: `validUntil` bounds how long a transaction can wait.
+extension Parameters {
+    func timeRefusal(of transaction: Transaction, at time: Time) -> Refusal? {
+        guard transaction.validUntil >= time else { return .expired(validUntil: transaction.validUntil, now: time) }
+        let latest = time.advanced(by: validityMs)
+        guard transaction.validUntil <= latest else {
+            return .validTooLong(validUntil: transaction.validUntil, latest: latest)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,96 @@
+import Cryptography
+import Encoding
+import Primitives
+
+extension Ledger {
+    /// The state before the first block: balances, beacon tips, the initial randomness, supply, an empty schedule.
+    public func genesisState() -> StateDelta {
+        let credits = Credits(parameters)
+        var changes: [(key: StateKey, value: [UInt8]?)] = []
+        var supply: UInt128 = 0
+        for allocation in genesis.allocations {
+            // `Genesis` has checked that the sum fits.
+            supply &+= allocation.balance
+            let record = AccountRecord(
+                balance: allocation.balance, credits: credits.capacity(balance: allocation.balance),
+                creditTime: genesis.time)
+            changes.append((.account(allocation.account), record.borsh))
+        }
+        for member in genesis.masternodes.members {
+            changes.append((.beacon(member.consensusKey), member.beaconTip.borsh))
+        }
+        changes.append((.supply, supply.borsh))
+        changes.append((.randomness, genesis.initialRandomness.borsh))
+        changes.append((.height, Height.zero.borsh))
+        changes.append((.time, genesis.time.borsh))
+        changes.append((.schedule, ScheduleCounters().borsh))
+        changes.sort { $0.key < $1.key }
+        return StateDelta(changes: changes, history: [])
+    }
+}
+
+/// The chain's single values.
+extension StateKey {
+    /// Height of the block that the state is after.
+    public static let height = StateKey.chain("height")
+    /// Header time of that block.
+    public static let time = StateKey.chain("time")
+    /// R of that block.
+    public static let randomness = StateKey.chain("randomness")
+    /// u128: the sum of all balances.
+    public static let supply = StateKey.chain("supply")
+    /// ``ScheduleCounters``.
+    public static let schedule = StateKey.chain("schedule")
+    /// ``ContractCounters``: what the chain counts for a contract. Contracts' own keys have at least one byte, so
+    /// this one is out of their reach.
+    public static func counters(_ contract: Account) -> StateKey { storage(contract, []) }
+}
+
+/// Size of the schedule queue and the number that its next call gets.
+public struct ScheduleCounters: BorshCodable, Hashable, Sendable {
+    public var count: UInt64
+    public var nextNumber: UInt64
+
+    public init(count: UInt64 = 0, nextNumber: UInt64 = 0) {
+        self.count = count
+        self.nextNumber = nextNumber
+    }
+
+    public func encode(to encoder: inout BorshEncoder) {
+        encoder.integer(count)
+        encoder.integer(nextNumber)
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        count = try decoder.integer()
+        nextNumber = try decoder.integer()
+    }
+}
+
+/// What the chain counts for one contract.
+public struct ContractCounters: BorshCodable, Hashable, Sendable {
+    /// Its calls in the schedule queue.
+    public var queued: UInt32
+    /// Decay period that `weight` belongs to.
+    public var period: UInt64
+    /// Verdict weight spent in that period, in units of 2^-20.
+    public var weight: UInt64
+
+    public init(queued: UInt32 = 0, period: UInt64 = 0, weight: UInt64 = 0) {
+        self.queued = queued
+        self.period = period
+        self.weight = weight
+    }
+
+    public func encode(to encoder: inout BorshEncoder) {
+        encoder.integer(queued)
+        encoder.integer(period)
+        encoder.integer(weight)
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        queued = try decoder.integer()
+        period = try decoder.integer()
+        weight = try decoder.integer()
+    }
+}

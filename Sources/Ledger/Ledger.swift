@@ -1,0 +1,55 @@
+import Cryptography
+import Encoding
+import Primitives
+
+/// # Ledger
+///
+/// What blocks mean: which ones are valid on a state, and what executing them changes. It reads state through
+/// ``StateReader`` and gives back a ``StateDelta``, receipts and history entries; it stores nothing and computes no
+/// state root.
+///
+/// The module promises
+/// - **determinism**: the same block on the same state gives the same delta, receipts and gas on every machine, in
+///   the same order; no clock, no floating point, no order of a hash table enters;
+/// - **totality**: a valid block always executes; the only error is that of the reader (``LedgerError``). Whatever a
+///   transaction or a contract does, the worst is a failed receipt that changes sequence, credits and history alone;
+/// - **conservation**: execution moves money and neither makes nor burns any;
+/// - **validity apart from execution**: what contracts do never decides whether a block is valid. The rules look at
+///   the parent's state alone (``checkBody(_:parent:leader:state:certificateVerifier:isAuthorized:)``), and the
+///   proposer's selection and the admission to the pool share them.
+///
+/// A `Ledger` belongs to one chain. It is immutable but for its cache of parsed contracts, so copies may be used from
+/// any thread.
+public struct Ledger: Sendable {
+    public let genesis: Genesis
+    public let genesisHash: Digest
+    public let masternodeSetHash: Digest
+    let modules: ModuleCache
+
+    /// - Parameter cachedModules: how many parsed contracts stay in memory.
+    public init(genesis: Genesis, cachedModules: Int = 64) {
+        self.genesis = genesis
+        genesisHash = genesis.hash
+        masternodeSetHash = genesis.masternodes.hash
+        modules = ModuleCache(capacity: cachedModules)
+    }
+
+    public var parameters: Parameters { genesis.parameters }
+}
+
+/// Why the ledger cannot go on: the state could not be read, or what was read is not what the ledger wrote. Neither
+/// says anything about the block or transaction at hand.
+public enum LedgerError: Error, Equatable, Sendable, CustomStringConvertible {
+    case storage(String)
+    case corruptState(StateKey, String)
+    /// The block was not checked before it was executed: its proposer is no member of the set.
+    case unknownProposer(UInt16)
+
+    public var description: String {
+        switch self {
+        case .storage(let reason): "the state cannot be read: \(reason)"
+        case .corruptState(let key, let reason): "the state's value at \(key) is damaged: \(reason)"
+        case .unknownProposer(let index): "the block's proposer \(index) is no member of the masternode set"
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import Cryptography
+import Synchronization
+import WebAssembly
+
+/// Parsed contracts by the hash of their code, the least recently used ones dropped. What a call costs never depends
+/// on what is in here.
+final class ModuleCache: Sendable {
+    private struct Contents {
+        var modules: [Digest: (module: ContractModule, used: UInt64)] = [:]
+        var clock: UInt64 = 0
+    }
+
+    private let capacity: Int
+    private let contents = Mutex(Contents())
+
+    init(capacity: Int) { self.capacity = max(1, capacity) }
+
+    /// The module, parsed if it has to be. Two threads may parse the same one at a time; either result is kept.
+    func module(
+        _ hash: Digest, code: [UInt8]
+    ) throws(ContractModule.Problem) -> ContractModule {
+        if let known = find(hash) { return known }
+        let module = try ContractModule(checking: code)
+        contents.withLock { contents in
+            contents.clock += 1
+            contents.modules[hash] = (module, contents.clock)
+            if contents.modules.count > capacity,
+                let oldest = contents.modules.min(by: { $0.value.used < $1.value.used })?.key
+            {
+                contents.modules[oldest] = nil
+            }
+        }
+        return module
+    }
+
+    private func find(_ hash: Digest) -> ContractModule? {
+        contents.withLock { contents in
+            guard let entry = contents.modules[hash] else { return nil }
+            contents.clock += 1
+            contents.modules[hash] = (entry.module, contents.clock)
+            return entry.module
+        }
+    }
+}

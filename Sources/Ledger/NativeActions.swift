@@ -1,0 +1,78 @@
+import Cryptography
+import Encoding
+import Primitives
+
+/// The chain's own actions (architecture, section 2), under `serviceId = "chain"`.
+extension Executor {
+    /// Returns what a contract that ran on the way returned.
+    func performNative(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) -> [UInt8] {
+        switch transaction.actionId {
+        case .transfer:
+            try transfer(transaction, gas: &gas)
+            return []
+        case .uploadContract:
+            try uploadContract(transaction, gas: &gas)
+            return []
+        case .registerService:
+            return try registerService(transaction, gas: &gas)
+        default:
+            throw .failed(Refusal.notAvailable(transaction.actionId).description)
+        }
+    }
+
+    private func transfer(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
+        let data: Transfer = try decode(transaction)
+        try gas.charge(parameters.storageGas(accesses: HostGas.transferAccesses))
+        try pay(transaction.value, from: transaction.sender, to: data.recipient)
+    }
+
+    /// Stores a module under its SHA-256. The same module again is no failure: nobody has to ask whether it is there.
+    private func uploadContract(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
+        try refuseValue(of: transaction)
+        let code = transaction.data
+        try gas.charge(UInt64(code.count).multipliedSaturating(by: HostGas.perCheckedByte))
+        try gas.charge(parameters.storageGas())
+        let key = StateKey.code(Digest(sha256: code))
+        guard try value(key) == nil else { return }
+        try gas.charge(parameters.storageGas(bytes: code.count))
+        // Receipts are protocol, so they don't carry the words of this engine; admission says what is wrong.
+        guard (try? ContractModule(checking: code)) != nil else {
+            throw .failed("the data is no acceptable contract module")
+        }
+        overlay.set(key, code)
+    }
+
+    /// Registers a service: its name, its contract's account with the value as deposit, and the contract's `init`.
+    private func registerService(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) -> [UInt8] {
+        let data: RegisterService = try decode(transaction)
+        try gas.charge(parameters.storageGas(accesses: 4, bytes: 256))
+        guard !data.service.bytes.isEmpty else { throw .failed("a service needs a name") }
+        guard data.service != .chain else { throw .failed("'chain' is the chain's own name") }
+        guard try service(data.service) == nil else {
+            throw .failed("the service name '\(data.service)' is taken")
+        }
+        guard try value(.code(data.codeHash)) != nil else {
+            throw .failed("no contract with hash \(data.codeHash) is uploaded")
+        }
+        let contract = Account.contract(creator: transaction.sender, sequence: transaction.sequence)
+        let record = ServiceRecord(
+            service: data.service, contract: contract, owner: transaction.sender, codeHash: data.codeHash,
+            kind: data.kind, validator: data.validator, registeredAt: height)
+        overlay.set(.service(data.service), record)
+        overlay.set(.contract(contract), data.service)
+        try pay(transaction.value, from: transaction.sender, to: contract)
+        return try call(
+            record, entry: .initialise, kind: .initialise, caller: transaction.sender, value: transaction.value,
+            input: data.initData, gas: &gas)
+    }
+
+    private func refuseValue(of transaction: Transaction) throws(Halt) {
+        guard transaction.value == 0 else { throw .failed("\(transaction.actionId) takes no value") }
+    }
+
+    private func decode<Data: BorshDecodable>(_ transaction: Transaction) throws(Halt) -> Data {
+        do { return try Data(borsh: transaction.data) } catch {
+            throw .failed(Refusal.malformedData(transaction.actionId, error.description).description)
+        }
+    }
+}

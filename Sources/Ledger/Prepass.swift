@@ -1,0 +1,96 @@
+import Cryptography
+import Encoding
+import Primitives
+
+/// The rules about the transactions of one block, on the parent's state (architecture, section 3). The check of a
+/// block and the proposer's choice run the same code, so that what is chosen is always valid.
+///
+/// Services that the same block registers don't exist yet for these rules: an action from 256 on has to wait for the
+/// next block. The contract's own answer to it never matters here.
+struct Prepass {
+    private struct Sender {
+        var nextSequence: UInt64
+        var credits: UInt64
+        let record: AccountRecord
+    }
+
+    private let ledger: Ledger
+    private let state: any StateReader
+    private let time: Time
+    private let credits: Credits
+    private let form: Form
+    private var senders: [Account: Sender] = [:]
+    private var services: [ServiceId: Bool] = [:]
+    private(set) var gas: UInt64 = 0
+    private(set) var bytes: Int
+
+    /// - Parameter bytes: what the block has beside its transactions.
+    init(ledger: Ledger, state: any StateReader, time: Time, bytes: Int) {
+        self.ledger = ledger
+        self.state = state
+        self.time = time
+        self.bytes = bytes
+        credits = Credits(ledger.parameters)
+        form = Form(parameters: ledger.parameters)
+    }
+
+    enum Verdict {
+        case taken
+        case refused(Refusal)
+        /// The block would hold more than it may.
+        case full
+    }
+
+    /// Takes the transaction as the block's next one, or says why not and stays as it was. The signature is the
+    /// caller's to check.
+    mutating func add(_ transaction: Transaction, byteCount: Int) throws(LedgerError) -> Verdict {
+        let parameters = ledger.parameters
+        if let refusal = form.refusal(of: transaction, byteCount: byteCount) { return .refused(refusal) }
+        if let refusal = parameters.timeRefusal(of: transaction, at: time) { return .refused(refusal) }
+
+        var sender = try known(transaction.sender)
+        guard transaction.sequence == sender.nextSequence, sender.nextSequence < .max else {
+            return .refused(
+                transaction.sequence < sender.nextSequence
+                    ? .sequenceReused(transaction.sequence, next: sender.nextSequence)
+                    : .sequenceGap(transaction.sequence, next: sender.nextSequence))
+        }
+        if transaction.actionId.range == .contract, try !exists(transaction.serviceId) {
+            return .refused(.noSuchService(transaction.serviceId, transaction.actionId))
+        }
+        let needed = parameters.reservedCredits(transactionBytes: byteCount, gas: transaction.gasLimit)
+        guard needed <= sender.credits else {
+            return .refused(
+                .tooFewCredits(
+                    needed: needed, available: sender.credits,
+                    enoughAt: credits.time(of: needed, for: sender.record, at: time)))
+        }
+        let (newGas, overflow) = gas.addingReportingOverflow(transaction.gasLimit)
+        guard !overflow, newGas <= parameters.blockGas, byteCount <= Int(parameters.blockBytes) - bytes else {
+            return .full
+        }
+
+        sender.nextSequence += 1
+        sender.credits -= needed
+        senders[transaction.sender] = sender
+        gas = newGas
+        bytes += byteCount
+        return .taken
+    }
+
+    private mutating func known(_ account: Account) throws(LedgerError) -> Sender {
+        if let sender = senders[account] { return sender }
+        let record = try state.read(.account(account), as: AccountRecord.self) ?? AccountRecord()
+        let sender = Sender(
+            nextSequence: record.sequence, credits: credits.available(record, at: time), record: record)
+        senders[account] = sender
+        return sender
+    }
+
+    private mutating func exists(_ service: ServiceId) throws(LedgerError) -> Bool {
+        if let exists = services[service] { return exists }
+        let exists = try state.read(.service(service)) != nil
+        services[service] = exists
+        return exists
+    }
+}

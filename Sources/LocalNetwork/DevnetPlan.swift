@@ -1,0 +1,149 @@
+import Cryptography
+import Foundation
+import KeyFiles
+import Node
+import Primitives
+
+/// A network on loopback: a folder with one genesis, a home for each masternode, and keys of funded accounts.
+///
+/// ```
+/// genesis.json   passphrase   keys/NAME.json   node0/ node1/ ...
+/// ```
+public struct DevnetPlan: Sendable {
+    public let folder: URL
+    public let masternodes: Int
+    public let apiPorts: [Int]
+    public let peerPorts: [Int]
+
+    public static let defaultAccounts = ["alice", "bob"]
+    /// Smallest units that each account gets: a million coins of a million units.
+    public static let accountBalance: UInt128 = 1_000_000_000_000
+
+    public init(folder: URL, masternodes: Int, apiPorts: [Int], peerPorts: [Int]) {
+        self.folder = folder
+        self.masternodes = masternodes
+        self.apiPorts = apiPorts
+        self.peerPorts = peerPorts
+    }
+
+    public init(folder: URL, masternodes: Int, firstAPIPort: Int, firstPeerPort: Int) {
+        self.init(
+            folder: folder, masternodes: masternodes, apiPorts: (0..<masternodes).map { firstAPIPort + $0 },
+            peerPorts: (0..<masternodes).map { firstPeerPort + $0 })
+    }
+
+    public var genesisFile: URL { folder.appending(path: "genesis.json") }
+    public var passphraseFile: URL { folder.appending(path: "passphrase") }
+    public var keysFolder: URL { folder.appending(path: "keys", directoryHint: .isDirectory) }
+    public func home(_ index: Int) -> NodeHome { NodeHome(folder.appending(path: "node\(index)").path) }
+    public func apiURL(_ index: Int) -> String { "http://127.0.0.1:\(apiPorts[index])" }
+
+    /// The environment in which the product's programs find the network's keys.
+    public var environment: [String: String] {
+        [KeyFiles.passphraseFileVariable: passphraseFile.path, "EDGEPROOF_KEYS": keysFolder.path]
+    }
+
+    /// Takes the network that the folder holds, with these ports, or makes one.
+    ///
+    /// - Parameters:
+    ///   - accounts: names of the keys that the genesis funds.
+    ///   - parameters: of a new genesis.
+    /// - Throws: when the folder holds a network of another size.
+    public func prepare(
+        accounts: [String] = DevnetPlan.defaultAccounts, parameters: Parameters = Parameters(),
+        chainName: String = "edgeproof-devnet", progress: (String) -> Void = { _ in }
+    ) throws -> Genesis {
+        let files = FileManager.default
+        if files.fileExists(atPath: genesisFile.path) {
+            let genesis = try GenesisDocument.decode(try Data(contentsOf: genesisFile))
+            guard genesis.masternodes.count == masternodes else {
+                throw DevnetError.otherSize(folder.path, found: genesis.masternodes.count, wanted: masternodes)
+            }
+            try writeConfigurations(genesis)
+            return genesis
+        }
+        try files.createDirectory(
+            at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        let passphrase = try makePassphrase()
+        var allocations: [Genesis.Allocation] = []
+        let directory = KeyDirectory(path: keysFolder.path)
+        for name in accounts {
+            progress("key of account \(name)")
+            let key = PrivateKey.generate()
+            if try !directory.contains(name) {
+                try directory.save(key, purpose: "account", passphrase: passphrase, as: name)
+            }
+            let keystore = try directory.load(name)
+            guard let publicKey = PublicKey(hex: keystore.publicKey) else { continue }
+            allocations.append(.init(account: Account(publicKey), balance: Self.accountBalance))
+        }
+        var members: [Masternode] = []
+        for index in 0..<masternodes {
+            progress("keys of masternode \(index)")
+            let member = try NodeKeys.create(in: home(index), name: "node\(index)", passphrase: passphrase)
+            members.append(member)
+            allocations.append(.init(account: member.owner, balance: Self.accountBalance))
+        }
+        let now = UInt64(Date().timeIntervalSince1970 * 1_000)
+        let genesis = try Genesis(
+            chainName: chainName, time: Time(now), parameters: parameters, masternodes: MasternodeSet(members),
+            allocations: allocations)
+        for index in 0..<masternodes { try home(index).write(genesis) }
+        try writeConfigurations(genesis)
+        // Last: a folder with a genesis is a complete one.
+        try GenesisDocument(genesis).encoded().write(to: genesisFile, options: .atomic)
+        return genesis
+    }
+
+    private func writeConfigurations(_ genesis: Genesis) throws {
+        for index in 0..<masternodes {
+            let others = (0..<masternodes).filter { $0 != index }
+            try home(index).write(
+                NodeConfiguration(
+                    name: "node\(index)", api: .init(host: "127.0.0.1", port: apiPorts[index]),
+                    peer: .init(host: "127.0.0.1", port: peerPorts[index]),
+                    peers: others.map {
+                        .init(
+                            name: "node\($0)", host: "127.0.0.1", port: peerPorts[$0],
+                            consensusKey: genesis.masternodes.members[$0].consensusKey.hex)
+                    }))
+        }
+    }
+
+    private func makePassphrase() throws -> Passphrase {
+        if !FileManager.default.fileExists(atPath: passphraseFile.path) {
+            var generator = SystemRandomNumberGenerator()
+            let secret = (0..<24).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            let text = secret.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+            guard
+                FileManager.default.createFile(
+                    atPath: passphraseFile.path, contents: Data((text + "\n").utf8),
+                    attributes: [.posixPermissions: 0o600])
+            else { throw DevnetError.cannotWrite(passphraseFile.path) }
+        }
+        return try Passphrase(file: passphraseFile.path)
+    }
+
+    /// Starts masternode `index` as a process of its own.
+    public func start(_ index: Int, arguments: [String] = []) throws -> ChildProcess {
+        let home = home(index)
+        return try ChildProcess(
+            name: "node\(index)", program: try Programs.url("chaind"),
+            arguments: ["--home", home.folder.path, "--masternode"] + arguments,
+            logFile: home.folder.appending(path: "log"),
+            environment: [KeyFiles.passphraseFileVariable: passphraseFile.path])
+    }
+}
+
+public enum DevnetError: Error, CustomStringConvertible {
+    case otherSize(String, found: Int, wanted: Int)
+    case cannotWrite(String)
+
+    public var description: String {
+        switch self {
+        case .otherSize(let folder, let found, let wanted):
+            "\(folder) holds a network of \(found) masternodes, not \(wanted): name that number, or another --home"
+        case .cannotWrite(let path): "\(path) can't be written: check the folder's permissions and space"
+        }
+    }
+}

@@ -1,0 +1,12 @@
+/// # LocalNetwork
+///
+/// Networks of real `chaind` processes on loopback: what `chaind devnet`, the demo and the end-to-end tests run.
+///
+/// The module promises
+/// - ``DevnetPlan`` makes keys, homes and one genesis, or takes those that are there; key files are encrypted;
+/// - ``ChildProcess`` never outlives its owner: it is stopped on `stop()`, and killed when its owner dies;
+/// - everything binds to loopback.
+public enum LocalNetwork {
+    /// Milliseconds that a process gets to stop by itself before it is killed.
+    public static let stopGraceMs: UInt64 = 10_000
+}

@@ -1,0 +1,61 @@
+import Cryptography
+import Primitives
+
+/// The hash chain of one masternode: c_0 is secret, c_{i+1} = link(c_i), and c_N is the registered tip. Each block it
+/// proposes shows the preimage of the link that the state holds for it.
+///
+/// Keeps one link in every `stride` in memory, so that a reveal costs at most `stride` hashes.
+public struct BeaconChain: Sendable {
+    /// Reveals before the chain is used up: at three proposals a second for four days, at one a minute for two years.
+    public static let standardLength = 1 << 20
+    private static let stride = 1 << 10
+
+    public let tip: Digest
+    private let length: Int
+    /// Links 0, stride, 2 * stride, ...
+    private let checkpoints: [Digest]
+    /// The stretch of links in which the last reveal was found, and where it starts.
+    private var stretch: [Digest] = []
+    private var stretchIndex: Int?
+
+    public init(secret: Digest, length: Int = BeaconChain.standardLength) {
+        self.length = max(Self.stride, length / Self.stride * Self.stride)
+        var link = secret
+        var kept: [Digest] = []
+        for index in 0..<self.length {
+            if index % Self.stride == 0 { kept.append(link) }
+            link = Beacon.link(link)
+        }
+        checkpoints = kept
+        tip = link
+    }
+
+    /// The preimage of `link`, or nil when the link is not of this chain or is its first.
+    public mutating func reveal(under link: Digest) -> Digest? {
+        if let preimage = find(link) { return preimage }
+        // The chain is used from its end, so the stretch below the last one is the likeliest.
+        let start = stretchIndex ?? checkpoints.count
+        let order = Array((0..<start).reversed()) + Array(start..<checkpoints.count)
+        for index in order {
+            load(index)
+            if let preimage = find(link) { return preimage }
+        }
+        return nil
+    }
+
+    private func find(_ link: Digest) -> Digest? {
+        for (preimage, next) in zip(stretch, stretch.dropFirst()) where next == link { return preimage }
+        return nil
+    }
+
+    private mutating func load(_ index: Int) {
+        var link = checkpoints[index]
+        stretch = [link]
+        stretch.reserveCapacity(Self.stride + 1)
+        for _ in 0..<Self.stride {
+            link = Beacon.link(link)
+            stretch.append(link)
+        }
+        stretchIndex = index
+    }
+}

@@ -1,0 +1,57 @@
+import Cryptography
+import Primitives
+
+/// Bodies of blocks above the last finalised one, by digest. Bounded; who may add is ``NodeMachine``'s to decide.
+struct CandidatePool {
+    final class Candidate {
+        let block: Block
+        let digest: Digest
+        /// Whether the journal holds the body.
+        var journalled = false
+        /// Set once the block was found valid on its parent and executed.
+        var executed: ExecutedBlock?
+        /// Why the block can never be valid.
+        var flaw: String?
+
+        init(block: Block, digest: Digest) {
+            self.block = block
+            self.digest = digest
+        }
+    }
+
+    private var byDigest: [Digest: Candidate] = [:]
+    /// Bodies that were relayed unasked, by view: a leader gets two, so that an honest second is not lost to a forger.
+    private var relayed: [View: Int] = [:]
+
+    subscript(digest: Digest) -> Candidate? { byDigest[digest] }
+    var count: Int { byDigest.count }
+    var isFull: Bool { byDigest.count >= NodeLimits.candidateBlocks }
+
+    /// In ascending order of height, for the journal.
+    var ordered: [Candidate] {
+        byDigest.values.sorted {
+            ($0.block.header.height, $0.digest) < ($1.block.header.height, $1.digest)
+        }
+    }
+
+    mutating func insert(_ block: Block, digest: Digest) -> Candidate? {
+        if let known = byDigest[digest] { return known }
+        guard !isFull else { return nil }
+        let candidate = Candidate(block: block, digest: digest)
+        byDigest[digest] = candidate
+        return candidate
+    }
+
+    /// Whether one more unasked body of this view fits.
+    mutating func admitRelayed(view: View) -> Bool {
+        guard relayed[view, default: 0] < 2, !isFull else { return false }
+        relayed[view, default: 0] += 1
+        return true
+    }
+
+    /// Forgets blocks at or below a height, and relays at or below a view: their place is taken for ever.
+    mutating func forget(through height: Height, view: View) {
+        byDigest = byDigest.filter { $0.value.block.header.height > height }
+        relayed = relayed.filter { $0.key > view }
+    }
+}

@@ -1,0 +1,88 @@
+import Cryptography
+import Ledger
+import Primitives
+import StateTree
+import Storage
+
+/// A block whose effects are known: the state after it, what its child must certify, what the store will hold.
+final class ExecutedBlock {
+    let header: Header
+    let digest: Digest
+    let transactionIds: [TransactionId]
+    let delta: StateDelta
+    let receipts: [Receipt]
+    let receiptsRoot: Digest
+    let gasUsed: UInt64
+    /// When the earliest waiting call of the schedule queue is due.
+    let nextDue: Time?
+    let layer: StateLayer
+    private let tree: TreeUpdate
+
+    /// Whether it did more than move the beacon: its root is then worth certifying at once.
+    var changedState: Bool { !receipts.isEmpty }
+    var stateRoot: Digest { layer.root }
+
+    /// Executes a block that is valid on the state below.
+    init(
+        executing block: Block, digest: Digest, ledger: Ledger, below: StateLayer, store: any StateSource
+    ) throws {
+        let execution = try ledger.execute(block, state: below)
+        header = block.header
+        self.digest = digest
+        transactionIds = block.transactions.map { $0.transaction.id(genesis: ledger.genesisHash) }
+        delta = execution.delta
+        receipts = execution.receipts
+        receiptsRoot = execution.receiptsRoot
+        gasUsed = execution.gasUsed
+        nextDue = execution.nextDue
+        tree = try StateTree.update(reader: below, changes: delta.treeChanges)
+        layer = StateLayer(delta: delta, tree: tree, below: below, store: store)
+    }
+
+    /// The genesis block, whose state no transaction made.
+    init(genesis ledger: Ledger, store: any StateSource) throws {
+        let empty = StateLayer(stored: StateTree.emptyRoot, store: store)
+        delta = ledger.genesisState()
+        tree = try StateTree.update(reader: empty, changes: delta.treeChanges)
+        layer = StateLayer(delta: delta, tree: tree, below: empty, store: store)
+        header = GenesisBlock.header(genesis: ledger.genesis, stateRoot: tree.root)
+        digest = header.digest(genesis: ledger.genesisHash)
+        transactionIds = []
+        receipts = []
+        receiptsRoot = Receipt.root([])
+        gasUsed = 0
+        nextDue = nil
+    }
+
+    /// What the rules need to know of this block when it is a parent.
+    var facts: ParentFacts {
+        ParentFacts(
+            digest: digest, height: header.height, view: header.view, epoch: header.epoch, time: header.time,
+            randomness: header.randomness, stateRoot: stateRoot, receiptsRoot: receiptsRoot, gasUsed: gasUsed)
+    }
+
+    /// The state after this block, as the store takes it together with the next block.
+    var stateCommit: StateCommit {
+        StateCommit(
+            height: header.height, values: delta.changes.map { ($0.key, $0.value) },
+            nodePuts: tree.puts.map { ($0.0.bytes, $0.1) }, nodeRemovals: tree.removals.map(\.bytes),
+            receipts: receipts, history: delta.history.map { ($0.account, $0.entry) })
+    }
+}
+
+extension StateDelta {
+    var treeChanges: [(path: Digest, valueHash: Digest?)] {
+        changes.map { ($0.key.path, $0.value.map { StateTree.valueHash($0) }) }
+    }
+}
+
+/// The block that every chain of a genesis starts with. Its header is a function of the genesis alone.
+enum GenesisBlock {
+    static func header(genesis: Genesis, stateRoot: Digest) -> Header {
+        Header(
+            height: .zero, view: .zero, epoch: .zero, parent: .zero, proposer: 0, time: genesis.time,
+            transactionsRoot: MerkleLog.emptyRoot, stateRoot: stateRoot, receiptsRoot: MerkleLog.emptyRoot, gasUsed: 0,
+            reveal: .zero, randomness: genesis.initialRandomness, activeSetHash: genesis.masternodes.hash,
+            nextSetHash: genesis.masternodes.hash, parentCertificateHash: ParentCertificate.genesis.hash)
+    }
+}

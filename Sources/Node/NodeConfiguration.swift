@@ -1,0 +1,122 @@
+import Cryptography
+import Foundation
+import Primitives
+
+/// `config.json` of a node's home: where it listens and whom it dials. What must agree between nodes is in the
+/// genesis, never here.
+public struct NodeConfiguration: Codable, Equatable, Sendable {
+    public struct Endpoint: Codable, Equatable, Sendable {
+        public var host: String
+        public var port: Int
+
+        public init(host: String, port: Int) {
+            self.host = host
+            self.port = port
+        }
+    }
+
+    public struct Peer: Codable, Equatable, Sendable {
+        /// For people.
+        public var name: String
+        public var host: String
+        public var port: Int
+        /// Hexadecimal consensus key that the peer must prove; without one any masternode of the genesis may answer.
+        public var consensusKey: String?
+
+        public init(name: String, host: String, port: Int, consensusKey: String?) {
+            self.name = name
+            self.host = host
+            self.port = port
+            self.consensusKey = consensusKey
+        }
+    }
+
+    public var name: String
+    /// REST, events, metrics and explorer. Loopback unless the operator says otherwise.
+    public var api: Endpoint
+    /// Other nodes.
+    public var peer: Endpoint
+    public var peers: [Peer]
+
+    public init(name: String, api: Endpoint, peer: Endpoint, peers: [Peer]) {
+        self.name = name
+        self.api = api
+        self.peer = peer
+        self.peers = peers
+    }
+
+    public static let defaultAPIPort = 26_600
+    public static let defaultPeerPort = 26_500
+
+    public static func loopback(name: String) -> NodeConfiguration {
+        NodeConfiguration(
+            name: name, api: Endpoint(host: "127.0.0.1", port: defaultAPIPort),
+            peer: Endpoint(host: "127.0.0.1", port: defaultPeerPort), peers: [])
+    }
+}
+
+/// The folder that a node lives in.
+///
+/// ```
+/// config.json    where it listens, whom it dials
+/// genesis.json   the chain
+/// keys/          consensus, beacon and owner keys, encrypted, mode 0600
+/// passphrase     optional, mode 0600: opens the keys where no environment variable does
+/// db/            finalised blocks, state, indices (LevelDB)
+/// journal        votes and bodies that are not final yet
+/// ```
+public struct NodeHome: Sendable {
+    public let folder: URL
+
+    public init(_ path: String) { folder = URL(filePath: path, directoryHint: .isDirectory) }
+
+    public var configurationFile: URL { folder.appending(path: "config.json") }
+    public var genesisFile: URL { folder.appending(path: "genesis.json") }
+    public var keysFolder: URL { folder.appending(path: "keys", directoryHint: .isDirectory) }
+    public var passphraseFile: URL { folder.appending(path: "passphrase") }
+    public var databaseFolder: URL { folder.appending(path: "db", directoryHint: .isDirectory) }
+    public var journalFile: URL { folder.appending(path: "journal") }
+
+    public func configuration() throws(NodeHomeError) -> NodeConfiguration {
+        let data = try read(configurationFile, hint: "make the home with 'chaind init --home \(folder.path)'")
+        do { return try JSONDecoder().decode(NodeConfiguration.self, from: data) } catch {
+            throw .unusable(configurationFile.path, "\(error)")
+        }
+    }
+
+    public func genesis() throws(NodeHomeError) -> Genesis {
+        let data = try read(genesisFile, hint: "copy the network's genesis.json there")
+        do { return try GenesisDocument.decode(data) } catch {
+            throw .unusable(genesisFile.path, "\(error)")
+        }
+    }
+
+    private func read(_ file: URL, hint: String) throws(NodeHomeError) -> Data {
+        guard FileManager.default.fileExists(atPath: file.path) else { throw .missing(file.path, hint: hint) }
+        do { return try Data(contentsOf: file) } catch { throw .unusable(file.path, "\(error)") }
+    }
+
+    public func write(_ configuration: NodeConfiguration) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try encoder.encode(configuration).write(to: configurationFile, options: .atomic)
+    }
+
+    public func write(_ genesis: Genesis) throws {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try GenesisDocument(genesis).encoded().write(to: genesisFile, options: .atomic)
+    }
+}
+
+public enum NodeHomeError: Error, Equatable, CustomStringConvertible {
+    case missing(String, hint: String)
+    case unusable(String, String)
+
+    public var description: String {
+        switch self {
+        case .missing(let path, let hint): "\(path) is missing: \(hint)"
+        case .unusable(let path, let reason): "\(path) is not usable: \(reason)"
+        }
+    }
+}

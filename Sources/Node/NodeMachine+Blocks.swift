@@ -1,0 +1,106 @@
+import Consensus
+import Cryptography
+import Ledger
+import Primitives
+
+/// Checks proposals and executes blocks that are not final yet.
+extension NodeMachine {
+    /// Answers the proposals that can be judged now; the others wait for data or for their time.
+    func retryVerifications(_ clock: NodeClock) {
+        for view in verifications.keys.sorted() {
+            guard let verification = verifications[view] else { continue }
+            let proposal = verification.proposal
+            let verdict: Verdict
+            switch judge(verification, clock) {
+            case .wait: continue
+            case .valid: verdict = .valid
+            case .invalid(let reason):
+                verdict = .invalid
+                outputs.append(.note(.rejectedProposal(view, reason)))
+            }
+            verifications[view] = nil
+            step(.verified(view: view, digest: proposal.digest, verdict), clock)
+        }
+    }
+
+    private enum Judgement { case valid, invalid(String), wait }
+
+    private func judge(_ verification: Verification, _ clock: NodeClock) -> Judgement {
+        let proposal = verification.proposal
+        guard let candidate = pool[proposal.digest] else {
+            requestBody(proposal.digest, preferring: leaders.leader(of: proposal.view))
+            return .wait
+        }
+        let header = candidate.block.header
+        guard header.view == proposal.view, header.parent == proposal.parentDigest, header.epoch == proposal.epoch else {
+            return .invalid("the body does not belong to the proposal")
+        }
+        if let flaw = candidate.flaw { return .invalid(flaw) }
+        guard ensureExecuted(proposal.parentDigest, clock) != nil else {
+            // A parent that a quorum notarised is valid; one that is found flawed here can't be built on.
+            return pool[proposal.parentDigest]?.flaw.map { .invalid("its parent: \($0)") } ?? .wait
+        }
+        let latest = clock.wall.advanced(by: genesis.parameters.clockAheadMs)
+        guard header.time <= latest else {
+            wake(at: Time(header.time.value - genesis.parameters.clockAheadMs), clock)
+            return .wait
+        }
+        if ensureExecuted(proposal.digest, clock) != nil { return .valid }
+        return candidate.flaw.map { .invalid($0) } ?? .wait
+    }
+
+    /// Executes the block and the ancestors it needs. Nil when a body is missing or a block is flawed.
+    @discardableResult
+    func ensureExecuted(_ digest: Digest, _ clock: NodeClock) -> ExecutedBlock? {
+        var chain: [CandidatePool.Candidate] = []
+        var next = digest
+        while executed(next) == nil {
+            guard let candidate = pool[next] else {
+                requestBody(next, preferring: nil)
+                return nil
+            }
+            guard candidate.flaw == nil, candidate.block.header.height > head.header.height else { return nil }
+            chain.append(candidate)
+            next = candidate.block.header.parent
+        }
+        for candidate in chain.reversed() {
+            guard let parent = executed(candidate.block.header.parent) else { return nil }
+            do {
+                if let flaw = try check(candidate, on: parent) {
+                    candidate.flaw = flaw
+                    return nil
+                }
+                candidate.executed = try execute(candidate, on: parent)
+            } catch {
+                halt("block \(candidate.block.header.height) could not be executed: \(error)")
+                return nil
+            }
+        }
+        return executed(digest)
+    }
+
+    /// What makes the block invalid on this parent, if anything: a pure function of both.
+    private func check(_ candidate: CandidatePool.Candidate, on parent: ExecutedBlock) throws(LedgerError) -> String? {
+        let verdict = try ledger.checkBody(
+            candidate.block, parent: parent.facts, leader: leaders.leader(of: candidate.block.header.view),
+            state: parent.layer
+        ) { transaction, _ in self.isAuthorized(transaction) }
+        switch verdict {
+        case .valid: return nil
+        case .invalid(let error): return error.description
+        }
+    }
+
+    /// Checks each signature once, on its way into the pool or in the first block that shows it.
+    func isAuthorized(_ transaction: SignedTransaction) -> Bool {
+        if verified.contains(transaction) { return true }
+        guard transaction.isAuthorized(genesis: genesisHash) else { return false }
+        verified.insert(transaction)
+        return true
+    }
+
+    private func execute(_ candidate: CandidatePool.Candidate, on parent: ExecutedBlock) throws -> ExecutedBlock {
+        try ExecutedBlock(
+            executing: candidate.block, digest: candidate.digest, ledger: ledger, below: parent.layer, store: store)
+    }
+}

@@ -1,0 +1,103 @@
+import Consensus
+import Primitives
+
+/// Interprets the effects of consensus: the only place that does.
+extension NodeMachine {
+    func step(_ input: Input, _ clock: NodeClock) {
+        for effect in simplex.step(input, now: clock.monotonic) { interpret(effect, clock) }
+    }
+
+    private func interpret(_ effect: Effect, _ clock: NodeClock) {
+        switch effect {
+        case .journal(let records, let token): journal(records, token)
+        case .send(let message, let peer): outputs.append(.send(.consensus(message), to: peer))
+        case .broadcast(let message): outputs.append(.broadcast(.consensus(message), to: .masternodes))
+        case .setTimer(let timer, let at): outputs.append(.setTimer(.consensus(timer), at: at))
+        case .cancelTimer(let timer): outputs.append(.cancelTimer(.consensus(timer)))
+        case .propose(let request): proposalRequest = request
+        case .verify(let proposal, let parentCertificate):
+            verifications[proposal.view] = Verification(proposal: proposal, parentCertificate: parentCertificate)
+        case .notarized(let certificate):
+            if executed(certificate.subject.digest) == nil, pool[certificate.subject.digest] == nil {
+                requestBody(certificate.subject.digest, preferring: leaders.leader(of: certificate.view))
+            }
+        case .finalized(let finalization): deliver(finalization, clock)
+        case .evidence(let evidence): outputs.append(.note(.evidence(evidence)))
+        case .enteredView(let view, let leader):
+            self.view = view
+            viewEnteredAt = clock.monotonic
+            if let request = proposalRequest, request.view < view { proposalRequest = nil }
+            outputs.append(.note(.enteredView(view, leader: leader)))
+        case .epochAhead(let epoch, let peer):
+            outputs.append(.note(.peerMisbehaved(peer, "speaks of epoch \(epoch); this network has one epoch")))
+        case .misbehaviour(let kind, let peer):
+            outputs.append(.note(.peerMisbehaved(peer, "\(kind)")))
+        case .observing(let reason): outputs.append(.note(.observing("\(reason)")))
+        }
+    }
+
+    /// Bodies that the journal lacks go in front of the votes, so that one fsync makes both durable: a vote promises
+    /// that its voter can serve the body.
+    private func journal(_ records: [JournalRecord], _ token: JournalToken) {
+        var entries: [JournalEntry] = []
+        for candidate in pool.ordered where candidate.executed != nil && !candidate.journalled {
+            candidate.journalled = true
+            entries.append(.body(candidate.block))
+        }
+        for record in records {
+            entries.append(.consensus(record))
+            // An own proposal is relayed when the vote on it may leave.
+            if case .notarizeVote(let vote) = record, vote.signer == me,
+                leaders.leader(of: vote.subject.view) == me, let candidate = pool[vote.subject.digest]
+            {
+                relays.append((token, candidate.block))
+            }
+        }
+        journalBytes += entries.reduce(0) { $0 + $1.borsh.count + 16 }
+        outputs.append(.journal(entries, token))
+    }
+
+    func journalled(_ token: JournalToken, _ clock: NodeClock) {
+        for (due, block) in relays where due <= token {
+            outputs.append(.broadcast(.body(block), to: .masternodes))
+        }
+        relays.removeAll { $0.0 <= token }
+        step(.journalDurable(token), clock)
+    }
+
+    /// Cuts the journal once the store holds what it was for.
+    func cutJournalIfLong() {
+        guard journalBytes > NodeLimits.journalBytes else { return }
+        var entries: [JournalEntry] = pool.ordered.filter(\.journalled).map { .body($0.block) }
+        entries += simplex.journalToKeep.map { .consensus($0) }
+        journalBytes = entries.reduce(0) { $0 + $1.borsh.count + 16 }
+        outputs.append(.rewriteJournal(entries))
+    }
+
+    /// Tells consensus whether anything waits to be ordered: only then do the view's timers run.
+    func announceWork(_ clock: NodeClock) {
+        let tip = simplexTip
+        let due = tip.nextDue.map { $0 <= clock.wall } ?? false
+        let pending = mempool.count > 0 || tip.changedState || due
+        if pending != workAnnounced {
+            workAnnounced = pending
+            step(.workPending(pending), clock)
+        }
+        if !due, let next = tip.nextDue { wake(at: next, clock) }
+    }
+
+    /// The highest executed block: work that it holds is ordered, if not final.
+    private var simplexTip: ExecutedBlock {
+        var tip = head
+        for candidate in pool.ordered {
+            if let executed = candidate.executed, executed.header.view > tip.header.view { tip = executed }
+        }
+        return tip
+    }
+
+    /// Asks the host for a call when the wall clock shows this time.
+    func wake(at time: Time, _ clock: NodeClock) {
+        let wait = time.distance(since: clock.wall)
+        outputs.append(.setTimer(.due, at: clock.monotonic.advanced(byMs: wait)))
+    }
+}

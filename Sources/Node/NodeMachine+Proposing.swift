@@ -1,0 +1,91 @@
+import Consensus
+import Cryptography
+import Encoding
+import Ledger
+import Mempool
+import Primitives
+
+/// Builds the blocks of the views that this node leads.
+extension NodeMachine {
+    /// Answers a pending request to propose once there is something to order, or the heartbeat is due.
+    func propose(_ clock: NodeClock) {
+        guard let me, let request = proposalRequest, request.view == view else { return }
+        guard let parent = ensureExecuted(request.parent.digest, clock) else { return }
+        let time = max(parent.header.time.next, clock.wall)
+        guard time <= clock.wall.advanced(by: genesis.parameters.clockAheadMs) else {
+            wake(at: Time(time.value - genesis.parameters.clockAheadMs), clock)
+            return
+        }
+        let transactions = select(for: request, on: parent, time: time)
+        let due = parent.nextDue.map { $0 <= clock.wall } ?? false
+        // Work that lies in blocks which are not final yet needs one more block if its votes were lost.
+        let overdue = workAnnounced && parent.digest != head.digest
+            && clock.monotonic >= viewEnteredAt.advanced(byMs: genesis.parameters.networkDelayMs / 2)
+        guard
+            !transactions.isEmpty || parent.changedState || due || overdue || request.heartbeatAt <= clock.monotonic
+        else {
+            let overdueAt = viewEnteredAt.advanced(byMs: genesis.parameters.networkDelayMs / 2)
+            let dueAt = parent.nextDue.map {
+                clock.monotonic.advanced(byMs: $0.distance(since: clock.wall))
+            }
+            var wakeAt = min(request.heartbeatAt, dueAt ?? request.heartbeatAt)
+            if workAnnounced, overdueAt > clock.monotonic { wakeAt = min(wakeAt, overdueAt) }
+            outputs.append(.setTimer(.due, at: wakeAt))
+            return
+        }
+        proposalRequest = nil
+        guard let block = build(request, on: parent, time: time, transactions: transactions, proposer: me) else {
+            step(.declined(view: request.view), clock)
+            return
+        }
+        let digest = block.header.digest(genesis: genesisHash)
+        guard pool.insert(block, digest: digest) != nil, ensureExecuted(digest, clock) != nil else {
+            outputs.append(
+                .note(.rejectedProposal(request.view, "own block: \(pool[digest]?.flaw ?? "no room for its body")")))
+            step(.declined(view: request.view), clock)
+            return
+        }
+        step(.proposed(view: request.view, digest: digest), clock)
+    }
+
+    private func select(for request: ProposalRequest, on parent: ExecutedBlock, time: Time) -> [SignedTransaction] {
+        guard mempool.count > 0 else { return [] }
+        do {
+            // A parent that is not final yet has used sequences that the pool still counts from.
+            let layer = parent.layer
+            let candidates = mempool.candidates(
+                maxBytes: Int(genesis.parameters.blockBytes), maxCount: NodeLimits.blockTransactions
+            ) { account in
+                guard let bytes = try? layer.value(.account(account)) else { return nil }
+                return try? AccountRecord(borsh: bytes).sequence
+            }
+            return try ledger.selectTransactions(
+                from: candidates.map(\.signed), state: layer, time: time, certificate: request.parentCertificate
+            ).transactions
+        } catch {
+            halt("the state could not be read: \(error)")
+            return []
+        }
+    }
+
+    private func build(
+        _ request: ProposalRequest, on parent: ExecutedBlock, time: Time, transactions: [SignedTransaction],
+        proposer: UInt16
+    ) -> Block? {
+        guard let key = genesis.masternodes.member(proposer)?.consensusKey,
+            let link = try? parent.layer.value(.beacon(key)).flatMap({ Digest($0) }),
+            let reveal = beacon?.reveal(under: link)
+        else {
+            outputs.append(.note(.observing("the hash chain of this masternode has no preimage for the registered link")))
+            return nil
+        }
+        let set = genesis.masternodes.hash
+        let header = Header(
+            height: parent.header.height.next, view: request.view, epoch: .zero, parent: parent.digest,
+            proposer: proposer, time: time, transactionsRoot: Block.transactionsRoot(transactions),
+            stateRoot: parent.stateRoot, receiptsRoot: parent.receiptsRoot, gasUsed: parent.gasUsed,
+            reveal: reveal, randomness: Beacon.mix(parent.header.randomness, reveal: reveal), activeSetHash: set,
+            nextSetHash: set, parentCertificateHash: request.parentCertificate.hash)
+        return Block(header: header, parentCertificate: request.parentCertificate, transactions: transactions)
+    }
+}

@@ -1,0 +1,67 @@
+import Consensus
+import Cryptography
+import Ledger
+import Mempool
+import Primitives
+
+/// Takes transactions from clients and peers into the pool.
+extension NodeMachine {
+    public enum Submission: Sendable {
+        case taken(TransactionId)
+        /// The same transaction waits already.
+        case known(TransactionId)
+        case refused(Refusal)
+        case notPooled(MempoolRefusal)
+        /// The store can't be read.
+        case failed(String)
+    }
+
+    /// A client's transaction: admitted ones go to every masternode at once.
+    public func submit(_ transaction: SignedTransaction, at clock: NodeClock) -> (Submission, [NodeOutput]) {
+        let submission = admit(transaction, clock)
+        if case .taken = submission { outputs.append(.broadcast(.transactions([transaction]), to: .masternodes)) }
+        settle(clock)
+        return (submission, takeOutputs())
+    }
+
+    func receivedTransactions(_ transactions: [SignedTransaction], from peer: Peer, _ clock: NodeClock) {
+        var fresh: [SignedTransaction] = []
+        for transaction in transactions {
+            if case .taken = admit(transaction, clock) { fresh.append(transaction) }
+        }
+        // A masternode told every other one itself; a follower may know this node alone.
+        if case .follower = peer, !fresh.isEmpty {
+            outputs.append(.broadcast(.transactions(fresh), to: .masternodes))
+        }
+    }
+
+    private func admit(_ transaction: SignedTransaction, _ clock: NodeClock) -> Submission {
+        let id = transaction.transaction.id(genesis: genesisHash)
+        if mempool.contains(id) { return .known(id) }
+        do {
+            let verdict = try ledger.admit(
+                transaction, state: head.layer, time: max(head.header.time, clock.wall),
+                reservedCredits: mempool.reservedCredits(of: transaction.transaction.sender)
+            ) { signed, _ in self.isAuthorized(signed) }
+            switch verdict {
+            case .refused(let refusal): return .refused(refusal)
+            case .admitted(let facts):
+                let admitted = Admitted(
+                    id: facts.id, signed: transaction, byteCount: facts.byteCount, reservedCredits: facts.reservedCredits)
+                do throws(MempoolRefusal) {
+                    _ = try mempool.insert(admitted, nextSequence: facts.nextSequence)
+                } catch {
+                    return .notPooled(error)
+                }
+                return .taken(id)
+            }
+        } catch {
+            return .failed("\(error)")
+        }
+    }
+
+    /// Waiting transactions for a peer that may not have them, as many as one message holds.
+    var waitingForPeers: [SignedTransaction] {
+        mempool.candidates(maxBytes: NodeLimits.gossipBytes, maxCount: NodeLimits.gossipTransactions).map(\.signed)
+    }
+}

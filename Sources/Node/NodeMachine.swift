@@ -1,0 +1,216 @@
+import Consensus
+import Cryptography
+import Ledger
+import Mempool
+import Primitives
+import StateTree
+import Storage
+
+/// What a node is, beside its chain.
+public enum NodeRole: Sendable {
+    /// Validates and proposes with this place in the set, key and hash chain.
+    case masternode(UInt16, any VoteSigner, BeaconChain)
+    /// Follows finalised blocks.
+    case follower
+}
+
+/// The store as the machine reads it: ``ChainStore`` in a node, memory in the simulator.
+public protocol NodeStore: StateSource, ChainReading {}
+
+extension ChainStore: NodeStore {}
+
+/// A whole node as a synchronous state machine; see the module's doc comment.
+public final class NodeMachine {
+    // What stays fixed
+    public let genesis: Genesis
+    let genesisHash: Digest
+    let ledger: Ledger
+    let leaders: LeaderSchedule
+    let store: any NodeStore
+    public let me: UInt16?
+    var beacon: BeaconChain?
+
+    // Consensus
+    var simplex: Simplex
+    public internal(set) var view: View = View(1)
+    var viewEnteredAt = Instant(milliseconds: 0)
+    var proposalRequest: ProposalRequest?
+    /// Proposals that wait for a body, a parent or their time, by view.
+    var verifications: [View: Verification] = [:]
+    /// The highest Finalization whose block could not be delivered yet.
+    var undelivered: Finalization?
+    var workAnnounced = false
+    /// Bodies to relay once the vote on them is durable.
+    var relays: [(JournalToken, Block)] = []
+    /// Bytes that the journal holds, about.
+    var journalBytes = 0
+
+    struct Verification {
+        let proposal: Proposal
+        let parentCertificate: ParentCertificate
+    }
+
+    // Chain
+    /// The last final block; its commit may be under way.
+    var head: ExecutedBlock
+    /// The last final block that the store holds: what the API speaks of.
+    var published: ExecutedBlock
+    /// Final blocks whose commits are under way, ascending.
+    var committing: [ExecutedBlock] = []
+    var pool = CandidatePool()
+    public internal(set) var mempool: Mempool
+    /// Transactions whose signature this node has checked.
+    var verified = VerifiedSignatures()
+
+    // Peers
+    var peers: [Peer: Height] = [:]
+    var sync = SyncProgress()
+    var ticks: UInt64 = 0
+
+    var outputs: [NodeOutput] = []
+
+    public init(
+        genesis: Genesis, role: NodeRole, store: any NodeStore, journal: [JournalEntry]
+    ) throws {
+        self.genesis = genesis
+        self.store = store
+        genesisHash = genesis.hash
+        ledger = Ledger(genesis: genesis)
+        leaders = LeaderSchedule(count: genesis.masternodes.count, seed: genesis.initialRandomness)
+        mempool = Mempool(limits: MempoolLimits(maxCount: NodeLimits.poolTransactions, maxBytes: NodeLimits.poolBytes))
+
+        let start = try ChainStart(genesis: genesis, ledger: ledger, store: store)
+        head = start.head
+        published = start.head
+
+        var records: [JournalRecord] = []
+        for entry in journal {
+            switch entry {
+            case .consensus(let record): records.append(record)
+            case .body(let block):
+                guard block.header.height > head.header.height else { continue }
+                pool.insert(block, digest: block.header.digest(genesis: genesisHash))?.journalled = true
+            }
+        }
+        let consensusRole: Consensus.Role
+        switch role {
+        case .masternode(let index, let signer, let beacon):
+            consensusRole = .masternode(index, signer)
+            me = index
+            self.beacon = beacon
+        case .follower:
+            consensusRole = .follower
+            me = nil
+            beacon = nil
+        }
+        simplex = try Simplex(
+            configuration: ConsensusConfiguration(
+                genesis: genesisHash, epoch: .zero, set: genesis.masternodes, leaders: leaders,
+                networkDelayMs: genesis.parameters.networkDelayMs, heartbeatMs: genesis.parameters.heartbeatMs),
+            role: consensusRole, floor: start.floor, journal: records)
+    }
+
+    /// Takes one input and says what is to be done.
+    public func handle(_ input: NodeInput, at clock: NodeClock) -> [NodeOutput] {
+        switch input {
+        case .start:
+            step(.start, clock)
+            outputs.append(.setTimer(.tick, at: clock.monotonic.advanced(byMs: Self.tickMs)))
+        case .connected(let peer): connected(peer, clock)
+        case .disconnected(let peer):
+            peers[peer] = nil
+            sync.forget(peer)
+        case .message(let message, let peer): received(message, from: peer, clock)
+        case .timer(.consensus(let timer)): step(.timer(timer), clock)
+        case .timer(.due): break
+        case .timer(.tick): tick(clock)
+        case .journalDurable(let token): journalled(token, clock)
+        case .committed(let height): committed(height)
+        }
+        settle(clock)
+        return takeOutputs()
+    }
+
+    func takeOutputs() -> [NodeOutput] {
+        defer { outputs = [] }
+        return outputs
+    }
+
+    static let tickMs: UInt64 = 1_000
+
+    /// What may have become possible through any input.
+    func settle(_ clock: NodeClock) {
+        announceWork(clock)
+        retryVerifications(clock)
+        propose(clock)
+    }
+
+    /// The block with this digest and the state after it, if this node has everything up to it.
+    func executed(_ digest: Digest) -> ExecutedBlock? {
+        digest == head.digest ? head : pool[digest]?.executed
+    }
+
+    func halt(_ reason: String) { outputs.append(.halt(reason)) }
+}
+
+/// Where a node starts: its last durable final block, executed again, and consensus' floor.
+struct ChainStart {
+    let head: ExecutedBlock
+    let floor: Floor
+
+    init(genesis: Genesis, ledger: Ledger, store: any NodeStore) throws {
+        let genesisHash = genesis.hash
+        guard let stored = try store.head() else {
+            head = try ExecutedBlock(genesis: ledger, store: store)
+            floor = .start(head.digest, proof: .genesis)
+            return
+        }
+        guard let finalized = try store.block(at: stored.height), let finalization = finalized.finalization else {
+            throw NodeStartError.damaged("block \(stored.height) or its Finalization is missing")
+        }
+        let header = finalized.block.header
+        guard header.digest(genesis: genesisHash) == stored.digest, finalization.subject.digest == stored.digest else {
+            throw NodeStartError.damaged("block \(stored.height) does not have the digest of the head")
+        }
+        let below = StateLayer(stored: header.stateRoot, store: store)
+        let root = try StateTree.root(reader: below)
+        guard root == header.stateRoot else {
+            throw NodeStartError.damaged(
+                "the state's root is \(root), but the header of block \(stored.height) certifies \(header.stateRoot)")
+        }
+        head = try ExecutedBlock(
+            executing: finalized.block, digest: stored.digest, ledger: ledger, below: below, store: store)
+        floor = .finalized(finalization)
+    }
+}
+
+public enum NodeStartError: Error, CustomStringConvertible {
+    case damaged(String)
+
+    public var description: String {
+        switch self {
+        case .damaged(let detail):
+            "the node's store is damaged: \(detail). Move the folder db aside and start again: the node fetches the chain from its peers"
+        }
+    }
+}
+
+/// Remembers the newest transactions whose signatures were checked, so that none is checked twice on its way from the
+/// pool into a block. Two generations of bounded size: the older is dropped when the newer is full.
+struct VerifiedSignatures {
+    private static let generation = 32_768
+    private var newer: Set<SignedTransaction> = []
+    private var older: Set<SignedTransaction> = []
+
+    func contains(_ transaction: SignedTransaction) -> Bool {
+        newer.contains(transaction) || older.contains(transaction)
+    }
+
+    mutating func insert(_ transaction: SignedTransaction) {
+        if newer.count >= Self.generation {
+            older = newer
+            newer = []
+        }
+        newer.insert(transaction)
+    }
+}

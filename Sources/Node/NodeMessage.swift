@@ -1,0 +1,108 @@
+import Consensus
+import Cryptography
+import Encoding
+import PeerNetwork
+import Primitives
+
+/// What nodes say to each other, above the authenticated connections of `PeerNetwork`. The kind is the frame's kind
+/// byte; the payload is Borsh.
+public enum NodeMessage: Sendable {
+    case consensus(ConsensusMessage)
+    /// A block that its proposer relays, or the answer to `wantBody`.
+    case body(Block)
+    case wantBody(Digest)
+    case transactions([SignedTransaction])
+    /// The sender's last finalised block: who sees a higher one asks for what lies between.
+    case head(height: Height, digest: Digest)
+    case wantBlocks(from: Height, count: UInt16)
+    /// Consecutive finalised blocks; the last holds its own Finalization.
+    case blocks([FinalizedBlock])
+
+    public enum Kind: UInt8, Sendable, CaseIterable {
+        case consensus = 16
+        case body, wantBody, transactions, head, wantBlocks, blocks
+    }
+
+    public var kind: Kind {
+        switch self {
+        case .consensus: .consensus
+        case .body: .body
+        case .wantBody: .wantBody
+        case .transactions: .transactions
+        case .head: .head
+        case .wantBlocks: .wantBlocks
+        case .blocks: .blocks
+        }
+    }
+
+    /// Votes and certificates go before what is large.
+    var priority: PeerPriority {
+        switch self {
+        case .consensus, .head: .urgent
+        case .body, .wantBody, .transactions, .wantBlocks, .blocks: .bulk
+        }
+    }
+
+    public var payload: [UInt8] {
+        var encoder = BorshEncoder()
+        switch self {
+        case .consensus(let message): encoder.value(message)
+        case .body(let block): encoder.value(block)
+        case .wantBody(let digest): encoder.value(digest)
+        case .transactions(let transactions): encoder.array(transactions)
+        case .head(let height, let digest):
+            encoder.value(height)
+            encoder.value(digest)
+        case .wantBlocks(let from, let count):
+            encoder.value(from)
+            encoder.integer(count)
+        case .blocks(let blocks): encoder.array(blocks)
+        }
+        return encoder.bytes
+    }
+
+    public init(kind raw: UInt8, payload: [UInt8]) throws(BorshError) {
+        var decoder = BorshDecoder(payload)
+        guard let kind = Kind(rawValue: raw) else { throw decoder.failure(.unknownTag(raw)) }
+        switch kind {
+        case .consensus: self = .consensus(try decoder.value())
+        case .body: self = .body(try decoder.value())
+        case .wantBody: self = .wantBody(try decoder.value())
+        case .transactions:
+            self = .transactions(
+                try decoder.array(limit: NodeLimits.gossipTransactions, smallestElement: 152))
+        case .head: self = .head(height: try decoder.value(), digest: try decoder.value())
+        case .wantBlocks: self = .wantBlocks(from: try decoder.value(), count: try decoder.integer())
+        case .blocks:
+            self = .blocks(try decoder.array(limit: Int(NodeLimits.syncBlocks), smallestElement: 300))
+        }
+        try decoder.finish()
+    }
+}
+
+/// What the node's journal holds, beside the consensus records: bodies of blocks that are not final yet, since a vote
+/// promises that its voter can serve the body.
+public enum JournalEntry: BorshCodable, Sendable {
+    case consensus(JournalRecord)
+    case body(Block)
+
+    public func encode(to encoder: inout BorshEncoder) {
+        switch self {
+        case .consensus(let record):
+            encoder.integer(UInt8(0))
+            encoder.value(record)
+        case .body(let block):
+            encoder.integer(UInt8(1))
+            encoder.value(block)
+        }
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        let tag: UInt8 = try decoder.integer()
+        switch tag {
+        case 0: self = .consensus(try decoder.value())
+        case 1: self = .body(try decoder.value())
+        default: throw decoder.failure(.unknownTag(tag))
+        }
+    }
+}

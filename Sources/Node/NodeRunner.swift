@@ -1,0 +1,121 @@
+import Consensus
+import Cryptography
+import Foundation
+import KeyFiles
+import Logging
+import NodeAPI
+import PeerNetwork
+import Primitives
+import Storage
+
+/// Opens a home and runs the node in it until the task is cancelled or the node halts.
+public struct NodeRunner: Sendable {
+    public enum Mode: Sendable { case masternode, follower }
+
+    public static let version = "0.1.0"
+
+    private let home: NodeHome
+    private let mode: Mode
+    private let passphrase: Passphrase?
+    private let logger: Logger
+
+    /// - Parameter passphrase: opens the keys of a masternode.
+    public init(home: NodeHome, mode: Mode, passphrase: Passphrase?, logger: Logger) {
+        self.home = home
+        self.mode = mode
+        self.passphrase = passphrase
+        self.logger = logger
+    }
+
+    /// - Throws: what keeps the node from starting, or the reason for which it halted.
+    public func run() async throws {
+        let configuration = try home.configuration()
+        let genesis = try home.genesis()
+        let keys = try openKeys(genesis)
+        let store = try ChainStore(path: home.databaseFolder.path, genesisHash: genesis.hash)
+        let (role, journal, entries) = try openRole(keys, genesis)
+        let machine = try NodeMachine(genesis: genesis, role: role, store: store, journal: entries)
+        logger.info(
+            "starting",
+            metadata: [
+                "chain": "\(genesis.chainName)", "genesis": "\(genesis.hash)", "role": "\(mode)",
+                "height": "\(machine.head.header.height)",
+            ])
+        let network = try PeerNetwork(
+            configuration: peerConfiguration(configuration, genesis, keys?.consensus), logger: logger)
+
+        let (halts, halted) = AsyncStream.makeStream(of: String.self)
+        let service = try NodeService(
+            machine: machine, network: network, store: store, journal: journal, configuration: configuration,
+            logger: logger
+        ) { halted.yield($0) }
+        var api = APIConfiguration()
+        api.host = configuration.api.host
+        api.port = configuration.api.port
+        let server = APIServer(backend: service, configuration: api, logger: logger)
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await service.run() }
+                group.addTask {
+                    try await server.run { [logger] port in
+                        logger.info("API", metadata: ["url": "http://\(configuration.api.host):\(port)"])
+                    }
+                }
+                group.addTask {
+                    for await reason in halts { throw NodeHalted(reason: reason) }
+                }
+                // Whoever ends first ends the node: an error by throwing, a cancelled server by returning.
+                try await group.next()
+                group.cancelAll()
+            }
+        } catch {
+            await service.stop()
+            throw error
+        }
+        await service.stop()
+        logger.info("stopped")
+    }
+
+    private func openKeys(_ genesis: Genesis) throws -> NodeKeys? {
+        guard mode == .masternode else { return nil }
+        guard let passphrase else { throw KeyFileError.noPassphrase }
+        return try NodeKeys(opening: home, passphrase: passphrase)
+    }
+
+    private func openRole(_ keys: NodeKeys?, _ genesis: Genesis) throws -> (NodeRole, Journal?, [JournalEntry]) {
+        guard let keys else { return (.follower, nil, []) }
+        guard let index = genesis.masternodes.index(of: keys.consensus.publicKey),
+            let member = genesis.masternodes.member(index)
+        else {
+            throw NodeHomeError.unusable(
+                home.genesisFile.path,
+                "it has no masternode with this home's consensus key \(keys.consensus.publicKey); run without --masternode to follow")
+        }
+        let beacon = keys.beacon()
+        guard beacon.tip == member.beaconTip else {
+            throw NodeHomeError.unusable(
+                home.keysFolder.path, "its beacon key belongs to another hash chain than the genesis registers for \(member.name)")
+        }
+        let journal = try Journal(path: home.journalFile.path)
+        if let note = journal.note { logger.notice("\(note)") }
+        let entries = try journal.replayed.map { try JournalEntry(borsh: $0) }
+        return (.masternode(index, keys.consensus, beacon), journal, entries)
+    }
+
+    private func peerConfiguration(
+        _ configuration: NodeConfiguration, _ genesis: Genesis, _ key: PrivateKey?
+    ) -> PeerConfiguration {
+        PeerConfiguration(
+            listenHost: configuration.peer.host, listenPort: configuration.peer.port, genesisHash: genesis.hash,
+            endorser: key.map { Endorser($0, genesis: genesis.hash) }, masternodes: genesis.masternodes,
+            dial: configuration.peers.map {
+                PeerAddress(host: $0.host, port: $0.port, consensusKey: $0.consensusKey.flatMap { PublicKey(hex: $0) })
+            },
+            agent: "edgeproof/\(Self.version)")
+    }
+}
+
+public struct NodeHalted: Error, CustomStringConvertible {
+    public let reason: String
+    public var description: String { "the node stopped itself: \(reason)" }
+}

@@ -1,0 +1,223 @@
+import Cryptography
+import Dispatch
+import Ledger
+import Mempool
+import NodeAPI
+import Primitives
+
+/// What the API reads. Reads of the published chain run beside the node's own queue, on a ``ReadView``.
+extension NodeService: NodeBackend {
+    private nonisolated func read<Value: Sendable>(
+        _ body: @escaping @Sendable (ReadView) throws -> Value
+    ) async throws -> Value {
+        let view = await self.view
+        return try await withCheckedThrowingContinuation { continuation in
+            readQueue.async { continuation.resume(with: Result { try body(view) }) }
+        }
+    }
+
+    public func status() async -> NodeStatus {
+        let published = machine.published.header
+        let elapsed = started.duration(to: .now).components
+        return NodeStatus(
+            version: NodeRunner.version, role: machine.me == nil ? .follower : .masternode,
+            nodeName: configuration.name, headHeight: published.height, headDigest: machine.published.digest,
+            headTime: published.time, stateHeight: published.height.previous ?? .zero, stateRoot: published.stateRoot,
+            epoch: published.epoch, view: machine.view, peersConnected: peerBook.count,
+            mempoolCount: machine.mempool.count, mempoolBytes: machine.mempool.byteCount,
+            uptimeMs: UInt64(max(0, elapsed.seconds)) * 1_000 + UInt64(max(0, elapsed.attoseconds)) / 1_000_000_000_000_000,
+            finalityP50Ms: finality.percentile(50), finalityP95Ms: finality.percentile(95),
+            catchingUp: machine.isCatchingUp)
+    }
+
+    public nonisolated func block(at height: Height) async throws -> StoredBlock? {
+        let genesisHash = genesis.hash
+        return try await read { view in
+            try view.snapshot.block(at: height).map {
+                StoredBlock(block: $0, digest: $0.block.header.digest(genesis: genesisHash))
+            }
+        }
+    }
+
+    public nonisolated func receipts(at height: Height) async throws -> [Receipt]? {
+        try await read { view in
+            guard try height == .zero || view.snapshot.block(at: height) != nil else { return nil }
+            return try view.receipts(at: height)
+        }
+    }
+
+    public func transaction(_ id: TransactionId) async throws -> TransactionState? {
+        if let waiting = machine.mempool.transaction(id) { return .pending(waiting.signed) }
+        return try await read { view in
+            guard let location = try view.snapshot.transactionLocation(id),
+                let block = try view.snapshot.block(at: location.height)?.block,
+                let receipts = try view.receipts(at: location.height)
+            else { return nil }
+            let index = Int(location.index)
+            guard block.transactions.indices.contains(index), receipts.indices.contains(index) else { return nil }
+            return .included(
+                IncludedTransaction(
+                    height: location.height, index: index, time: block.header.time,
+                    transaction: block.transactions[index], receipt: receipts[index]))
+        }
+    }
+
+    public func submit(_ transaction: SignedTransaction) async throws(SubmissionRefusal) -> TransactionId {
+        let start = ContinuousClock.now
+        let (submission, outputs) = machine.submit(transaction, at: Self.clock())
+        defer { perform(outputs) }
+        switch submission {
+        case .taken(let id):
+            finality.submitted(id, at: start)
+            return id
+        case .known(let id): return id
+        case .refused(let refusal):
+            // Asked again after it became final: not an error either.
+            let id = transaction.transaction.id(genesis: genesis.hash)
+            if case .sequenceReused = refusal, (try? view.snapshot.transactionLocation(id)) != nil { return id }
+            throw SubmissionRefusal(refusal, now: Self.clock().wall)
+        case .notPooled(let refusal): throw SubmissionRefusal(refusal)
+        case .failed: throw SubmissionRefusal(.notReady, "the node can't read its state: ask another one")
+        }
+    }
+
+    public nonisolated func account(_ account: Account) async throws -> NodeAPI.AccountView? {
+        let ledger = await machineLedger
+        return try await read { view in
+            try ledger.account(account, at: max(view.header.time, NodeService.clock().wall), state: view).map {
+                NodeAPI.AccountView(record: $0.record, credits: $0.credits, capacity: $0.capacity)
+            }
+        }
+    }
+
+    public nonisolated func history(
+        of account: Account, from index: UInt64, limit: Int
+    ) async throws -> HistoryPage {
+        try await read { view in
+            let record: AccountRecord = try view.decode(.account(account)) ?? AccountRecord()
+            return HistoryPage(
+                size: record.history.size, root: record.history.root,
+                entries: try view.history(of: account, from: index, limit: limit))
+        }
+    }
+
+    public nonisolated func reputation(of account: Account) async throws -> [NodeAPI.ReputationView] {
+        let ledger = await machineLedger
+        return try await read { view in
+            try ledger.reputation(account, at: view.header.time, state: view).map {
+                NodeAPI.ReputationView(role: $0.role, record: $0.record, score: $0.score)
+            }
+        }
+    }
+
+    public nonisolated func auditFile(of account: Account) async throws -> [UInt8]? {
+        try await read { try $0.auditFile(of: account)?.bytes }
+    }
+
+    public nonisolated func service(_ service: ServiceId) async throws -> ServiceView? {
+        try await read { view in
+            guard let record: ServiceRecord = try view.decode(.service(service)) else { return nil }
+            return try view.view(of: record)
+        }
+    }
+
+    public nonisolated func services(
+        kind: String?, after: ServiceId?, limit: Int
+    ) async throws -> [ServiceView] {
+        try await read { view in
+            var found: [ServiceView] = []
+            var last = after.map { StateKey.service($0) }
+            while found.count < limit {
+                let page = try view.scan(prefix: UInt8(ascii: "s"), after: last, limit: 256)
+                for (key, value) in page {
+                    last = key
+                    let record = try ServiceRecord(borsh: value)
+                    if kind == nil || record.kind == kind, found.count < limit {
+                        found.append(try view.view(of: record))
+                    }
+                }
+                if page.count < 256 { break }
+            }
+            return found
+        }
+    }
+
+    public nonisolated func query(
+        _ service: ServiceId, input: [UInt8]
+    ) async throws(QueryRefusal) -> NodeAPI.QueryResult {
+        let ledger = await machineLedger
+        let answer: Result<NodeAPI.QueryResult, QueryRefusal>
+        do {
+            answer = try await read { view in
+                guard let result = try ledger.query(service, input: input, state: view) else {
+                    return .failure(.unknownService)
+                }
+                switch result.outcome {
+                case .returned(let data):
+                    return .success(
+                        NodeAPI.QueryResult(data: data, gasUsed: result.gasUsed, height: view.header.height))
+                case .failed(let message): return .failure(.failed(message))
+                }
+            }
+        } catch {
+            throw .unavailable("\(error)")
+        }
+        return try answer.get()
+    }
+
+    public nonisolated func hasCode(_ hash: Digest) async throws -> Bool {
+        try await read { try $0.value(.code(hash)) != nil }
+    }
+
+    public func masternodes() async -> MasternodesView {
+        let set = genesis.masternodes
+        return MasternodesView(
+            epoch: .zero, view: machine.view, leader: machine.leaders.leader(of: machine.view), quorum: set.quorum,
+            members: set.members.enumerated().map { index, member in
+                let isSelf = machine.me == UInt16(index)
+                return MasternodeView(
+                    masternode: member, connected: isSelf || peerBook.isConnected(UInt16(index)), isSelf: isSelf)
+            })
+    }
+
+    public func heads() async -> AsyncStream<Height> { headStream() }
+
+    var machineLedger: Ledger { machine.ledger }
+}
+
+extension ReadView {
+    func view(of record: ServiceRecord) throws -> ServiceView {
+        let account: AccountRecord? = try decode(.account(record.contract))
+        return ServiceView(record: record, balance: account?.balance ?? 0)
+    }
+}
+
+extension SubmissionRefusal {
+    init(_ refusal: MempoolRefusal) {
+        let reason = refusal.description
+        switch refusal {
+        case .known, .sequenceWaiting: self.init(.sequencePending, reason)
+        case .sequenceReused: self.init(.sequenceUsed, reason)
+        case .sequenceTooFarAhead: self.init(.sequenceTooFar, reason)
+        case .full: self.init(.poolFull, reason, retryAfterMs: 1_000)
+        }
+    }
+
+    init(_ refusal: Refusal, now: Time) {
+        let reason = refusal.description
+        switch refusal {
+        case .malformed, .malformedData, .malformedModule: self.init(.malformed, reason)
+        case .oversize: self.init(.tooLarge, reason)
+        case .noSuchAction, .notAvailable, .chainActionElsewhere: self.init(.unknownAction, reason)
+        case .gasLimitTooLow, .gasLimitTooHigh: self.init(.gasLimit, reason)
+        case .wrongSignature: self.init(.badSignature, reason)
+        case .sequenceReused: self.init(.sequenceUsed, reason)
+        case .sequenceTooFarAhead, .sequenceGap: self.init(.sequenceTooFar, reason)
+        case .expired: self.init(.expired, reason)
+        case .validTooLong: self.init(.validTooLong, reason)
+        case .noSuchService: self.init(.unknownService, reason)
+        case .tooFewCredits(_, _, let enoughAt):
+            self.init(.insufficientCredits, reason, retryAfterMs: enoughAt.map { $0.distance(since: now) })
+        }
+    }
+}

@@ -1,0 +1,250 @@
+import Consensus
+import Cryptography
+import Dispatch
+import Foundation
+import Logging
+import NodeAPI
+import PeerNetwork
+import Primitives
+import Storage
+
+/// Drives one ``NodeMachine`` with real sockets, files and clocks, and answers the API.
+///
+/// The machine runs on a queue of its own. The journal and the store have a queue each, so that a vote's fsync never
+/// waits for a block's; what they finish comes back in order.
+public actor NodeService {
+    private nonisolated let executor = QueueExecutor(label: "edgeproof.node")
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    public nonisolated let genesis: Genesis
+    nonisolated let store: ChainStore
+    nonisolated let logger: Logger
+    nonisolated let configuration: NodeConfiguration
+    nonisolated let readQueue = DispatchQueue(label: "edgeproof.read", attributes: .concurrent)
+
+    let machine: NodeMachine
+    let network: PeerNetwork
+    private let journal: JournalWriter?
+    private let commitQueue = DispatchQueue(label: "edgeproof.commit", qos: .userInitiated)
+    private let onHalt: @Sendable (String) -> Void
+
+    private var timers = TimerBook()
+    private var wakeTask: Task<Void, Never>?
+    var peerBook = PeerBook()
+    private var headStreams: [UInt64: AsyncStream<Height>.Continuation] = [:]
+    private var nextStream: UInt64 = 0
+    /// The published chain, as the API reads it.
+    var view: ReadView
+    var finality = FinalityTimes()
+    let started = ContinuousClock.now
+    private var stopped = false
+
+    init(
+        machine: sending NodeMachine, network: PeerNetwork, store: ChainStore, journal: Journal?,
+        configuration: NodeConfiguration, logger: Logger, onHalt: @escaping @Sendable (String) -> Void
+    ) throws {
+        self.machine = machine
+        self.network = network
+        self.store = store
+        self.journal = journal.map { JournalWriter($0) }
+        self.configuration = configuration
+        self.logger = logger
+        self.onHalt = onHalt
+        genesis = machine.genesis
+        view = ReadView(genesis: machine.genesis, snapshot: try store.snapshot(), head: machine.published)
+    }
+
+    /// Starts consensus, then takes what peers say until the task is cancelled.
+    public func run() async throws {
+        handle(.start)
+        try await network.start()
+        for await event in network.events { take(event) }
+    }
+
+    public func stop() async {
+        stopped = true
+        wakeTask?.cancel()
+        for stream in headStreams.values { stream.finish() }
+        headStreams = [:]
+        await network.shutdown()
+        await withCheckedContinuation { continuation in
+            commitQueue.async { continuation.resume() }
+        }
+        journal?.close()
+        store.close()
+    }
+
+    // MARK: Inputs
+
+    /// Runs the body on the node's queue, after everything that was put there before.
+    private nonisolated func post(_ body: @escaping @Sendable (isolated NodeService) -> Void) {
+        executor.async { self.assumeIsolated { body($0) } }
+    }
+
+    static func clock() -> NodeClock {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        let monotonic = UInt64(now.tv_sec) * 1_000 + UInt64(now.tv_nsec) / 1_000_000
+        clock_gettime(CLOCK_REALTIME, &now)
+        let wall = UInt64(now.tv_sec) * 1_000 + UInt64(now.tv_nsec) / 1_000_000
+        return NodeClock(monotonic: Instant(milliseconds: monotonic), wall: Time(wall))
+    }
+
+    func handle(_ input: NodeInput) {
+        guard !stopped else { return }
+        perform(machine.handle(input, at: Self.clock()))
+    }
+
+    private func take(_ event: PeerEvent) {
+        switch event {
+        case .connected(let identity):
+            let peer = peerBook.add(identity.id, index: identity.consensusKey.flatMap { genesis.masternodes.index(of: $0) })
+            logger.info("peer connected", metadata: ["peer": "\(peer)", "agent": "\(identity.agent)"])
+            handle(.connected(peer))
+        case .disconnected(let id, let reason):
+            guard let peer = peerBook.remove(id) else { return }
+            logger.info("peer disconnected", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
+            handle(.disconnected(peer))
+        case .refused(let address, let reason):
+            logger.warning("connection refused", metadata: ["address": "\(address)", "reason": "\(reason)"])
+        case .message(let id, let kind, let payload):
+            guard let peer = peerBook.peer(id) else { return }
+            do {
+                handle(.message(try NodeMessage(kind: kind, payload: payload), from: peer))
+            } catch {
+                logger.warning("malformed message", metadata: ["peer": "\(peer)", "error": "\(error)"])
+            }
+        }
+    }
+
+    // MARK: Outputs
+
+    func perform(_ outputs: [NodeOutput]) {
+        for output in outputs { perform(output) }
+        rescheduleWake()
+    }
+
+    private func perform(_ output: NodeOutput) {
+        switch output {
+        case .send(let message, let peer):
+            if let id = peerBook.id(peer) { send(message, message.payload, to: id) }
+        case .broadcast(let message, let audience):
+            let payload = message.payload
+            for id in peerBook.ids(audience) { send(message, payload, to: id) }
+        case .setTimer(let timer, let at): timers.set(timer, at: at)
+        case .cancelTimer(let timer): timers.cancel(timer)
+        case .journal(let entries, let token): write(entries, token)
+        case .rewriteJournal(let entries): rewrite(entries)
+        case .commit(let commits): commit(commits)
+        case .published(let block): published(block)
+        case .note(let note): log(note)
+        case .halt(let reason):
+            stopped = true
+            logger.critical("the node stops: \(reason)")
+            onHalt(reason)
+        }
+    }
+
+    /// What does not reach a peer is lost; the protocol repeats what matters.
+    private func send(_ message: NodeMessage, _ payload: [UInt8], to id: PeerId) {
+        network.send(kind: message.kind.rawValue, payload, to: id, priority: message.priority)
+    }
+
+    private func write(_ entries: [JournalEntry], _ token: JournalToken) {
+        guard let journal else { return handle(.journalDurable(token)) }
+        journal.append(entries.map(\.borsh), token: token) { [weak self] outcome in
+            guard let self else { return }
+            self.post { node in
+                switch outcome {
+                case .success(let token): node.handle(.journalDurable(token))
+                case .failure(let error): node.perform([.halt("the vote journal can't be written: \(error)")])
+                }
+            }
+        }
+    }
+
+    private func rewrite(_ entries: [JournalEntry]) {
+        journal?.rewrite(entries.map(\.borsh)) { [weak self] error in
+            self?.post { $0.perform([.halt("the vote journal can't be rewritten: \(error)")]) }
+        }
+    }
+
+    private func commit(_ commits: [Commit]) {
+        guard let last = commits.last else { return }
+        let height = last.block.block.header.height
+        commitQueue.async { [store, weak self] in
+            do {
+                try store.commit(commits)
+                // Taken here, before the next commit, so that it shows exactly this height.
+                let snapshot = try store.snapshot()
+                self?.post { $0.durable(height, snapshot) }
+            } catch {
+                self?.post { $0.perform([.halt("block \(height) can't be stored: \(error)")]) }
+            }
+        }
+    }
+
+    private func durable(_ height: Height, _ snapshot: ChainSnapshot) {
+        let outputs = machine.handle(.committed(height), at: Self.clock())
+        view = ReadView(genesis: genesis, snapshot: snapshot, head: machine.published)
+        perform(outputs)
+    }
+
+    private func published(_ block: PublishedBlock) {
+        finality.included(block.transactionIds, at: ContinuousClock.now)
+        for stream in headStreams.values { stream.yield(block.height) }
+        logger.debug(
+            "final",
+            metadata: [
+                "height": "\(block.height)", "transactions": "\(block.transactionIds.count)", "digest": "\(block.digest)",
+            ])
+    }
+
+    private func log(_ note: Note) {
+        switch note {
+        case .enteredView(let view, let leader):
+            logger.trace("view", metadata: ["view": "\(view)", "leader": "\(leader)"])
+        case .peerMisbehaved(let peer, let what):
+            logger.warning("peer misbehaved", metadata: ["peer": "\(peer)", "what": "\(what)"])
+        case .evidence(let evidence):
+            logger.error("a masternode contradicted itself", metadata: ["signer": "\(evidence.signer)"])
+        case .observing(let reason): logger.error("this node does not vote: \(reason)")
+        case .rejectedProposal(let view, let reason):
+            logger.warning("rejected a proposal", metadata: ["view": "\(view)", "reason": "\(reason)"])
+        case .catchingUp(let from, let to):
+            logger.info("catching up", metadata: ["from": "\(from)", "to": "\(to)"])
+        }
+    }
+
+    // MARK: Timers
+
+    private func rescheduleWake() {
+        guard let next = timers.next, next != timers.scheduled else { return }
+        timers.scheduled = next
+        wakeTask?.cancel()
+        let now = Self.clock().monotonic
+        let wait = next.milliseconds > now.milliseconds ? next.milliseconds - now.milliseconds : 0
+        wakeTask = Task { [weak self] in
+            if wait > 0 { try? await Task.sleep(for: .milliseconds(wait)) }
+            if !Task.isCancelled { await self?.wake() }
+        }
+    }
+
+    private func wake() {
+        timers.scheduled = nil
+        for timer in timers.takeDue(Self.clock().monotonic) { handle(.timer(timer)) }
+        rescheduleWake()
+    }
+
+    // MARK: Heads
+
+    func headStream() -> AsyncStream<Height> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Height.self, bufferingPolicy: .bufferingNewest(1))
+        let number = nextStream
+        nextStream &+= 1
+        headStreams[number] = continuation
+        continuation.onTermination = { [weak self] _ in self?.post { $0.headStreams[number] = nil } }
+        continuation.yield(machine.published.header.height)
+        return stream
+    }
+}

@@ -1,0 +1,22 @@
+import Dispatch
+
+/// Runs an actor on a dispatch queue of its own, so that its work never waits behind other tasks of the two
+/// cooperative threads that a two-core machine has, and outside events reach it in the order in which they came.
+final class QueueExecutor: SerialExecutor {
+    private let queue: DispatchQueue
+
+    init(label: String) { queue = DispatchQueue(label: label, qos: .userInitiated) }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let executor = asUnownedSerialExecutor()
+        queue.async { job.runSynchronously(on: executor) }
+    }
+
+    func asUnownedSerialExecutor() -> UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
+
+    func checkIsolated() { dispatchPrecondition(condition: .onQueue(queue)) }
+
+    /// Runs the body on the queue, after what was put there before.
+    func async(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
+}

@@ -1,0 +1,64 @@
+import Hummingbird
+import HummingbirdCore
+import Logging
+
+/// What a handler needs beside the request.
+struct APIContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    /// Cuts the client off.
+    let closeConnection: @Sendable () -> Void
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        let channel = source.channel
+        closeConnection = { channel.close(promise: nil) }
+    }
+}
+
+enum HTTP1Limits {
+    /// Heads are small here: no cookies, no long addresses.
+    static func channel(idleSeconds: Int64) -> HTTP1Channel.Configuration {
+        HTTP1Channel.Configuration(
+            idleTimeout: .seconds(idleSeconds),
+            httpDecoderConfiguration: .init(
+                maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 64))
+    }
+}
+
+enum MaximumConnections {
+    static func limit(_ count: Int, logger: Logger) -> any AvailableConnectionsDelegate {
+        MaximumAvailableConnections(count, logger: logger)
+    }
+}
+
+/// Writes bodies in chunks, each under a time limit, so that a slow reader neither holds memory nor a place for long.
+struct GuardedWriter {
+    static let chunk = 64 * 1_024
+
+    let timeout: Duration
+    let closeConnection: @Sendable () -> Void
+
+    func write(_ buffer: ByteBuffer, to writer: inout any ResponseBodyWriter) async throws {
+        let close = closeConnection
+        let limit = timeout
+        let watchdog = Task {
+            do { try await Task.sleep(for: limit) } catch { return }
+            close()
+        }
+        defer { watchdog.cancel() }
+        try await writer.write(buffer)
+    }
+
+    /// - Parameter permit: held until all is written.
+    func body(_ bytes: some Collection<UInt8> & Sendable, holding permit: Gate.Permit?) -> ResponseBody {
+        let whole = ByteBuffer(bytes: bytes)
+        return ResponseBody(contentLength: whole.readableBytes) { writer in
+            var rest = whole
+            while let part = rest.readSlice(length: min(Self.chunk, rest.readableBytes)), part.readableBytes > 0 {
+                try await write(part, to: &writer)
+            }
+            try await writer.finish(nil)
+            withExtendedLifetime(permit) {}
+        }
+    }
+}

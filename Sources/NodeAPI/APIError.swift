@@ -1,0 +1,94 @@
+import APIModel
+import Foundation
+import Hummingbird
+import Logging
+
+/// An answer of 400 or more.
+struct APIError: Error {
+    let status: HTTPResponse.Status
+    let document: ErrorDocument
+
+    init(_ status: HTTPResponse.Status, _ code: String, _ reason: String, retryAfterMs: UInt64? = nil) {
+        self.status = status
+        document = ErrorDocument(code: code, reason: reason, retryAfterMs: retryAfterMs)
+    }
+
+    static func badParameter(_ name: String, _ reason: String) -> APIError {
+        APIError(.badRequest, "bad_parameter", "\(name): \(reason)")
+    }
+
+    static func unknown(_ what: String, _ reason: String) -> APIError {
+        APIError(.notFound, "unknown_\(what)", reason)
+    }
+
+    static let busy = APIError(
+        .serviceUnavailable, "busy", "the node answers as many requests of this kind as it can; try again in a second",
+        retryAfterMs: 1_000)
+
+    init(_ refusal: SubmissionRefusal) {
+        let status: HTTPResponse.Status =
+            switch refusal.code {
+            case .malformed: .badRequest
+            case .tooLarge: .contentTooLarge
+            case .badSignature: .forbidden
+            case .sequenceUsed, .sequencePending, .sequenceTooFar: .conflict
+            case .insufficientCredits: .tooManyRequests
+            case .poolFull, .notReady: .serviceUnavailable
+            case .expired, .validTooLong, .gasLimit, .insufficientBalance, .unknownAction, .unknownService:
+                .unprocessableContent
+            }
+        self.init(status, refusal.code.rawValue, refusal.reason, retryAfterMs: refusal.retryAfterMs)
+    }
+
+    var response: Response {
+        var response = JSONAnswer.response(document, status: status)
+        if let wait = document.error.retryAfterMs?.wrappedValue {
+            response.headers[.retryAfter] = String(wait / 1_000 + (wait % 1_000 == 0 ? 0 : 1))
+        }
+        return response
+    }
+}
+
+/// Turns every error into the JSON that clients can rely on; details of the node's own failures go to the log only.
+struct ErrorMiddleware: RouterMiddleware {
+    typealias Context = APIContext
+
+    let logger: Logger
+
+    func handle(
+        _ request: Request, context: Context, next: (Request, Context) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let error as APIError {
+            return error.response
+        } catch let error as any HTTPResponseError where error.status == .notFound {
+            return APIError(
+                .notFound, "unknown_route",
+                "there is no \(request.method.rawValue) \(request.uri.path.prefix(100)); /openapi.json lists what there is"
+            ).response
+        } catch is CancellationError {
+            return APIError(.serviceUnavailable, "stopping", "the node is stopping; ask another one").response
+        } catch {
+            logger.error("request failed", metadata: ["path": "\(request.uri.path.prefix(100))", "error": "\(error)"])
+            return APIError(
+                .internalServerError, "internal", "the node could not answer; its log says why"
+            ).response
+        }
+    }
+}
+
+enum JSONAnswer {
+    static func data(_ document: some Encodable) -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // The documents are plain values whose encoding never throws.
+        return (try? encoder.encode(document)) ?? Data("{}".utf8)
+    }
+
+    static func response(_ document: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
+        Response(
+            status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: data(document))))
+    }
+}

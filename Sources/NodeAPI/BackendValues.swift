@@ -1,0 +1,231 @@
+import Cryptography
+import Primitives
+
+/// What a node says of itself.
+public struct NodeStatus: Sendable {
+    public enum Role: String, Sendable { case masternode, follower }
+
+    /// Version of the program.
+    public var version: String
+    public var role: Role
+    public var nodeName: String
+    /// Newest finalised block; height 0 with the genesis hash and time before there is one.
+    public var headHeight: Height
+    public var headDigest: Digest
+    public var headTime: Time
+    /// Newest state root that a finalised header carries, and the height of the block after which it holds.
+    public var stateHeight: Height
+    public var stateRoot: Digest
+    public var epoch: Epoch
+    /// The view that the node is in.
+    public var view: View
+    public var peersConnected: Int
+    public var mempoolCount: Int
+    public var mempoolBytes: Int
+    public var uptimeMs: UInt64
+    /// Milliseconds from a submission at this node to its finalisation, over recent ones; nil without any.
+    public var finalityP50Ms: UInt64?
+    public var finalityP95Ms: UInt64?
+    /// Whether the node is fetching blocks to catch up with its peers.
+    public var catchingUp: Bool
+
+    public init(
+        version: String, role: Role, nodeName: String, headHeight: Height, headDigest: Digest, headTime: Time,
+        stateHeight: Height, stateRoot: Digest, epoch: Epoch, view: View, peersConnected: Int, mempoolCount: Int,
+        mempoolBytes: Int, uptimeMs: UInt64, finalityP50Ms: UInt64?, finalityP95Ms: UInt64?, catchingUp: Bool = false
+    ) {
+        self.version = version
+        self.role = role
+        self.nodeName = nodeName
+        self.headHeight = headHeight
+        self.headDigest = headDigest
+        self.headTime = headTime
+        self.stateHeight = stateHeight
+        self.stateRoot = stateRoot
+        self.epoch = epoch
+        self.view = view
+        self.peersConnected = peersConnected
+        self.mempoolCount = mempoolCount
+        self.mempoolBytes = mempoolBytes
+        self.uptimeMs = uptimeMs
+        self.finalityP50Ms = finalityP50Ms
+        self.finalityP95Ms = finalityP95Ms
+        self.catchingUp = catchingUp
+    }
+}
+
+public struct StoredBlock: Sendable {
+    public var block: FinalizedBlock
+    /// Digest of the header.
+    public var digest: Digest
+
+    public init(block: FinalizedBlock, digest: Digest) {
+        self.block = block
+        self.digest = digest
+    }
+}
+
+public enum TransactionState: Sendable {
+    /// In the pool, or in a block that is not final yet.
+    case pending(SignedTransaction)
+    case included(IncludedTransaction)
+}
+
+public struct IncludedTransaction: Sendable {
+    public var height: Height
+    /// Place in the block, from 0.
+    public var index: Int
+    /// Header time of the block.
+    public var time: Time
+    public var transaction: SignedTransaction
+    public var receipt: Receipt
+
+    public init(height: Height, index: Int, time: Time, transaction: SignedTransaction, receipt: Receipt) {
+        self.height = height
+        self.index = index
+        self.time = time
+        self.transaction = transaction
+        self.receipt = receipt
+    }
+}
+
+/// Why a node does not take a transaction.
+public struct SubmissionRefusal: Error, Equatable, Sendable {
+    /// What a program can act on. The API answers with the raw value as `error.code`.
+    public enum Code: String, CaseIterable, Sendable {
+        case malformed
+        case tooLarge = "too_large"
+        /// Not the sender's signature on this chain: wrong key, changed body, or made for another genesis.
+        case badSignature = "bad_signature"
+        case sequenceUsed = "sequence_used"
+        /// Another transaction with this sequence is waiting.
+        case sequencePending = "sequence_pending"
+        case sequenceTooFar = "sequence_too_far"
+        case expired
+        /// `validUntil` is further ahead than the chain allows.
+        case validTooLong = "valid_too_long"
+        case gasLimit = "gas_limit"
+        case insufficientCredits = "insufficient_credits"
+        case insufficientBalance = "insufficient_balance"
+        /// The action does not exist, or needs a service that nobody registered.
+        case unknownAction = "unknown_action"
+        case unknownService = "unknown_service"
+        case poolFull = "pool_full"
+        /// The node can't tell yet: it is starting or catching up.
+        case notReady = "not_ready"
+    }
+
+    public var code: Code
+    /// For people: what is wrong, with the numbers, and what to do.
+    public var reason: String
+    /// Milliseconds after which trying again makes sense.
+    public var retryAfterMs: UInt64?
+
+    public init(_ code: Code, _ reason: String, retryAfterMs: UInt64? = nil) {
+        self.code = code
+        self.reason = reason
+        self.retryAfterMs = retryAfterMs
+    }
+}
+
+public struct AccountView: Sendable {
+    public var record: AccountRecord
+    /// Resource credits now, with what has regenerated since the record's `creditTime`.
+    public var credits: UInt64
+    public var capacity: UInt64
+
+    public init(record: AccountRecord, credits: UInt64, capacity: UInt64) {
+        self.record = record
+        self.credits = credits
+        self.capacity = capacity
+    }
+}
+
+public struct HistoryPage: Sendable {
+    /// Entries in the account's whole history.
+    public var size: UInt64
+    public var root: Digest
+    public var entries: [HistoryEntry]
+
+    public init(size: UInt64, root: Digest, entries: [HistoryEntry]) {
+        self.size = size
+        self.root = root
+        self.entries = entries
+    }
+}
+
+public struct ReputationView: Sendable {
+    public var role: Role
+    public var record: ReputationRecord
+    /// R in units of 2^-20 (architecture, section 5), decayed to the head's time.
+    public var score: UInt64
+
+    public init(role: Role, record: ReputationRecord, score: UInt64) {
+        self.role = role
+        self.record = record
+        self.score = score
+    }
+}
+
+public struct ServiceView: Sendable {
+    public var record: ServiceRecord
+    /// Balance of the contract's account.
+    public var balance: UInt128
+
+    public init(record: ServiceRecord, balance: UInt128) {
+        self.record = record
+        self.balance = balance
+    }
+}
+
+public struct QueryResult: Sendable {
+    public var data: [UInt8]
+    public var gasUsed: UInt64
+    /// The state that was asked: after the block of this height.
+    public var height: Height
+
+    public init(data: [UInt8], gasUsed: UInt64, height: Height) {
+        self.data = data
+        self.gasUsed = gasUsed
+        self.height = height
+    }
+}
+
+public enum QueryRefusal: Error, Equatable, Sendable {
+    case unknownService
+    /// The contract trapped, failed with a message, ran out of gas or has no `query`.
+    case failed(String)
+    /// The node itself could not: the text is logged, not sent.
+    case unavailable(String)
+}
+
+public struct MasternodeView: Sendable {
+    public var masternode: Masternode
+    /// Whether this node has a live connection to it; true for itself.
+    public var connected: Bool
+    public var isSelf: Bool
+
+    public init(masternode: Masternode, connected: Bool, isSelf: Bool) {
+        self.masternode = masternode
+        self.connected = connected
+        self.isSelf = isSelf
+    }
+}
+
+public struct MasternodesView: Sendable {
+    public var epoch: Epoch
+    public var view: View
+    /// Place of the leader of `view` in `members`.
+    public var leader: UInt16
+    public var quorum: Int
+    /// In the order of the set.
+    public var members: [MasternodeView]
+
+    public init(epoch: Epoch, view: View, leader: UInt16, quorum: Int, members: [MasternodeView]) {
+        self.epoch = epoch
+        self.view = view
+        self.leader = leader
+        self.quorum = quorum
+        self.members = members
+    }
+}

@@ -1,0 +1,76 @@
+import APIModel
+import Cryptography
+import Encoding
+import Primitives
+
+// From what the node says to what goes over the wire.
+
+extension StatusDocument {
+    init(_ status: NodeStatus, genesis: Genesis, hash: Digest) {
+        var finality: Finality?
+        if let p50 = status.finalityP50Ms, let p95 = status.finalityP95Ms { finality = Finality(p50: p50, p95: p95) }
+        self.init(
+            chain: genesis.chainName, genesisHash: hash, version: status.version, role: status.role.rawValue,
+            node: status.nodeName,
+            head: Head(height: status.headHeight, digest: status.headDigest, time: status.headTime),
+            state: State(height: status.stateHeight, root: status.stateRoot), epoch: status.epoch, view: status.view,
+            peers: status.peersConnected,
+            mempool: Mempool(transactions: status.mempoolCount, bytes: status.mempoolBytes),
+            uptimeMs: status.uptimeMs, finalityMs: finality, catchingUp: status.catchingUp)
+    }
+}
+
+extension BlockDocument {
+    init(_ stored: StoredBlock, genesis: Digest) {
+        self.init(
+            stored.block, digest: stored.digest, bytes: stored.block.block.borsh.count,
+            transactions: stored.block.block.transactions.map {
+                TransactionDocument($0, id: $0.transaction.id(genesis: genesis), withData: false)
+            })
+    }
+}
+
+extension TransactionStateDocument {
+    init(_ state: TransactionState, id: TransactionId) {
+        switch state {
+        case .pending(let transaction):
+            self.init(transaction: TransactionDocument(transaction, id: id, withData: true), inclusion: nil)
+        case .included(let found):
+            self.init(
+                transaction: TransactionDocument(found.transaction, id: id, withData: true),
+                inclusion: Inclusion(height: found.height, index: found.index, time: found.time, receipt: found.receipt))
+        }
+    }
+}
+
+extension MasternodesDocument {
+    init(_ view: MasternodesView) {
+        self.init(
+            epoch: view.epoch, view: view.view, leader: Int(view.leader), quorum: view.quorum,
+            masternodes: view.members.enumerated().map { index, member in
+                Member(
+                    index: index, masternode: member.masternode, connected: member.connected, isSelf: member.isSelf,
+                    isLeader: index == Int(view.leader))
+            })
+    }
+}
+
+extension ServiceDocument {
+    init(_ view: ServiceView) { self.init(view.record, balance: view.balance) }
+}
+
+extension HistoryDocument {
+    /// A page holds at most this many bytes of entries, and always one entry.
+    static let pageBytes = 2_000_000
+
+    init(_ page: HistoryPage, account: Account, genesis: Digest) {
+        var kept: [HistoryEntry] = []
+        var bytes = 0
+        for entry in page.entries {
+            bytes += entry.borsh.count
+            if bytes > Self.pageBytes, !kept.isEmpty { break }
+            kept.append(entry)
+        }
+        self.init(account: account, size: page.size, root: page.root, entries: kept, genesis: genesis)
+    }
+}

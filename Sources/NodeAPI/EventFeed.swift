@@ -1,0 +1,106 @@
+import APIModel
+import Cryptography
+import Foundation
+import Hummingbird
+import Primitives
+import Synchronization
+
+/// Block events by height. The newest are kept, already as text, since every client wants the same ones.
+final class EventFeed: Sendable {
+    private static let kept = 128
+
+    private let backend: any NodeBackend
+    private let genesis: Digest
+    let heads: HeadWatch
+    let clients: Gate
+    private let recent = Mutex<[Height: ByteBuffer]>([:])
+
+    init(backend: any NodeBackend, genesis: Digest, heads: HeadWatch, clients: Gate) {
+        self.backend = backend
+        self.genesis = genesis
+        self.heads = heads
+        self.clients = clients
+    }
+
+    /// The event of the block as it goes over the wire; nil when the node has no such block.
+    func event(at height: Height) async throws -> ByteBuffer? {
+        if let known = recent.withLock({ $0[height] }) { return known }
+        guard let stored = try await backend.block(at: height),
+            let receipts = try await backend.receipts(at: height)
+        else { return nil }
+        let document = BlockEventDocument(
+            height: height, digest: stored.digest, time: stored.block.block.header.time,
+            transactions: stored.block.block.transactions.map { $0.transaction.id(genesis: genesis) },
+            events: receipts.flatMap(\.events))
+        var buffer = ByteBuffer(string: "id: \(height)\nevent: block\ndata: ")
+        buffer.writeBytes(JSONAnswer.data(document))
+        buffer.writeString("\n\n")
+        let head = heads.head
+        if head.distance(since: height) < UInt64(Self.kept) {
+            recent.withLock { recent in
+                recent[height] = buffer
+                if recent.count > Self.kept, let oldest = recent.keys.min() { recent[oldest] = nil }
+            }
+        }
+        return buffer
+    }
+}
+
+/// `GET /v1/events`: server-sent events (WHATWG HTML, section 9.2). A client's place is a height, so nothing is
+/// buffered for it; one that does not read is cut off, and resumes by Last-Event-ID.
+enum EventStream {
+    static func response(_ input: RequestInput, _ node: RouteServices) async throws -> Response {
+        var start: Height?
+        if let text = input.request.headers.first(where: { $0.name.canonicalName == "last-event-id" })?.value {
+            guard let last = UInt64(text) else {
+                throw APIError.badParameter("Last-Event-ID", "'\(text.prefix(64))' is not a height")
+            }
+            start = Height(last).next
+        } else if let from = try input.optionalNumber("from") {
+            start = Height(from)
+        }
+        guard let permit = await node.events.clients.enter() else {
+            throw APIError(
+                .serviceUnavailable, "busy", "the node serves as many event streams as it can; try another node",
+                retryAfterMs: 5_000)
+        }
+        if start == nil { start = max(node.heads.head, await node.backend.status().headHeight).next }
+        // The genesis has no block, so the first event is that of height 1.
+        let cursor = max(start ?? .zero, Height(1))
+        let writer = GuardedWriter(
+            timeout: node.configuration.writeTimeout, closeConnection: input.context.closeConnection)
+        let keepAlive = node.configuration.keepAlive
+        let feed = node.events
+        return Response(
+            status: .ok,
+            headers: [.contentType: "text/event-stream", .cacheControl: "no-store"],
+            body: ResponseBody { body in
+                try await send(from: cursor, feed, keepAlive: keepAlive, writer, to: &body)
+                try await body.finish(nil)
+                withExtendedLifetime(permit) {}
+            })
+    }
+
+    private static func send(
+        from start: Height, _ feed: EventFeed, keepAlive: Duration, _ writer: GuardedWriter,
+        to body: inout any ResponseBodyWriter
+    ) async throws {
+        var cursor = start
+        try await writer.write(ByteBuffer(string: "retry: 1000\n\n"), to: &body)
+        while !Task.isCancelled {
+            while cursor <= feed.heads.head {
+                guard let event = try await feed.event(at: cursor) else {
+                    let text = "event: gap\ndata: block \(cursor) is not available here; ask another node\n\n"
+                    return try await writer.write(ByteBuffer(string: text), to: &body)
+                }
+                try await writer.write(event, to: &body)
+                cursor = cursor.next
+            }
+            if feed.heads.isFinished { return }
+            let before = cursor.previous ?? .zero
+            if await feed.heads.head(beyond: before, timeout: keepAlive) == nil, !feed.heads.isFinished {
+                try await writer.write(ByteBuffer(string: ": still here\n\n"), to: &body)
+            }
+        }
+    }
+}

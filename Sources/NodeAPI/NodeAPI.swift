@@ -1,0 +1,88 @@
+import Foundation
+import Hummingbird
+import Logging
+import Primitives
+
+/// # NodeAPI
+///
+/// What a node shows to people and programs: REST under `/v1`, server-sent events, Prometheus metrics, an OpenAPI 3.1
+/// document and an explorer page. It reads and submits through ``NodeBackend`` and keeps no state of the chain.
+///
+/// The module promises
+/// - every answer of 400 or more to well-formed HTTP is JSON with a stable code and a reason that says what to do;
+/// - every request is bounded: its body, its time, how many of its kind run at once, and how much is buffered for a
+///   client that reads slowly, which is cut off;
+/// - the routes, the OpenAPI document and the handlers come from one table (``Routes``), so none can be missing;
+/// - it binds where it is told, loopback by default, and serves no file of the machine.
+public struct APIConfiguration: Sendable {
+    /// Address to bind; loopback unless the operator says otherwise.
+    public var host = "127.0.0.1"
+    /// 0 takes any free port.
+    public var port = 26_600
+    public var maxConnections = 512
+    /// Requests that read or compute much (blocks, histories, audits, queries) run at most this many at a time ...
+    public var expensiveRequests = 4
+    /// ... while this many wait; more are refused with 503.
+    public var expensiveWaiting = 64
+    public var eventClients = 128
+    /// How long a client may take for one chunk of an answer before it is cut off.
+    public var writeTimeout: Duration = .seconds(10)
+    /// How long a request's body may take.
+    public var bodyTimeout: Duration = .seconds(15)
+    /// An event stream with nothing to say sends a comment this often.
+    public var keepAlive: Duration = .seconds(15)
+    /// Longest `waitMs` of a transaction look-up.
+    public var longestWait: Duration = .seconds(25)
+    /// A connection without a request, or with one that doesn't go on, is closed after this time.
+    public var idleTimeoutSeconds: Int64 = 60
+
+    public init() {}
+}
+
+/// The HTTP server of a node.
+public struct APIServer: Sendable {
+    private let backend: any NodeBackend
+    private let configuration: APIConfiguration
+    private let logger: Logger
+
+    public init(backend: any NodeBackend, configuration: APIConfiguration, logger: Logger) {
+        self.backend = backend
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Serves until the task is cancelled or the address can't be bound (the error is thrown).
+    /// - Parameter onReady: called with the port once connections are accepted.
+    public func run(onReady: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
+        let heads = HeadWatch()
+        let services = RouteServices(backend: backend, heads: heads, configuration: configuration, logger: logger)
+        let router = Router(context: APIContext.self)
+        router.add(middleware: ErrorMiddleware(logger: logger))
+        for route in Routes.all { route.install(on: router, services: services) }
+
+        let application = Application(
+            router: router,
+            server: .http1(
+                configuration: HTTP1Limits.channel(idleSeconds: configuration.idleTimeoutSeconds)),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port), serverName: "edgeproof",
+                availableConnectionsDelegate: MaximumConnections.limit(configuration.maxConnections, logger: logger)),
+            onServerRunning: { channel in await onReady(channel.localAddress?.port ?? 0) },
+            logger: logger)
+
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                for await height in await backend.heads() { heads.advance(to: height) }
+                heads.finish()
+            }
+            group.addTask {
+                defer { heads.finish() }
+                try await application.run()
+                throw CancellationError()
+            }
+            defer { group.cancelAll() }
+            // The pump may end first, when the node stops; the server ends by cancellation or an error.
+            do { while try await group.next() != nil {} } catch is CancellationError { return }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import Cryptography
+import Primitives
+
+/// What the API asks of the node behind it. The node implements it; tests implement it in memory.
+///
+/// Everything speaks of *finalised* blocks and of the state after the newest of them, unless it says otherwise.
+/// Methods may be called from many requests at once. An error that is not one of the typed ones below is answered
+/// with status 500 and logged; its text never reaches the client.
+public protocol NodeBackend: Sendable {
+    /// The chain that the node is on.
+    var genesis: Genesis { get }
+
+    func status() async -> NodeStatus
+
+    /// The finalised block of this height; nil when it is not (yet) there. Height 0 is the genesis, which has no block.
+    func block(at height: Height) async throws -> StoredBlock?
+
+    /// Receipts of the block of this height: of its transactions in their order, then of the scheduled calls that ran
+    /// at its end. Nil when there is no such block.
+    func receipts(at height: Height) async throws -> [Receipt]?
+
+    /// Where a transaction is; nil when the node has never seen it, or has dropped it.
+    func transaction(_ id: TransactionId) async throws -> TransactionState?
+
+    /// Admits a transaction to the pool and sends it on. The same transaction again is not an error.
+    func submit(_ transaction: SignedTransaction) async throws(SubmissionRefusal) -> TransactionId
+
+    /// Nil for an account that nothing has ever touched.
+    func account(_ account: Account) async throws -> AccountView?
+
+    /// The entries with `index >= from`, ascending, at most `limit` of them.
+    func history(of account: Account, from index: UInt64, limit: Int) async throws -> HistoryPage
+
+    /// One element for each role in which there is evidence.
+    func reputation(of account: Account) async throws -> [ReputationView]
+
+    /// The audit file of an account (see `Audit`); nil when nothing has ever touched it.
+    func auditFile(of account: Account) async throws -> [UInt8]?
+
+    func service(_ service: ServiceId) async throws -> ServiceView?
+
+    /// Registered services in ascending order of their names, those after `after`, at most `limit`.
+    func services(kind: String?, after: ServiceId?, limit: Int) async throws -> [ServiceView]
+
+    /// Runs the contract's `query` on the newest state.
+    func query(_ service: ServiceId, input: [UInt8]) async throws(QueryRefusal) -> QueryResult
+
+    /// Whether code with this SHA-256 was uploaded.
+    func hasCode(_ hash: Digest) async throws -> Bool
+
+    func masternodes() async -> MasternodesView
+
+    /// The newest finalised height: at once, then whenever it grows. A reader that is late gets the newest only, so
+    /// that no buffer grows (`AsyncStream` with `bufferingNewest(1)`). Ends when the node stops.
+    func heads() async -> AsyncStream<Height>
+
+    /// Prometheus text exposition format, version 0.0.4.
+    func metrics() async -> String
+}

@@ -1,0 +1,100 @@
+/// How a route is described in the OpenAPI document.
+struct Operation: Sendable {
+    struct Parameter: Sendable {
+        let name: String
+        let place: String
+        let schema: String
+        let text: String
+
+        static func path(_ name: String, _ schema: String, _ text: String) -> Parameter {
+            Parameter(name: name, place: "path", schema: schema, text: text)
+        }
+        static func query(_ name: String, _ schema: String, _ text: String) -> Parameter {
+            Parameter(name: name, place: "query", schema: schema, text: text)
+        }
+        static func header(_ name: String, _ schema: String, _ text: String) -> Parameter {
+            Parameter(name: name, place: "header", schema: schema, text: text)
+        }
+
+        static let height = path("height", "HeightOrLatest", "height of a finalised block, or latest")
+        static let account = path("account", "Address", "Bech32m address")
+        static let service = path("service", "Label", "name of a service")
+
+        var document: JSONValue {
+            [
+                "name": .string(name), "in": .string(place), "required": .bool(place == "path"),
+                "description": .string(text), "schema": Operation.reference(schema),
+            ]
+        }
+    }
+
+    struct Success: Sendable {
+        let status: Int
+        let mediaType: String
+        let schema: JSONValue
+        let text: String
+
+        static func json(_ schema: String, status: Int = 200) -> Success {
+            Success(
+                status: status, mediaType: "application/json", schema: Operation.reference(schema), text: schema)
+        }
+        static func bytes(_ text: String) -> Success {
+            Success(status: 200, mediaType: "application/octet-stream", schema: ["type": "string"], text: text)
+        }
+        static func text(_ mediaType: String, _ text: String) -> Success {
+            Success(status: 200, mediaType: mediaType, schema: ["type": "string"], text: text)
+        }
+        /// OpenAPI 3.1 describes a stream by the type of its text; the schema of each event's data stands beside it.
+        static func eventStream(_ schema: String) -> Success {
+            Success(
+                status: 200, mediaType: "text/event-stream",
+                schema: [
+                    "type": "string", "description": "data of each `block` event: #/components/schemas/\(schema)",
+                ], text: "a stream of events that does not end")
+        }
+    }
+
+    let id: String
+    let summary: String
+    let success: Success
+    let parameters: [Parameter]
+    /// Schema of the JSON body; the same bytes are taken raw as application/octet-stream.
+    let body: String?
+    let errors: [Int]
+
+    init(
+        _ id: String, _ summary: String, _ success: Success, parameters: [Parameter] = [], body: String? = nil,
+        errors: [Int] = []
+    ) {
+        self.id = id
+        self.summary = summary
+        self.success = success
+        self.parameters = parameters
+        self.body = body
+        self.errors = errors
+    }
+
+    var document: JSONValue {
+        let content: JSONValue = .object([success.mediaType: ["schema": success.schema]])
+        var responses: [String: JSONValue] = [
+            String(success.status): ["description": .string(success.text), "content": content]
+        ]
+        for status in errors + [500] {
+            responses[String(status)] = ["$ref": .string("#/components/responses/\(OpenAPI.responseName(status))")]
+        }
+        var members: [String: JSONValue] = [
+            "operationId": .string(id), "summary": .string(summary), "responses": .object(responses),
+        ]
+        if !parameters.isEmpty { members["parameters"] = .array(parameters.map(\.document)) }
+        if let body {
+            let raw: JSONValue = ["schema": ["type": "string", "contentEncoding": "binary"]]
+            let json: JSONValue = ["schema": Self.reference(body)]
+            members["requestBody"] = [
+                "required": true, "content": ["application/octet-stream": raw, "application/json": json],
+            ]
+        }
+        return .object(members)
+    }
+
+    static func reference(_ schema: String) -> JSONValue { ["$ref": .string("#/components/schemas/\(schema)")] }
+}

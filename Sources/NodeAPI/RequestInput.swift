@@ -1,0 +1,112 @@
+import APIModel
+import Cryptography
+import Encoding
+import Foundation
+import Hummingbird
+import Primitives
+
+/// A request's parameters, read strictly: what is mistyped is named in the answer.
+struct RequestInput: Sendable {
+    let request: Request
+    let context: APIContext
+
+    /// The decoded path parameter; parameters are at most 256 bytes long, more than any valid one.
+    private func path(_ name: String) throws -> String {
+        guard let raw = context.parameters.get(name), raw.utf8.count <= 256, let text = raw.removingPercentEncoding else {
+            throw APIError.badParameter(name, "missing, too long or wrongly percent-encoded")
+        }
+        return text
+    }
+
+    func query(_ name: String) -> String? {
+        request.uri.queryParameters[name[...]].map { String($0.prefix(256)) }
+    }
+
+    func account(_ name: String = "account") throws -> Account {
+        let text = try path(name)
+        do { return try Account(address: text) } catch { throw APIError.badParameter(name, "\(error)") }
+    }
+
+    func transactionId() throws -> TransactionId {
+        let text = try path("id")
+        guard let id = TransactionId(hex: text) else {
+            let what =
+                text.utf8.count == 64
+                ? "holds something else than hexadecimal digits"
+                : "has \(text.utf8.count) characters instead of 64 hexadecimal digits"
+            throw APIError.badParameter("id", "'\(text)' is not a transaction id: it \(what)")
+        }
+        return id
+    }
+
+    func digest(_ name: String) throws -> Digest {
+        let text = try path(name)
+        guard let digest = Digest(hex: text) else {
+            throw APIError.badParameter(name, "'\(text)' is not 64 hexadecimal digits")
+        }
+        return digest
+    }
+
+    func service() throws -> ServiceId {
+        let text = try path("service")
+        guard let name = LabelText<ServiceId>(text: text) else {
+            throw APIError.badParameter(
+                "service", "'\(text)' is not a service name: at most \(ChainLimits.labelBytes) bytes, or 0x and hexadecimal digits")
+        }
+        return name.wrappedValue
+    }
+
+    /// A height; nil for `latest`.
+    func height() throws -> Height? {
+        let text = try path("height")
+        if text == "latest" { return nil }
+        guard let value = UInt64(text) else {
+            throw APIError.badParameter("height", "'\(text)' is neither a number nor 'latest'")
+        }
+        return Height(value)
+    }
+
+    func number(_ name: String, default standard: UInt64, in range: ClosedRange<UInt64>) throws -> UInt64 {
+        guard let text = query(name) else { return standard }
+        guard let value = UInt64(text), range.contains(value) else {
+            throw APIError.badParameter(name, "'\(text)' is not a number in \(range.lowerBound)...\(range.upperBound)")
+        }
+        return value
+    }
+
+    func optionalNumber(_ name: String) throws -> UInt64? {
+        query(name) == nil ? nil : try number(name, default: 0, in: 0...UInt64.max)
+    }
+
+    /// The body's bytes: raw, or base64 in the one field of a JSON document.
+    func bytes<Document: Decodable & Sendable>(
+        limit: Int, timeout: Duration, from type: Document.Type, _ field: @Sendable (Document) -> [UInt8]
+    ) async throws -> [UInt8] {
+        let isJSON = request.headers[.contentType]?.lowercased().hasPrefix("application/json") ?? false
+        // Base64 takes four bytes for three; the rest of the document is short.
+        let bodyLimit = isJSON ? limit / 3 * 4 + 256 : limit
+        let body = try await collect(limit: bodyLimit, timeout: timeout, meant: limit)
+        guard isJSON else { return body }
+        do { return field(try JSONDecoder().decode(type, from: Data(body))) } catch {
+            throw APIError(.badRequest, "malformed", "the body is not the JSON that this route takes: see /openapi.json")
+        }
+    }
+
+    private func collect(limit: Int, timeout: Duration, meant: Int) async throws -> [UInt8] {
+        let tooLarge = APIError(.contentTooLarge, "too_large", "the body is over the limit of \(meant) bytes")
+        if let text = request.headers[.contentLength], let declared = Int(text), declared > limit { throw tooLarge }
+        // A body that never ends, or never comes, must not hold the connection.
+        let close = context.closeConnection
+        let watchdog = Task {
+            do { try await Task.sleep(for: timeout) } catch { return }
+            close()
+        }
+        defer { watchdog.cancel() }
+        do {
+            let buffer = try await request.body.collect(upTo: limit)
+            return Array(buffer.readableBytesView)
+        } catch let error as any HTTPResponseError where error.status == .contentTooLarge {
+            throw tooLarge
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import APIModel
+import Cryptography
+import Foundation
+import Hummingbird
+import Logging
+import Primitives
+
+/// What handlers share.
+struct RouteServices: Sendable {
+    let backend: any NodeBackend
+    let genesis: Digest
+    let genesisDocument: Data
+    let heads: HeadWatch
+    let configuration: APIConfiguration
+    let expensive: Gate
+    let events: EventFeed
+
+    init(backend: any NodeBackend, heads: HeadWatch, configuration: APIConfiguration, logger: Logger) {
+        self.backend = backend
+        genesis = backend.genesis.hash
+        genesisDocument = JSONAnswer.data(GenesisDocument(backend.genesis))
+        self.heads = heads
+        self.configuration = configuration
+        expensive = Gate(limit: configuration.expensiveRequests, waiting: configuration.expensiveWaiting)
+        events = EventFeed(
+            backend: backend, genesis: genesis, heads: heads,
+            clients: Gate(limit: configuration.eventClients, waiting: 0))
+    }
+}
+
+/// One route: where it is, how it is described, what it does.
+package struct Route: Sendable {
+    enum Weight: Sendable {
+        case light
+        /// Reads or computes much: runs behind the gate.
+        case expensive
+    }
+
+    package let method: HTTPRequest.Method
+    /// In the form that OpenAPI and the router share: `/v1/blocks/{height}`.
+    package let path: String
+    let weight: Weight
+    let operation: Operation
+    let handle: @Sendable (RequestInput, RouteServices) async throws -> Answer
+
+    enum Answer: Sendable {
+        case response(Response)
+        case document(any Encodable & Sendable, status: HTTPResponse.Status = .ok)
+        case bytes([UInt8])
+    }
+
+    func install(on router: Router<APIContext>, services: RouteServices) {
+        router.on(RouterPath(stringLiteral: path), method: method) { request, context in
+            let input = RequestInput(request: request, context: context)
+            guard weight == .expensive else { return try await respond(input, services, holding: nil) }
+            guard let permit = await services.expensive.enter() else { throw APIError.busy }
+            return try await respond(input, services, holding: permit)
+        }
+    }
+
+    private func respond(
+        _ input: RequestInput, _ services: RouteServices, holding permit: Gate.Permit?
+    ) async throws -> Response {
+        let writer = GuardedWriter(
+            timeout: services.configuration.writeTimeout, closeConnection: input.context.closeConnection)
+        switch try await handle(input, services) {
+        case .response(let response): return response
+        case .document(let document, let status):
+            return Response(
+                status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
+                body: writer.body(JSONAnswer.data(document), holding: permit))
+        case .bytes(let bytes):
+            return Response(
+                status: .ok, headers: [.contentType: "application/octet-stream"],
+                body: writer.body(bytes, holding: permit))
+        }
+    }
+}
+
+/// Every route of the node, in the order of the OpenAPI document.
+package enum Routes {
+    package static let all: [Route] = chain + transactions + accounts + services + pages
+}

@@ -1,0 +1,88 @@
+import APIModel
+import Hummingbird
+import Primitives
+
+extension Routes {
+    static let services: [Route] = [
+        Route(
+            method: .get, path: "/v1/services", weight: .light,
+            operation: Operation(
+                "getServices", "Registered services in the order of their names", .json("Services"),
+                parameters: [
+                    .query("kind", "Text", "only this kind: job, contract"),
+                    .query("after", "Label", "only names after this one: next of the page before"),
+                    .query("limit", "U64", "services at most, 1 to 100, 50 if absent"),
+                ], errors: [400])
+        ) { input, node in
+            let kind = input.query("kind")
+            if let kind, kind.isEmpty || kind.utf8.count > ServiceRecord.longestKind {
+                throw APIError.badParameter("kind", "has no or more than \(ServiceRecord.longestKind) bytes")
+            }
+            var after: ServiceId?
+            if let text = input.query("after") {
+                guard let name = LabelText<ServiceId>(text: text) else {
+                    throw APIError.badParameter("after", "'\(text)' is not a service name")
+                }
+                after = name.wrappedValue
+            }
+            let limit = Int(try input.number("limit", default: 50, in: 1...100))
+            let found = try await node.backend.services(kind: kind, after: after, limit: limit)
+            return .document(
+                ServicesDocument(
+                    services: found.map { ServiceDocument($0) },
+                    next: found.count < limit ? nil : found.last?.record.service))
+        },
+        Route(
+            method: .get, path: "/v1/services/{service}", weight: .light,
+            operation: Operation(
+                "getService", "A service and the balance of its contract", .json("Service"), parameters: [.service],
+                errors: [400, 404])
+        ) { input, node in
+            let name = try input.service()
+            guard let view = try await node.backend.service(name) else { throw unknownService(name) }
+            return .document(ServiceDocument(view))
+        },
+        Route(
+            method: .post, path: "/v1/services/{service}/query", weight: .expensive,
+            operation: Operation(
+                "queryService",
+                "Runs the contract's `query` on the newest state, with gas but without credits. The input is the body: "
+                    + "raw, or base64 in JSON.",
+                .json("QueryResult"), parameters: [.service], body: "Query", errors: [400, 404, 413, 422, 503])
+        ) { input, node in
+            let name = try input.service()
+            let bytes = try await input.bytes(
+                limit: ChainLimits.transactionDataBytes, timeout: node.configuration.bodyTimeout,
+                from: QueryDocument.self, \.input)
+            let result: QueryResult
+            do throws(QueryRefusal) { result = try await node.backend.query(name, input: bytes) } catch {
+                switch error {
+                case .unknownService: throw unknownService(name)
+                case .failed(let message):
+                    throw APIError(.unprocessableContent, "query_failed", "the contract's query failed: \(message)")
+                case .unavailable(let detail): throw Unavailable(detail: detail)
+                }
+            }
+            return .document(QueryResultDocument(data: result.data, gasUsed: result.gasUsed, height: result.height))
+        },
+        Route(
+            method: .get, path: "/v1/code/{hash}", weight: .light,
+            operation: Operation(
+                "getCode", "Whether contract code with this SHA-256 is on the chain", .json("Code"),
+                parameters: [.path("hash", "Hash", "SHA-256 of the WebAssembly module")], errors: [400, 404])
+        ) { input, node in
+            let hash = try input.digest("hash")
+            guard try await node.backend.hasCode(hash) else {
+                throw APIError.unknown("code", "no contract code \(hash) was uploaded")
+            }
+            return .document(CodeDocument(hash: hash))
+        },
+    ]
+
+    /// The node's own failure: logged by the middleware, not sent.
+    private struct Unavailable: Error { let detail: String }
+
+    private static func unknownService(_ name: ServiceId) -> APIError {
+        .unknown("service", "no service '\(PrintableBytes.text(name.bytes))' is registered; /v1/services lists them")
+    }
+}

@@ -1,0 +1,100 @@
+import NIOCore
+
+/// `length: u32` (little endian, of what follows), `kind: u8`, payload.
+package struct Frame: Equatable, Sendable {
+    package let kind: UInt8
+    package let payload: [UInt8]
+
+    package init(kind: UInt8, payload: [UInt8]) {
+        self.kind = kind
+        self.payload = payload
+    }
+}
+
+package enum FrameKind {
+    package static let hello: UInt8 = 0
+    /// The receiver's Hello is accepted.
+    package static let welcome: UInt8 = 1
+    package static let goodbye: UInt8 = 2
+    /// Payload: 8 bytes, which the pong repeats.
+    package static let ping: UInt8 = 3
+    package static let pong: UInt8 = 4
+    package static let firstApplication: UInt8 = 16
+}
+
+package enum FrameLimit {
+    /// Bytes after the length, on an established connection: a block and what is around it.
+    package static let established = 9_000_000
+    /// Before the peer has said who it is.
+    package static let handshake = 4_096
+    static let header = 5
+}
+
+/// A frame on its way out. The payload's bytes are shared among all peers that get it.
+struct OutboundFrame: Sendable {
+    let kind: UInt8
+    let payload: ByteBuffer
+
+    init(kind: UInt8, payload: ByteBuffer) {
+        self.kind = kind
+        self.payload = payload
+    }
+
+    init(_ frame: Frame) { self.init(kind: frame.kind, payload: ByteBuffer(bytes: frame.payload)) }
+
+    var byteCount: Int { FrameLimit.header + payload.readableBytes }
+
+    /// The parts to write: small payloads are joined with their header, large ones are not copied.
+    func parts(_ allocator: ByteBufferAllocator) -> [ByteBuffer] {
+        let joined = payload.readableBytes <= 16_384
+        var header = allocator.buffer(capacity: FrameLimit.header + (joined ? payload.readableBytes : 0))
+        header.writeInteger(UInt32(truncatingIfNeeded: payload.readableBytes + 1), endianness: .little)
+        header.writeInteger(kind)
+        guard joined else { return [header, payload] }
+        header.writeImmutableBuffer(payload)
+        return [header]
+    }
+}
+
+/// Cuts a stream of bytes into frames. Holds no more than one frame beyond what was read at once.
+package struct FrameReader {
+    package enum Failure: Error, Equatable {
+        case empty
+        case tooLong(length: Int, limit: Int)
+
+        var reason: DisconnectReason {
+            switch self {
+            case .empty: .malformed("a frame without a kind")
+            case .tooLong(let length, let limit): .frameTooLong(length: length, limit: limit)
+            }
+        }
+    }
+
+    private var buffer = ByteBuffer()
+    /// Most bytes after a frame's length.
+    package var limit: Int
+
+    package init(limit: Int) { self.limit = limit }
+
+    package mutating func append(_ bytes: ByteBuffer) {
+        if buffer.readableBytes == 0 {
+            buffer = bytes
+        } else {
+            buffer.writeImmutableBuffer(bytes)
+        }
+    }
+
+    /// The next whole frame; nil until more bytes come.
+    package mutating func next() throws(Failure) -> Frame? {
+        guard let declared = buffer.getInteger(at: buffer.readerIndex, endianness: .little, as: UInt32.self) else { return nil }
+        let length = Int(clamping: declared)
+        guard length > 0 else { throw .empty }
+        guard length <= limit else { throw .tooLong(length: length, limit: limit) }
+        guard buffer.readableBytes >= 4 + length else { return nil }
+        buffer.moveReaderIndex(forwardBy: 4)
+        guard let kind: UInt8 = buffer.readInteger(), let payload = buffer.readBytes(length: length - 1) else { return nil }
+        // The space of a large frame is not kept for the small ones that follow.
+        if buffer.readableBytes == 0 { buffer = ByteBuffer() }
+        return Frame(kind: kind, payload: payload)
+    }
+}

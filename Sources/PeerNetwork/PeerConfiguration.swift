@@ -1,0 +1,134 @@
+import Cryptography
+import Encoding
+import Primitives
+
+/// Where a peer listens, and whom to expect there.
+public struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
+    public let host: String
+    public let port: Int
+    /// Whoever else answers at the address is refused; nil takes anybody who is admitted.
+    public let consensusKey: PublicKey?
+
+    public init(host: String, port: Int, consensusKey: PublicKey? = nil) {
+        self.host = host
+        self.port = port
+        self.consensusKey = consensusKey
+    }
+
+    /// Parses `HOST:PORT`; a host with colons stands in brackets. Nil when it has another form.
+    public init?(_ text: String, consensusKey: PublicKey? = nil) {
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]), port > 0 else {
+            return nil
+        }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            return nil
+        }
+        guard !host.isEmpty else { return nil }
+        self.init(host: String(host), port: Int(port), consensusKey: consensusKey)
+    }
+
+    public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}
+
+/// What a masternode's consensus key signs to make a TLS key its own.
+public struct TLSEndorsement: BorshEncodable, Sendable {
+    public let tlsKey: PublicKey
+    /// `HOST:PORT` at which the endorsed process takes connections.
+    public let listenAddress: String
+
+    public init(tlsKey: PublicKey, listenAddress: String) {
+        self.tlsKey = tlsKey
+        self.listenAddress = listenAddress
+    }
+
+    public func encode(to encoder: inout BorshEncoder) {
+        encoder.value(tlsKey)
+        encoder.string(listenAddress)
+    }
+}
+
+/// Signs with this masternode's consensus key; the key itself stays with its owner.
+public struct Endorser: Sendable {
+    public let consensusKey: PublicKey
+    let sign: @Sendable (TLSEndorsement) throws -> Signature
+
+    public init(consensusKey: PublicKey, sign: @escaping @Sendable (TLSEndorsement) throws -> Signature) {
+        self.consensusKey = consensusKey
+        self.sign = sign
+    }
+
+    public init(_ key: PrivateKey, genesis: Digest) {
+        self.init(consensusKey: key.publicKey) { try key.sign($0, domain: .tlsEndorsement, genesis: genesis) }
+    }
+}
+
+/// Bounds on what peers can make this node hold or do.
+public struct PeerLimits: Sendable {
+    /// From the connection to the peer's accepted Hello.
+    public var handshakeMilliseconds: Int64 = 5_000
+    public var pingMilliseconds: Int64 = 5_000
+    /// Without a byte from the peer.
+    public var idleMilliseconds: Int64 = 20_000
+    /// Connections that have not said who they are.
+    public var pendingConnections = 128
+    /// Peers without a consensus key.
+    public var followers = 32
+    /// Token bucket for each peer: what it may send in the long run and at once, in bytes and frames.
+    public var bytesPerSecond = 64_000_000
+    public var byteBurst = 64_000_000
+    public var messagesPerSecond = 20_000
+    public var messageBurst = 40_000
+    /// Messages of one peer that wait for the consumer; above them the peer is not read from.
+    public var inboundBytes = 24_000_000
+    public var inboundMessages = 8_192
+    /// Messages that wait for one peer. A full urgent queue disconnects it, a full bulk queue drops its oldest.
+    public var urgentBytes = 8_000_000
+    public var urgentMessages = 16_384
+    public var bulkBytes = 40_000_000
+    public var bulkMessages = 8_192
+    /// Reconnection starts with the first and doubles up to the second, each time with a jitter of half.
+    public var firstReconnectMilliseconds: Int64 = 250
+    public var lastReconnectMilliseconds: Int64 = 15_000
+
+    public init() {}
+}
+
+public struct PeerConfiguration: Sendable {
+    public var listenHost: String
+    /// 0 takes a free port; ``PeerNetwork/listenPort`` has it after the start.
+    public var listenPort: Int
+    /// What peers are told; nil says the host and port listened at.
+    public var advertisedAddress: String?
+    public var genesisHash: Digest
+    /// Nil for a follower.
+    public var endorser: Endorser?
+    /// Whose consensus keys are admitted; ``PeerNetwork/update(masternodes:)`` changes them.
+    public var masternodes: MasternodeSet
+    /// Peers that this node connects to, and again whenever the connection is lost.
+    public var dial: [PeerAddress]
+    /// Program and version, for people; at most 64 bytes.
+    public var agent: String
+    public var limits: PeerLimits
+    /// Event loop threads.
+    public var threads: Int
+
+    public init(
+        listenHost: String, listenPort: Int, genesisHash: Digest, endorser: Endorser?, masternodes: MasternodeSet,
+        dial: [PeerAddress], advertisedAddress: String? = nil, agent: String = "edgeproof", limits: PeerLimits = PeerLimits(),
+        threads: Int = 1
+    ) {
+        self.listenHost = listenHost
+        self.listenPort = listenPort
+        self.advertisedAddress = advertisedAddress
+        self.genesisHash = genesisHash
+        self.endorser = endorser
+        self.masternodes = masternodes
+        self.dial = dial
+        self.agent = agent
+        self.limits = limits
+        self.threads = threads
+    }
+}

@@ -1,0 +1,74 @@
+import Cryptography
+
+/// Names a peer: a masternode by its consensus key, a follower by the TLS key of its process.
+public struct PeerId: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let key: PublicKey
+
+    public init(_ key: PublicKey) { self.key = key }
+
+    public static func < (lhs: PeerId, rhs: PeerId) -> Bool { lhs.key < rhs.key }
+    /// The first digits, for logs.
+    public var description: String { String(key.hex.prefix(12)) }
+}
+
+/// Who a peer proved to be.
+public struct PeerIdentity: Hashable, Sendable {
+    public let id: PeerId
+    /// Nil for a follower.
+    public let consensusKey: PublicKey?
+    /// The key that the connection's handshake proved; fresh for each process.
+    public let tlsKey: PublicKey
+    /// `HOST:PORT` at which it says that it listens; signed by a masternode.
+    public let listenAddress: String
+    /// Program and version; printable ASCII.
+    public let agent: String
+    /// Whether this node made the connection.
+    public let dialled: Bool
+    /// The address of the connection's other end.
+    public let remoteAddress: String
+}
+
+public enum PeerEvent: Sendable {
+    /// From now on messages reach the peer. After a reconnection it comes again: send what the peer may have missed.
+    case connected(PeerIdentity)
+    case message(PeerId, kind: UInt8, payload: [UInt8])
+    case disconnected(PeerId, reason: DisconnectReason)
+    /// A connection, made or taken, that ended before the peer was admitted.
+    case refused(remoteAddress: String, reason: DisconnectReason)
+}
+
+/// What `send` did with a message.
+public enum SendOutcome: Equatable, Sendable {
+    case queued
+    /// Queued, and older bulk messages that the peer did not take were dropped.
+    case queuedDroppingOldest(Int)
+    case notConnected
+    /// Over ``PeerNetwork/maximumPayload``, or the kind is below ``PeerNetwork/firstKind``.
+    case refused
+    /// The peer does not take its urgent messages and was disconnected.
+    case overflow
+}
+
+/// Counters since the start, and what is there now.
+public struct PeerMetrics: Equatable, Sendable {
+    /// Of frames, before encryption.
+    public var bytesReceived: UInt64 = 0
+    public var bytesSent: UInt64 = 0
+    public var messagesReceived: UInt64 = 0
+    public var messagesSent: UInt64 = 0
+    /// Bulk messages dropped because a peer did not take them.
+    public var messagesDropped: UInt64 = 0
+    /// Peers disconnected because they did not take urgent messages.
+    public var overflows: UInt64 = 0
+    /// Times that reading from a peer was paused: it sent faster than its rate, or than the consumer took it.
+    public var pauses: UInt64 = 0
+    public var connectionsEstablished: UInt64 = 0
+    public var connectionsRefused: UInt64 = 0
+    public var connectionsLost: UInt64 = 0
+    public var masternodes: Int = 0
+    public var followers: Int = 0
+    /// Connections that have not said who they are.
+    public var pending: Int = 0
+
+    public init() {}
+}

@@ -1,0 +1,83 @@
+import Cryptography
+import NIOCore
+import Synchronization
+
+/// What other threads see of a connection: its queue of outgoing messages, and commands to its handler.
+final class PeerLink: Resumable {
+    /// How a connection ended.
+    struct Ending: Sendable {
+        let identity: PeerIdentity?
+        /// Whether it was admitted before.
+        let wasEstablished: Bool
+        let reason: DisconnectReason
+    }
+
+    let channel: any Channel
+    let dialled: Bool
+    /// Whom this node meant to reach.
+    let expectedKey: PublicKey?
+
+    private struct State {
+        var outbound: OutboundQueue
+        /// A drain is under way or on its way: offers need not ask for one.
+        var draining = false
+        var ending: Ending?
+    }
+
+    private let state: Mutex<State>
+
+    init(channel: any Channel, dialled: Bool, expectedKey: PublicKey?, limits: PeerLimits) {
+        self.channel = channel
+        self.dialled = dialled
+        self.expectedKey = expectedKey
+        state = Mutex(State(outbound: OutboundQueue(limits: limits)))
+    }
+
+    var remoteAddress: String { channel.remoteAddress?.description ?? "unknown address" }
+
+    /// Queues a message; never waits.
+    func offer(_ frame: OutboundFrame, _ priority: PeerPriority) -> OutboundQueue.Offer {
+        let (offer, wake) = state.withLock { state in
+            let offer = state.outbound.offer(frame, priority)
+            defer { state.draining = true }
+            return (offer, !state.draining)
+        }
+        if offer == .overflow {
+            disconnect(.outboundFull)
+        } else if wake {
+            channel.triggerUserOutboundEvent(PeerCommand.drain, promise: nil)
+        }
+        return offer
+    }
+
+    /// The next message to write; nil, and the next offer asks for a drain again, when there is none.
+    func takeNext() -> OutboundFrame? {
+        state.withLock { state in
+            let frame = state.outbound.next()
+            if frame == nil { state.draining = false }
+            return frame
+        }
+    }
+
+    /// Says goodbye with the reason and closes.
+    func disconnect(_ reason: DisconnectReason) {
+        channel.triggerUserOutboundEvent(PeerCommand.disconnect(reason), promise: nil)
+    }
+
+    /// The consumer took enough of the peer's messages.
+    func resume() {
+        channel.triggerUserOutboundEvent(PeerCommand.resume, promise: nil)
+    }
+
+    var ending: Ending? {
+        get { state.withLock { $0.ending } }
+        set { state.withLock { $0.ending = newValue } }
+    }
+}
+
+/// What a connection's handler is told from other threads.
+enum PeerCommand: Sendable {
+    case drain
+    case disconnect(DisconnectReason)
+    case resume
+}

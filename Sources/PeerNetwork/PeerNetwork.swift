@@ -1,0 +1,244 @@
+import Cryptography
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import Primitives
+import Synchronization
+
+/// # PeerNetwork
+///
+/// Connections among the nodes of one chain: mutual TLS 1.3 with keys that consensus keys endorse, length-framed
+/// messages, bounded queues.
+///
+/// The module promises
+/// - **who**: a peer named by a consensus key holds a TLS key which that key endorsed, for this chain; the key is of
+///   an admitted masternode. Followers, without such a key, are admitted in a bounded number;
+/// - **one connection**: with each peer there is one, and both ends choose the same where two were made;
+/// - **bounded**: before a peer is known it costs a bounded buffer for a bounded time; after that, its rate, what waits
+///   for it and what waits from it are bounded, and no peer holds up the others;
+/// - **never waits**: sending queues or says why not; what happens comes as a sequence of ``PeerEvent``;
+/// - **clear ends**: a connection that ends by decision says why to the other side, and each side reports it.
+///
+/// Messages are delivered in order and unchanged while a connection lasts; what was under way when it broke is lost,
+/// which is for the protocols above to repair.
+public final class PeerNetwork: Sendable {
+    /// Kinds from here on belong to the messages of the application.
+    public static let firstKind: UInt8 = FrameKind.firstApplication
+    /// Bytes of one message.
+    public static let maximumPayload = FrameLimit.established - 1
+
+    private let configuration: PeerConfiguration
+    private let hub: PeerHub
+    private let group: MultiThreadedEventLoopGroup
+    private let state = Mutex(State())
+
+    private struct State {
+        var started = false
+        var server: (any Channel)?
+        var dialers: [Task<Void, Never>] = []
+    }
+
+    /// Makes a fresh TLS key; nothing is opened before ``start()``. Call ``shutdown()`` also if that throws.
+    public init(configuration: PeerConfiguration, logger: Logger) throws(PeerNetworkError) {
+        self.configuration = configuration
+        let tls: TLSIdentity
+        do { tls = try TLSIdentity.generate() } catch { throw .tls("\(error)") }
+        hub = PeerHub(configuration: configuration, tls: tls, logger: logger)
+        group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.threads))
+    }
+
+    /// Listens, and starts to connect to the peers of the dial list.
+    public func start() async throws(PeerNetworkError) {
+        let isFirst = state.withLock { state in
+            defer { state.started = true }
+            return !state.started
+        }
+        guard isFirst else { throw .alreadyStarted }
+        let (host, port) = (configuration.listenHost, configuration.listenPort)
+        let server: any Channel
+        do { server = try await bind() } catch { throw .cannotListen(host: host, port: port, detail: "\(error)") }
+        state.withLock { $0.server = server }
+        let listening = PeerAddress(host: host, port: server.localAddress?.port ?? port)
+        do {
+            hub.hello = try Hello(
+                genesisHash: configuration.genesisHash,
+                listenAddress: configuration.advertisedAddress ?? listening.description, agent: configuration.agent,
+                tlsKey: hub.tls.publicKey, endorser: configuration.endorser)
+        } catch {
+            throw .cannotSign("\(error)")
+        }
+        hub.logger.info("listening for peers at \(listening)")
+        let dialers = configuration.dial.map { target in Task { await self.keepConnected(target) } }
+        state.withLock { $0.dialers = dialers }
+    }
+
+    /// Says goodbye to all peers, stops, and ends ``events``.
+    public func shutdown() async {
+        let (server, dialers) = state.withLock { ($0.server, $0.dialers) }
+        for dialer in dialers { dialer.cancel() }
+        try? await server?.close().get()
+        let links = hub.stop()
+        for link in links { link.disconnect(.shutdown) }
+        // Bounded: TLS gives up its own shutdown after 2 s.
+        for link in links { try? await link.channel.closeFuture.get() }
+        for dialer in dialers { await dialer.value }
+        hub.queue.finish()
+        try? await group.shutdownGracefully()
+    }
+
+    /// What happens, for one consumer.
+    public var events: PeerEvents { PeerEvents(queue: hub.queue) }
+
+    /// The port that is listened at; nil before ``start()``.
+    public var listenPort: Int? { state.withLock { $0.server?.localAddress?.port } }
+
+    /// This process's TLS key.
+    public var tlsKey: PublicKey { hub.tls.publicKey }
+
+    /// The peers that are connected, by identifier.
+    public var peers: [PeerIdentity] { hub.peers }
+
+    public var metrics: PeerMetrics { hub.metrics }
+
+    /// Admits these masternodes from now on, and disconnects those that are not among them.
+    public func update(masternodes: MasternodeSet) { hub.update(masternodes: masternodes) }
+
+    /// Queues a message for the peer; never waits.
+    @discardableResult
+    public func send(kind: UInt8, _ payload: [UInt8], to peer: PeerId, priority: PeerPriority) -> SendOutcome {
+        guard Self.isSendable(kind, payload) else { return .refused }
+        guard let link = hub.link(peer) else { return .notConnected }
+        return outcome(link.offer(OutboundFrame(kind: kind, payload: ByteBuffer(bytes: payload)), priority))
+    }
+
+    /// Queues a message for all peers, or for all but one; never waits.
+    ///
+    /// - Parameter masternodesOnly: leaves out the followers.
+    /// - Returns: the peers that it was queued for.
+    @discardableResult
+    public func broadcast(
+        kind: UInt8, _ payload: [UInt8], priority: PeerPriority, except: PeerId? = nil, masternodesOnly: Bool = false
+    ) -> Int {
+        guard Self.isSendable(kind, payload) else { return 0 }
+        let frame = OutboundFrame(kind: kind, payload: ByteBuffer(bytes: payload))
+        var queued = 0
+        for link in hub.establishedLinks(except: except, masternodesOnly: masternodesOnly)
+        where outcome(link.offer(frame, priority)) != .overflow { queued += 1 }
+        return queued
+    }
+
+    /// Ends the connection with a peer that broke a protocol above this one. The text is told to it.
+    public func disconnect(_ peer: PeerId, because text: String) {
+        hub.link(peer)?.disconnect(.malformed(text))
+    }
+
+    private static func isSendable(_ kind: UInt8, _ payload: [UInt8]) -> Bool {
+        kind >= firstKind && payload.count <= maximumPayload
+    }
+
+    private func outcome(_ offer: OutboundQueue.Offer) -> SendOutcome {
+        switch offer {
+        case .queued: return .queued
+        case .queuedDropping(let count):
+            hub.count { $0.messagesDropped += UInt64(count) }
+            return .queuedDroppingOldest(count)
+        case .overflow: return .overflow
+        }
+    }
+}
+
+// MARK: Connections
+
+extension PeerNetwork {
+    private func bind() async throws -> any Channel {
+        let hub = hub
+        return try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 128)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.writeBufferWaterMark, value: Self.waterMark)
+            .childChannelInitializer { channel in
+                let link = PeerLink(channel: channel, dialled: false, expectedKey: nil, limits: hub.limits)
+                return Self.prepare(channel, link: link, hub: hub)
+            }
+            .bind(host: configuration.listenHost, port: configuration.listenPort).get()
+    }
+
+    private static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 131_072, high: 524_288)
+
+    private static func prepare(_ channel: any Channel, link: PeerLink, hub: PeerHub) -> EventLoopFuture<Void> {
+        channel.eventLoop.makeCompletedFuture {
+            let (gate, peerKey) = (ReadGate(), TLSKeyBox())
+            try channel.pipeline.syncOperations.addHandlers([
+                gate, hub.tls.handler(dialling: link.dialled, peerKey: peerKey),
+                PeerHandler(hub: hub, link: link, peerKey: peerKey, gate: gate),
+            ])
+        }
+    }
+
+    /// Connects to the target whenever there is no connection with whoever it is, until the task is cancelled.
+    private func keepConnected(_ target: PeerAddress) async {
+        let limits = hub.limits
+        var backoff = Backoff(first: limits.firstReconnectMilliseconds, last: limits.lastReconnectMilliseconds)
+        var known = target.consensusKey.map { PeerId($0) }
+        // Both sides dial: the one whose connection would stay goes first, and mostly spares the other one its own.
+        if let own = configuration.endorser?.consensusKey, let known, known.key < own { await backoff.pause() }
+        while !Task.isCancelled {
+            if let known, hub.isConnected(known) {
+                backoff.reset()
+                await backoff.pause()
+                continue
+            }
+            switch await connect(target) {
+            case .success(let ending):
+                if let identity = ending?.identity { known = identity.id }
+                if ending?.wasEstablished == true { backoff.reset() }
+                if ending?.reason == .ownConnection { return }
+            case .failure(let reason):
+                hub.logger.debug("cannot reach \(target): \(reason)")
+            }
+            await backoff.pause()
+        }
+    }
+
+    /// Connects and waits for the end of the connection.
+    private func connect(_ target: PeerAddress) async -> Result<PeerLink.Ending?, DisconnectReason> {
+        let made = Mutex<PeerLink?>(nil)
+        let hub = hub
+        do {
+            let channel = try await ClientBootstrap(group: group)
+                .connectTimeout(.milliseconds(hub.limits.handshakeMilliseconds))
+                .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .channelOption(.writeBufferWaterMark, value: Self.waterMark)
+                .channelInitializer { channel in
+                    let link = PeerLink(
+                        channel: channel, dialled: true, expectedKey: target.consensusKey, limits: hub.limits)
+                    made.withLock { $0 = link }
+                    return Self.prepare(channel, link: link, hub: hub)
+                }
+                .connect(host: target.host, port: target.port).get()
+            try? await channel.closeFuture.get()
+            return .success(made.withLock { $0?.ending })
+        } catch {
+            return .failure(.connectionLost("\(error)"))
+        }
+    }
+}
+
+public enum PeerNetworkError: Error, Equatable, CustomStringConvertible {
+    case tls(String)
+    case alreadyStarted
+    case cannotListen(host: String, port: Int, detail: String)
+    case cannotSign(String)
+
+    public var description: String {
+        switch self {
+        case .tls(let detail): "cannot make a TLS identity: \(detail)"
+        case .alreadyStarted: "the peer network was started before; make a new one"
+        case .cannotListen(let host, let port, let detail):
+            "cannot listen for peers at \(host):\(port): \(detail). Stop what uses the port, or choose another"
+        case .cannotSign(let detail): "the consensus key did not endorse the TLS key: \(detail)"
+        }
+    }
+}

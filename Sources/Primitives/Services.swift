@@ -1,0 +1,94 @@
+import Cryptography
+import Encoding
+
+/// A registered service: its contract, owner and what it is.
+public struct ServiceRecord: BorshCodable, Hashable, Sendable {
+    public static let longestKind = 32
+
+    public let service: ServiceId
+    public let contract: Account
+    public let owner: Account
+    public let codeHash: Digest
+    /// What people list it as: `job`, `contract`.
+    public let kind: String
+    /// Who evaluates independently of the owner; verdicts count only with such a validator.
+    public let validator: Account?
+    public let registeredAt: Height
+
+    public init(
+        service: ServiceId, contract: Account, owner: Account, codeHash: Digest, kind: String, validator: Account?,
+        registeredAt: Height
+    ) {
+        self.service = service
+        self.contract = contract
+        self.owner = owner
+        self.codeHash = codeHash
+        self.kind = kind
+        self.validator = validator
+        self.registeredAt = registeredAt
+    }
+
+    public func encode(to encoder: inout BorshEncoder) {
+        encoder.value(service)
+        encoder.value(contract)
+        encoder.value(owner)
+        encoder.value(codeHash)
+        encoder.string(kind)
+        encoder.optional(validator)
+        encoder.value(registeredAt)
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        service = try decoder.value()
+        contract = try decoder.value()
+        owner = try decoder.value()
+        codeHash = try decoder.value()
+        kind = try decoder.string(limit: Self.longestKind)
+        validator = try decoder.optional()
+        registeredAt = try decoder.value()
+    }
+}
+
+/// `data` of a `registerService` transaction; its `value` becomes the service's deposit.
+public struct RegisterService: BorshCodable, Hashable, Sendable {
+    public let service: ServiceId
+    public let codeHash: Digest
+    public let kind: String
+    public let validator: Account?
+    /// Input of the contract's `init`.
+    public let initData: [UInt8]
+
+    public init(service: ServiceId, codeHash: Digest, kind: String, validator: Account?, initData: [UInt8]) {
+        self.service = service
+        self.codeHash = codeHash
+        self.kind = kind
+        self.validator = validator
+        self.initData = initData
+    }
+
+    public func encode(to encoder: inout BorshEncoder) {
+        encoder.value(service)
+        encoder.value(codeHash)
+        encoder.string(kind)
+        encoder.optional(validator)
+        encoder.variable(initData)
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        service = try decoder.value()
+        codeHash = try decoder.value()
+        kind = try decoder.string(limit: ServiceRecord.longestKind)
+        validator = try decoder.optional()
+        initData = try decoder.variable(limit: ChainLimits.transactionDataBytes)
+    }
+}
+
+/// `data` of a `transfer` transaction; its `value` is what moves.
+public struct Transfer: BorshCodable, Hashable, Sendable {
+    public let recipient: Account
+
+    public init(recipient: Account) { self.recipient = recipient }
+
+    public func encode(to encoder: inout BorshEncoder) { encoder.value(recipient) }
+    public init(from decoder: inout BorshDecoder) throws(BorshError) { recipient = try decoder.value() }
+}

@@ -1,0 +1,49 @@
+import Cryptography
+import Encoding
+
+/// Names a value of the state. The first byte is the namespace, so that no two modules share a key; the
+/// authenticated map places a value by the SHA-256 of its key.
+public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let bytes: [UInt8]
+
+    public init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    private init(_ namespace: Unicode.Scalar, _ rest: [UInt8]) {
+        bytes = [UInt8(truncatingIfNeeded: namespace.value)] + rest
+    }
+
+    /// ``AccountRecord``.
+    public static func account(_ account: Account) -> StateKey { StateKey("a", account.bytes) }
+    /// ``ReputationRecord``.
+    public static func reputation(_ account: Account, _ role: Role) -> StateKey {
+        StateKey("r", account.bytes + [role.rawValue])
+    }
+    /// Service by name.
+    public static func service(_ service: ServiceId) -> StateKey { StateKey("s", service.bytes) }
+    /// Name of the service whose contract has this account.
+    public static func contract(_ contract: Account) -> StateKey { StateKey("n", contract.bytes) }
+    /// Code by SHA-256.
+    public static func code(_ hash: Digest) -> StateKey { StateKey("w", hash.bytes) }
+    /// A contract's own storage.
+    public static func storage(_ contract: Account, _ key: [UInt8]) -> StateKey {
+        StateKey("c", contract.bytes + key)
+    }
+    /// Whether the account joined the service by its own action 5.
+    public static func membership(_ contract: Account, _ account: Account) -> StateKey {
+        StateKey("j", contract.bytes + account.bytes)
+    }
+    /// Hash-chain link that a masternode showed last.
+    public static func beacon(_ key: PublicKey) -> StateKey { StateKey("b", key.bytes) }
+    /// Slot of the schedule queue's heap.
+    public static func scheduleSlot(_ index: UInt64) -> StateKey { StateKey("q", index.borsh) }
+    /// A waiting call of the schedule queue, by number.
+    public static func scheduledCall(_ number: UInt64) -> StateKey { StateKey("t", number.borsh) }
+    /// The chain's single values, by name.
+    public static func chain(_ name: StaticString) -> StateKey { StateKey("g", Array(name.description.utf8)) }
+
+    /// Place in the authenticated map.
+    public var path: Digest { Digest(sha256: bytes) }
+
+    public var description: String { Hexadecimal.encode(bytes) }
+    public static func < (lhs: StateKey, rhs: StateKey) -> Bool { lhs.bytes.lexicographicallyPrecedes(rhs.bytes) }
+}

@@ -1,0 +1,64 @@
+import Cryptography
+import Encoding
+
+/// Position of a node: the bits of its prefix. A later version of a node takes the place of the earlier one.
+///
+/// As bytes: the bits, the most significant first, then a 1, then zeros up to the next whole byte; 1 to 33 bytes. The
+/// order of the bytes is the order of the positions from left to right.
+public struct NodeKey: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let bytes: [UInt8]
+
+    /// The position of the topmost node.
+    public static let root = NodeKey(checked: [0x80])
+
+    private init(checked bytes: [UInt8]) { self.bytes = bytes }
+
+    /// Nil unless the bytes are those of a position.
+    public init?(bytes: [UInt8]) {
+        guard let last = bytes.last, last != 0, bytes.count < 33 || (bytes.count == 33 && last == 0x80) else {
+            return nil
+        }
+        self.bytes = bytes
+    }
+
+    /// The first `depth` bits of the path; all of them where `depth` is larger.
+    init(_ path: Digest, depth: Int) {
+        let depth = min(max(depth, 0), StateTree.pathBits)
+        let whole = depth / 8
+        let marker = UInt8(0x80) >> UInt8(depth % 8)
+        var bytes = Array(path.bytes.prefix(whole))
+        let partial = depth < StateTree.pathBits ? path.bytes[whole] : 0
+        // Keeps the bits above the marker, sets it, and clears those below.
+        bytes.append(partial & ~(marker | (marker &- 1)) | marker)
+        self.bytes = bytes
+    }
+
+    /// Bits of the prefix, 0 to 256.
+    public var depth: Int {
+        guard let last = bytes.last else { return 0 }
+        return bytes.count * 8 - 1 - last.trailingZeroBitCount
+    }
+
+    /// The position below, to the left (0) or the right (1). A position of 256 bits, which only leaves have, has none
+    /// and gives itself.
+    func child(_ bit: Bool) -> NodeKey {
+        guard depth < StateTree.pathBits, let last = bytes.last else { return self }
+        let marker = last & (~last &+ 1)
+        var bytes = Array(bytes.dropLast())
+        let extended = last & ~marker | (bit ? marker : 0)
+        if marker == 1 {
+            bytes.append(extended)
+            bytes.append(0x80)
+        } else {
+            bytes.append(extended | marker >> 1)
+        }
+        return NodeKey(checked: bytes)
+    }
+
+    /// Whether the path starts with this prefix.
+    func covers(_ path: Digest) -> Bool { NodeKey(path, depth: depth) == self }
+
+    public static func < (lhs: NodeKey, rhs: NodeKey) -> Bool { lhs.bytes.lexicographicallyPrecedes(rhs.bytes) }
+
+    public var description: String { "\(Hexadecimal.encode(bytes)) (depth \(depth))" }
+}

@@ -1,0 +1,99 @@
+import Cryptography
+
+/// # StateTree
+///
+/// The chain's state as one authenticated map from 256-bit paths (SHA-256 of a `StateKey`) to value hashes: a binary,
+/// path-compressed sparse Merkle tree, the shape that Libra's and jmt's trees have in base 2.
+///
+/// The tree of a set of pairs is defined by recursion over the bits of the path, the most significant first. The
+/// subtree at a prefix is
+///
+/// - **empty** when no path starts with the prefix; its hash is `SHA-256("edgeproof/state-empty/1")`;
+/// - a **leaf** when exactly one does; its hash is `SHA-256("edgeproof/state-leaf/1" || path || valueHash)`;
+/// - an **inner** node when more do; its hash is `SHA-256("edgeproof/state-inner/1" || left || right)`, where `left` is
+///   the hash of the subtree at prefix + 0 and `right` of that at prefix + 1. One of them may be empty.
+///
+/// with `valueHash = SHA-256("edgeproof/state-value/1" || value)`. The root is the hash of the subtree at the empty
+/// prefix. So a leaf stands at the shortest prefix that no other path shares, below about log2(n) inner nodes.
+///
+/// The module promises
+/// - **canonical**: tree and root depend on the set of pairs alone, never on the order or batches that led there;
+/// - **batched**: an update reads and writes each node at most once;
+/// - **pure**: a reader in, an update and proofs out; it never stores anything;
+/// - **no traps**: a missing or corrupt node gives a ``StateTreeError``. Every node but the topmost is checked against
+///   the hash that its parent holds.
+public enum StateTree {
+    /// Bits of a path, and the most siblings that a proof can have.
+    public static let pathBits = 256
+
+    /// Root of the map without pairs, and the hash of every empty subtree.
+    public static let emptyRoot = Digest(domain: "edgeproof/state-empty/1")
+
+    /// What a leaf holds of a value.
+    public static func valueHash(_ value: [UInt8]) -> Digest {
+        Digest(domain: "edgeproof/state-value/1", parts: value)
+    }
+
+    static func leafHash(path: Digest, valueHash: Digest) -> Digest {
+        Digest(domain: "edgeproof/state-leaf/1", parts: path.bytes, valueHash.bytes)
+    }
+
+    static func innerHash(_ left: Digest, _ right: Digest) -> Digest {
+        Digest(domain: "edgeproof/state-inner/1", parts: left.bytes, right.bytes)
+    }
+
+    /// Root of the tree that the reader shows.
+    public static func root(reader: some NodeReader) throws(StateTreeError) -> Digest {
+        try NodeLoader(reader: reader).root()?.hash ?? emptyRoot
+    }
+
+    /// What changes in the stored nodes when the changes are made.
+    ///
+    /// - Parameter changes: in any order, each path at most once; a nil value hash removes the pair, if there is one.
+    public static func update(
+        reader: some NodeReader, changes: [(path: Digest, valueHash: Digest?)]
+    ) throws(StateTreeError) -> TreeUpdate {
+        let ordered = changes.sorted { $0.path < $1.path }
+        for (lower, higher) in zip(ordered, ordered.dropFirst()) where lower.path == higher.path {
+            throw .duplicateChange(lower.path)
+        }
+        var updater = TreeUpdater(loader: NodeLoader(reader: reader))
+        return try updater.run(ordered)
+    }
+
+    /// Root of the tree that holds exactly these pairs.
+    public static func root(of pairs: [(path: Digest, valueHash: Digest)]) throws(StateTreeError) -> Digest {
+        try update(reader: EmptyTree(), changes: pairs.map { ($0.path, $0.valueHash) }).root
+    }
+
+    /// The value hash at the path, nil when there is none, with its proof.
+    public static func prove(
+        reader: some NodeReader, path: Digest
+    ) throws(StateTreeError) -> (valueHash: Digest?, proof: StateProof) {
+        let loader = NodeLoader(reader: reader)
+        var node = try loader.root()
+        var key = NodeKey.root
+        var siblings: [Digest] = []
+        while case .inner(let left, let right) = node {
+            let bit = path.bit(siblings.count)
+            siblings.append(bit ? left : right)
+            key = key.child(bit)
+            node = try loader.node(key, hash: bit ? right : left)
+        }
+        siblings.reverse()
+        switch node {
+        case .leaf(let found, let valueHash) where found == path:
+            return (valueHash, StateProof(end: .claimed, siblings: siblings))
+        case .leaf(let found, let valueHash):
+            return (nil, StateProof(end: .leaf(path: found, valueHash: valueHash), siblings: siblings))
+        case .inner, nil:
+            return (nil, StateProof(end: .empty, siblings: siblings))
+        }
+    }
+}
+
+/// A tree without pairs: where a chain's state starts from.
+public struct EmptyTree: NodeReader {
+    public init() {}
+    public func node(_ key: NodeKey) -> [UInt8]? { nil }
+}

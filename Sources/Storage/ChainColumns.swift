@@ -1,0 +1,99 @@
+import Cryptography
+import Encoding
+import Primitives
+
+/// The keys of ``ChainStore``: one byte names the column; numbers are big endian, so that key order is their order.
+enum Column: UInt8 {
+    case meta = 0x6d  // m
+    case block = 0x62  // b
+    case height = 0x68  // h
+    case transaction = 0x74  // t
+    case receipts = 0x72  // r
+    case value = 0x76  // v
+    case node = 0x6e  // n
+    case history = 0x69  // i
+
+    func key(_ rest: [UInt8]) -> [UInt8] {
+        var key: [UInt8] = []
+        key.reserveCapacity(rest.count + 1)
+        key.append(rawValue)
+        key.append(contentsOf: rest)
+        return key
+    }
+
+    func key(_ height: Height) -> [UInt8] { key(Self.bigEndian(height.value)) }
+
+    static func history(_ account: Account, _ index: UInt64) -> [UInt8] {
+        Column.history.key(account.bytes + bigEndian(index))
+    }
+
+    static func bigEndian(_ value: UInt64) -> [UInt8] {
+        withUnsafeBytes(of: value.bigEndian) { Array($0) }
+    }
+}
+
+/// The single values of the meta column.
+enum Meta: String {
+    case format, genesis, head, stateHeight
+
+    var key: [UInt8] { Column.meta.key(Array(rawValue.utf8)) }
+}
+
+/// The last finalised block that the store holds.
+public struct ChainHead: BorshCodable, Hashable, Sendable {
+    public let height: Height
+    public let digest: Digest
+
+    public init(height: Height, digest: Digest) {
+        self.height = height
+        self.digest = digest
+    }
+
+    public func encode(to encoder: inout BorshEncoder) {
+        encoder.value(height)
+        encoder.value(digest)
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        height = try decoder.value()
+        digest = try decoder.value()
+    }
+}
+
+/// Where a transaction stands in the finalised chain.
+public struct TransactionLocation: BorshCodable, Hashable, Sendable {
+    public let height: Height
+    /// Place in the block, from 0.
+    public let index: UInt32
+
+    public init(height: Height, index: UInt32) {
+        self.height = height
+        self.index = index
+    }
+
+    public func encode(to encoder: inout BorshEncoder) {
+        encoder.value(height)
+        encoder.integer(index)
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        height = try decoder.value()
+        index = try decoder.integer()
+    }
+}
+
+/// A list as the store keeps it: a u32 count, then the elements.
+struct StoredReceipts: BorshCodable {
+    let receipts: [Receipt]
+
+    /// The smallest receipt: a transaction's, without events.
+    private static let smallestReceipt = 78
+
+    func encode(to encoder: inout BorshEncoder) { encoder.array(receipts) }
+
+    init(_ receipts: [Receipt]) { self.receipts = receipts }
+
+    init(from decoder: inout BorshDecoder) throws(BorshError) {
+        receipts = try decoder.array(limit: 1 << 24, smallestElement: Self.smallestReceipt)
+    }
+}

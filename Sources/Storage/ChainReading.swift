@@ -1,0 +1,115 @@
+import Cryptography
+import Encoding
+import Primitives
+
+/// Reads the finalised chain: ``ChainStore`` as it is at each call, ``ChainSnapshot`` as it was at one instant.
+///
+/// Every call waits for the disk and throws ``StorageError``; `.corrupt` where stored bytes do not decode.
+public protocol ChainReading: Sendable {
+    var path: String { get }
+    func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]?
+    func scan(prefix: [UInt8], from: [UInt8]?, limit: Int) throws(StorageError) -> [LevelDBEntry]
+}
+
+extension ChainReading {
+    /// Nil while there is no block above genesis.
+    public func head() throws(StorageError) -> ChainHead? {
+        try decoded(get(Meta.head.key), "the head")
+    }
+
+    /// The height that ``value(_:)`` and ``node(_:)`` are the state after; nil before the genesis state is written.
+    public func stateHeight() throws(StorageError) -> Height? {
+        try decoded(get(Meta.stateHeight.key), "the state's height")
+    }
+
+    public func block(at height: Height) throws(StorageError) -> FinalizedBlock? {
+        let block: FinalizedBlock? = try decoded(get(Column.block.key(height)), "block \(height)")
+        if let block, block.block.header.height != height {
+            throw .corrupt(path: path, detail: "block \(height) holds height \(block.block.header.height)")
+        }
+        return block
+    }
+
+    /// The encoded ``FinalizedBlock``, undecoded: for sending to a peer, which checks it.
+    public func encodedBlock(at height: Height) throws(StorageError) -> [UInt8]? {
+        try get(Column.block.key(height))
+    }
+
+    /// Height of the finalised block with this digest.
+    public func height(of digest: Digest) throws(StorageError) -> Height? {
+        try decoded(get(Column.height.key(digest.bytes)), "the height of block \(digest)")
+    }
+
+    public func transactionLocation(_ id: TransactionId) throws(StorageError) -> TransactionLocation? {
+        try decoded(get(Column.transaction.key(id.bytes)), "the place of transaction \(id)")
+    }
+
+    /// Receipts of the block at this height; nil where its execution is not stored yet.
+    public func receipts(at height: Height) throws(StorageError) -> [Receipt]? {
+        let stored: StoredReceipts? = try decoded(get(Column.receipts.key(height)), "the receipts of block \(height)")
+        return stored?.receipts
+    }
+
+    public func value(_ key: StateKey) throws(StorageError) -> [UInt8]? {
+        try get(Column.value.key(key.bytes))
+    }
+
+    /// A node of the state tree.
+    public func node(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
+        try get(Column.node.key(key))
+    }
+
+    /// Entries of the account's history in their order, from the index on. The indices are contiguous, or it throws.
+    public func history(_ account: Account, from: UInt64 = 0, limit: Int) throws(StorageError) -> [HistoryEntry] {
+        let prefix = Column.history.key(account.bytes)
+        let found = try scan(prefix: prefix, from: Column.history(account, from), limit: limit)
+        var entries: [HistoryEntry] = []
+        var expected = from
+        for item in found {
+            let entry: HistoryEntry? = try decoded(item.value, "entry \(expected) of the history of \(account)")
+            guard let entry, entry.index == expected, item.key == Column.history(account, expected) else {
+                throw .corrupt(path: path, detail: "the history of \(account) has no entry \(expected)")
+            }
+            entries.append(entry)
+            expected = expected.addingReportingOverflow(1).partialValue
+        }
+        return entries
+    }
+
+    /// Values whose keys start with these bytes, in key order: `[UInt8(ascii: "s")]` lists the services.
+    ///
+    /// - Parameter after: continues behind this key, for pages.
+    public func scanState(
+        prefix: [UInt8], after: StateKey? = nil, limit: Int
+    ) throws(StorageError) -> [(key: StateKey, value: [UInt8])] {
+        // The smallest key above `after` is `after` with a zero byte behind it.
+        let from = after.map { Column.value.key($0.bytes + [0]) }
+        return try scan(prefix: Column.value.key(prefix), from: from, limit: limit).map {
+            (StateKey(Array($0.key.dropFirst())), $0.value)
+        }
+    }
+
+    func decoded<Value: BorshDecodable>(_ bytes: [UInt8]?, _ what: String) throws(StorageError) -> Value? {
+        guard let bytes else { return nil }
+        do { return try Value(borsh: bytes) } catch {
+            throw .corrupt(path: path, detail: "\(what) does not decode: \(error)")
+        }
+    }
+}
+
+/// The finalised chain as it was at one instant. Keeps the database open while it lives.
+public struct ChainSnapshot: ChainReading {
+    public let path: String
+    private let snapshot: LevelDBSnapshot
+
+    init(path: String, snapshot: LevelDBSnapshot) {
+        self.path = path
+        self.snapshot = snapshot
+    }
+
+    public func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? { try snapshot.get(key) }
+
+    public func scan(prefix: [UInt8], from: [UInt8]?, limit: Int) throws(StorageError) -> [LevelDBEntry] {
+        try snapshot.scan(prefix: prefix, from: from, limit: limit)
+    }
+}

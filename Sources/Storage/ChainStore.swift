@@ -1,0 +1,152 @@
+import Cryptography
+import Encoding
+import Foundation
+import Primitives
+import Synchronization
+
+/// The finalised chain of a node: blocks, the state, the state tree, receipts, histories and indices in one LevelDB.
+///
+/// Calls may come from any thread and block while the disk works. Readers see each commit whole or not at all;
+/// several reads that must fit together go through a ``snapshot()``.
+public final class ChainStore: ChainReading {
+    public let path: String
+    public let genesisHash: Digest
+    private let database: LevelDB
+    /// Where the stored chain and state end; held during a commit, so that commits follow one another.
+    private let tip: Mutex<Tip>
+
+    private struct Tip {
+        var head: ChainHead?
+        var stateHeight: Height?
+    }
+
+    /// Opens the chain's store in the folder, or makes it there if the folder does not exist.
+    ///
+    /// - Throws: `.otherChain` when it belongs to another genesis, `.unsupportedFormat`, `.inUse`, `.corrupt`.
+    public init(path: String, genesisHash: Digest, options: LevelDB.Options = LevelDB.Options()) throws(StorageError) {
+        if !FileManager.default.fileExists(atPath: path) {
+            try Self.create(path: path, genesisHash: genesisHash)
+        }
+        var existing = options
+        // A folder that lost its database must not silently become an empty chain.
+        existing.create = false
+        self.path = path
+        self.genesisHash = genesisHash
+        database = try LevelDB(path: path, options: existing)
+        tip = Mutex(Tip())
+        try checkIdentity()
+        let (head, stateHeight) = (try head(), try stateHeight())
+        tip.withLock { $0 = Tip(head: head, stateHeight: stateHeight) }
+    }
+
+    /// Refuses further calls and frees the folder once those under way, and the snapshots, have ended.
+    public func close() { database.close() }
+
+    /// Writes the blocks, in their order, in one synced batch.
+    ///
+    /// - Throws: `.outOfOrder` unless the first block follows the head (the first of all has height 1), each block
+    ///   follows the one before, and so do the states (the first of all is that of genesis, height 0), none of which
+    ///   may be above the block that it comes with.
+    public func commit(_ commits: [Commit]) throws(StorageError) {
+        let outcome: Result<Void, StorageError> = tip.withLock { tip in
+            var next = tip
+            var batch = WriteBatch()
+            for commit in commits {
+                if let problem = Self.advance(&next, by: commit) {
+                    return .failure(.outOfOrder(path: path, detail: problem))
+                }
+                batch.add(commit)
+            }
+            return write(batch, then: next, &tip)
+        }
+        try outcome.get()
+    }
+
+    public func commit(_ commit: Commit) throws(StorageError) { try self.commit([commit]) }
+
+    /// Writes a state without a block: the genesis state, or the state after the head while none is stored for it.
+    public func commit(state: StateCommit) throws(StorageError) {
+        let outcome: Result<Void, StorageError> = tip.withLock { tip in
+            var next = tip
+            if let problem = Self.advance(&next, by: state) {
+                return .failure(.outOfOrder(path: path, detail: problem))
+            }
+            var batch = WriteBatch()
+            batch.add(state)
+            return write(batch, then: next, &tip)
+        }
+        try outcome.get()
+    }
+
+    public func snapshot() throws(StorageError) -> ChainSnapshot {
+        ChainSnapshot(path: path, snapshot: try database.snapshot())
+    }
+
+    public func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? { try database.get(key) }
+
+    public func scan(prefix: [UInt8], from: [UInt8]?, limit: Int) throws(StorageError) -> [LevelDBEntry] {
+        try database.scan(prefix: prefix, from: from, limit: limit)
+    }
+
+    private func write(_ batch: WriteBatch, then next: Tip, _ tip: inout Tip) -> Result<Void, StorageError> {
+        guard !batch.isEmpty else { return .success(()) }
+        do throws(StorageError) { try database.write(batch, sync: true) } catch { return .failure(error) }
+        tip = next
+        return .success(())
+    }
+
+    /// Moves the tip over the commit, or says why it does not fit.
+    private static func advance(_ tip: inout Tip, by commit: Commit) -> String? {
+        let header = commit.block.block.header
+        let expected = tip.head?.height.next ?? Height(1)
+        guard header.height == expected else { return "block \(header.height) came where \(expected) follows" }
+        if let head = tip.head, header.parent != head.digest {
+            return "the parent of block \(header.height) is \(header.parent), the head is \(head.digest)"
+        }
+        guard commit.transactionIds.count == commit.block.block.transactions.count else {
+            return "block \(header.height) has \(commit.block.block.transactions.count) transactions and "
+                + "\(commit.transactionIds.count) identifiers"
+        }
+        tip.head = ChainHead(height: header.height, digest: commit.digest)
+        return commit.state.flatMap { advance(&tip, by: $0) }
+    }
+
+    private static func advance(_ tip: inout Tip, by state: StateCommit) -> String? {
+        let expected = tip.stateHeight?.next ?? .zero
+        guard state.height == expected else { return "the state after block \(state.height) came where \(expected) follows" }
+        let head = tip.head?.height ?? .zero
+        guard state.height <= head else { return "the state after block \(state.height) is above the head \(head)" }
+        tip.stateHeight = state.height
+        return nil
+    }
+
+    private func checkIdentity() throws(StorageError) {
+        let format: UInt32? = try decoded(get(Meta.format.key), "the format version")
+        let genesis: Digest? = try decoded(get(Meta.genesis.key), "the genesis hash")
+        // Both are written before the folder gets its name, so they can be missing only through damage.
+        guard let format, let genesis else { throw .corrupt(path: path, detail: "it has no format version and genesis hash") }
+        guard format == Storage.formatVersion else {
+            throw .unsupportedFormat(path: path, found: format, expected: Storage.formatVersion)
+        }
+        guard genesis == genesisHash else { throw .otherChain(path: path, found: genesis, expected: genesisHash) }
+    }
+
+    /// Makes the database under another name and renames it when it says whose it is: no instant leaves half of it.
+    private static func create(path: String, genesisHash: Digest) throws(StorageError) {
+        let unfinished = path + ".creating"
+        let files = FileManager.default
+        try Files.attempt(unfinished) {
+            if files.fileExists(atPath: unfinished) { try files.removeItem(atPath: unfinished) }
+            try files.createDirectory(
+                atPath: unfinished, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        }
+        let database = try LevelDB(path: unfinished, options: LevelDB.Options(create: true))
+        var batch = WriteBatch()
+        batch.put(Meta.format.key, Storage.formatVersion.borsh)
+        batch.put(Meta.genesis.key, genesisHash.borsh)
+        try database.write(batch, sync: true)
+        database.close()
+        try Files.synchroniseFolder(unfinished)
+        try Files.rename(unfinished, to: path)
+    }
+}

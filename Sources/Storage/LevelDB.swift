@@ -1,0 +1,116 @@
+import CLevelDB
+import Synchronization
+
+/// A LevelDB database: an ordered map from bytes to bytes in a folder of its own.
+///
+/// One process may have the folder open. All calls may come from any thread, and block while the disk works.
+public final class LevelDB: Sendable {
+    public struct Options: Sendable {
+        /// Makes a database where there is none.
+        public var create: Bool
+        /// Bytes of decompressed blocks kept in memory.
+        public var blockCacheBytes: Int
+        /// Bytes of writes gathered in memory before they become a sorted file.
+        public var writeBufferBytes: Int
+        /// Bits a key in each file's Bloom filter; 10 give about 1 % false positives.
+        public var bloomBitsPerKey: Int32
+        public var openFiles: Int32
+
+        public init(
+            create: Bool = true, blockCacheBytes: Int = 32 << 20, writeBufferBytes: Int = 16 << 20,
+            bloomBitsPerKey: Int32 = 10, openFiles: Int32 = 500
+        ) {
+            self.create = create
+            self.blockCacheBytes = blockCacheBytes
+            self.writeBufferBytes = writeBufferBytes
+            self.bloomBitsPerKey = bloomBitsPerKey
+            self.openFiles = openFiles
+        }
+    }
+
+    public let path: String
+    private let handle: Mutex<LevelDBHandle?>
+
+    public init(path: String, options: Options = Options()) throws(StorageError) {
+        self.path = path
+        try TableFooter.checkAll(in: path)
+        handle = Mutex(try LevelDBHandle(path: path, options: options))
+    }
+
+    /// Refuses further calls. The folder is free for others once the calls under way and the snapshots have ended.
+    public func close() {
+        handle.withLock { $0 = nil }
+    }
+
+    /// Nil where the key has no value.
+    public func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
+        try openHandle().get(key, snapshot: nil)
+    }
+
+    /// All of the batch or nothing; with `sync` it is on the disk when the call returns.
+    public func write(_ batch: WriteBatch, sync: Bool) throws(StorageError) {
+        try openHandle().write(batch, sync: sync)
+    }
+
+    /// Entries whose keys start with `prefix`, in the order of their bytes.
+    ///
+    /// - Parameters:
+    ///   - from: the first key to return if it is there; nil starts at the prefix.
+    ///   - limit: the most entries to return.
+    public func scan(prefix: [UInt8], from: [UInt8]? = nil, limit: Int) throws(StorageError) -> [LevelDBEntry] {
+        try openHandle().scan(prefix: prefix, from: from, limit: limit, snapshot: nil)
+    }
+
+    /// A view of the database as it is now, which later writes do not change.
+    public func snapshot() throws(StorageError) -> LevelDBSnapshot {
+        LevelDBSnapshot(of: try openHandle())
+    }
+
+    private func openHandle() throws(StorageError) -> LevelDBHandle {
+        guard let open = handle.withLock({ $0 }) else { throw .closed(path: path) }
+        return open
+    }
+}
+
+public struct LevelDBEntry: Equatable, Sendable {
+    public let key: [UInt8]
+    public let value: [UInt8]
+}
+
+/// Reads the database as it was at one instant. Keeps it open while it lives.
+public final class LevelDBSnapshot: @unchecked Sendable {  // LevelDB's snapshots may be read from any thread.
+    private let handle: LevelDBHandle
+    private let snapshot: OpaquePointer?
+
+    fileprivate init(of handle: LevelDBHandle) {
+        self.handle = handle
+        snapshot = handle.createSnapshot()
+    }
+
+    deinit { handle.releaseSnapshot(snapshot) }
+
+    public func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
+        try handle.get(key, snapshot: snapshot)
+    }
+
+    public func scan(prefix: [UInt8], from: [UInt8]? = nil, limit: Int) throws(StorageError) -> [LevelDBEntry] {
+        try handle.scan(prefix: prefix, from: from, limit: limit, snapshot: snapshot)
+    }
+}
+
+/// Puts and deletes that take effect together, in their order.
+public struct WriteBatch: Sendable {
+    enum Operation: Sendable {
+        case put([UInt8], [UInt8])
+        case delete([UInt8])
+    }
+
+    private(set) var operations: [Operation] = []
+
+    public init() {}
+
+    public var isEmpty: Bool { operations.isEmpty }
+
+    public mutating func put(_ key: [UInt8], _ value: [UInt8]) { operations.append(.put(key, value)) }
+    public mutating func delete(_ key: [UInt8]) { operations.append(.delete(key)) }
+}

@@ -1,0 +1,40 @@
+public import Tensor
+
+/// What all participants of one round agree on.
+public struct RoundPlan: Sendable, Equatable {
+    public let seed: JobSeed
+    public let round: UInt32
+    /// Steps in the round.
+    public let steps: UInt32
+    /// Samples that each edge draws for a step.
+    public let batchSize: Int
+    public let optimiser: MomentumSGD
+
+    /// A gradient message of 1,024 samples takes 4.8 MB, well within an envelope.
+    public static let maximumBatch = 1_024
+    public static let maximumSteps: UInt32 = 1 << 16
+
+    public init(
+        seed: JobSeed, round: UInt32, steps: UInt32, batchSize: Int, optimiser: MomentumSGD
+    ) throws(TrainingError) {
+        guard (1...Self.maximumSteps).contains(steps) else {
+            throw .invalidPlan("\(steps) steps, allowed are 1 to \(Self.maximumSteps)")
+        }
+        guard (1...Self.maximumBatch).contains(batchSize) else {
+            throw .invalidPlan("batches of \(batchSize), allowed are 1 to \(Self.maximumBatch)")
+        }
+        self.seed = seed
+        self.round = round
+        self.steps = steps
+        self.batchSize = batchSize
+        self.optimiser = optimiser
+    }
+
+    /// The positions in its shard that an edge takes for a step: uniform draws with replacement from the stream keyed by
+    /// the job's seed, the round, the edge's place in the roster and the step.
+    public func batchIndices(edge: UInt16, step: UInt32, shardCount: Int) -> [Int] {
+        var stream = RandomStream(
+            key: seed.key(for: "edgeproof/batch/1"), round: round, worker: UInt32(edge), step: step)
+        return (0..<batchSize).map { _ in stream.nextIndex(below: shardCount) }
+    }
+}

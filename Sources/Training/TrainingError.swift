@@ -1,0 +1,67 @@
+public import Tensor
+
+/// Why a computation of this module could not go on.
+public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// An operator refused its operands.
+    case tensor(TensorError)
+    /// A loss or a parameter is no longer finite.
+    case diverged(step: UInt32)
+    /// The plan of a round is out of its limits.
+    case invalidPlan(String)
+    /// A dataset or a shard without samples.
+    case emptyDataset
+    /// The event doesn't fit the state of the round: a step out of turn, a second message.
+    case unexpectedEvent(String)
+    /// The caller did not report the commitment of every message that it was told to send.
+    case commitmentsMissing(expected: Int, found: Int)
+    /// A peer's message is malformed for this round.
+    case refused(Refusal)
+
+    public var description: String {
+        switch self {
+        case .tensor(let error): "\(error)"
+        case .diverged(let step): "training diverged in step \(step): a value is no longer finite"
+        case .invalidPlan(let what): "the plan of the round is invalid: \(what)"
+        case .emptyDataset: "the dataset has no samples"
+        case .unexpectedEvent(let what): "unexpected event: \(what)"
+        case .commitmentsMissing(let expected, let found):
+            "\(found) envelope commitments were reported, \(expected) messages were to be sent"
+        case .refused(let reason): "message refused: \(reason)"
+        }
+    }
+}
+
+/// Why a peer's message is not taken.
+public enum Refusal: Error, Equatable, Sendable, CustomStringConvertible {
+    /// No edge of this round has that place, or it was left behind earlier in the round.
+    case notInRound
+    case wrongRound(expected: UInt32, found: UInt32)
+    case wrongStep(expected: UInt32, found: UInt32)
+    /// The step has this edge's message already.
+    case duplicate
+    case wrongShape(expected: [Int], found: [Int])
+    case labels
+    /// A value is not finite, or beyond what any honest front or loss gives.
+    case values
+
+    public var description: String {
+        switch self {
+        case .notInRound: "the sender has no part in this round"
+        case .wrongRound(let expected, let found): "it is for round \(found), this is round \(expected)"
+        case .wrongStep(let expected, let found): "it is for step \(found), expected step \(expected)"
+        case .duplicate: "there is one for this step already"
+        case .wrongShape(let expected, let found): "a tensor has shape \(found), expected \(expected)"
+        case .labels: "labels are missing, too many, or not digits"
+        case .values: "a value is not finite or out of bounds"
+        }
+    }
+}
+
+/// Runs operators and gives their errors this module's type.
+func computing<Value>(_ body: () throws(TensorError) -> Value) throws(TrainingError) -> Value {
+    do {
+        return try body()
+    } catch {
+        throw .tensor(error)
+    }
+}

@@ -1,0 +1,129 @@
+import APIModel
+import ArgumentParser
+import ChainClient
+import Primitives
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Show a node and the chain it is on.",
+        discussion: "Example: chain-cli status --node http://127.0.0.1:26600")
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() async throws {
+        let status = try await global.client().status()
+        global.show(
+            status,
+            facts([
+                ("chain", status.chain),
+                ("genesis", status.genesisHash.hex),
+                ("node", "\(status.node), \(status.role), version \(status.version), up \(Format.duration(status.uptimeMs))"),
+                ("height", Format.number(status.head.height) + (status.catchingUp ? ", catching up" : "")),
+                ("block", status.head.digest.hex),
+                ("time", Format.time(status.head.time)),
+                ("state root", "\(status.state.root) after block \(status.state.height)"),
+                ("epoch, view", "\(status.epoch), \(status.view)"),
+                ("peers", "\(status.peers) connected"),
+                ("waiting", "\(Format.number(status.mempool.transactions)) transactions, \(Format.number(status.mempool.bytes)) bytes"),
+                ("finality", status.finalityMs.map { "\($0.p50) ms (p50), \($0.p95) ms (p95)" } ?? "nothing submitted here yet"),
+            ]))
+    }
+}
+
+struct BlockCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "block", abstract: "Show a finalised block.",
+        discussion: "Examples: chain-cli block latest; chain-cli block 42 --receipts")
+
+    @Argument(help: ArgumentHelp("Height, or 'latest'.", valueName: "height"))
+    var height: String = "latest"
+
+    @Flag(help: "Show what became of its transactions and of the calls that were due at its end.")
+    var receipts = false
+
+    @OptionGroup var global: GlobalOptions
+
+    struct Document: Encodable {
+        let block: BlockDocument
+        let receipts: [ReceiptDocument]
+    }
+
+    func run() async throws {
+        var wanted: Height?
+        if height != "latest" {
+            guard let value = UInt64(height) else { throw UsageError("'\(height)' is neither a height nor 'latest'") }
+            wanted = Height(value)
+        }
+        let client = try global.client()
+        guard let block = try await client.block(at: wanted) else {
+            throw Refused(
+                "unknown_block",
+                wanted == .zero
+                    ? "height 0 is the genesis, which has no block" : "the node has no finalised block \(height) yet")
+        }
+        guard receipts else { return global.show(block, text(block, outcomes: [:])) }
+        let found = try await client.receipts(at: Height(block.height))?.receipts ?? []
+        var outcomes: [TransactionId: String] = [:]
+        for receipt in found {
+            if let id = receipt.transaction?.wrappedValue { outcomes[id] = Format.outcome(receipt.outcome) }
+        }
+        var scheduled = Table([.left("scheduled call of"), .right("gas"), .right("events"), .left("outcome")])
+        for receipt in found {
+            guard let call = receipt.scheduled else { continue }
+            scheduled.add(
+                call.contract.description, Format.number(receipt.gasUsed), "\(receipt.events.count)",
+                Format.outcome(receipt.outcome))
+        }
+        global.show(
+            Document(block: block, receipts: found),
+            text(block, outcomes: outcomes) + "\n\n" + scheduled.text(none: "no scheduled calls"))
+    }
+
+    private func text(_ block: BlockDocument, outcomes: [TransactionId: String]) -> String {
+        var table = Table([
+            .left("transaction"), .left("sender"), .right("seq"), .left("action"), .left("service"), .left("post"),
+            .left(outcomes.isEmpty ? "" : "outcome"),
+        ])
+        for transaction in block.transactions {
+            table.add(
+                transaction.id.hex, transaction.sender.short, "\(transaction.sequence)", transaction.action,
+                Format.label(transaction.serviceId), Format.label(transaction.postId), outcomes[transaction.id] ?? "")
+        }
+        let header = facts([
+            ("height", Format.number(block.height)), ("digest", block.digest.hex), ("parent", block.parent.hex),
+            ("time", Format.time(block.time)),
+            ("proposer", "masternode \(block.proposer), epoch \(block.epoch), view \(block.view)"),
+            ("finalised by", block.finalizedBy.map { "masternodes " + $0.map(String.init).joined(separator: ", ") } ?? "a later block"),
+            ("state root before", block.stateRoot.hex), ("size", Format.number(block.bytes) + " bytes"),
+        ])
+        return header + "\n\n" + table.text(none: "no transactions")
+    }
+}
+
+struct MasternodeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "masternode", abstract: "Show who agrees on the blocks.",
+        discussion: "Example: chain-cli masternode list", subcommands: [List.self])
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the active set.", discussion: "Example: chain-cli masternode list --json")
+
+        @OptionGroup var global: GlobalOptions
+
+        func run() async throws {
+            let set = try await global.client().masternodes()
+            var table = Table([.right("#"), .left("name"), .left("consensus key"), .left("owner"), .left("connection")])
+            for member in set.masternodes {
+                let connection = member.isSelf ? "this node" : member.connected ? "connected" : "not connected"
+                table.add(
+                    "\(member.index)", member.name, Format.short(member.consensusKey), member.owner.description,
+                    connection + (member.isLeader ? ", leads view \(set.view)" : ""))
+            }
+            global.show(
+                set,
+                "epoch \(set.epoch), \(set.masternodes.count) masternodes, quorum \(set.quorum)\n\n"
+                    + table.text(none: "none"))
+        }
+    }
+}

@@ -1,0 +1,178 @@
+import APIModel
+import ArgumentParser
+import ChainClient
+import Cryptography
+import Encoding
+import Foundation
+import KeyFiles
+import Primitives
+
+/// Options of every command.
+struct GlobalOptions: ParsableArguments {
+    @Option(
+        name: .customLong("node"),
+        help: ArgumentHelp(
+            "Address of a node; given several times, the next one is asked when one fails. Default: EDGEPROOF_NODE "
+                + "(several with commas), else http://127.0.0.1:26600.", valueName: "url"))
+    var nodes: [String] = []
+
+    @Flag(name: .customLong("json"), help: "Print one JSON document and nothing else on standard output.")
+    var json = false
+
+    @Option(
+        name: .customLong("keys"),
+        help: ArgumentHelp("Folder of keys. Default: EDGEPROOF_KEYS, else ~/.edgeproof/keys.", valueName: "dir"))
+    var keysPath: String?
+
+    private var environment: [String: String] { ProcessInfo.processInfo.environment }
+
+    func client() throws -> ChainClient {
+        var texts = nodes
+        if texts.isEmpty, let text = environment["EDGEPROOF_NODE"], !text.isEmpty {
+            texts = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        }
+        return ChainClient(nodes: try texts.map { try NodeAddress($0) })
+    }
+
+    var keys: KeyDirectory {
+        let path = keysPath ?? environment["EDGEPROOF_KEYS"] ?? "~/.edgeproof/keys"
+        return KeyDirectory(path: NSString(string: path).expandingTildeInPath)
+    }
+
+    /// Prints the document, or for people the text.
+    func show(_ document: some Encodable, _ text: @autoclosure () -> String) {
+        if json { Console.json(document) } else { Console.out(text()) }
+    }
+
+    // MARK: Accounts and keys
+
+    /// `edge1...`, or the name of a local key.
+    func account(_ text: String) throws -> Account {
+        if text.lowercased().hasPrefix("edge1") {
+            do { return try Account(address: text) } catch { throw UsageError("\(error)") }
+        }
+        guard KeyDirectory.isValid(name: text) else {
+            throw UsageError("'\(text)' is neither an address (edge1...) nor the name of a key")
+        }
+        guard try keys.contains(text) else {
+            throw UsageError("'\(text)' is no address (edge1...), and there is no key of that name in \(keys.path); \(try known())")
+        }
+        let keystore = try keys.load(text)
+        guard let key = PublicKey(hex: keystore.publicKey) else {
+            throw UsageError("the key file of '\(text)' in \(keys.path) names no public key")
+        }
+        return Account(key)
+    }
+
+    private func known() throws -> String {
+        let names = try keys.names()
+        return names.isEmpty ? "the folder has none; 'chain-cli keys new NAME' makes one" : "it has: \(names.joined(separator: ", "))"
+    }
+
+    /// The key to sign with: the one of this name, else the only one there is.
+    func signingKey(_ name: String?) throws -> PrivateKey {
+        let chosen: String
+        if let name {
+            guard try keys.contains(name) else { throw UsageError("there is no key '\(name)' in \(keys.path); \(try known())") }
+            chosen = name
+        } else {
+            let names = try keys.names()
+            guard let only = names.first else { throw UsageError("there is no key in \(keys.path): \(try known())") }
+            guard names.count == 1 else {
+                throw UsageError("say who signs with --from: \(keys.path) has \(names.joined(separator: ", "))")
+            }
+            chosen = only
+        }
+        return try keys.open(
+            chosen, purpose: KeyPurpose.account, passphrase: try Passphrase.find(for: "key '\(chosen)'"))
+    }
+
+    func sender(_ name: String?) async throws -> TransactionSender {
+        let key = try signingKey(name)
+        return try await TransactionSender(client: try client(), key: key)
+    }
+}
+
+enum KeyPurpose {
+    static let account = "account"
+}
+
+/// What arguments say.
+enum Arguments {
+    static func service(_ text: String) throws -> ServiceId {
+        guard let name = LabelText<ServiceId>(text: text) else {
+            throw UsageError("'\(text)' is not a service name: it takes at most \(ChainLimits.labelBytes) bytes, or 0x and hexadecimal digits")
+        }
+        return name.wrappedValue
+    }
+
+    static func post(_ text: String) throws -> PostId {
+        guard let name = LabelText<PostId>(text: text) else {
+            throw UsageError("'\(text)' is not a post name: it takes at most \(ChainLimits.labelBytes) bytes, or 0x and hexadecimal digits")
+        }
+        return name.wrappedValue
+    }
+
+    static func digest(_ text: String, _ what: String) throws -> Digest {
+        guard let digest = Digest(hex: text) else { throw UsageError("\(what) '\(text)' is not 64 hexadecimal digits") }
+        return digest
+    }
+
+    /// A whole number, with or without commas or underscores between its digits.
+    static func amount(_ text: String, _ what: String) throws -> UInt128 {
+        let digits = text.filter { $0 != "_" && $0 != "," }
+        guard let value = UInt128(digits), digits.allSatisfy(\.isASCII) else {
+            throw UsageError("\(what) '\(text)' is not a whole number below 2^128")
+        }
+        return value
+    }
+
+    static func file(_ path: String, limit: Int) throws -> [UInt8] {
+        let full = NSString(string: path).expandingTildeInPath
+        guard let handle = FileHandle(forReadingAtPath: full) else {
+            throw UsageError("cannot read \(path): \(FileManager.default.fileExists(atPath: full) ? "permission denied" : "there is no such file")")
+        }
+        defer { try? handle.close() }
+        let data: Data
+        do { data = try handle.read(upToCount: limit + 1) ?? Data() } catch {
+            throw UsageError("cannot read \(path): \(error.localizedDescription)")
+        }
+        guard data.count <= limit else { throw UsageError("\(path) has more than \(limit) bytes") }
+        return Array(data)
+    }
+
+    static func write(_ bytes: [UInt8], to path: String) throws {
+        let full = NSString(string: path).expandingTildeInPath
+        do { try Data(bytes).write(to: URL(fileURLWithPath: full), options: .atomic) } catch {
+            throw UsageError("cannot write \(path): \(error.localizedDescription)")
+        }
+    }
+}
+
+/// `--data`, `--data-hex`, `--data-file`: what a transaction or a query carries.
+struct DataOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Data as text.", valueName: "text"))
+    var data: String?
+
+    @Option(help: ArgumentHelp("Data as hexadecimal digits.", valueName: "hex"))
+    var dataHex: String?
+
+    @Option(help: ArgumentHelp("File that holds the data.", valueName: "file"))
+    var dataFile: String?
+
+    func bytes() throws -> [UInt8] {
+        guard [data, dataHex, dataFile].compactMap({ $0 }).count <= 1 else {
+            throw UsageError("give one of --data, --data-hex and --data-file")
+        }
+        if let data { return Array(data.utf8) }
+        if let dataHex {
+            let digits = dataHex.hasPrefix("0x") ? String(dataHex.dropFirst(2)) : dataHex
+            guard let bytes = Hexadecimal.decode(digits) else {
+                throw UsageError("--data-hex takes an even number of hexadecimal digits")
+            }
+            return bytes
+        }
+        if let dataFile { return try Arguments.file(dataFile, limit: ChainLimits.transactionDataBytes) }
+        return []
+    }
+}

@@ -1,0 +1,160 @@
+import APIModel
+import ArgumentParser
+import ChainClient
+import Encoding
+import Primitives
+
+/// Options of everything that sends a transaction.
+struct SendingOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Key that signs; not needed where there is only one.", valueName: "key"))
+    var from: String?
+
+    @Option(help: ArgumentHelp("Most gas that it may use. Default: \(TransactionSender.defaultGas).", valueName: "gas"))
+    var gas: UInt64?
+
+    @Option(help: ArgumentHelp("Longest time to wait for the finalised block, in seconds.", valueName: "seconds"))
+    var timeout: UInt32 = 60
+}
+
+/// Sends, and shows what became of it. An outcome of `failed` ends the program with 1.
+enum Sending {
+    static func perform(
+        _ request: TransactionRequest, from sender: TransactionSender, _ options: SendingOptions, wait: Bool,
+        _ global: GlobalOptions
+    ) async throws {
+        guard wait else {
+            let id = try await sender.send(request)
+            return global.show(
+                SubmittedDocument(id: id), "submitted \(id)\nfollow it with: chain-cli tx show \(id)")
+        }
+        let result = try await Progress.during("waiting for the finalised block") {
+            try await sender.sendAndWait(request, timeout: .seconds(Int64(options.timeout)))
+        }
+        global.show(result, TransactionText.text(result))
+        try requireEffect(result)
+    }
+
+    static func requireEffect(_ result: TransactionStateDocument) throws {
+        guard let outcome = result.inclusion?.receipt.outcome, outcome.kind == .failed else { return }
+        throw FailedOutcome(message: outcome.message ?? "", id: result.transaction.id)
+    }
+}
+
+/// The document was shown already; what is left is the exit code.
+struct FailedOutcome: Error, CustomStringConvertible {
+    let message: String
+    let id: TransactionId
+
+    var description: String { "transaction \(id) is in the chain but failed: \(message)" }
+}
+
+enum TransactionText {
+    static func text(_ found: TransactionStateDocument) -> String {
+        let transaction = found.transaction
+        var pairs: [(String, String?)] = [("id", transaction.id.hex)]
+        if let inclusion = found.inclusion {
+            pairs.append(("state", "final in block \(inclusion.height), place \(inclusion.index), \(Format.time(inclusion.time))"))
+            pairs.append(("outcome", Format.outcome(inclusion.receipt.outcome)))
+        } else {
+            pairs.append(("state", "waiting"))
+        }
+        pairs += [
+            ("sender", transaction.sender.description), ("sequence", "\(transaction.sequence)"),
+            ("service", Format.label(transaction.serviceId)),
+            ("post", transaction.postId.bytes.isEmpty ? "(none)" : Format.label(transaction.postId)),
+            ("action", "\(transaction.actionId) \(transaction.action)"),
+            ("data", transaction.data.map { shortened(Format.data($0.wrappedValue)) + " (\(Format.number(transaction.dataBytes)) bytes)" }),
+            ("value", Format.number(transaction.value)),
+            (
+                "gas",
+                found.inclusion.map { "\(Format.number($0.receipt.gasUsed)) of \(Format.number(transaction.gasLimit))" }
+                    ?? "at most \(Format.number(transaction.gasLimit))"
+            ),
+            ("valid until", Format.time(transaction.validUntil)),
+        ]
+        for event in found.inclusion?.receipt.events ?? [] {
+            pairs.append(("event", "\(event.topicText) of \(event.contract.short): \(shortened(Format.data(event.data)))"))
+        }
+        return facts(pairs)
+    }
+
+    private static func shortened(_ text: String) -> String {
+        text.count > 1_024 ? text.prefix(1_024) + "... (all of it with --json)" : text
+    }
+}
+
+struct TxCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tx", abstract: "Send transactions and look them up.",
+        discussion: "Example: chain-cli tx submit --service s --post p --action 5 --data hello --wait",
+        subcommands: [Submit.self, Show.self])
+
+    struct Submit: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Sign and send a transaction.",
+            discussion: """
+                Actions 1 to 9 are EdgenceChain's and are recorded even for a service that nobody registered; from 256 \
+                on they belong to the service's contract.
+
+                Example: chain-cli tx submit --service s --post p --action 5 --data hello --from alice --wait
+                """)
+
+        @Option(help: "Service: a job, a dApp; 'chain' for the chain's own actions.") var service: String
+        @Option(help: "Item within the service: a round, a task.") var post = ""
+        @Option(help: "Number of the action.") var action: UInt16
+        @OptionGroup var data: DataOptions
+        @Option(help: "Money that goes with it, in smallest units.") var value = "0"
+        @OptionGroup var sending: SendingOptions
+        @Flag(help: "Wait until it is in a finalised block, and show what became of it.") var wait = false
+        @OptionGroup var global: GlobalOptions
+
+        func request() throws -> TransactionRequest {
+            TransactionRequest(
+                service: try Arguments.service(service), post: try Arguments.post(post), action: ActionId(action),
+                data: try data.bytes(), value: try Arguments.amount(value, "--value"), gasLimit: sending.gas)
+        }
+
+        func run() async throws {
+            let request = try request()
+            let sender = try await global.sender(sending.from)
+            try await Sending.perform(request, from: sender, sending, wait: wait, global)
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show a transaction with all its fields and what became of it.",
+            discussion: "Example: chain-cli tx show 7f3c... --json")
+
+        @Argument(help: "The transaction's id: 64 hexadecimal digits.") var id: String
+        @OptionGroup var global: GlobalOptions
+
+        func run() async throws {
+            guard let id = TransactionId(hex: id) else {
+                throw UsageError("'\(self.id)' is not a transaction id: it takes 64 hexadecimal digits")
+            }
+            guard let found = try await global.client().transaction(id) else {
+                throw Refused("unknown_transaction", "the node knows no transaction \(id); it may have expired, or not have arrived yet")
+            }
+            global.show(found, TransactionText.text(found))
+        }
+    }
+}
+
+struct TransferCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "transfer", abstract: "Send money and wait until that is final.",
+        discussion: "Example: chain-cli transfer bob 1,000,000 --from alice")
+
+    @Argument(help: "Who gets it: edge1... or the name of a local key.") var to: String
+    @Argument(help: "Smallest units of money.") var amount: String
+    @OptionGroup var sending: SendingOptions
+    @OptionGroup var global: GlobalOptions
+
+    func run() async throws {
+        var request = TransactionRequest.transfer(try Arguments.amount(amount, "the amount"), to: try global.account(to))
+        request.gasLimit = sending.gas
+        let sender = try await global.sender(sending.from)
+        try await Sending.perform(request, from: sender, sending, wait: true, global)
+    }
+}

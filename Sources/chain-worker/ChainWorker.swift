@@ -1,0 +1,12 @@
+import ArgumentParser
+
+@main
+struct ChainWorker: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chain-worker",
+        abstract: "Works for a training job that an Edgeproof chain schedules.",
+        discussion: """
+            Example: chain-worker run --job digits --role edge --data ~/mnist --shard 0/2 --key edge-1
+            """,
+        subcommands: [Run.self, Evaluate.self])
+}

@@ -1,0 +1,64 @@
+import Foundation
+import Primitives
+import WorkerRuntime
+
+/// Tells what the worker does, a line an event, on standard output.
+struct EventPrinter: Sendable {
+    let json: Bool
+
+    private struct Line: Encodable {
+        let event: String
+        var round: UInt32?
+        var loss: Double?
+        var accuracy: Double?
+        var seconds: Double?
+        var outcome: String?
+        var text: String?
+    }
+
+    func print(_ event: WorkerEvent) {
+        let line = line(event)
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            guard let data = try? encoder.encode(line) else { return }
+            write(String(decoding: data, as: UTF8.self))
+        } else {
+            write(text(line))
+        }
+    }
+
+    private func write(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
+
+    private func line(_ event: WorkerEvent) -> Line {
+        switch event {
+        case .listening(let endpoint): Line(event: "listening", text: endpoint)
+        case .joined(let account): Line(event: "joined", text: account.description)
+        case .roundStarted(let round): Line(event: "started", round: round)
+        case .roundDone(let round, let loss, let seconds):
+            Line(event: "done", round: round, loss: Double(loss) / 1e6, seconds: seconds)
+        case .roundAbandoned(let round, let reason): Line(event: "abandoned", round: round, text: reason)
+        case .edgeDropped(let round, let index): Line(event: "dropped", round: round, text: "edge \(index)")
+        case .validated(let round, let accuracy, let loss):
+            Line(event: "validated", round: round, loss: Double(loss) / 1e6, accuracy: Double(accuracy) / 1e6)
+        case .roundClosed(let round):
+            Line(
+                event: "closed", round: round.round, loss: Double(round.lossMicro) / 1e6,
+                accuracy: Double(round.metricMicro) / 1e6, outcome: round.outcome.description)
+        case .warning(let text): Line(event: "warning", text: text)
+        case .finished(let rounds, let accuracy):
+            Line(event: "finished", accuracy: Double(accuracy) / 1e6, text: "\(rounds) accepted rounds")
+        }
+    }
+
+    private func text(_ line: Line) -> String {
+        var parts = [line.event]
+        if let round = line.round { parts.append("round \(round)") }
+        if let outcome = line.outcome { parts.append(outcome) }
+        if let accuracy = line.accuracy { parts.append(String(format: "accuracy %.2f%%", accuracy * 100)) }
+        if let loss = line.loss { parts.append(String(format: "loss %.4f", loss)) }
+        if let seconds = line.seconds { parts.append(String(format: "%.2f s", seconds)) }
+        if let text = line.text { parts.append(text) }
+        return parts.joined(separator: "  ")
+    }
+}

@@ -1,0 +1,18 @@
+import ArgumentParser
+
+@main
+struct ChainDaemon: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chaind",
+        abstract: "Runs a node of an Edgeproof chain.",
+        discussion: """
+            A masternode validates and proposes blocks; without --masternode the node follows the chain and serves its API.
+
+            Examples:
+              chaind devnet --masternodes 4 --home ~/devnet     a network to play with
+              chaind init --home ~/node --name fog-7            keys and configuration of a new node
+              chaind --home ~/node --masternode                 run it
+            """,
+        subcommands: [Run.self, Initialise.self, MakeGenesis.self, Devnet.self, Verify.self],
+        defaultSubcommand: Run.self)
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import Foundation
+import LocalNetwork
+import Node
+
+struct Devnet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run a network of real masternodes on loopback until stopped.",
+        discussion: """
+            Makes keys and a genesis in --home if there are none, else goes on with what is there. Node i serves its API \
+            at the first API port + i.
+
+            Example: chaind devnet --masternodes 4 --home ~/devnet
+            Then:    export EDGEPROOF_KEYS=~/devnet/keys EDGEPROOF_PASSPHRASE_FILE=~/devnet/passphrase
+                     chain-cli status
+            """)
+
+    @Option(help: "How many masternodes; 4 tolerate one faulty.") var masternodes: Int = 4
+    @Option(help: "The network's folder.") var home: String
+    @Option(help: "API port of node 0.") var apiPort: Int = NodeConfiguration.defaultAPIPort
+    @Option(help: "Peer port of node 0.") var peerPort: Int = NodeConfiguration.defaultPeerPort
+    @Option(help: "Name of a key that a new genesis funds; may be repeated.")
+    var account: [String] = DevnetPlan.defaultAccounts
+    @Flag(help: "Make the network's folder and stop.") var initOnly = false
+
+    func validate() throws {
+        guard (1...64).contains(masternodes) else { throw ValidationError("--masternodes takes 1 to 64") }
+        for port in [apiPort, peerPort] where !(1...65_535 - 64).contains(port) {
+            throw ValidationError("\(port) is not a usable first port")
+        }
+    }
+
+    func run() async throws {
+        try await Failure.reported {
+            let plan = DevnetPlan(
+                folder: URL(filePath: home, directoryHint: .isDirectory), masternodes: masternodes,
+                firstAPIPort: apiPort, firstPeerPort: peerPort)
+            let genesis = try plan.prepare(accounts: account) { tell("making the \($0)") }
+            tell("chain \(genesis.chainName), genesis \(genesis.hash)")
+            if initOnly { return }
+            try await Signals.untilStopped { try await serve(plan) }
+        }
+    }
+
+    private func serve(_ plan: DevnetPlan) async throws {
+        var nodes: [ChildProcess] = []
+        do {
+            for index in 0..<plan.masternodes {
+                nodes.append(try plan.start(index))
+                tell("node\(index)  API \(plan.apiURL(index))  log \(plan.home(index).folder.appending(path: "log").path)")
+            }
+            tell("export EDGEPROOF_KEYS=\(plan.keysFolder.path) EDGEPROOF_PASSPHRASE_FILE=\(plan.passphraseFile.path)")
+            while true {
+                try await Task.sleep(for: .milliseconds(200))
+                for node in nodes where !node.isRunning {
+                    throw DevnetFailure(name: node.name, status: node.exitStatus ?? -1, log: node.logTail())
+                }
+            }
+        } catch {
+            for node in nodes { node.terminate() }
+            for node in nodes { await node.stop() }
+            throw error
+        }
+    }
+
+    private func tell(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+}
+
+struct DevnetFailure: Error, CustomStringConvertible {
+    let name: String
+    let status: Int32
+    let log: String
+    var description: String { "\(name) ended with status \(status); the end of its log:\n\(log)" }
+}

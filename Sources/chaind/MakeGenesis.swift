@@ -1,0 +1,38 @@
+import ArgumentParser
+import Foundation
+import Primitives
+
+struct MakeGenesis: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "genesis",
+        abstract: "Make the genesis of a network out of its masternodes' descriptions.",
+        discussion: """
+            Each description is what 'chaind init' printed. Every node gets the same genesis.json.
+
+            Example: chaind genesis --name fognet --member a.json --member b.json --member c.json --member d.json \
+            --allocate edge1...=1000000000000 > genesis.json
+            """)
+
+    @Option(help: "The chain's name.") var name: String
+    @Option(help: "A masternode's description; once for each.") var member: [String]
+    @Option(help: "ACCOUNT=UNITS that the account starts with; may be repeated.") var allocate: [String] = []
+
+    func run() async throws {
+        try await Failure.reported {
+            let members = try member.map { path in
+                try JSONDecoder().decode(MemberDocument.self, from: Data(contentsOf: URL(filePath: path))).masternode()
+            }
+            let allocations = try allocate.map { text in
+                let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+                guard parts.count == 2, let balance = UInt128(parts[1]) else {
+                    throw ValidationError("--allocate \(text): write ACCOUNT=UNITS with a whole number of units")
+                }
+                return Genesis.Allocation(account: try Account(address: parts[0]), balance: balance)
+            }
+            let genesis = try Genesis(
+                chainName: name, time: Time(UInt64(Date().timeIntervalSince1970 * 1_000)), parameters: Parameters(),
+                masternodes: MasternodeSet(members), allocations: allocations)
+            print(String(decoding: try GenesisDocument(genesis).encoded(), as: UTF8.self))
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import Foundation
+import KeyFiles
+import Logging
+import Node
+
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run a node (the default command).",
+        discussion: """
+            Example: chaind --home ~/node --masternode
+
+            The passphrase of the keys comes from the home's file 'passphrase', from --passphrase-file, from \
+            EDGEPROOF_PASSPHRASE_FILE or EDGEPROOF_PASSPHRASE, or from the terminal.
+            """)
+
+    @Option(help: "The node's folder, made by 'chaind init' or 'chaind devnet'.")
+    var home: String
+
+    @Flag(help: "Validate and propose with the home's consensus key. Without it the node follows.")
+    var masternode = false
+
+    @Option(help: "A file of mode 0600 whose first line opens the keys.")
+    var passphraseFile: String?
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel: Logger.Level = .info
+
+    func run() async throws {
+        let home = NodeHome(home)
+        let logger = Logging.make(level: logLevel)
+        try await Failure.reported {
+            let runner = NodeRunner(
+                home: home, mode: masternode ? .masternode : .follower,
+                passphrase: masternode ? try Secrets.passphrase(home: home, file: passphraseFile) : nil, logger: logger)
+            try await Signals.untilStopped { try await runner.run() }
+        }
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
+
+enum Secrets {
+    static func passphrase(home: NodeHome, file: String?, confirm: Bool = false) throws -> Passphrase {
+        let own = home.passphraseFile.path
+        let chosen = file ?? (FileManager.default.fileExists(atPath: own) ? own : nil)
+        return try Passphrase.find(file: chosen, for: home.keysFolder.path, confirm: confirm)
+    }
+}

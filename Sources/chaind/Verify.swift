@@ -1,0 +1,51 @@
+import ArgumentParser
+import Foundation
+import Node
+
+struct Verify: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Execute the stored chain again from the genesis and check all of it.",
+        discussion: """
+            The node of this home must not be running.
+
+            Example: chaind verify --home ~/node
+            """)
+
+    @Option(help: "The node's folder.") var home: String
+    @Flag(help: "Print one JSON document.") var json = false
+
+    private struct Report: Encodable {
+        let height: String
+        let digest: String
+        let time: String
+        let stateRoot: String
+        let transactions: String
+    }
+
+    func run() async throws {
+        try await Failure.reported {
+            let result = try ChainVerifier(home: NodeHome(home)).run { height, last in
+                FileHandle.standardError.write(Data("\rblock \(height) of \(last)".utf8))
+                if height == last { FileHandle.standardError.write(Data("\n".utf8)) }
+            }
+            let report = Report(
+                height: "\(result.height)", digest: result.digest.hex, time: "\(result.time)",
+                stateRoot: result.stateRoot.hex, transactions: "\(result.transactions)")
+            if json {
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+                print(String(decoding: try encoder.encode(report), as: UTF8.self))
+            } else {
+                print(
+                    """
+                    height        \(report.height)
+                    block         \(report.digest)
+                    time          \(report.time)
+                    state root    \(report.stateRoot)
+                    transactions  \(report.transactions)
+                    every block, certificate, receipt and root is as it should be
+                    """)
+            }
+        }
+    }
+}

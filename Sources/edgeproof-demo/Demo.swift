@@ -1,0 +1,41 @@
+import ArgumentParser
+import Foundation
+
+@main
+struct Demo: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "edgeproof-demo",
+        abstract: "Runs the main job end to end: four masternodes, one cloud, two edges, real digits.",
+        discussion: """
+            Everything runs on loopback and in --home. 'scripts/demo' prepares what it needs and calls it.
+
+            Example: edgeproof-demo --home .demo --data ~/mnist --contract Contracts/.build/job.wasm
+            """)
+
+    @Option(help: "The folder for homes, keys, audits and the report.") var home: String
+    @Option(help: "Folder with MNIST, as IDX files or CSV.") var data: String
+    @Option(help: "The job contract, built by Contracts/build.") var contract: String
+    @Option(help: "Rounds of the job.") var rounds: UInt32 = 30
+    @Option(help: "Steps in a round; each edge gives 32 images to a step.") var steps: UInt32 = 16
+
+    func run() async throws {
+        let run = DemoRun(
+            home: URL(filePath: home, directoryHint: .isDirectory), data: data, contract: contract, rounds: rounds,
+            steps: steps)
+        let task = Task { try await run.perform() }
+        let interrupt = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
+        signal(SIGINT, SIG_IGN)
+        interrupt.setEventHandler { task.cancel() }
+        interrupt.resume()
+        defer { interrupt.cancel() }
+        do {
+            try await task.value
+        } catch is CancellationError {
+            Console.fail("interrupted; everything that was started is stopped")
+            throw ExitCode(130)
+        } catch {
+            Console.fail("\(error)")
+            throw ExitCode.failure
+        }
+    }
+}

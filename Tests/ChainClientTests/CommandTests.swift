@@ -1,0 +1,120 @@
+import ArgumentParser
+import ChainClient
+import Cryptography
+import Primitives
+import Testing
+import chain_cli
+
+@Suite struct CommandTests {
+    static let validator = Account(Digest(sha256: [1]).bytes) ?? .zero
+
+    static let yaml = """
+        id: digits
+        title: "LeNet-5: digits"
+        edges: 2
+        quorum: 1
+        rounds: 12
+        stepsPerRound: 20
+        batchSize: 32
+        learningRate: 0.05
+        openTimeout: 2min
+        commitMin: 5s
+        commitMax: 60 s
+        revealTimeout: 20000
+        validateTimeout: 500ms
+        epsilon: 0.000001
+        seed: anything
+        validator: someone
+        deposit: 1,000_000
+        """
+
+    private func parse(_ yaml: String) throws -> JobSpecFile {
+        try JobSpecFile(yaml: yaml) { name in
+            #expect(name == "someone")
+            return Self.validator
+        }
+    }
+
+    @Test func readsASpecification() throws {
+        let file = try parse(Self.yaml)
+        #expect(file.service.description == "digits")
+        #expect(file.deposit == 1_000_000)
+        let spec = file.spec
+        #expect(spec.title == "LeNet-5: digits")
+        #expect(spec.learningRateMicro == 50_000 && spec.epsilonMicro == 1)
+        #expect(spec.openTimeoutMs == 120_000 && spec.commitMinMs == 5_000 && spec.commitMaxMs == 60_000)
+        #expect(spec.revealTimeoutMs == 20_000 && spec.validateTimeoutMs == 500)
+        #expect(spec.seed == Digest(sha256: Array("anything".utf8)))
+        #expect(spec.validator == Self.validator && spec.clouds == 1 && spec.validationSamples == 1_000)
+    }
+
+    @Test(arguments: [
+        ("rounds: 12", "rounds: -1", "line 5: rounds '-1'"),
+        ("rounds: 12", "rounds: 0", "rounds is 0"),
+        ("rounds: 12", "", "'rounds' is missing"),
+        ("rounds: 12", "round: 12", "line 5: there is no field 'round'"),
+        ("rounds: 12", "rounds: [1, 2]", "rounds takes one value"),
+        ("learningRate: 0.05", "learningRate: 5e-2", "learningRate '5e-2'"),
+        ("learningRate: 0.05", "learningRate: 0.0000001", "learningRate '0.0000001'"),
+        ("openTimeout: 2min", "openTimeout: 2 weeks", "openTimeout '2 weeks'"),
+        ("openTimeout: 2min", "openTimeout: 999999999999999999h", "openTimeout"),
+        ("quorum: 1", "quorum: 3", "quorum is 3"),
+        ("id: digits", "id: chain", "cannot have the name"),
+        ("id: digits", "id: [", "not YAML"),
+    ])
+    func refusesSpecifications(line: String, replacement: String, reason: String) {
+        let error = #expect(throws: UsageError.self) {
+            try parse(Self.yaml.replacingOccurrences(of: line, with: replacement))
+        }
+        #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
+    }
+
+    @Test(arguments: [
+        ["status"], ["block", "latest"], ["block", "7", "--receipts", "--json"], ["keys", "list", "--keys", "/k"],
+        ["keys", "new", "alice"], ["tx", "submit", "--service", "s", "--post", "p", "--action", "5", "--data", "hello", "--wait"],
+        ["tx", "show", "00"], ["transfer", "bob", "5"], ["account", "alice"], ["history", "alice", "--from", "3"],
+        ["audit", "alice", "--output", "f"], ["audit", "verify", "f", "--genesis", "g", "--checkpoint", "1:2"],
+        ["reputation", "alice", "--explain"], ["masternode", "list"], ["contract", "upload", "f"],
+        ["contract", "call", "s", "256", "--data-hex", "00"], ["contract", "query", "s"], ["service", "list"],
+        ["service", "show", "s"], ["service", "register", "s", "--code", "f"], ["job", "register", "spec.yaml"],
+        ["job", "list"], ["job", "show", "j"], ["job", "watch", "j", "--timeout", "5"], ["job", "pause", "j"],
+        ["job", "resume", "j"], ["job", "abort", "j", "--node", "http://a:1", "--node", "http://b:2"],
+    ])
+    func parses(arguments: [String]) throws {
+        let command = try ChainCLI.parseAsRoot(arguments)
+        // Each command says what it does and shows an example, as its groups do.
+        let type = Swift.type(of: command)
+        #expect(!type.configuration.abstract.isEmpty)
+        #expect(type.configuration.discussion.contains("Example"), "\(arguments)")
+        #expect(command is any AsyncParsableCommand)
+    }
+
+    @Test(arguments: [
+        ["nothing"], ["tx", "submit", "--service", "s"], ["tx", "submit", "--service", "s", "--action", "70000"],
+        ["audit", "verify", "f"], ["transfer", "bob"], ["status", "--jso"],
+    ])
+    func badUsageEndsWithTwo(arguments: [String]) {
+        #expect(throws: (any Error).self) {
+            do { _ = try ChainCLI.parseAsRoot(arguments) } catch {
+                #expect(Failure(error).exitCode == 2)
+                throw error
+            }
+        }
+    }
+
+    @Test func errorsEndWithTheirCode() throws {
+        #expect(Failure(UsageError("x")).exitCode == 2)
+        #expect(Failure(ClientError.badNode("x")).exitCode == 2)
+        #expect(Failure(ClientError.unreachable([])).exitCode == 1)
+        #expect(Failure(Refused("c", "x")).exitCode == 1)
+        #expect(throws: (any Error).self) {
+            do {
+                var help = try ChainCLI.parseAsRoot(["--help"])
+                try help.run()
+            } catch {
+                #expect(Failure(error).exitCode == 0)
+                throw error
+            }
+        }
+    }
+}

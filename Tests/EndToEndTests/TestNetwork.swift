@@ -1,0 +1,155 @@
+import ChainClient
+import Cryptography
+import Foundation
+import KeyFiles
+import LocalNetwork
+import Node
+import Primitives
+import Testing
+
+/// A network of real `chaind` processes in a folder of its own, on free ports. Stopped and removed by `close`.
+final class TestNetwork: Sendable {
+    let plan: DevnetPlan
+    let genesis: Genesis
+    private let stage = ProcessStage()
+
+    init(masternodes: Int, accounts: [String] = ["alice", "bob"]) throws {
+        let folder = FileManager.default.temporaryDirectory.appending(
+            path: "edgeproof-test-\(UUID().uuidString)", directoryHint: .isDirectory)
+        let ports = try FreePorts.take(masternodes * 2)
+        plan = DevnetPlan(
+            folder: folder, masternodes: masternodes, apiPorts: Array(ports[..<masternodes]),
+            peerPorts: Array(ports[masternodes...]))
+        var parameters = Parameters()
+        parameters.heartbeatMs = 3_000
+        genesis = try plan.prepare(accounts: accounts, parameters: parameters, chainName: "test")
+    }
+
+    /// Runs the body with all nodes started, then stops and removes everything.
+    static func with(
+        masternodes: Int, accounts: [String] = ["alice", "bob"], _ body: (TestNetwork) async throws -> Void
+    ) async throws {
+        let network = try TestNetwork(masternodes: masternodes, accounts: accounts)
+        do {
+            for index in 0..<masternodes { try await network.start(index) }
+            for index in 0..<masternodes { try await network.untilReady(index) }
+            try await body(network)
+        } catch {
+            for index in 0..<masternodes { print("--- node\(index)\n\(await network.log(index))") }
+            await network.close()
+            throw error
+        }
+        await network.close()
+    }
+
+    func close() async {
+        await stage.stopAll()
+        try? FileManager.default.removeItem(at: plan.folder)
+    }
+
+    func start(_ index: Int) async throws { await stage.add(try plan.start(index)) }
+    func add(_ process: ChildProcess) async { await stage.add(process) }
+    func kill(_ index: Int) async { await stage.kill("node\(index)") }
+    func stop(_ index: Int) async { await stage.stop("node\(index)") }
+    func log(_ index: Int) async -> String { await stage.log("node\(index)") }
+    func process(_ name: String) async -> ChildProcess? { await stage.process(name) }
+
+    func untilReady(_ index: Int) async throws {
+        try await withClient([index]) { client in
+            try await eventually("node\(index) answers") {
+                (try? await client.status().peers) ?? -1 >= min(1, self.plan.masternodes - 1)
+            }
+        }
+    }
+
+    func withClient<Value>(
+        _ indices: [Int]? = nil, _ body: (ChainClient) async throws -> Value
+    ) async throws -> Value {
+        let nodes = try (indices ?? Array(0..<plan.masternodes)).map { try NodeAddress(plan.apiURL($0)) }
+        let client = ChainClient(nodes: nodes)
+        do {
+            let value = try await body(client)
+            try await client.shutdown()
+            return value
+        } catch {
+            try? await client.shutdown()
+            throw error
+        }
+    }
+
+    func key(_ name: String) throws -> PrivateKey {
+        try KeyDirectory(path: plan.keysFolder.path).open(name, passphrase: Passphrase(file: plan.passphraseFile.path))
+    }
+
+    struct Output: Sendable {
+        let status: Int32
+        let out: String
+        let err: String
+
+        var json: [String: Any]? {
+            (try? JSONSerialization.jsonObject(with: Data(out.utf8))) as? [String: Any]
+        }
+    }
+
+    /// Runs one of the product's programs with this network's keys, against one of its nodes.
+    func run(_ program: String, _ arguments: [String], node: Int = 0) async throws -> Output {
+        let process = Process()
+        process.executableURL = try Programs.url(program)
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(plan.environment) { $1 }
+            .merging(["EDGEPROOF_NODE": plan.apiURL(node)]) { $1 }
+        process.standardInput = FileHandle.nullDevice
+        let out = plan.folder.appending(path: "out-\(UUID().uuidString)")
+        let err = plan.folder.appending(path: "err-\(UUID().uuidString)")
+        for file in [out, err] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
+        process.standardOutput = try FileHandle(forWritingTo: out)
+        process.standardError = try FileHandle(forWritingTo: err)
+        try process.run()
+        while process.isRunning { try await Task.sleep(for: .milliseconds(10)) }
+        return Output(
+            status: process.terminationStatus, out: String(decoding: try Data(contentsOf: out), as: UTF8.self),
+            err: String(decoding: try Data(contentsOf: err), as: UTF8.self))
+    }
+
+    func cli(_ arguments: String..., node: Int = 0) async throws -> Output {
+        try await run("chain-cli", arguments, node: node)
+    }
+}
+
+actor ProcessStage {
+    private var processes: [ChildProcess] = []
+
+    func add(_ process: ChildProcess) {
+        processes.removeAll { $0.name == process.name && !$0.isRunning }
+        processes.append(process)
+    }
+
+    func process(_ name: String) -> ChildProcess? { processes.last { $0.name == name } }
+
+    func kill(_ name: String) async {
+        process(name)?.kill()
+        await process(name)?.waitForExit()
+    }
+
+    func stop(_ name: String) async { await process(name)?.stop() }
+    func log(_ name: String) -> String { process(name)?.logTail(lines: 30) ?? "" }
+
+    func stopAll() async {
+        for process in processes { process.terminate() }
+        for process in processes { await process.stop() }
+        processes = []
+    }
+}
+
+/// Waits for a condition that must come true; the limit only keeps a broken build from hanging.
+func eventually(
+    _ what: String, within limit: Duration = .seconds(60), sourceLocation: SourceLocation = #_sourceLocation,
+    _ condition: () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + limit
+    while ContinuousClock.now < deadline {
+        if try await condition() { return }
+        try await Task.sleep(for: .milliseconds(100))
+    }
+    try #require(Bool(false), "never true: \(what)", sourceLocation: sourceLocation)
+}

@@ -1,0 +1,134 @@
+import Cryptography
+import Encoding
+import Ledger
+import Primitives
+import Testing
+
+@Suite struct BodyCheckTests {
+    private let alice: User
+    private var chain: TestChain
+
+    init() throws {
+        alice = try User("alice")
+        chain = try TestChain([alice])
+        try chain.send(alice, service: "s", .distributeTask)
+    }
+
+    /// A copy of the block whose header differs in the fields given.
+    private func changed(
+        _ block: Block, height: Height? = nil, view: View? = nil, epoch: Epoch? = nil, parent: Digest? = nil,
+        proposer: UInt16? = nil, time: Time? = nil, transactionsRoot: Digest? = nil, stateRoot: Digest? = nil,
+        receiptsRoot: Digest? = nil, gasUsed: UInt64? = nil, reveal: Digest? = nil, randomness: Digest? = nil,
+        activeSetHash: Digest? = nil, nextSetHash: Digest? = nil, parentCertificateHash: Digest? = nil,
+        certificate: ParentCertificate? = nil
+    ) -> Block {
+        let old = block.header
+        let header = Header(
+            height: height ?? old.height, view: view ?? old.view, epoch: epoch ?? old.epoch,
+            parent: parent ?? old.parent, proposer: proposer ?? old.proposer, time: time ?? old.time,
+            transactionsRoot: transactionsRoot ?? old.transactionsRoot, stateRoot: stateRoot ?? old.stateRoot,
+            receiptsRoot: receiptsRoot ?? old.receiptsRoot, gasUsed: gasUsed ?? old.gasUsed,
+            reveal: reveal ?? old.reveal, randomness: randomness ?? old.randomness,
+            activeSetHash: activeSetHash ?? old.activeSetHash, nextSetHash: nextSetHash ?? old.nextSetHash,
+            parentCertificateHash: parentCertificateHash ?? certificate?.hash ?? old.parentCertificateHash)
+        return Block(
+            header: header, parentCertificate: certificate ?? block.parentCertificate,
+            transactions: block.transactions)
+    }
+
+    @Test func everyHeaderFieldIsChecked() throws {
+        let good = chain.block([try chain.transaction(alice, service: "s", .distributeTask)])
+        guard case .valid = try chain.check(good) else { throw BlockIsInvalid() }
+        let parent = chain.parent
+        let zero = Digest.zero
+        let expected: [(Block, BlockError)] = [
+            (changed(good, height: Height(3)), .height(Height(3), expected: Height(2))),
+            (changed(good, view: parent.view), .view(parent.view, parent: parent.view)),
+            (changed(good, epoch: Epoch(7)), .epoch(Epoch(7), expected: Epoch(0))),
+            (changed(good, parent: zero), .parent(zero, expected: parent.digest)),
+            (changed(good, proposer: 1), .proposer(1, expected: 0)),
+            (changed(good, time: parent.time), .time(parent.time, parent: parent.time)),
+            (changed(good, transactionsRoot: zero), .transactionsRoot),
+            (changed(good, stateRoot: zero), .stateRoot(zero, expected: parent.stateRoot)),
+            (changed(good, receiptsRoot: zero), .receiptsRoot(zero, expected: parent.receiptsRoot)),
+            (changed(good, gasUsed: 1), .gasUsed(1, expected: parent.gasUsed)),
+            (changed(good, reveal: zero), .reveal),
+            (changed(good, randomness: zero), .randomness),
+            (changed(good, activeSetHash: zero), .masternodeSet),
+            (changed(good, nextSetHash: zero), .masternodeSet),
+            (changed(good, parentCertificateHash: zero), .parentCertificate("its hash is not the header's")),
+            (changed(good, certificate: .genesis), .parentCertificate("it is missing")),
+        ]
+        for (block, error) in expected { #expect(try chain.check(block) == .invalid(error)) }
+        // A reveal that was shown before is none any more.
+        let old = try #require(chain.lastBlock).header.reveal
+        #expect(try chain.check(changed(good, reveal: old)) == .invalid(.reveal))
+    }
+
+    @Test func theParentCertificateMustProveTheParent() throws {
+        let good = chain.block([])
+        guard case .notarization(let certificate) = chain.certificate else { throw BlockIsInvalid() }
+        let other = Proposal(
+            epoch: certificate.subject.epoch, view: certificate.subject.view, parentView: .zero, parentDigest: .zero,
+            digest: Digest(sha256: [9]))
+        let signature = try chain.masternode.key.sign(other, domain: .notarize, genesis: chain.ledger.genesisHash)
+        let strange = try #require(
+            Notarization(subject: other, votes: [Vote(subject: other, signer: 0, signature: signature)]))
+        #expect(
+            try chain.check(changed(good, certificate: .notarization(strange)))
+                == .invalid(.parentCertificate("it is about another block")))
+        let forged = try #require(
+            Notarization(
+                subject: certificate.subject,
+                votes: [Vote(subject: certificate.subject, signer: 0, signature: signature)]))
+        #expect(
+            try chain.check(changed(good, certificate: .notarization(forged)))
+                == .invalid(.parentCertificate(CertificateError.wrongSignature(0).description)))
+        let empty = try #require(Notarization(subject: certificate.subject, votes: []))
+        guard case .invalid(.parentCertificate) = try chain.check(changed(good, certificate: .notarization(empty))) else {
+            throw BlockIsInvalid()
+        }
+        let fresh = try TestChain([alice])
+        let first = fresh.block([])
+        guard case .valid = try fresh.check(first) else { throw BlockIsInvalid() }
+        #expect(
+            try fresh.check(changed(first, certificate: chain.certificate))
+                == .invalid(.parentCertificate("the genesis has none")))
+    }
+
+    @Test func blocksAreBounded() throws {
+        var parameters = Parameters()
+        parameters.blockBytes = 100_000
+        parameters.blockGas = 1_000_000
+        parameters.transactionGas = 1_000_000
+        let bounded = try TestChain([alice], parameters: parameters)
+        let two = try (0..<2 as Range<UInt64>).map {
+            try bounded.transaction(
+                alice, service: "s", .distributeTask, data: Array(repeating: 1, count: 60_000), gas: 640_000, ahead: $0)
+        }
+        guard case .invalid(.oversize) = try bounded.check(bounded.block(two)) else { throw BlockIsInvalid() }
+        let small = try (0..<2 as Range<UInt64>).map {
+            try bounded.transaction(alice, service: "s", .distributeTask, gas: 640_000, ahead: $0)
+        }
+        #expect(try bounded.check(bounded.block(small)) == .invalid(.gasOverLimit(1_000_000)))
+        let chosen = try bounded.ledger.selectTransactions(
+            from: small, state: bounded.state, time: bounded.time.advanced(by: 1_000), certificate: .genesis)
+        #expect(chosen.transactions.count == 1 && chosen.gasLimit == 640_000 && chosen.refused.isEmpty)
+    }
+
+    @Test func creditsAreReservedOverTheWholeBlock() throws {
+        var parameters = Parameters()
+        parameters.creditBase = 12_000_000
+        parameters.balancePerCredit = 1 << 40
+        let tight = try TestChain([alice], parameters: parameters)
+        let three = try (0..<3 as Range<UInt64>).map {
+            try tight.transaction(alice, service: "s", .distributeTask, ahead: $0)
+        }
+        guard case .invalid(.transaction(2, .tooFewCredits)) = try tight.check(tight.block(three)) else {
+            throw BlockIsInvalid()
+        }
+        let chosen = try tight.ledger.selectTransactions(
+            from: three, state: tight.state, time: tight.time.advanced(by: 1_000), certificate: .genesis)
+        #expect(chosen.transactions.count == 2 && chosen.refused.isEmpty)
+    }
+}

@@ -1,0 +1,184 @@
+import Cryptography
+import Encoding
+import Foundation
+import PeerNetwork
+import Primitives
+import Testing
+
+/// Whoever is not what it should be hears why and is gone; the node goes on.
+@Suite struct HostilePeerTests {
+    @Test func otherGenesis() async throws {
+        let keys = try Keys(2)
+        let other = Digest(sha256: [9])
+        let a = try await TestNode(key: keys.keys[0], set: keys.set)
+        let b = try await TestNode(key: keys.keys[1], set: keys.set, genesis: other, dial: [a.address()])
+        try await withNodes([a, b]) {
+            try await until("refused") { !a.refusals.isEmpty && !b.refusals.isEmpty }
+            // Whichever looks first tells the other.
+            #expect(a.refusals.allSatisfy { $0 == .otherGenesis(other) || $0.description.contains(sampleGenesis.hex) })
+            #expect(b.refusals.allSatisfy { $0 == .otherGenesis(sampleGenesis) || $0.description.contains(other.hex) })
+            #expect(a.network.peers.isEmpty && b.network.peers.isEmpty)
+        }
+    }
+
+    @Test func unknownKey() async throws {
+        let keys = try Keys(1)
+        let stranger = PrivateKey.generate()
+        let a = try await TestNode(key: keys.keys[0], set: keys.set)
+        let b = try await TestNode(key: stranger, set: keys.set, dial: [a.address()])
+        try await withNodes([a, b]) {
+            try await until("refused") { !a.refusals.isEmpty && !b.refusals.isEmpty }
+            #expect(a.refusals.first == .unknownKey(stranger.publicKey))
+            #expect(b.refusals.first?.description.contains("is not one of the masternodes") == true)
+            #expect(a.network.peers.isEmpty)
+        }
+    }
+
+    @Test func replayedEndorsement() async throws {
+        let keys = try Keys(2)
+        let a = try await TestNode(key: keys.keys[0], set: keys.set)
+        let b = try await TestNode(key: keys.keys[1], set: keys.set)
+        try await withNodes([a, b]) {
+            var stolen: Frame?
+            try await withRawPeer(port: b.port) { peer in
+                try await until("Hello of b") { peer.frames.first != nil }
+                stolen = peer.frames.first
+            }
+            let hello = try #require(stolen)
+            #expect(hello.kind == FrameKind.hello)
+            // With a TLS key of its own, b's endorsement is worth nothing.
+            try await withRawPeer(port: a.port) { peer in
+                peer.send(hello)
+                peer.send(Frame(kind: FrameKind.welcome, payload: []))
+                let goodbye = try await peer.goodbye()
+                #expect(goodbye == Goodbye(.wrongEndorsement(keys.keys[1].publicKey)))
+            }
+            // Nor with a listen address changed, nor when the signature is about another chain.
+            try await withRawPeer(port: a.port) { peer in
+                let mine = try Hello(
+                    genesisHash: sampleGenesis, listenAddress: "127.0.0.1:1", agent: "", tlsKey: peer.tls.publicKey,
+                    endorser: Endorser(keys.keys[1], genesis: sampleGenesis))
+                let moved = Hello(
+                    genesisHash: sampleGenesis, listenAddress: "127.0.0.1:2", agent: "", endorsement: mine.endorsement)
+                peer.send(Frame(kind: FrameKind.hello, payload: moved.borsh))
+                #expect(try await peer.goodbye()?.code == 4)
+            }
+            try await withRawPeer(port: a.port) { peer in
+                let foreign = try Hello(
+                    genesisHash: sampleGenesis, listenAddress: "", agent: "", tlsKey: peer.tls.publicKey,
+                    endorser: Endorser(keys.keys[1], genesis: .zero))
+                peer.send(Frame(kind: FrameKind.hello, payload: foreign.borsh))
+                #expect(try await peer.goodbye()?.code == 4)
+            }
+            #expect(a.network.peers.isEmpty)
+            #expect(a.network.metrics.connectionsRefused == 3)
+        }
+    }
+
+    @Test func notTheMasternodeThatWasDialled() async throws {
+        let keys = try Keys(3)
+        let a = try await TestNode(key: keys.keys[0], set: keys.set)
+        let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address(keys.keys[2].publicKey)])
+        try await withNodes([a, b]) {
+            try await until("refused") { !b.refusals.isEmpty }
+            #expect(
+                b.refusals.first == .unexpectedKey(expected: keys.keys[2].publicKey, found: keys.keys[0].publicKey))
+            #expect(!b.isConnected(keys.id(0)))
+        }
+    }
+
+    @Test func ownAddressAndOwnKey() async throws {
+        let keys = try Keys(1)
+        let probe = try await TestNode(key: nil, set: keys.set)
+        let port = probe.port
+        await probe.network.shutdown()
+        let own = PeerAddress(host: "127.0.0.1", port: port)
+        let a = try await TestNode(key: keys.keys[0], set: keys.set, dial: [own], port: port)
+        let twin = try await TestNode(key: keys.keys[0], set: keys.set, dial: [a.address()])
+        try await withNodes([a, twin]) {
+            try await until("itself") { a.refusals.contains(.ownConnection) }
+            try await until("its twin") { a.refusals.contains(.keyUsedElsewhere(keys.keys[0].publicKey)) }
+            #expect(a.network.peers.isEmpty && twin.network.peers.isEmpty)
+        }
+    }
+
+    @Test func garbageAndStrangeFrames() async throws {
+        let keys = try Keys(2)
+        let a = try await TestNode(key: keys.keys[0], set: keys.set)
+        try await withNodes([a]) {
+            try await withRawPeer(port: a.port, encrypted: false) { peer in
+                peer.send(Array("GET / HTTP/1.1\r\n\r\n".utf8))
+                #expect(try await peer.goodbye() == nil)
+            }
+            try await until("reported") { a.refusals.contains { if case .noTLS = $0 { true } else { false } } }
+
+            let malformed = DisconnectReason.malformed("").code
+            let tooLong = DisconnectReason.frameTooLong(length: 0, limit: 0).code
+            for (bytes, code) in [
+                ([0, 0, 0, 0] as [UInt8], malformed), ([1, 0, 0, 0, 77], malformed), ([2, 0, 0, 0, 0, 1], malformed),
+                ([1, 0, 0, 0, FrameKind.welcome], malformed), ([0xff, 0xff, 0xff, 0xff], tooLong), ([1, 0x10, 0, 0], tooLong),
+                ([3, 0, 0, 0, 0, 9, 0], DisconnectReason.unsupportedVersion(9).code),
+            ] {
+                try await withRawPeer(port: a.port) { peer in
+                    peer.send(bytes)
+                    #expect(try await peer.goodbye()?.code == code, "\(bytes)")
+                }
+            }
+            // An admitted masternode has no more rights to break the protocol.
+            let limit = UInt32(FrameLimit.established)
+            for (bytes, code) in [
+                ((limit + 1).borsh + [16], tooLong), ([1, 0, 0, 0, FrameKind.hello], malformed),
+                ([1, 0, 0, 0, 15], malformed), ([2, 0, 0, 0, FrameKind.ping, 1], malformed),
+            ] {
+                try await withRawPeer(port: a.port) { peer in
+                    try await peer.introduce(keys.keys[1])
+                    peer.send(bytes)
+                    #expect(try await peer.goodbye()?.code == code, "\(bytes)")
+                }
+            }
+            try await until("all lost") { a.disconnections.count == 4 }
+            try await withRawPeer(port: a.port) { peer in
+                try await peer.introduce(keys.keys[1])
+                peer.send(Frame(kind: FrameKind.ping, payload: [1, 2, 3, 4, 5, 6, 7, 8]))
+                try await until("pong") { peer.frames.contains(Frame(kind: FrameKind.pong, payload: [1, 2, 3, 4, 5, 6, 7, 8])) }
+            }
+        }
+    }
+
+    @Test func silenceEnds() async throws {
+        let keys = try Keys(2)
+        var limits = TestNode.limits
+        limits.handshakeMilliseconds = 100
+        limits.pingMilliseconds = 50
+        limits.idleMilliseconds = 200
+        let a = try await TestNode(key: keys.keys[0], set: keys.set, limits: limits)
+        try await withNodes([a]) {
+            try await withRawPeer(port: a.port, encrypted: false) { peer in _ = try await peer.goodbye() }
+            try await withRawPeer(port: a.port) { peer in
+                #expect(try await peer.goodbye() == Goodbye(.handshakeTimeout))
+            }
+            #expect(a.refusals == [.handshakeTimeout, .handshakeTimeout])
+            try await withRawPeer(port: a.port) { peer in
+                do { try await peer.introduce(keys.keys[1]) }
+                #expect(try await peer.goodbye() == Goodbye(.silent))
+                #expect(peer.frames.contains { $0.kind == FrameKind.ping })
+            }
+        }
+    }
+
+    @Test func pendingConnectionsAreBounded() async throws {
+        let keys = try Keys(2)
+        var limits = TestNode.limits
+        limits.pendingConnections = 1
+        let a = try await TestNode(key: keys.keys[0], set: keys.set, limits: limits)
+        try await withNodes([a]) {
+            try await withRawPeer(port: a.port, encrypted: false) { _ in
+                try await until("pending") { a.network.metrics.pending == 1 }
+                try await withRawPeer(port: a.port, encrypted: false) { second in _ = try await second.goodbye() }
+                #expect(a.refusals == [.tooManyConnections(1)])
+            }
+            try await until("room again") { a.network.metrics.pending == 0 }
+            try await withRawPeer(port: a.port) { try await $0.introduce(keys.keys[1]) }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+import Cryptography
+import Encoding
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import PeerNetwork
+import Primitives
+import Synchronization
+import Testing
+
+let sampleGenesis = Digest(sha256: Array("peer tests".utf8))
+
+struct TimedOut: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// Masternodes of a test, ascending by key.
+struct Keys {
+    let keys: [PrivateKey]
+    let set: MasternodeSet
+
+    init(_ count: Int) throws {
+        keys = (0..<count).map { _ in PrivateKey.generate() }.sorted { $0.publicKey < $1.publicKey }
+        set = try MasternodeSet(
+            keys.enumerated().map { index, key in
+                Masternode(
+                    name: "m\(index)", consensusKey: key.publicKey, owner: Account(key.publicKey), beaconTip: .zero)
+            })
+    }
+
+    func id(_ index: Int) -> PeerId { PeerId(keys[index].publicKey) }
+}
+
+/// A node of a test: its network, and all that its events said so far.
+final class TestNode: Sendable {
+    let network: PeerNetwork
+    let port: Int
+    private let seen = Mutex<[PeerEvent]>([])
+    private let consumer = Mutex<Task<Void, Never>?>(nil)
+
+    /// - Parameter consumes: whether it takes its events from the start.
+    init(
+        key: PrivateKey?, set: MasternodeSet, genesis: Digest = sampleGenesis, dial: [PeerAddress] = [], port: Int = 0,
+        limits: PeerLimits = TestNode.limits, consumes: Bool = true
+    ) async throws {
+        network = try PeerNetwork(
+            configuration: PeerConfiguration(
+                listenHost: "127.0.0.1", listenPort: port, genesisHash: genesis,
+                endorser: key.map { Endorser($0, genesis: genesis) }, masternodes: set, dial: dial, limits: limits),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        do { try await network.start() } catch {
+            await network.shutdown()
+            throw error
+        }
+        self.port = try #require(network.listenPort)
+        if consumes { consume() }
+    }
+
+    static var limits: PeerLimits {
+        var limits = PeerLimits()
+        limits.firstReconnectMilliseconds = 20
+        limits.lastReconnectMilliseconds = 200
+        return limits
+    }
+
+    func address(_ key: PublicKey? = nil) -> PeerAddress { PeerAddress(host: "127.0.0.1", port: port, consensusKey: key) }
+
+    func consume() {
+        let network = network
+        consumer.withLock { task in
+            task = Task { [weak self] in
+                for await event in network.events { self?.seen.withLock { $0.append(event) } }
+            }
+        }
+    }
+
+    var events: [PeerEvent] { seen.withLock { $0 } }
+
+    var messages: [Frame] {
+        events.compactMap { if case .message(_, let kind, let payload) = $0 { Frame(kind: kind, payload: payload) } else { nil } }
+    }
+
+    var refusals: [DisconnectReason] {
+        events.compactMap { if case .refused(_, let reason) = $0 { reason } else { nil } }
+    }
+
+    var disconnections: [DisconnectReason] {
+        events.compactMap { if case .disconnected(_, let reason) = $0 { reason } else { nil } }
+    }
+
+    func isConnected(_ peer: PeerId) -> Bool { network.peers.contains { $0.id == peer } }
+}
+
+/// Waits until the condition holds. The bound only ends a test that would hang.
+func until(_ what: String, _ condition: () throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(60)
+    while try !condition() {
+        guard ContinuousClock.now < deadline else { throw TimedOut(description: "waited in vain: \(what)") }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+}
+
+/// Runs the body and stops the nodes, whatever it does.
+func withNodes(_ nodes: [TestNode], _ body: () async throws -> Void) async throws {
+    var failure: (any Error)?
+    do { try await body() } catch { failure = error }
+    for node in nodes { await node.network.shutdown() }
+    if let failure { throw failure }
+}
+
+/// A peer that says whatever a test wants, over TLS or plainly.
+final class RawPeer: Sendable {
+    private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let channel: any Channel
+    let tls: TLSIdentity
+    private let collected: Collected
+
+    final class Collected: Sendable {
+        let frames = Mutex<[Frame]>([])
+        let isClosed = Mutex(false)
+    }
+
+    private final class Collector: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private var reader = FrameReader(limit: FrameLimit.established)
+        private let collected: Collected
+
+        init(_ collected: Collected) { self.collected = collected }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            reader.append(unwrapInboundIn(data))
+            while let frame = try? reader.next() { collected.frames.withLock { $0.append(frame) } }
+        }
+
+        func channelInactive(context: ChannelHandlerContext) { collected.isClosed.withLock { $0 = true } }
+        func errorCaught(context: ChannelHandlerContext, error: any Error) {}
+    }
+
+    init(port: Int, encrypted: Bool = true, tls: TLSIdentity? = nil) async throws {
+        let identity = try tls ?? TLSIdentity.generate()
+        self.tls = identity
+        let collected = Collected()
+        self.collected = collected
+        channel = try await ClientBootstrap(group: group).channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                if encrypted {
+                    try channel.pipeline.syncOperations.addHandler(identity.handler(dialling: true, peerKey: TLSKeyBox()))
+                }
+                try channel.pipeline.syncOperations.addHandler(Collector(collected))
+            }
+        }.connect(host: "127.0.0.1", port: port).get()
+    }
+
+    func send(_ bytes: [UInt8]) { channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil) }
+
+    func send(_ frame: Frame) {
+        send(UInt32(frame.payload.count + 1).borsh + [frame.kind] + frame.payload)
+    }
+
+    /// Completes the handshake as this masternode.
+    func introduce(_ key: PrivateKey) async throws {
+        let hello = try Hello(
+            genesisHash: sampleGenesis, listenAddress: "127.0.0.1:1", agent: "raw", tlsKey: tls.publicKey,
+            endorser: Endorser(key, genesis: sampleGenesis))
+        send(Frame(kind: FrameKind.hello, payload: hello.borsh))
+        send(Frame(kind: FrameKind.welcome, payload: []))
+        try await until("Welcome") { frames.contains { $0.kind == FrameKind.welcome } }
+    }
+
+    var frames: [Frame] { collected.frames.withLock { $0 } }
+    var isClosed: Bool { collected.isClosed.withLock { $0 } }
+
+    /// The reason that the node gave, once it has closed.
+    func goodbye() async throws -> Goodbye? {
+        try await until("the node closes") { isClosed }
+        return try frames.last { $0.kind == FrameKind.goodbye }.map { try Goodbye(borsh: $0.payload) }
+    }
+
+    func close() async {
+        try? await channel.close().get()
+        try? await group.shutdownGracefully()
+    }
+}
+
+/// Runs the body with a raw peer, and closes it.
+func withRawPeer(
+    port: Int, encrypted: Bool = true, tls: TLSIdentity? = nil, _ body: (RawPeer) async throws -> Void
+) async throws {
+    let peer = try await RawPeer(port: port, encrypted: encrypted, tls: tls)
+    var failure: (any Error)?
+    do { try await body(peer) } catch { failure = error }
+    await peer.close()
+    if let failure { throw failure }
+}

@@ -1,0 +1,175 @@
+import Cryptography
+import Encoding
+import StateTree
+import Testing
+
+@Suite struct UpdateTests {
+    @Test func goldenRoots() throws {
+        #expect(
+            StateTree.emptyRoot.hex == Digest(sha256: Array("edgeproof/state-empty/1".utf8)).hex)
+        #expect(try StateTree.root(reader: EmptyTree()) == StateTree.emptyRoot)
+        #expect(StateTree.valueHash([1]) == Digest(sha256: Array("edgeproof/state-value/1".utf8) + [1]))
+        var tree = MemoryTree()
+        let pairs = (0..<3).map { (Digest(sha256: [$0]), StateTree.valueHash([$0])) }
+        let update = try tree.update(pairs.map { ($0.0, $0.1) })
+        // SHA-256 of [0], [1], [2] start with bits 0, 0, 1: 6e..., 4b..., db...
+        let leaves = pairs.map { Digest(domain: "edgeproof/state-leaf/1", parts: $0.0.bytes, $0.1.bytes) }
+        func inner(_ a: Digest, _ b: Digest) -> Digest {
+            Digest(domain: "edgeproof/state-inner/1", parts: a.bytes, b.bytes)
+        }
+        // 6e = 0110, 4b = 0100: they share 01 and part at the third bit.
+        let empty = StateTree.emptyRoot
+        #expect(update.root == inner(inner(empty, inner(leaves[1], leaves[0])), leaves[2]))
+        #expect(update.puts.map(\.0.bytes) == [[0x40], [0x50], [0x60], [0x70], [0x80], [0xc0]])
+    }
+
+    /// Batches in any order leave the nodes and the root of a rebuild from scratch, and nothing else.
+    @Test(arguments: [1, 2, 3] as [UInt64])
+    func randomHistoriesEqualARebuild(seed: UInt64) throws {
+        var generator = SeededGenerator(seed: seed)
+        var tree = MemoryTree()
+        for round in 0..<60 {
+            let known = tree.pairs.keys.sorted()
+            var changes: [Digest: Digest?] = [:]
+            for _ in 0..<generator.below(12) {
+                let deletes = generator.below(round % 10 < 6 ? 4 : 2) == 0
+                changes.updateValue(deletes ? nil : generator.digest(), forKey: generator.path(near: known))
+            }
+            if round % 20 == 19 { for path in known { changes.updateValue(nil, forKey: path) } }
+            let batch = generator.shuffled(changes.keys.sorted()).map { (path: $0, valueHash: changes[$0] ?? nil) }
+            let before = tree
+            let update = try tree.update(batch)
+            let context: Comment = "seed \(seed), round \(round)"
+            #expect(update.root == tree.modelRoot, context)
+            #expect(try StateTree.root(reader: tree) == update.root, context)
+
+            var rebuilt = MemoryTree()
+            try rebuilt.update(generator.shuffled(tree.pairs.keys.sorted()).map { ($0, tree.pairs[$0]) })
+            #expect(rebuilt == tree, context)
+            #expect(try StateTree.root(of: tree.pairs.map { ($0.key, $0.value) }) == update.root, context)
+
+            // Sorted, disjoint, and only what changed.
+            let puts = update.puts.map(\.0)
+            #expect(puts == puts.sorted() && update.removals == update.removals.sorted(), context)
+            #expect(Set(puts).isDisjoint(with: update.removals), context)
+            #expect(update.puts.allSatisfy { before.nodes[$0.0] != $0.1 }, context)
+            #expect(update.removals.allSatisfy { before.nodes[$0] != nil }, context)
+        }
+    }
+
+    /// Counts what a batch reads.
+    private final class CountingReader: NodeReader {
+        let tree: MemoryTree
+        var reads: [NodeKey: Int] = [:]
+        init(_ tree: MemoryTree) { self.tree = tree }
+        func node(_ key: NodeKey) -> [UInt8]? {
+            reads[key, default: 0] += 1
+            return tree.node(key)
+        }
+    }
+
+    @Test func tenThousandKeysAreReadAtMostOnceAndProven() throws {
+        let seed: UInt64 = 10_000
+        var generator = SeededGenerator(seed: seed)
+        var tree = MemoryTree()
+        let paths = (0..<10_000).map { _ in generator.digest() }
+        try tree.update(paths.map { ($0, generator.digest()) })
+        #expect(tree.nodes.count < 30_000)
+        let reader = CountingReader(tree)
+        let changes = paths.prefix(2_000).enumerated().map { index, path in
+            (path: path, valueHash: index % 3 == 0 ? nil : Digest?(generator.digest()))
+        }
+        let update = try StateTree.update(reader: reader, changes: changes)
+        #expect(reader.reads.values.allSatisfy { $0 == 1 })
+        try tree.update(changes)
+        #expect(update.root == tree.modelRoot, "seed \(seed)")
+        for path in paths.prefix(300) {
+            let (valueHash, proof) = try StateTree.prove(reader: tree, path: path)
+            #expect(valueHash == tree.pairs[path])
+            #expect(proof.verify(root: update.root, path: path, valueHash: valueHash))
+            #expect(proof.siblings.count < 40)
+        }
+    }
+
+    @Test func emptyRepeatedAndIdenticalChanges() throws {
+        var tree = MemoryTree()
+        let path = Digest(sha256: [1])
+        #expect(try tree.update([]).root == StateTree.emptyRoot)
+        #expect(try tree.update([(path, nil)]).removals.isEmpty)
+        #expect(throws: StateTreeError.duplicateChange(path)) { try tree.update([(path, .zero), (path, nil)]) }
+        try tree.update([(path, .zero), (path.flipped(255), .zero)])
+        let again = try tree.update([(path, .zero)])
+        #expect(again.puts.isEmpty && again.removals.isEmpty)
+        // Two paths that differ in the last bit alone make the deepest tree there is.
+        #expect(tree.nodes.keys.map(\.depth).max() == 256 && tree.nodes.count == 258)
+        try tree.update([(path, nil)])
+        #expect(tree.nodes.count == 1)
+    }
+}
+
+@Suite struct NodeKeyTests {
+    @Test func bytesAreCanonical() throws {
+        let seed: UInt64 = 0x1e7
+        var generator = SeededGenerator(seed: seed)
+        var tree = MemoryTree()
+        let deep = generator.digest()
+        try tree.update([(deep, .zero), (deep.flipped(255), .zero)] + (0..<100).map { _ in (generator.digest(), .zero) })
+        for key in tree.nodes.keys {
+            #expect(NodeKey(bytes: key.bytes) == key)
+            #expect(key.bytes.count == key.depth / 8 + 1)
+        }
+        #expect(NodeKey.root.depth == 0 && NodeKey(bytes: [0x80]) == .root)
+        #expect(NodeKey(bytes: [0x01])?.depth == 7)
+        #expect(NodeKey(bytes: []) == nil)
+        #expect(NodeKey(bytes: [0x80, 0]) == nil)
+        #expect(NodeKey(bytes: [UInt8](repeating: 1, count: 32) + [0x80])?.depth == 256)
+        #expect(NodeKey(bytes: [UInt8](repeating: 1, count: 32) + [0xc0]) == nil)
+        #expect(NodeKey(bytes: [UInt8](repeating: 1, count: 34)) == nil)
+    }
+}
+
+@Suite struct CorruptionTests {
+    private struct Unreadable: Error {}
+    private struct FailingReader: NodeReader {
+        func node(_ key: NodeKey) throws -> [UInt8]? { throw Unreadable() }
+    }
+
+    /// Whatever happens to one stored node, using it gives a typed error or, at the top, another root.
+    @Test func everyDamagedNodeIsNoticed() throws {
+        let seed: UInt64 = 0xbad
+        var generator = SeededGenerator(seed: seed)
+        var tree = MemoryTree()
+        try tree.update((0..<40).map { _ in (generator.digest(), generator.digest()) })
+        let root = try StateTree.root(reader: tree)
+        let paths = tree.pairs.keys.sorted()
+
+        func isNoticed(_ damaged: MemoryTree) -> Bool {
+            do {
+                guard try StateTree.root(reader: damaged) == root else { return true }
+                for path in paths { _ = try StateTree.prove(reader: damaged, path: path) }
+                return false
+            } catch { return !"\(error)".isEmpty }
+        }
+        #expect(!isNoticed(tree))
+        for key in tree.nodes.keys.sorted() {
+            var damaged = tree
+            damaged.nodes[key] = nil
+            #expect(isNoticed(damaged), "seed \(seed), missing \(key)")
+            guard let bytes = tree.nodes[key] else { continue }
+            for replacement in [[], Array(bytes.dropLast()), bytes + [0], [UInt8](repeating: 0xff, count: 65)] {
+                damaged.nodes[key] = replacement
+                #expect(isNoticed(damaged), "seed \(seed), \(key)")
+            }
+            for position in stride(from: generator.below(5), to: bytes.count, by: 5) {
+                var changed = bytes
+                changed[position] ^= UInt8(1 + generator.below(255))
+                damaged.nodes[key] = changed
+                #expect(isNoticed(damaged), "seed \(seed), \(key), byte \(position)")
+                _ = try? StateTree.update(reader: damaged, changes: paths.prefix(10).map { ($0, nil) })
+            }
+        }
+        #expect(throws: StateTreeError.self) { try StateTree.root(reader: FailingReader()) }
+        let childless = [1] + StateTree.emptyRoot.bytes + StateTree.emptyRoot.bytes
+        #expect(throws: StateTreeError.self) { try StateTree.root(reader: MemoryTree(nodes: [.root: childless])) }
+    }
+}

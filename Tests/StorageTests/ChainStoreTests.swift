@@ -1,0 +1,135 @@
+import Cryptography
+import Foundation
+import Primitives
+import Storage
+import Testing
+
+@Suite struct ChainStoreTests {
+    @Test(arguments: [1, 2, 3] as [UInt64]) func everythingComesBack(seed: UInt64) throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: 24, seed: seed)
+        var count = 0
+        var random = SeededGenerator(seed: seed)
+        while count < chain.commits.count {
+            // Opened again for each batch: nothing may live in memory alone.
+            let store = try ChainStore(path: folder.file("chain"), genesisHash: chain.genesis)
+            #expect(try chain.difference(from: store, count: count) == nil)
+            let batch = Array(chain.commits.dropFirst(count).prefix(Int.random(in: 1...6, using: &random)))
+            try store.commit(batch)
+            count += batch.count
+            #expect(try chain.difference(from: store, count: count) == nil)
+            store.close()
+        }
+    }
+
+    @Test func snapshotStaysWhileTheChainGrows() throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: 10, seed: 4)
+        let store = try ChainStore(path: folder.file("chain"), genesisHash: chain.genesis)
+        try store.commit(Array(chain.commits.prefix(6)))
+        let snapshot = try store.snapshot()
+        try store.commit(Array(chain.commits.dropFirst(6)))
+        #expect(try chain.difference(from: snapshot, count: 6) == nil)
+        #expect(try chain.difference(from: store, count: 10) == nil)
+    }
+
+    @Test func pages() throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: 20, seed: 5)
+        let store = try ChainStore(path: folder.file("chain"), genesisHash: chain.genesis)
+        try store.commit(chain.commits)
+        let all = try store.scanState(prefix: [UInt8(ascii: "q")], limit: 100).map(\.key)
+        var paged: [StateKey] = []
+        while true {
+            let page = try store.scanState(prefix: [UInt8(ascii: "q")], after: paged.last, limit: 2)
+            if page.isEmpty { break }
+            paged += page.map(\.key)
+        }
+        #expect(all.count == 3)
+        #expect(paged == all)
+        let account = try #require(chain.accounts.first { (try? store.history($0, limit: 100).count) ?? 0 > 3 })
+        #expect(try store.history(account, from: 2, limit: 2).map(\.index) == [2, 3])
+        #expect(try store.history(account, from: 1000, limit: 2).isEmpty)
+        #expect(try store.history(account, from: .max, limit: 2).isEmpty)
+        #expect(try store.history(.zero, limit: 2).isEmpty)
+    }
+
+    @Test func refusesWhatDoesNotFollow() throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: 5, seed: 6)
+        let other = try SampleChain(blocks: 5, seed: 7)
+        let store = try ChainStore(path: folder.file("chain"), genesisHash: chain.genesis)
+        func refuses(_ commits: [Commit]) throws {
+            let before = try store.head()
+            #expect {
+                try store.commit(commits)
+            } throws: {
+                if case StorageError.outOfOrder = $0 { true } else { false }
+            }
+            #expect(try store.head() == before)
+        }
+        try refuses([chain.commits[1]])
+        try store.commit(Array(chain.commits.prefix(2)))
+        try refuses([chain.commits[1]])
+        try refuses([chain.commits[3]])
+        try refuses([other.commits[2]])
+        try refuses([chain.commits[2], chain.commits[2]])
+        let lacking = chain.commits[2]
+        try refuses([
+            Commit(
+                block: lacking.block, digest: lacking.digest, transactionIds: lacking.transactionIds + [.zero],
+                state: lacking.state)
+        ])
+        try refuses([
+            Commit(
+                block: lacking.block, digest: lacking.digest, transactionIds: lacking.transactionIds,
+                state: StateCommit(height: Height(3), values: []))
+        ])
+        try store.commit(chain.commits[2])
+        #expect(try chain.difference(from: store, count: 3) == nil)
+    }
+
+    @Test func genesisStateGoesInAlone() throws {
+        let folder = try TemporaryFolder()
+        let store = try ChainStore(path: folder.file("chain"), genesisHash: .zero)
+        #expect(try store.stateHeight() == nil)
+        try store.commit(state: StateCommit(height: .zero, values: [(.chain("x"), [1])]))
+        #expect(try store.stateHeight() == .zero)
+        #expect(try store.value(.chain("x")) == [1])
+        #expect(throws: StorageError.self) { try store.commit(state: StateCommit(height: Height(1), values: [])) }
+    }
+
+    @Test func anotherChainsHomeIsRefused() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("chain")
+        let (mine, other) = (Digest(sha256: [1]), Digest(sha256: [2]))
+        try ChainStore(path: path, genesisHash: mine).close()
+        #expect(throws: StorageError.otherChain(path: path, found: mine, expected: other)) {
+            try ChainStore(path: path, genesisHash: other)
+        }
+        #expect(StorageError.otherChain(path: path, found: mine, expected: other).description.contains("another chain"))
+        let store = try ChainStore(path: path, genesisHash: mine)
+        #expect(throws: StorageError.inUse(path: path)) { try ChainStore(path: path, genesisHash: mine) }
+        withExtendedLifetime(store) {}
+    }
+
+    @Test func halfMadeStoreIsMadeAgain() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("chain")
+        try FileManager.default.createDirectory(atPath: path + ".creating", withIntermediateDirectories: true)
+        try put([1, 2, 3], at: path + ".creating/CURRENT")
+        let store = try ChainStore(path: path, genesisHash: .zero)
+        #expect(try store.head() == nil)
+        #expect(!FileManager.default.fileExists(atPath: path + ".creating"))
+    }
+
+    @Test func emptiedFolderIsNotAnEmptyChain() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("chain")
+        try ChainStore(path: path, genesisHash: .zero).close()
+        for name in try FileManager.default.contentsOfDirectory(atPath: path) {
+            try FileManager.default.removeItem(atPath: path + "/" + name)
+        }
+        #expect(throws: StorageError.notFound(path: path)) { try ChainStore(path: path, genesisHash: .zero) }
+    }
+}

@@ -1,0 +1,95 @@
+import Cryptography
+import Tensor
+import Testing
+import Training
+
+@Suite struct SplitRoundTests {
+    @Test func oneEdgeGivesTheBitsOfCentralisedTraining() throws {
+        let data = try syntheticDataset(count: 100, key: 1)
+        var split = SplitDriver(checkpoint: try .initial(seed: testSeed), shards: [data])
+        var central = try CentralisedTrainer(checkpoint: .initial(seed: testSeed), data: data)
+        for round in 0..<3 as Range<UInt32> {
+            let plan = try testPlan(round: round)
+            let outcome = try split.run(plan)
+            let loss = try central.train(plan)
+            #expect(outcome.cloud.meanLoss == loss)
+            #expect(outcome.edges.map(\.meanLoss) == [loss])
+            #expect(split.checkpoint == central.checkpoint)
+        }
+    }
+
+    @Test func edgesLeaveWithOneFrontAndTheThreadsDoNotShow() throws {
+        let data = try syntheticDataset(count: 100, key: 2)
+        let shards = try (0..<3).map { try data.shard($0, of: 3) }
+        var digests: [Digest] = []
+        for threads in 1...3 {
+            var split = SplitDriver(checkpoint: try .initial(seed: testSeed), shards: shards, threads: threads)
+            _ = try split.run(testPlan(round: 0))
+            let outcome = try split.run(testPlan(round: 1))
+            #expect(outcome.fronts.allSatisfy { $0 == split.checkpoint.front })
+            #expect(outcome.edges.allSatisfy { $0.artifact == split.checkpoint.front.digest })
+            #expect(outcome.cloud.artifact == split.checkpoint.back.digest)
+            #expect(split.checkpoint.digest == Checkpoint.digest(
+                front: outcome.edges[0].artifact, back: outcome.cloud.artifact))
+            // Three steps and the difference; three edges' gradients and averages.
+            #expect(outcome.edges.map(\.log.commitments.count) == [4, 4, 4])
+            #expect(outcome.cloud.log.commitments.count == 12)
+            digests.append(split.checkpoint.digest)
+        }
+        #expect(Set(digests).count == 1)
+    }
+
+    @Test func aStepCanBeProvenFromTheRoot() throws {
+        let data = try syntheticDataset(count: 40, key: 3)
+        var split = SplitDriver(checkpoint: try .initial(seed: testSeed), shards: [data])
+        let result = try split.run(testPlan()).edges[0]
+        for (index, commitment) in result.log.commitments.enumerated() {
+            let proof = try #require(result.log.proof(index: index))
+            #expect(MerkleLog.verifyInclusion(
+                leaf: MerkleLog.leafHash(commitment.bytes), index: UInt64(index),
+                size: UInt64(result.log.commitments.count), proof: proof, root: result.stepsRoot))
+        }
+    }
+
+    /// The promise to auditors on other machines: 2 edges, 2 rounds of 3 steps.
+    @Test func goldenCheckpoint() throws {
+        let data = try syntheticDataset(count: 64, key: 4)
+        var split = SplitDriver(
+            checkpoint: try .initial(seed: testSeed), shards: [try data.shard(0, of: 2), try data.shard(1, of: 2)])
+        #expect(split.checkpoint.digest.hex == "8f3f92a14f846f5ddfacff93eeba7a7c6db9c0b183bb7f5d317fdc0c638f4d01")
+        _ = try split.run(testPlan(round: 0))
+        let last = try split.run(testPlan(round: 1))
+        #expect(split.checkpoint.digest.hex == "ba4f472ca3bd902315fabdecb1ae88e3d2cec7b88e6422c41008f7a4ad6a7fe7")
+        #expect(last.cloud.lossMicro == 1_343_126)
+        #expect(last.cloud.stepsRoot.hex == "4d0d1cbb1eb249fcd12bcac9c40320a55f1a7c90fb7fb330cc1fcb1db8d982ff")
+    }
+
+    @Test func trainingLowersTheLoss() throws {
+        let data = try syntheticDataset(count: 400, key: 5)
+        let held = try syntheticDataset(count: 200, key: 6)
+        let shards = [try data.shard(0, of: 2), try data.shard(1, of: 2)]
+        var split = SplitDriver(checkpoint: try .initial(seed: testSeed), shards: shards)
+        let before = try split.checkpoint.evaluate(on: held)
+        var losses: [Double] = []
+        for round in 0..<4 as Range<UInt32> {
+            losses.append(try split.run(testPlan(round: round, steps: 10, batchSize: 16)).cloud.meanLoss)
+        }
+        let after = try split.checkpoint.evaluate(on: held)
+        #expect(losses[3] < losses[0] / 2, "\(losses)")
+        #expect(after.meanLoss < before.meanLoss / 2)
+        #expect(after.accuracy > 0.8, "\(before) \(after)")
+    }
+
+    @Test func batchesAreKeyedByEverything() throws {
+        let plan = try testPlan(round: 1)
+        let base = plan.batchIndices(edge: 1, step: 2, shardCount: 1000)
+        #expect(base == plan.batchIndices(edge: 1, step: 2, shardCount: 1000))
+        #expect(base.allSatisfy { (0..<1000).contains($0) })
+        #expect(base != plan.batchIndices(edge: 0, step: 2, shardCount: 1000))
+        #expect(base != plan.batchIndices(edge: 1, step: 1, shardCount: 1000))
+        #expect(base != (try testPlan(round: 2)).batchIndices(edge: 1, step: 2, shardCount: 1000))
+        let otherSeed = try RoundPlan(
+            seed: .zero, round: 1, steps: 3, batchSize: 8, optimiser: plan.optimiser)
+        #expect(base != otherSeed.batchIndices(edge: 1, step: 2, shardCount: 1000))
+    }
+}
