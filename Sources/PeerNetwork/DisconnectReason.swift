@@ -26,8 +26,8 @@ public enum DisconnectReason: Error, Equatable, Sendable, CustomStringConvertibl
     /// The peer ended it and said why. The text is printable ASCII of at most ``Goodbye/longestText`` bytes.
     case saidByPeer(code: UInt8, text: String)
 
-    /// Tells the peer's program; the text tells its operator.
-    var code: UInt8 {
+    /// Tells the peer's program what the text tells its operator.
+    public var code: UInt8 {
         switch self {
         case .unsupportedVersion: 1
         case .otherGenesis: 2

@@ -4,7 +4,7 @@ import Encoding
 public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
     // Consensus
     /// delta of `simplex.md`: the leader timer is 2 delta, the view timer 3 delta.
-    public var networkDelayMs: UInt64 = 1_000
+    public var networkDelayMs: UInt64 = 600
     /// With nothing to order, a block comes at this interval.
     public var heartbeatMs: UInt64 = 15_000
     /// How far a header's time may be ahead of a voter's clock.

@@ -5,6 +5,8 @@ struct Report: Encodable {
     struct Percentiles: Encodable {
         let p50: UInt64
         let p95: UInt64
+        /// Transactions behind the percentiles.
+        let samples: Int
     }
 
     struct Participant: Encodable {

@@ -10,13 +10,14 @@ enum Summary {
                       accuracy          %.2f%% on %d images that nobody trained on (loss %.4f)
                       rounds            %d of %d accepted
                       chain             %llu blocks, %llu transactions, %d masternodes
-                      finality          p50 %llu ms, p95 %llu ms
+                      finality          p50 %llu ms, p95 %llu ms (of %d transactions)
                       state roots       %@
                       killed masternode %@
                       audits            %d of %d verified from the genesis file alone
                     """,
                 report.accuracy * 100, report.testImages, report.loss, report.acceptedRounds, report.rounds,
                 report.blocks, report.transactions, report.masternodes, report.finalityMs.p50, report.finalityMs.p95,
+                report.finalityMs.samples,
                 report.stateRootsAgree ? "agree on all masternodes" : "DIFFER",
                 report.restartedNodeCaughtUp ? "came back and caught up" : "did NOT catch up", report.auditsVerified,
                 report.participants.count))
