@@ -1,7 +1,6 @@
 import Consensus
 import Cryptography
 import Encoding
-import PeerNetwork
 import Primitives
 
 /// What nodes say to each other, above the authenticated connections of `PeerNetwork`. The kind is the frame's kind
@@ -32,14 +31,6 @@ public enum NodeMessage: Sendable {
         case .head: .head
         case .wantBlocks: .wantBlocks
         case .blocks: .blocks
-        }
-    }
-
-    /// Votes and certificates go before what is large.
-    var priority: PeerPriority {
-        switch self {
-        case .consensus, .head: .urgent
-        case .body, .wantBody, .transactions, .wantBlocks, .blocks: .bulk
         }
     }
 

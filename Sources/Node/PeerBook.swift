@@ -42,3 +42,13 @@ struct PeerBook {
         }.map(\.value)
     }
 }
+
+extension NodeMessage {
+    /// Votes and certificates go before what is large.
+    var priority: PeerPriority {
+        switch self {
+        case .consensus, .head: .urgent
+        case .body, .wantBody, .transactions, .wantBlocks, .blocks: .bulk
+        }
+    }
+}

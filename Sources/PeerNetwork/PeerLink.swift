@@ -45,7 +45,7 @@ final class PeerLink: Resumable {
         if offer == .overflow {
             disconnect(.outboundFull)
         } else if wake {
-            channel.triggerUserOutboundEvent(PeerCommand.drain, promise: nil)
+            command(.drain)
         }
         return offer
     }
@@ -61,12 +61,17 @@ final class PeerLink: Resumable {
 
     /// Says goodbye with the reason and closes.
     func disconnect(_ reason: DisconnectReason) {
-        channel.triggerUserOutboundEvent(PeerCommand.disconnect(reason), promise: nil)
+        command(.disconnect(reason))
     }
 
     /// The consumer took enough of the peer's messages.
     func resume() {
-        channel.triggerUserOutboundEvent(PeerCommand.resume, promise: nil)
+        command(.resume)
+    }
+
+    /// Always in a later turn of the event loop: on the loop itself NIO would run it at once, under our callers' locks.
+    private func command(_ command: PeerCommand) {
+        channel.eventLoop.execute { [channel] in channel.triggerUserOutboundEvent(command, promise: nil) }
     }
 
     var ending: Ending? {
