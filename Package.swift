@@ -114,7 +114,10 @@ let package = Package(
         tests(of: "KeyFiles", ["Encoding", "Cryptography", "KeyFiles"]),
         tests(of: "PeerNetwork", values + ["PeerNetwork", .nioCore, .nioPosix, .nioSSL, .logging]),
         tests(of: "NodeAPI", values + ["NodeAPI", "APIModel", "ChainClient", .hummingbird, .asyncHTTPClient, .logging]),
-        tests(of: "ChainClient", values + ["ChainClient", "APIModel"]),
+        tests(
+            of: "ChainClient",
+            values + ["ChainClient", "APIModel", "KeyFiles", "chain-cli", .argumentParser, .yams, .nioCore]),
+        tests(of: "WorkerRuntime", values + ["WorkerRuntime", "Training", "Tensor", "ChainClient"]),
         tests(of: "Layering", []),
         tests(
             of: "EndToEnd",

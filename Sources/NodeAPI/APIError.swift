@@ -7,6 +7,8 @@ import Logging
 struct APIError: Error {
     let status: HTTPResponse.Status
     let document: ErrorDocument
+    /// Whether what the client still sends is not worth reading.
+    var closesConnection = false
 
     init(_ status: HTTPResponse.Status, _ code: String, _ reason: String, retryAfterMs: UInt64? = nil) {
         self.status = status
@@ -45,6 +47,7 @@ struct APIError: Error {
         if let wait = document.error.retryAfterMs?.wrappedValue {
             response.headers[.retryAfter] = String(wait / 1_000 + (wait % 1_000 == 0 ? 0 : 1))
         }
+        if closesConnection { response.headers[.connection] = "close" }
         return response
     }
 }
@@ -61,6 +64,14 @@ struct ErrorMiddleware: RouterMiddleware {
         do {
             return try await next(request, context)
         } catch let error as APIError {
+            if error.closesConnection {
+                let close = context.closeConnection
+                Task {
+                    // Time for the answer to arrive: closing at once would reset the connection under it.
+                    try? await Task.sleep(for: .seconds(2))
+                    close()
+                }
+            }
             return error.response
         } catch let error as any HTTPResponseError where error.status == .notFound {
             return APIError(

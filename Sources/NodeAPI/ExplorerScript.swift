@@ -8,7 +8,7 @@ extension Explorer {
         function make(tag, attributes, ...children) {
           const element = document.createElement(tag);
           for (const [name, value] of Object.entries(attributes || {})) element.setAttribute(name, value);
-          for (const child of children.flat()) {
+          for (const child of children.flat(Infinity)) {
             if (child !== null && child !== undefined) element.append(child);
           }
           return element;
@@ -22,6 +22,7 @@ extension Explorer {
         const blockLink = height => height === "0" ? make("span", {}, "genesis") : link("block/" + height, height);
         const txLink = id => link("tx/" + id, short(id), id);
         const accountLink = id => link("account/" + id, short(id, 12, 6), id);
+        const wholeAccount = id => link("account/" + id, id);
         const serviceLink = id => id === "chain" ? make("code", {}, "chain") : link("service/" + part(id), id);
         const hash = text => make("code", {}, text);
         function moment(ms) {
@@ -84,8 +85,23 @@ extension Explorer {
         const views = {};
         const blockColumns = ["#Height", "Time", "Digest", "#Transactions", "#Events"];
         const blockCells = b => [blockLink(b.height), clock(b.time), hash(short(b.digest)),
-          String(b.transactions.length), b.events ? String(b.events.length) : ""];
-        let liveRows = null, recent = new Map(), statusAt = 0;
+          String(b.transactions.length), String(b.events.length)];
+        // Filled by the event stream, which starts some blocks back.
+        const recent = new Map();
+        let home = null, statusAt = 0;
+        // Whether a block makes the page shown stale; some pages never change.
+        let isStale = () => false;
+        function drawBlocks() {
+          if (!home) return;
+          const shown = [...recent.values()].sort((a, b) => Number(b.height) - Number(a.height)).slice(0, 15);
+          const known = home.highest;
+          home.body.replaceChildren(...shown.map(block => {
+            const line = row(blockColumns, blockCells(block));
+            if (known && Number(block.height) > known) line.className = "new";
+            return line;
+          }));
+          if (shown.length) home.highest = Number(shown[0].height);
+        }
 
         async function showStatus(into) {
           const s = await get("status");
@@ -105,23 +121,21 @@ extension Explorer {
 
         views[""] = async (_, paint) => {
           const tiles = make("div", { class: "tiles" });
-          const s = await showStatus(tiles);
-          const head = Number(s.head.height), first = Math.max(1, head - 14), heights = [];
-          for (let h = head; h >= first; h--) if (!recent.has(String(h))) heights.push(h);
-          const [services, nodes, ...found] = await Promise.all([get("services?limit=50"), get("masternodes"),
-            ...heights.map(h => get("blocks/" + h).catch(() => null))]);
-          for (const block of found) if (block && !recent.has(block.height)) recent.set(block.height, block);
-          const shown = [...recent.values()].sort((a, b) => Number(b.height) - Number(a.height)).slice(0, 15);
-          const blocks = table("Latest blocks", blockColumns, shown.map(blockCells));
+          await showStatus(tiles);
+          const [services, nodes] = await Promise.all([get("services?limit=50"), get("masternodes")]);
+          const blocks = table("Latest blocks", blockColumns, []);
           if (paint(tiles, make("div", { class: "columns" },
             blocks,
             make("div", {},
               table("Services", ["Name", "Kind", "#Since"], services.services.map(v =>
                 [serviceLink(v.id), v.kind, blockLink(v.registeredAt)]), "No service is registered yet."),
               table("Masternodes", ["Name", "Owner", "Connection"], nodes.masternodes.map(m => [
-                m.name + (m.isLeader ? " (leads)" : ""), accountLink(m.owner),
+                m.name + (m.isLeader ? ", leads" : ""), link("account/" + m.owner, short(m.owner, 10, 4), m.owner),
                 m.isSelf ? make("span", { class: "soft" }, "this node")
-                  : make("span", { class: m.connected ? "good" : "bad" }, m.connected ? "connected" : "not connected")])))))) liveRows = { body: blocks.querySelector("tbody"), tiles };
+                  : make("span", { class: m.connected ? "good" : "bad" }, m.connected ? "connected" : "not connected")])))))) {
+            home = { body: blocks.querySelector("tbody"), tiles, highest: 0 };
+            drawBlocks();
+          }
         };
 
         views.block = async (height, paint) => {
@@ -147,11 +161,12 @@ extension Explorer {
 
         views.tx = async (id, paint) => {
           const found = await get("transactions/" + part(id)), t = found.transaction, i = found.inclusion;
+          if (!i) isStale = () => true;
           paint(make("h1", {}, "Transaction"), facts(null, [
             ["Id", hash(t.id)],
             ["State", i ? make("span", {}, "final in block ", blockLink(i.height), ", " + moment(i.time) + " UTC") : "waiting"],
             i && ["Outcome", outcome(i.receipt.outcome)],
-            ["Sender", accountLink(t.sender)], ["Sequence", t.sequence],
+            ["Sender", wholeAccount(t.sender)], ["Sequence", t.sequence],
             ["Service", serviceLink(t.serviceId)], ["Post", t.postId || make("span", { class: "soft" }, "none")],
             ["Action", t.actionId + " " + t.action], ["Value", grouped(t.value)],
             ["Gas", (i ? grouped(i.receipt.gasUsed) + " of " : "at most ") + grouped(t.gasLimit)],
@@ -233,10 +248,11 @@ extension Explorer {
         }
         views.service = async (id, paint) => {
           const s = await get("services/" + part(id));
+          isStale = block => block.events.some(event => event.contract === s.contract);
           const parts = s.kind === "job" ? await job(id).catch(error => [make("p", { class: "soft" }, "The job's state cannot be shown: " + error.message)]) : [];
           paint(make("h1", {}, "Service " + s.id), ...parts, facts(s.kind === "job" ? "Contract" : null, [
-            ["Kind", s.kind], ["Contract", accountLink(s.contract)], ["Owner", accountLink(s.owner)],
-            s.validator && ["Validator", accountLink(s.validator)], ["Code", hash(s.codeHash)],
+            ["Kind", s.kind], ["Contract", wholeAccount(s.contract)], ["Owner", wholeAccount(s.owner)],
+            s.validator && ["Validator", wholeAccount(s.validator)], ["Code", hash(s.codeHash)],
             ["Registered in block", blockLink(s.registeredAt)], ["Balance", grouped(s.balance)]]));
         };
 
@@ -247,7 +263,8 @@ extension Explorer {
         async function show() {
           const [kind, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
           const mine = ++showing;
-          liveRows = null;
+          home = null;
+          isStale = () => false;
           const view = views[kind];
           try {
             if (!view) throw new Error("There is nothing at this address.");
@@ -273,22 +290,44 @@ extension Explorer {
         addEventListener("hashchange", show);
 
         const live = document.getElementById("live");
-        const events = new EventSource("/v1/events");
-        events.onopen = () => { live.className = "live on"; live.textContent = "live"; };
-        events.onerror = () => { live.className = "live off"; live.textContent = "no connection, trying again"; };
-        events.addEventListener("block", event => {
-          const block = JSON.parse(event.data);
-          live.textContent = "live, block " + grouped(block.height);
-          recent.set(block.height, block);
-          while (recent.size > 60) recent.delete(recent.keys().next().value);
-          if (liveRows && !liveRows.body.querySelector('tr[data-height="' + CSS.escape(block.height) + '"]')) {
-            const line = row(blockColumns, blockCells(block));
-            line.className = "new"; line.dataset.height = block.height;
-            liveRows.body.prepend(line);
-            while (liveRows.body.rows.length > 15) liveRows.body.deleteRow(-1);
-            if (Date.now() - statusAt > 900) showStatus(liveRows.tiles).catch(() => {});
-          }
-        });
+        function say(state, text) { live.className = "live " + state; live.textContent = text; }
+        // Browsers allow six connections to a host: a page that nobody looks at gives its stream back.
+        let events = null;
+        async function listen() {
+          if (events || document.hidden) return;
+          const mine = events = { close() {} };
+          const again = () => { events = null; say("off", "no connection, trying again"); setTimeout(listen, 2000); };
+          const head = await get("status").then(s => Number(s.head.height), () => -1);
+          if (events !== mine) return;
+          if (head < 0) return again();
+          live.dataset.from = String(head);
+          events = new EventSource("/v1/events?from=" + Math.max(1, head - 14));
+          events.onopen = () => say("on", "live");
+          events.onerror = () => {
+            if (events && events.readyState === EventSource.CLOSED) again(); else say("off", "no connection, trying again");
+          };
+          events.addEventListener("block", event => {
+            const block = JSON.parse(event.data);
+            say("on", "live, block " + grouped(block.height));
+            recent.set(block.height, block);
+            while (recent.size > 60) recent.delete(recent.keys().next().value);
+            drawBlocks();
+            if (live.dataset.from && Number(block.height) > Number(live.dataset.from) && isStale(block)) {
+              isStale = () => false;
+              setTimeout(show, 300);
+            }
+            if (home && Date.now() - statusAt > 900) showStatus(home.tiles).catch(() => {});
+          });
+        }
+        function deafen() {
+          if (events) events.close();
+          events = null;
+          say("", "paused");
+        }
+        document.addEventListener("visibilitychange", () => document.hidden ? deafen() : (listen(), show()));
+        addEventListener("pagehide", deafen);
+        addEventListener("pageshow", listen);
+        listen();
         show();
         showStatus(null).catch(() => {});
         """#

@@ -41,22 +41,25 @@ extension Explorer {
         @media (max-width: 60rem) { .columns { grid-template-columns: minmax(0, 1fr); } }
         table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
         th { text-align: left; font-weight: 500; color: var(--soft); font-size: .85rem; white-space: nowrap; }
-        th, td { padding: .4rem 1rem; border-top: 1px solid var(--line); vertical-align: top; }
+        th, td { padding: .4rem .8rem; border-top: 1px solid var(--line); vertical-align: top; }
         .number { text-align: right; white-space: nowrap; }
-        td.time { white-space: nowrap; }
+        th:first-child, td:first-child { padding-left: 1rem; }
+        th:last-child, td:last-child { padding-right: 1rem; }
+        .number:first-child { text-align: left; }
         tr.new td { animation: arrive 2s ease-out; }
         @keyframes arrive { from { background: var(--mark); } }
         @media (prefers-reduced-motion: reduce) { tr.new td { animation: none; } }
         dl { margin: 0; display: grid; grid-template-columns: minmax(8rem, 12rem) minmax(0, 1fr); }
         dt, dd { margin: 0; padding: .35rem 1rem; border-top: 1px solid var(--line); }
+        .card > dl:first-child > :nth-child(-n+2) { border-top: 0; }
         dt { color: var(--soft); font-size: .9rem; }
         dd { overflow-wrap: anywhere; }
+        td .mono, td code { white-space: nowrap; }
+        td pre.mono { white-space: pre-wrap; }
         code, .mono { font: .9em/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }
         pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 20rem; overflow-y: auto; }
         .good { color: var(--good); } .bad { color: var(--bad); } .soft { color: var(--soft); }
         .empty { padding: .6rem 1rem 1rem; color: var(--soft); border-top: 1px solid var(--line); }
-        .bar { height: .5rem; background: var(--line); border-radius: 4px; overflow: hidden; margin: .4rem 1rem 1rem; }
-        .bar i { display: block; height: 100%; background: var(--accent); }
-        progress { width: calc(100% - 2rem); margin: .3rem 1rem .9rem; height: .5rem; accent-color: var(--accent); }
+        progress { width: calc(100% - 2rem); margin: .8rem 1rem .9rem; height: .5rem; accent-color: var(--accent); }
         """#
 }

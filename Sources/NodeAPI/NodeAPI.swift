@@ -14,32 +14,6 @@ import Primitives
 ///   client that reads slowly, which is cut off;
 /// - the routes, the OpenAPI document and the handlers come from one table (``Routes``), so none can be missing;
 /// - it binds where it is told, loopback by default, and serves no file of the machine.
-public struct APIConfiguration: Sendable {
-    /// Address to bind; loopback unless the operator says otherwise.
-    public var host = "127.0.0.1"
-    /// 0 takes any free port.
-    public var port = 26_600
-    public var maxConnections = 512
-    /// Requests that read or compute much (blocks, histories, audits, queries) run at most this many at a time ...
-    public var expensiveRequests = 4
-    /// ... while this many wait; more are refused with 503.
-    public var expensiveWaiting = 64
-    public var eventClients = 128
-    /// How long a client may take for one chunk of an answer before it is cut off.
-    public var writeTimeout: Duration = .seconds(10)
-    /// How long a request's body may take.
-    public var bodyTimeout: Duration = .seconds(15)
-    /// An event stream with nothing to say sends a comment this often.
-    public var keepAlive: Duration = .seconds(15)
-    /// Longest `waitMs` of a transaction look-up.
-    public var longestWait: Duration = .seconds(25)
-    /// A connection without a request, or with one that doesn't go on, is closed after this time.
-    public var idleTimeoutSeconds: Int64 = 60
-
-    public init() {}
-}
-
-/// The HTTP server of a node.
 public struct APIServer: Sendable {
     private let backend: any NodeBackend
     private let configuration: APIConfiguration

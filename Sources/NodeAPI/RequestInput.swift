@@ -93,7 +93,8 @@ struct RequestInput: Sendable {
     }
 
     private func collect(limit: Int, timeout: Duration, meant: Int) async throws -> [UInt8] {
-        let tooLarge = APIError(.contentTooLarge, "too_large", "the body is over the limit of \(meant) bytes")
+        var tooLarge = APIError(.contentTooLarge, "too_large", "the body is over the limit of \(meant) bytes")
+        tooLarge.closesConnection = true
         if let text = request.headers[.contentLength], let declared = Int(text), declared > limit { throw tooLarge }
         // A body that never ends, or never comes, must not hold the connection.
         let close = context.closeConnection

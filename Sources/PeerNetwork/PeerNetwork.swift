@@ -37,6 +37,8 @@ public final class PeerNetwork: Sendable {
         var started = false
         var server: (any Channel)?
         var dialers: [Task<Void, Never>] = []
+        /// The one shutdown, which all callers wait for.
+        var ending: Task<Void, Never>?
     }
 
     /// Makes a fresh TLS key; nothing is opened before ``start()``. Call ``shutdown()`` also if that throws.
@@ -73,8 +75,17 @@ public final class PeerNetwork: Sendable {
         state.withLock { $0.dialers = dialers }
     }
 
-    /// Says goodbye to all peers, stops, and ends ``events``.
+    /// Says goodbye to all peers, stops, and ends ``events``. Called again, it waits for the same end.
     public func shutdown() async {
+        let ending = state.withLock { state in
+            let ending = state.ending ?? Task { await self.end() }
+            state.ending = ending
+            return ending
+        }
+        await ending.value
+    }
+
+    private func end() async {
         let (server, dialers) = state.withLock { ($0.server, $0.dialers) }
         for dialer in dialers { dialer.cancel() }
         try? await server?.close().get()

@@ -4,19 +4,24 @@ import Synchronization
 /// What people and programs see. Nothing is held back in a buffer, so that a pipe sees each line when it is written.
 enum Console {
     static func out(_ text: String) {
-        FileHandle.standardOutput.write(Data((text + "\n").utf8))
+        write(text + "\n", to: .standardOutput)
+    }
+
+    /// A reader that went away, as `head` does, is not this program's failure.
+    fileprivate static func write(_ text: String, to handle: FileHandle) {
+        try? handle.write(contentsOf: Data(text.utf8))
     }
 
     static func error(_ text: String) {
         Progress.clear()
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+        write(text + "\n", to: .standardError)
     }
 
     static func json(_ document: some Encodable) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         guard let data = try? encoder.encode(document) else { return }
-        FileHandle.standardOutput.write(data + Data("\n".utf8))
+        write(String(decoding: data, as: UTF8.self) + "\n", to: .standardOutput)
     }
 }
 
@@ -28,12 +33,12 @@ enum Progress {
     static func show(_ text: String) {
         guard isTerminal else { return }
         shown.withLock { $0 = true }
-        FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8))
+        Console.write("\r\u{1b}[K\(text)", to: .standardError)
     }
 
     static func clear() {
         guard isTerminal, shown.withLock({ was in defer { was = false }; return was }) else { return }
-        FileHandle.standardError.write(Data("\r\u{1b}[K".utf8))
+        Console.write("\r\u{1b}[K", to: .standardError)
     }
 
     /// Shows `text` and the seconds that went by while the work runs.

@@ -88,7 +88,9 @@ import Testing
         try await withNodes([a, b]) {
             try await until("connected") { b.isConnected(keys.id(0)) }
             try await until("overflow") {
-                b.network.send(kind: 16, [UInt8](repeating: 1, count: 10_000), to: keys.id(0), priority: .urgent) == .overflow
+                (0..<50).contains { _ in
+                    b.network.send(kind: 16, [UInt8](repeating: 1, count: 10_000), to: keys.id(0), priority: .urgent) == .overflow
+                }
             }
             try await until("disconnected") { b.disconnections.contains(.outboundFull) }
             #expect(b.network.metrics.overflows >= 1)
