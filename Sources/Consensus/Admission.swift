@@ -69,12 +69,19 @@ extension Simplex {
             return .refused
         }
         let view = vote.subject.view
-        guard view > final.block.view, view.advanced(by: configuration.viewWindow) >= self.view,
+        guard view > final.block.view else {
+            hear(vote.signer, in: view)
+            return .refused
+        }
+        guard view.advanced(by: configuration.viewWindow) >= self.view,
             view <= self.view.advanced(by: configuration.viewWindow)
         else { return .refused }
         let slot = slots[view]
         let held = slot?[keyPath: tray].vote(of: vote.signer)
-        if let held, held.subject == vote.subject { return .repeated }
+        if let held, held.subject == vote.subject {
+            hear(vote.signer, in: view)
+            return .repeated
+        }
         // Once accused, a signer has nothing more to say in this view: its contradictions cost no more checks.
         if held != nil, slot?.accused.contains(vote.signer) == true, rules.notarizeOnce { return .refused }
         guard
@@ -84,6 +91,7 @@ extension Simplex {
             outbox.emit(.misbehaviour(.wrongSignature, by: peer))
             return .refused
         }
+        hear(vote.signer, in: view)
         if let held {
             accuse(Evidence.between(held, vote))
             return .contradicting

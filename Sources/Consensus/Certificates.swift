@@ -108,6 +108,7 @@ extension Simplex {
         outbox.emit(.notarized(certificate))
         let moves = movesView(certificate.view)
         if moves {
+            if certificate.view == view { observeLatency() }
             restartHeartbeat()
             journal(.notarization(certificate))
         }

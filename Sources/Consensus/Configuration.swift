@@ -8,20 +8,29 @@ public struct ConsensusConfiguration: Sendable {
     public let epoch: Epoch
     public let set: MasternodeSet
     public let leaders: LeaderSchedule
-    /// delta of the rules: an upper bound of the network's delay in good times. Leader timer 2 delta, view timer 3.
+    /// The bound of delta: an upper bound of the network's delay in good times. Leader timer 2 delta, view timer 3.
     public let networkDelayMs: UInt64
+    /// Timers adapt to the network that they find, but delta never falls below this.
+    public let minimumDelayMs: UInt64
     /// With nothing to order, a block is due this long after the last notarised one.
     public let heartbeatMs: UInt64
     /// Votes are taken for views at most this far from the current one (rule 10).
     public let viewWindow: UInt64
+    /// A masternode of whom no vote was heard while this node entered so many views is silent (rule 9).
+    public let silenceViews: UInt64
 
     /// - Parameters:
     ///   - networkDelayMs, heartbeatMs: raised to 1 where 0.
     ///   - viewWindow: in 1...1024.
+    ///   - minimumDelayMs: in 1...networkDelayMs; where it is `networkDelayMs`, timers don't adapt. The default leaves
+    ///     room for a busy machine's pauses.
+    ///   - silenceViews: two rotations of the leaders where nil; raised to one rotation, in which every live masternode
+    ///     is heard. `.max` switches rule 9 off for silent leaders.
     public init(
         genesis: Digest, epoch: Epoch, set: MasternodeSet, leaders: LeaderSchedule, networkDelayMs: UInt64,
-        heartbeatMs: UInt64, viewWindow: UInt64 = 32
+        heartbeatMs: UInt64, viewWindow: UInt64 = 32, minimumDelayMs: UInt64 = 150, silenceViews: UInt64? = nil
     ) {
+        let rotation = UInt64(max(1, set.count))
         self.genesis = genesis
         self.epoch = epoch
         self.set = set
@@ -29,6 +38,8 @@ public struct ConsensusConfiguration: Sendable {
         self.networkDelayMs = max(1, networkDelayMs)
         self.heartbeatMs = max(1, heartbeatMs)
         self.viewWindow = min(max(1, viewWindow), 1_024)
+        self.minimumDelayMs = min(max(1, minimumDelayMs), self.networkDelayMs)
+        self.silenceViews = max(rotation, silenceViews ?? 2 &* rotation)
     }
 }
 

@@ -8,8 +8,8 @@
 /// ## Terms
 ///
 /// n masternodes, of which f = floor((n - 1) / 3) may do anything; a quorum is q = n - f (2f + 1 would be unsafe at
-/// n = 5). Views count up from 1, each with one leader; view 0 is the block on which the epoch starts. delta is
-/// ``ConsensusConfiguration/networkDelayMs``.
+/// n = 5). Views count up from 1, each with one leader; view 0 is the block on which the epoch starts. delta is what a
+/// node's timers count in: it adapts, at most up to ``ConsensusConfiguration/networkDelayMs`` of the genesis.
 ///
 /// A *proposal* is `{epoch, view, parentView, parentDigest, digest}`. A masternode votes `notarize(proposal)`,
 /// `nullify(epoch, view)` or `finalize(epoch, view, digest)`, each kind under a signing domain of its own. Votes of q
@@ -44,13 +44,41 @@
 /// 8. *Contradicting votes* of one signer become ``Evidence``: two notarize votes of one view that differ in any field,
 ///    two finalize votes that differ, nullify and finalize of one view. Votes inside certificates count. Told once for
 ///    each signer and view. (Notarize d, then finalize d' after seeing the Notarization of d', is legal.)
+/// 9. *Silent leaders*. A masternode is *heard* when a vote of its own comes from itself, for a view of this epoch at
+///    most ``ConsensusConfiguration/viewWindow`` from the current one: of any kind, for any leader's view, for one that
+///    is final by now too (whoever is slow is not silent). Certificates, requests and new connections are no sign: a
+///    masternode that only observes would never propose. It is *silent* when it was not heard while this node entered
+///    ``ConsensusConfiguration/silenceViews`` views (two rotations of the leaders; a jump over many views counts once),
+///    and at least q masternodes are not silent, this node one of them: with fewer it is this node that is cut off.
+///    At its start a node counts everybody as heard. In the view of a silent leader that has not proposed, the leader
+///    timer has length 0: nullify goes out when the timers of rule 1 start, so under load on entry, and in an idle
+///    network when the heartbeat is due or others are seen to give the view up. The same holds for a leader whose own
+///    nullify of the view is here and whose proposal is not. One vote ends the silence. All of this is local to a node
+///    and decides only when it sends a nullify that rule 5 would let it send later.
 /// 10. *Admission*. The sender of a vote is its signer; it is of this epoch, above the last final view, and at most
 ///     ``ConsensusConfiguration/viewWindow`` views from the current one; one vote of each kind for a signer and view.
 ///     Certificates above the last final view are taken and kept, below and above the current one. A message of a later
-///     epoch is only reported. What is refused changes nothing.
+///     epoch is only reported. What is refused changes nothing, but that its sender may count as heard (rule 9).
 ///
 /// A Notarization or Nullification is broadcast once, by each masternode that made it out of votes or was moved by it;
 /// one that fills a gap below is not, since whoever lacks it asks.
+///
+/// ## Epoch borders
+///
+/// The machine knows no heights: rule 11, by which nothing is built above an epoch's last block and every border block
+/// gets a Finalization of its own, is kept by the application. Where ``Effect/propose(_:)`` names the border block as
+/// the parent, it answers with that block's digest again. A proposal whose digest is its parent's it finds valid if that
+/// is the border block, else invalid; and any block above the border block it finds invalid. A Finalization of any
+/// view that proposed the digest makes the block final. At the first one the host replaces the machine by the one of
+/// the next epoch; where it goes on, ``Effect/finalized(_:)`` may name the same digest again with a higher view.
+///
+/// ## How timers adapt
+///
+/// delta starts at its bound. A timer of rule 1 that runs out doubles it, and so does each repetition of a nullify; a
+/// view that rule 9 skips leaves it alone. A Notarization of the current view lets it fall by a sixteenth, but never
+/// below ``ConsensusConfiguration/minimumDelayMs`` nor below twice the longest latency of late, to which it is also
+/// raised at once. The latency of a view is the time from when its timers started to its Notarization; one above the
+/// longest replaces it, one below draws it down by an eighth of the difference. Integers, per node, never sent.
 ///
 /// ## Catching up
 ///
@@ -77,6 +105,17 @@
 /// Of the q who voted in view v, the honest ones were moved there by a certificate of v - 1, which their journals hold:
 /// what a leader or voter lacks, somebody has. Once messages arrive within delta, a view with an honest leader is
 /// notarised before its timers end, and every other view is left by them.
+///
+/// That timers adapt keeps this. A node whose timers are too short for the network gives a view up by them, and doubles
+/// delta; only notarised views lower it. So between two notarised views each node gives up at most
+/// log2(bound / minimum) views of honest leaders too early, and then waits as long as the bound, for which the argument
+/// above holds. A view that is notarised though this node gave it up raises delta to twice what the view took.
+///
+/// That silent leaders are skipped keeps it too. Every certificate holds votes of q - f or more honest masternodes,
+/// which all hear once messages arrive; so at most f honest ones can stay unheard. Some honest leader is then heard by
+/// everybody, and the silence is at least a rotation long: its view is notarised, upon which every honest masternode
+/// that did not nullify votes finalize, and one that did has voted as well. After two rotations nobody holds an honest
+/// masternode that is up to be silent.
 ///
 /// ## Bounds
 ///

@@ -47,7 +47,7 @@ public enum Peer: Hashable, Sendable, CustomStringConvertible {
 
 /// The machine's timers. Each runs at most once at a time; setting it again replaces it.
 public enum TimerId: Hashable, Sendable, CaseIterable {
-    /// No proposal from the leader (rule 1).
+    /// No proposal from the leader (rule 1), or none to be waited for (rule 9).
     case leader
     /// No certificate of the view (rule 1).
     case view

@@ -25,6 +25,14 @@ package struct Rules: Sendable, Hashable {
     package var repeatNullify = true
     /// Rule 8: contradicting votes are kept as evidence.
     package var keepEvidence = true
+    /// Rule 9: the view of a leader who is silent, or gave it up itself, is given up at once.
+    package var skipSilentLeaders = true
+    /// Rule 9: nobody is silent while fewer than q are heard.
+    package var silenceNeedsQuorum = true
+    /// Rule 9: a silent masternode is heard again. Off: never.
+    package var hearReturningLeaders = true
+    /// Rule 1: delta grows where a timer ran out.
+    package var growDelay = true
     /// Rule 10: signatures of votes and certificates are checked.
     package var checkSignatures = true
     /// Messages wait for the records that they depend on.

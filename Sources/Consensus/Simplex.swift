@@ -18,6 +18,8 @@ public struct Simplex: Sendable {
     /// One for each view above the last finalised one of which anything is known.
     var slots: [View: Slot] = [:]
     var clock = ViewClock()
+    var delay: AdaptiveDelay
+    var silence: Silence
     var outbox = Outbox()
     var fetch: Fetch?
     var proposing: Proposing = .notAsked
@@ -45,6 +47,8 @@ public struct Simplex: Sendable {
         self.configuration = configuration
         self.verifier = verifier
         self.rules = rules
+        delay = AdaptiveDelay(minimum: configuration.minimumDelayMs, bound: configuration.networkDelayMs)
+        silence = Silence(masternodes: configuration.set.count)
         switch role {
         case .masternode(let index, let signer):
             guard configuration.set.member(index) != nil else { throw .notAMember(index) }
@@ -65,6 +69,8 @@ public struct Simplex: Sendable {
     public var lastFinalized: BlockReference { final.block }
     /// The leader of the current view.
     public var leader: UInt16 { configuration.leaders.leader(of: view) }
+    /// delta as the timers use it now, in milliseconds: in `minimumDelayMs...networkDelayMs`.
+    public var delayMs: UInt64 { delay.milliseconds }
 
     /// Takes one input and says what is to be done.
     /// - Parameter now: the host's monotonic clock; taken as standing still where it goes back.
@@ -87,6 +93,7 @@ public struct Simplex: Sendable {
         case .workPending(let pending): clock.setWork(pending)
         case .journalDurable(let token): outbox.release(through: token)
         }
+        skipSilentLeaders()
         let missing = propose() ?? vote()
         fetchMissing(missing)
         armTimers()

@@ -39,8 +39,6 @@ struct ViewClock: Sendable {
 }
 
 extension Simplex {
-    private var delta: UInt64 { configuration.networkDelayMs }
-
     /// Rule 1. A view ends; the one after the certificate's begins. Views only rise.
     mutating func enter(_ next: View, by certificate: EntryCertificate) {
         guard next > view || !rules.viewsOnlyRise else { return }
@@ -49,6 +47,7 @@ extension Simplex {
         proposing = .notAsked
         fetch = nil
         clock.enterView()
+        silence.viewEntered()
         for left in slots.keys where left.advanced(by: configuration.viewWindow) < next { slots[left]?.dropVotes() }
         outbox.emit(.enteredView(view, leader: leader))
         noticeUse()
@@ -76,16 +75,17 @@ extension Simplex {
         }
     }
 
-    private func deadline(of id: TimerId) -> Instant? {
+    func deadline(of id: TimerId) -> Instant? {
         guard !isObserving else { return nil }
         let slot = slots[view]
         let hasNullified = slot?.own.nullify != nil
         switch id {
         case .leader:
             guard !hasNullified, slot?.proposal == nil else { return nil }
-            return clock.timersStartAt.advanced(byMs: 2 &* min(delta, 1 << 50))
+            guard !expectsNoProposal else { return clock.timersStartAt }
+            return clock.timersStartAt.advanced(byMs: 2 &* delay.milliseconds)
         case .view:
-            return hasNullified ? nil : clock.timersStartAt.advanced(byMs: 3 &* min(delta, 1 << 50))
+            return hasNullified ? nil : clock.timersStartAt.advanced(byMs: 3 &* delay.milliseconds)
         case .nullifyAgain: return rules.repeatNullify ? clock.nullifyAgainAt : nil
         case .fetch: return fetch?.againAt
         }
@@ -95,13 +95,31 @@ extension Simplex {
         // A timer that the host gave back is armed anew where the state still asks for it.
         guard let deadline = clock.armed.removeValue(forKey: id), clock.now >= deadline else { return }
         switch id {
-        case .leader, .view: giveUpView()
-        case .nullifyAgain: nullifyAgain()
+        case .leader:
+            if !expectsNoProposal { growDelay() }
+            giveUpView()
+        case .view:
+            growDelay()
+            giveUpView()
+        case .nullifyAgain:
+            growDelay()
+            nullifyAgain()
         case .fetch: fetch?.isDue = true
         }
     }
 
+    private mutating func growDelay() {
+        if rules.growDelay { delay.grow() }
+    }
+
+    /// The current view is notarised: what its timers were needed for took this long.
+    mutating func observeLatency() {
+        let start = clock.timersStartAt
+        guard start <= clock.now else { return }
+        delay.notarized(afterMs: clock.now.milliseconds - start.milliseconds)
+    }
+
     func instant(afterDelays count: UInt64) -> Instant {
-        clock.now.advanced(byMs: count &* min(delta, 1 << 50))
+        clock.now.advanced(byMs: count &* delay.milliseconds)
     }
 }

@@ -17,15 +17,22 @@ struct CandidatePool {
             self.block = block
             self.digest = digest
         }
+
+        fileprivate var weight: (Int, Int, View, Digest) {
+            (journalled ? 1 : 0, executed == nil ? 0 : 1, block.header.view, digest)
+        }
     }
 
+    let limit: Int
     private var byDigest: [Digest: Candidate] = [:]
     /// Bodies that were relayed unasked, by view: a leader gets two, so that an honest second is not lost to a forger.
     private var relayed: [View: Int] = [:]
 
+    init(limit: Int = NodeLimits.candidateBlocks) { self.limit = limit }
+
     subscript(digest: Digest) -> Candidate? { byDigest[digest] }
     var count: Int { byDigest.count }
-    var isFull: Bool { byDigest.count >= NodeLimits.candidateBlocks }
+    var isFull: Bool { byDigest.count >= limit }
 
     /// In ascending order of height, for the journal.
     var ordered: [Candidate] {
@@ -40,6 +47,18 @@ struct CandidatePool {
         let candidate = Candidate(block: block, digest: digest)
         byDigest[digest] = candidate
         return candidate
+    }
+
+    /// Takes a body that this node needs. In a full pool it takes the place of one that matters less: rather one that
+    /// nobody voted for here than one that a vote promised, rather one of an old view than of a new one.
+    @discardableResult
+    mutating func insertMakingRoom(_ block: Block, digest: Digest) -> Candidate? {
+        if isFull, byDigest[digest] == nil,
+            let least = byDigest.values.min(by: { $0.weight < $1.weight })?.digest
+        {
+            byDigest[least] = nil
+        }
+        return insert(block, digest: digest)
     }
 
     /// Whether one more unasked body of this view fits.

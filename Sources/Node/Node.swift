@@ -20,6 +20,8 @@ public enum NodeLimits {
     /// Blocks in one answer to a sync request, and their bytes.
     public static let syncBlocks: UInt16 = 64
     public static let syncBytes = 4_000_000
+    /// Blocks in an answer whose first ones have no Finalization of their own: it goes on to the one that proves them.
+    public static let syncBlocksUnproven = 256
     /// Transactions in one gossip message, and their bytes.
     public static let gossipTransactions = 512
     public static let gossipBytes = 1_000_000

@@ -75,4 +75,11 @@ public struct PublishedBlock: Sendable {
     public let digest: Digest
     public let time: Time
     public let transactionIds: [TransactionId]
+
+    package init(height: Height, digest: Digest, time: Time, transactionIds: [TransactionId]) {
+        self.height = height
+        self.digest = digest
+        self.time = time
+        self.transactionIds = transactionIds
+    }
 }

@@ -81,9 +81,10 @@ extension NodeMachine {
 
     /// What makes the block invalid on this parent, if anything: a pure function of both.
     private func check(_ candidate: CandidatePool.Candidate, on parent: ExecutedBlock) throws(LedgerError) -> String? {
+        guard rules.checkBodies else { return nil }
         let verdict = try ledger.checkBody(
             candidate.block, parent: parent.facts, leader: leaders.leader(of: candidate.block.header.view),
-            state: parent.layer
+            state: parent.layer, certificateVerifier: signatures
         ) { transaction, _ in self.isAuthorized(transaction) }
         switch verdict {
         case .valid: return nil
@@ -94,7 +95,7 @@ extension NodeMachine {
     /// Checks each signature once, on its way into the pool or in the first block that shows it.
     func isAuthorized(_ transaction: SignedTransaction) -> Bool {
         if verified.contains(transaction) { return true }
-        guard transaction.isAuthorized(genesis: genesisHash) else { return false }
+        guard signatures.isAuthorized(transaction, genesis: genesisHash) else { return false }
         verified.insert(transaction)
         return true
     }

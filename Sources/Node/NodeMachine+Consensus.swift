@@ -27,6 +27,8 @@ extension NodeMachine {
             self.view = view
             viewEnteredAt = clock.monotonic
             if let request = proposalRequest, request.view < view { proposalRequest = nil }
+            // No vote can follow any more.
+            verifications = verifications.filter { $0.key >= view }
             outputs.append(.note(.enteredView(view, leader: leader)))
         case .epochAhead(let epoch, let peer):
             outputs.append(.note(.peerMisbehaved(peer, "speaks of epoch \(epoch); this network has one epoch")))
@@ -40,7 +42,7 @@ extension NodeMachine {
     /// that its voter can serve the body.
     private func journal(_ records: [JournalRecord], _ token: JournalToken) {
         var entries: [JournalEntry] = []
-        for candidate in pool.ordered where candidate.executed != nil && !candidate.journalled {
+        for candidate in pool.ordered where rules.journalBodies && candidate.executed != nil && !candidate.journalled {
             candidate.journalled = true
             entries.append(.body(candidate.block))
         }
@@ -53,7 +55,7 @@ extension NodeMachine {
                 relays.append((token, candidate.block))
             }
         }
-        journalBytes += entries.reduce(0) { $0 + $1.borsh.count + 16 }
+        journalBytes += entries.reduce(0) { $0 + $1.borsh.count + Self.journalOverhead }
         outputs.append(.journal(entries, token))
     }
 
@@ -67,10 +69,12 @@ extension NodeMachine {
 
     /// Cuts the journal once the store holds what it was for.
     func cutJournalIfLong() {
-        guard journalBytes > NodeLimits.journalBytes else { return }
-        var entries: [JournalEntry] = pool.ordered.filter(\.journalled).map { .body($0.block) }
+        guard journalBytes > rules.journalBytes else { return }
+        // Final blocks that the store does not hold yet are promised still.
+        let promised = (rules.keepUncommitted ? committing : []) + pool.ordered
+        var entries: [JournalEntry] = promised.filter(\.journalled).map { .body($0.block) }
         entries += simplex.journalToKeep.map { .consensus($0) }
-        journalBytes = entries.reduce(0) { $0 + $1.borsh.count + 16 }
+        journalBytes = entries.reduce(0) { $0 + $1.borsh.count + Self.journalOverhead }
         outputs.append(.rewriteJournal(entries))
     }
 

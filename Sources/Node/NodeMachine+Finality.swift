@@ -7,28 +7,40 @@ import Storage
 extension NodeMachine {
     func deliver(_ finalization: Finalization, _ clock: NodeClock) {
         guard finalization.view > head.header.view else { return }
-        if let waiting = undelivered, waiting.view >= finalization.view {
-            deliverPending(clock)
+        if let waiting = undelivered, waiting.view > finalization.view {
+            // A node far behind hears of the newest Finalization first, and gets there in steps.
+            deliver(through: finalization, clock)
         } else {
             undelivered = finalization
-            deliverPending(clock)
         }
+        deliverPending(clock)
     }
 
     /// Delivers the highest Finalization if every body down to the head is here; else asks for what is missing.
     func deliverPending(_ clock: NodeClock) {
         guard let finalization = undelivered else { return }
+        guard finalization.view > head.header.view else {
+            undelivered = nil
+            return
+        }
+        if let missing = deliver(through: finalization, clock) {
+            requestBody(missing, preferring: nil)
+            requestBlocks(clock)
+        }
+    }
+
+    /// Delivers the Finalization's block and its ancestors.
+    /// - Returns: a body that is missing for that.
+    @discardableResult
+    private func deliver(through finalization: Finalization, _ clock: NodeClock) -> Digest? {
         var chain: [CandidatePool.Candidate] = []
         var digest = finalization.subject.digest
         while digest != head.digest {
-            guard let candidate = pool[digest] else {
-                requestBody(digest, preferring: nil)
-                requestBlocks(clock)
-                return
-            }
+            guard let candidate = pool[digest] else { return digest }
             guard candidate.block.header.height > head.header.height else {
-                return halt(
+                halt(
                     "a Finalization of view \(finalization.view) leads to block \(candidate.block.header.height) beside the final chain: more than a third of the masternodes contradict themselves")
+                return nil
             }
             chain.append(candidate)
             digest = candidate.block.header.parent
@@ -38,19 +50,18 @@ extension NodeMachine {
                 halt(
                     "final block \(flawed.block.header.height) (\(flawed.digest)) does not fit this node's state: \(flaw)")
             }
-            return
+            return nil
         }
-        undelivered = nil
         var previous = head
         var commits: [Commit] = []
         for candidate in chain.reversed() {
-            guard let executed = candidate.executed else { return }
+            guard let executed = candidate.executed else { return nil }
             let proof = candidate.digest == finalization.subject.digest ? finalization : nil
             commits.append(
                 Commit(
                     block: FinalizedBlock(block: candidate.block, finalization: proof), digest: candidate.digest,
                     transactionIds: executed.transactionIds, state: previous.stateCommit))
-            committing.append(executed)
+            committing.append(candidate)
             mempool.include(candidate.block.transactions)
             previous = executed
         }
@@ -58,11 +69,20 @@ extension NodeMachine {
         mempool.expire(at: head.header.time)
         pool.forget(through: head.header.height, view: head.header.view)
         verifications = verifications.filter { $0.key > head.header.view }
+        if let waiting = undelivered, waiting.view <= head.header.view { undelivered = nil }
         outputs.append(.commit(commits))
+        if !rules.publishWhenDurable { publish(through: head.header.height) }
+        return nil
     }
 
     func committed(_ height: Height) {
-        while let first = committing.first, first.header.height <= height {
+        publish(through: height)
+        outputs.append(.broadcast(.head(height: published.header.height, digest: published.digest), to: .followers))
+        cutJournalIfLong()
+    }
+
+    private func publish(through height: Height) {
+        while let first = committing.first?.executed, first.header.height <= height {
             committing.removeFirst()
             first.layer.sink()
             published = first
@@ -72,7 +92,5 @@ extension NodeMachine {
                         height: first.header.height, digest: first.digest, time: first.header.time,
                         transactionIds: first.transactionIds)))
         }
-        outputs.append(.broadcast(.head(height: published.header.height, digest: published.digest), to: .followers))
-        cutJournalIfLong()
     }
 }

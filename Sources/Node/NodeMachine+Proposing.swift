@@ -39,7 +39,7 @@ extension NodeMachine {
             return
         }
         let digest = block.header.digest(genesis: genesisHash)
-        guard pool.insert(block, digest: digest) != nil, ensureExecuted(digest, clock) != nil else {
+        guard pool.insertMakingRoom(block, digest: digest) != nil, ensureExecuted(digest, clock) != nil else {
             outputs.append(
                 .note(.rejectedProposal(request.view, "own block: \(pool[digest]?.flaw ?? "no room for its body")")))
             step(.declined(view: request.view), clock)
@@ -72,10 +72,13 @@ extension NodeMachine {
         _ request: ProposalRequest, on parent: ExecutedBlock, time: Time, transactions: [SignedTransaction],
         proposer: UInt16
     ) -> Block? {
-        guard let key = genesis.masternodes.member(proposer)?.consensusKey,
-            let link = try? parent.layer.value(.beacon(key)).flatMap({ Digest($0) }),
-            let reveal = beacon?.reveal(under: link)
-        else {
+        guard let key = genesis.masternodes.member(proposer)?.consensusKey else { return nil }
+        let link: Digest?
+        do { link = try parent.layer.value(.beacon(key)).flatMap { Digest($0) } } catch {
+            halt("the state could not be read: \(error)")
+            return nil
+        }
+        guard let link, let reveal = beacon?.reveal(under: link) else {
             outputs.append(.note(.observing("the hash chain of this masternode has no preimage for the registered link")))
             return nil
         }

@@ -10,10 +10,16 @@ struct SyncProgress {
     var request: (peer: Peer, at: Instant)?
     /// Bodies asked for, with the tick of the last request.
     var bodies: [Digest: UInt64] = [:]
+    /// Requests for blocks that a connected peer did not answer well since its last good answer. Whoever claims the
+    /// greatest height must not be asked again and again for nothing.
+    var failures: [Peer: UInt64] = [:]
 
     mutating func forget(_ peer: Peer) {
         if request?.peer == peer { request = nil }
+        failures[peer] = nil
     }
+
+    mutating func failed(_ peer: Peer) { failures[peer, default: 0] += 1 }
 }
 
 extension NodeMachine {
@@ -49,6 +55,7 @@ extension NodeMachine {
         if let request = sync.request, request.at.advanced(byMs: SyncProgress.timeoutMs) <= clock.monotonic {
             // Silent or empty-handed: the next request goes to another peer.
             peers[request.peer] = peers[request.peer].map { _ in .zero }
+            sync.failed(request.peer)
             sync.request = nil
         }
         deliverPending(clock)
@@ -83,7 +90,7 @@ extension NodeMachine {
     }
 
     private func serveBody(_ digest: Digest, to peer: Peer) {
-        if let candidate = pool[digest], candidate.journalled {
+        if let candidate = pool[digest] ?? committing.first(where: { $0.digest == digest }), candidate.journalled {
             outputs.append(.send(.body(candidate.block), to: peer))
         } else if let height = try? store.height(of: digest), let block = try? store.block(at: height) {
             outputs.append(.send(.body(block.block), to: peer))
@@ -95,8 +102,10 @@ extension NodeMachine {
         let header = block.header
         guard header.height > head.header.height, pool[digest] == nil else { return }
         // The header binds the body: a wrong one would never become valid under this digest, and must not take its place.
-        guard header.transactionsRoot == Block.transactionsRoot(block.transactions),
-            header.parentCertificateHash == block.parentCertificate.hash
+        guard
+            !rules.bindBodies
+                || header.transactionsRoot == Block.transactionsRoot(block.transactions)
+                    && header.parentCertificateHash == block.parentCertificate.hash
         else {
             return outputs.append(.note(.peerMisbehaved(peer, "sent a body that its header does not bind")))
         }
@@ -108,7 +117,7 @@ extension NodeMachine {
             else { return }
         }
         sync.bodies[digest] = nil
-        _ = pool.insert(block, digest: digest)
+        if wanted { pool.insertMakingRoom(block, digest: digest) } else { _ = pool.insert(block, digest: digest) }
         deliverPending(clock)
     }
 
@@ -118,7 +127,10 @@ extension NodeMachine {
     func requestBlocks(_ clock: NodeClock) {
         guard sync.request == nil else { return }
         let ahead = peers.filter { $0.value > head.header.height }
-        guard let best = ahead.max(by: { ($0.value, $1.key.order) < ($1.value, $0.key.order) }) else { return }
+        func rank(_ peer: (key: Peer, value: Height)) -> (UInt64, UInt64, UInt64) {
+            (sync.failures[peer.key] ?? 0, .max - peer.value.value, peer.key.order)
+        }
+        guard let best = ahead.min(by: { rank($0) < rank($1) }) else { return }
         sync.request = (best.key, clock.monotonic)
         outputs.append(.send(.wantBlocks(from: head.header.height.next, count: NodeLimits.syncBlocks), to: best.key))
         if best.value.distance(since: head.header.height) > 2 {
@@ -130,13 +142,16 @@ extension NodeMachine {
         var blocks: [FinalizedBlock] = []
         var bytes = 0
         var height = from
-        while blocks.count < min(count, NodeLimits.syncBlocks), height <= published.header.height,
-            let block = try? store.block(at: height)
+        var isProven = false
+        // More blocks than were asked for only where a shorter answer would hold no proof.
+        while blocks.count < (isProven ? Int(min(count, NodeLimits.syncBlocks)) : NodeLimits.syncBlocksUnproven),
+            height <= published.header.height, let block = try? store.block(at: height)
         {
             bytes += block.borsh.count
             // A single large block still goes; what follows waits for the next request.
-            if bytes > NodeLimits.syncBytes, blocks.contains(where: { $0.finalization != nil }) { break }
+            if bytes > NodeLimits.syncBytes, isProven { break }
             blocks.append(block)
+            isProven = isProven || block.finalization != nil
             height = height.next
         }
         while let last = blocks.last, last.finalization == nil { blocks.removeLast() }
@@ -162,22 +177,30 @@ extension NodeMachine {
         }
         guard let last = blocks.last, !fresh.isEmpty else {
             peers[peer] = .zero
+            sync.failed(peer)
             return
         }
         guard let finalization = last.finalization, finalization.subject.digest == parent,
-            (try? finalization.verify(by: genesis.masternodes, genesis: genesisHash)) != nil
+            isGenuine(finalization)
         else { return distrust(peer, "sent blocks without a valid Finalization") }
+        sync.failures[peer] = nil
         for (block, digest) in fresh {
             sync.bodies[digest] = nil
-            _ = pool.insert(block, digest: digest)
+            pool.insertMakingRoom(block, digest: digest)
         }
         step(.message(.finalization(finalization), from: peer), clock)
         deliver(finalization, clock)
         if peers.values.contains(where: { $0 > head.header.height }) { requestBlocks(clock) }
     }
 
+    private func isGenuine(_ finalization: Finalization) -> Bool {
+        guard rules.checkSyncProof else { return true }
+        return (try? finalization.verify(by: genesis.masternodes, genesis: genesisHash, verifier: signatures)) != nil
+    }
+
     private func distrust(_ peer: Peer, _ what: String) {
         peers[peer] = .zero
+        sync.failed(peer)
         outputs.append(.note(.peerMisbehaved(peer, what)))
     }
 }

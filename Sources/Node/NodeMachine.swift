@@ -27,6 +27,8 @@ public final class NodeMachine {
     let ledger: Ledger
     let leaders: LeaderSchedule
     let store: any NodeStore
+    let signatures: any NodeSignatures
+    let rules: NodeRules
     public let me: UInt16?
     var beacon: BeaconChain?
 
@@ -55,9 +57,9 @@ public final class NodeMachine {
     var head: ExecutedBlock
     /// The last final block that the store holds: what the API speaks of.
     var published: ExecutedBlock
-    /// Final blocks whose commits are under way, ascending.
-    var committing: [ExecutedBlock] = []
-    var pool = CandidatePool()
+    /// Final blocks whose commits are under way, ascending: the store does not have them yet.
+    var committing: [CandidatePool.Candidate] = []
+    var pool: CandidatePool
     public internal(set) var mempool: Mempool
     /// Transactions whose signature this node has checked.
     var verified = VerifiedSignatures()
@@ -69,11 +71,26 @@ public final class NodeMachine {
 
     var outputs: [NodeOutput] = []
 
-    public init(
-        genesis: Genesis, role: NodeRole, store: any NodeStore, journal: [JournalEntry]
+    /// - Parameters:
+    ///   - journal: what the vote journal holds, in its order.
+    ///   - signatures: how signatures are checked; every node of a network must do the same.
+    public convenience init(
+        genesis: Genesis, role: NodeRole, store: any NodeStore, journal: [JournalEntry],
+        signatures: any NodeSignatures = Ed25519Verifier()
+    ) throws {
+        try self.init(
+            genesis: genesis, role: role, store: store, journal: journal, signatures: signatures, rules: NodeRules())
+    }
+
+    package init(
+        genesis: Genesis, role: NodeRole, store: any NodeStore, journal: [JournalEntry],
+        signatures: any NodeSignatures, rules: NodeRules
     ) throws {
         self.genesis = genesis
         self.store = store
+        self.signatures = signatures
+        self.rules = rules
+        pool = CandidatePool(limit: rules.candidateBlocks)
         genesisHash = genesis.hash
         ledger = Ledger(genesis: genesis)
         leaders = LeaderSchedule(count: genesis.masternodes.count, seed: genesis.initialRandomness)
@@ -85,10 +102,11 @@ public final class NodeMachine {
 
         var records: [JournalRecord] = []
         for entry in journal {
+            journalBytes += entry.borsh.count + Self.journalOverhead
             switch entry {
             case .consensus(let record): records.append(record)
             case .body(let block):
-                guard block.header.height > head.header.height else { continue }
+                guard rules.replayBodies, block.header.height > head.header.height else { continue }
                 pool.insert(block, digest: block.header.digest(genesis: genesisHash))?.journalled = true
             }
         }
@@ -107,7 +125,7 @@ public final class NodeMachine {
             configuration: ConsensusConfiguration(
                 genesis: genesisHash, epoch: .zero, set: genesis.masternodes, leaders: leaders,
                 networkDelayMs: genesis.parameters.networkDelayMs, heartbeatMs: genesis.parameters.heartbeatMs),
-            role: consensusRole, floor: start.floor, journal: records)
+            role: consensusRole, floor: start.floor, journal: records, verifier: signatures, rules: rules.consensus)
     }
 
     /// Takes one input and says what is to be done.
@@ -137,6 +155,8 @@ public final class NodeMachine {
     }
 
     static let tickMs: UInt64 = 1_000
+    /// Bytes that a journal adds to an entry.
+    static let journalOverhead = 16
 
     /// What may have become possible through any input.
     func settle(_ clock: NodeClock) {

@@ -65,7 +65,7 @@ public enum NodeMessage: Sendable {
         case .head: self = .head(height: try decoder.value(), digest: try decoder.value())
         case .wantBlocks: self = .wantBlocks(from: try decoder.value(), count: try decoder.integer())
         case .blocks:
-            self = .blocks(try decoder.array(limit: Int(NodeLimits.syncBlocks), smallestElement: 300))
+            self = .blocks(try decoder.array(limit: NodeLimits.syncBlocksUnproven, smallestElement: 300))
         }
         try decoder.finish()
     }

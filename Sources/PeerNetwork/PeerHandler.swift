@@ -59,18 +59,17 @@ final class PeerHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        // What still comes while the connection closes is nobody's.
-        if case .closing = phase { return }
         let bytes = unwrapInboundIn(data)
+        reader.append(bytes)
+        if case .closing = phase { return awaitGoodbye(context: context) }
         lastHeard = .now()
         hub.count { $0.bytesReceived += UInt64(bytes.readableBytes) }
         limitRate(&bucketOfBytes, bytes.readableBytes, context: context)
-        reader.append(bytes)
         do throws(FrameReader.Failure) {
             while let frame = try reader.next() {
                 limitRate(&bucketOfMessages, 1, context: context)
                 receive(frame, context: context)
-                if case .closing = phase { return }
+                if case .closing = phase { return awaitGoodbye(context: context) }
             }
         } catch {
             disconnect(error.reason, context: context)
@@ -105,6 +104,7 @@ final class PeerHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        timer?.cancel()
         finish(.connectionLost("the peer closed it"))
         if let ending = link.ending { hub.ended(link, ending) }
         context.fireChannelInactive()
@@ -167,12 +167,28 @@ final class PeerHandler: ChannelDuplexHandler {
 
     // MARK: Ending
 
-    /// Tells the peer why, and closes.
+    /// Tells the peer why, and lets it close: closing first would reset the connection if the peer has sent more, and
+    /// the reason could be lost.
     private func disconnect(_ reason: DisconnectReason, context: ChannelHandlerContext) {
         if case .closing = phase { return }
         finish(reason)
+        // Before TLS is up nothing can be said.
+        guard peerKey.key != nil else { return context.close(promise: nil) }
         send(Frame(kind: FrameKind.goodbye, payload: Goodbye(reason).borsh), context: context)
-        context.close(promise: nil)
+        timer = NIOScheduledTimer(on: context.eventLoop, after: Self.goodbyeTime) { context.close(promise: nil) }
+    }
+
+    private static let goodbyeTime = TimeAmount.seconds(1)
+
+    /// While the connection closes nothing counts but the peer's own goodbye: then neither waits for the other.
+    private func awaitGoodbye(context: ChannelHandlerContext) {
+        do {
+            while let frame = try reader.next() {
+                if frame.kind == FrameKind.goodbye { return context.close(promise: nil) }
+            }
+        } catch {
+            context.close(promise: nil)
+        }
     }
 
     /// Records the first reason; the connection takes no more part in anything.

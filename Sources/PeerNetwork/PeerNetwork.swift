@@ -2,7 +2,6 @@ import Cryptography
 import Logging
 import NIOCore
 import NIOPosix
-import NIOSSL
 import Primitives
 import Synchronization
 
@@ -69,6 +68,9 @@ public final class PeerNetwork: Sendable {
                 tlsKey: hub.tls.publicKey, endorser: configuration.endorser)
         } catch {
             throw .cannotSign("\(error)")
+        }
+        do { try await server.setOption(.autoRead, value: true).get() } catch {
+            throw .cannotListen(host: host, port: port, detail: "\(error)")
         }
         hub.logger.info("listening for peers at \(listening)")
         let dialers = configuration.dial.map { target in Task { await self.keepConnected(target) } }
@@ -166,6 +168,8 @@ extension PeerNetwork {
         let hub = hub
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 128)
+            // Whoever comes before this node can say Hello, which names the port, waits in the backlog.
+            .serverChannelOption(.autoRead, value: false)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.writeBufferWaterMark, value: Self.waterMark)

@@ -1,1 +1,84 @@
-public enum Placeholder {}
+import Node
+import Primitives
+
+/// # Simulation
+///
+/// Clusters of the real node composition (`NodeMachine`) on virtual time, network and disk. One seed decides every
+/// delay, loss, crash and lie, so a run can be repeated event for event.
+///
+/// A run has two phases. In the first, faults of all kinds are injected while clients submit transactions. Then the
+/// failures outside a random quorum become permanent, that quorum is healed, and it must finalise everything that the
+/// clients asked for within ``SimulationLimits/healingMs`` of virtual time.
+///
+/// What is injected
+/// - **network**: loss, delay, reordering, duplication, one-way links, partitions, broken connections;
+/// - **disk**: a crash before, between and after a write and its fsync; torn journal tails; batches that were or were
+///   not stored; failing writes and reads;
+/// - **process**: crash at any output, restart, pauses, late joiners, everybody at once, followers;
+/// - **clocks**: monotonic clocks that drift and start anywhere, wall clocks that are wrong and jump;
+/// - **Byzantine masternodes**, up to f: two machines under one key, conflicting votes, votes withheld, mutated bytes,
+///   stale replays, invalid bodies, floods, false heads.
+///
+/// What is checked after every event: one digest for each final height on all honest nodes, with the same state root,
+/// receipts root and supply; the chain has no gap; nothing goes back across a restart; what is told of is durable; an
+/// honest node's votes never contradict each other, are in its journal before they leave, and it can serve their
+/// bodies; nobody honest is accused, called misbehaved, or has a proposal rejected; nobody honest halts; pools keep
+/// their limits.
+public enum SimulationLimits {
+    /// Virtual time in which a healed quorum must have finalised everything.
+    public static let healingMs: UInt64 = 90_000
+    /// Added for each Byzantine masternode that goes on lying.
+    public static let healingPerLiarMs: UInt64 = 60_000
+    /// Events after which a run is taken for a livelock.
+    public static let events = 3_000_000
+}
+
+/// What a run is about, beside its seed.
+public struct SimulationConfiguration: Sendable {
+    public var masternodes: Int
+    /// Masternodes that lie; at most f for the invariants to hold.
+    public var byzantine: Int
+    /// A contract module for services and scheduled calls: `counter.wasm`. It is part of what a seed means.
+    public var contract: [UInt8]?
+    /// Keeps a readable log of every event.
+    public var isVerbose: Bool
+    package var rules = NodeRules()
+
+    public init(masternodes: Int, byzantine: Int = 0, contract: [UInt8]? = nil, isVerbose: Bool = false) {
+        self.masternodes = masternodes
+        self.byzantine = byzantine
+        self.contract = contract
+        self.isVerbose = isVerbose
+    }
+}
+
+/// What came of one seed.
+public struct SeedReport: Sendable {
+    public let seed: UInt64
+    /// The invariant that was broken, with time and node; nil for a good run.
+    public var violation: String?
+    /// Hash over all events, in order.
+    public var digest: UInt64 = 0
+    public var events = 0
+    public var height: UInt64 = 0
+    public var view: UInt64 = 0
+    /// Clients' transactions that became final.
+    public var transactions = 0
+    /// Virtual time from the healing to the last client's transaction being final everywhere.
+    public var healedAfterMs: UInt64 = 0
+    public var virtualMs: UInt64 = 0
+    public var faults: [Fault: Int] = [:]
+    /// Masternodes against whom an honest node has evidence.
+    public var accused: Set<UInt16> = []
+    public var log: [String] = []
+}
+
+/// The kinds of faults that are counted.
+public enum Fault: String, Sendable, CaseIterable {
+    case lost, duplicated, cut, partition, oneWay = "one-way link", brokenConnection = "broken connection"
+    case crash, crashAtOutput = "crash at an output", everybody = "everybody at once", lateStart = "late start"
+    case pause, clockStep = "clock step", diskError = "disk error", journalCut = "journal cut"
+    case equivocation, withheld = "vote withheld", mutated = "mutated bytes", replay = "stale replay"
+    case invalidBody = "invalid body", falseVote = "false vote", flood, falseHead = "false head"
+    case nuisance = "hopeless transaction"
+}

@@ -47,7 +47,7 @@ public struct StateCommit: Sendable {
 }
 
 extension WriteBatch {
-    mutating func add(_ commit: Commit) {
+    package mutating func add(_ commit: Commit) {
         let height = commit.block.block.header.height
         put(Column.block.key(height), commit.block.borsh)
         put(Column.height.key(commit.digest.bytes), height.borsh)

@@ -75,6 +75,11 @@ public final class LevelDB: Sendable {
 public struct LevelDBEntry: Equatable, Sendable {
     public let key: [UInt8]
     public let value: [UInt8]
+
+    package init(key: [UInt8], value: [UInt8]) {
+        self.key = key
+        self.value = value
+    }
 }
 
 /// Reads the database as it was at one instant. Keeps it open while it lives.
@@ -100,12 +105,12 @@ public final class LevelDBSnapshot: @unchecked Sendable {  // LevelDB's snapshot
 
 /// Puts and deletes that take effect together, in their order.
 public struct WriteBatch: Sendable {
-    enum Operation: Sendable {
+    package enum Operation: Sendable {
         case put([UInt8], [UInt8])
         case delete([UInt8])
     }
 
-    private(set) var operations: [Operation] = []
+    package private(set) var operations: [Operation] = []
 
     public init() {}
 

@@ -1,7 +1,11 @@
+import Cryptography
 import Primitives
 import Training
 
 /// The cloud's side of one round.
+///
+/// An edge that restarts does the round again from its first step. Its messages are the same as before, so it gets the
+/// same answers again, until it is where it was.
 struct CloudExchange {
     let exchange: Exchange
     let me: JobParticipant
@@ -9,85 +13,150 @@ struct CloudExchange {
     let edges: [JobParticipant]
     let quorum: Int
     let checkpoint: Checkpoint
-    /// What a silent edge gets before the round goes on without it.
-    let stepTimeout: Duration
 
-    func run() async throws -> (RoundResult, Checkpoint) {
-        var machine = try CloudRound(
-            plan: exchange.plan, edges: edges.map(\.index), quorum: quorum, checkpoint: checkpoint,
-            threads: exchange.threads)
-        var conversations: [UInt16: Conversation] = [:]
-        for edge in edges { conversations[edge.index] = exchange.conversation(edge: edge, cloud: me) }
-        var step = machine.step
-        var stepEnds = min(exchange.deadline, .now + stepTimeout)
+    /// The answers given in this round, by the commitment of what they answer; the oldest go first.
+    private struct Answers {
+        private var byRequest: [Digest: Envelope] = [:]
+        private var order: [Digest] = []
+        private var bytes = 0
+
+        subscript(request: Digest) -> Envelope? { byRequest[request] }
+
+        mutating func add(_ answer: Envelope, to request: Digest) {
+            guard byRequest.updateValue(answer, forKey: request) == nil else { return }
+            order.append(request)
+            bytes += answer.ciphertext.count
+            while bytes > WorkerLimits.keptAnswerBytes, order.count > 1 {
+                bytes -= byRequest.removeValue(forKey: order.removeFirst())?.ciphertext.count ?? 0
+            }
+        }
+    }
+
+    /// What one edge and the cloud have said to each other.
+    private struct Line {
+        let edge: JobParticipant
+        var conversation: Conversation
+        /// The commitment of the message that waits for its answer.
+        var request: Digest?
+    }
+
+    private struct Round {
+        var machine: CloudRound
+        var lines: [UInt16: Line]
+        var answers = Answers()
+    }
+
+    /// Works, hands over the result, and goes on answering edges that restarted until the task is cancelled or the
+    /// round's time is over.
+    func run(result: (RoundResult, Checkpoint) async -> Void) async throws {
+        try await withThrowingDiscardingTaskGroup { group in
+            try await run(&group, result)
+            group.cancelAll()
+        }
+    }
+
+    private func run(
+        _ deliveries: inout ThrowingDiscardingTaskGroup<any Error>, _ result: (RoundResult, Checkpoint) async -> Void
+    ) async throws {
+        var round = Round(
+            machine: try CloudRound(
+                plan: exchange.plan, edges: edges.map(\.index), quorum: quorum, checkpoint: checkpoint,
+                threads: exchange.threads),
+            lines: [:])
+        for edge in edges {
+            round.lines[edge.index] = Line(edge: edge, conversation: exchange.conversation(edge: edge, cloud: me))
+        }
+        // Edges learn of the round at different times, and one that takes this cloud for restarted begins anew.
+        var stepEnds = min(exchange.deadline, .now + exchange.stepTimeout * WorkerLimits.firstStepPatience)
+        var isComplete = false
         while true {
             try Task.checkCancellation()
+            let step = round.machine.step
+            let envelope = await exchange.inbox.next(
+                of: exchange.plan.round, until: isComplete ? exchange.deadline : stepEnds)
             let actions: [CloudRound.Action]
-            if let envelope = await exchange.inbox.next(until: stepEnds) {
-                actions = try await take(envelope, &machine, &conversations)
+            if let envelope {
+                actions = try take(envelope, &round, &deliveries)
             } else {
                 try Task.checkCancellation()
+                if isComplete { return }
                 guard .now < exchange.deadline else { throw WorkerError.peer("the round's time is over") }
-                actions = try machine.handle(.timedOut(step: step))
+                actions = try round.machine.handle(.timedOut(step: step))
             }
-            var isComplete = false
             for action in actions {
                 switch action {
-                case .send(let index, let message):
-                    try await send(message, to: index, &machine, &conversations)
-                case .refuse(let index, let refusal):
-                    exchange.report(.warning("refused a message of edge \(index): \(refusal)"))
+                case .send(let index, let message): try send(message, to: index, &round, &deliveries)
+                case .refuse(let index, let refusal): exchange.warn("refused a message of edge \(index): \(refusal)")
                 case .dropped(let index): exchange.report(.edgeDropped(exchange.plan.round, index))
                 case .completed: isComplete = true
                 case .starved: throw WorkerError.peer("fewer edges than the quorum of \(quorum) are left")
                 }
             }
-            if isComplete { return try machine.result() }
-            if machine.step != step {
-                step = machine.step
-                stepEnds = min(exchange.deadline, .now + stepTimeout)
+            if actions.contains(.completed) {
+                let (outcome, checkpoint) = try round.machine.result()
+                await result(outcome, checkpoint)
             }
+            if round.machine.step != step { stepEnds = min(exchange.deadline, .now + exchange.stepTimeout) }
         }
     }
 
     private func take(
-        _ envelope: Envelope, _ machine: inout CloudRound, _ conversations: inout [UInt16: Conversation]
-    ) async throws -> [CloudRound.Action] {
+        _ envelope: Envelope, _ round: inout Round, _ deliveries: inout ThrowingDiscardingTaskGroup<any Error>
+    ) throws -> [CloudRound.Action] {
         let index = envelope.context.index
-        guard var conversation = conversations[index] else { return [] }
-        let isLast = machine.step == exchange.plan.steps
-        let message: AnyTrainingMessage
-        do {
-            message = try conversation.open(
-                envelope, step: machine.step, kind: isLast ? .frontDifference : .activation, key: exchange.kemKey)
-        } catch {
-            exchange.report(.warning("passed over an envelope of edge \(index): \(error)"))
-            if error.isComplaint { await exchange.complain(envelope, about: envelope.context.senderKey) }
+        guard var line = round.lines[index], line.edge.account == envelope.context.senderKey else { return [] }
+        if let answer = round.answers[envelope.commitment] {
+            deliver(answer, to: line.edge, &deliveries)
             return []
         }
-        conversations[index] = conversation
+        // Its answer waits for the other edges.
+        if line.request == envelope.commitment { return [] }
+        let isLast = round.machine.step == exchange.plan.steps
+        let message: AnyTrainingMessage
+        do {
+            message = try line.conversation.open(
+                envelope, step: round.machine.step, kind: isLast ? .frontDifference : .activation,
+                key: exchange.secrets.kemKey)
+        } catch {
+            exchange.passOver(envelope, of: line.edge.account, because: error)
+            return []
+        }
+        line.request = envelope.commitment
+        round.lines[index] = line
         switch message {
-        case .activation(let activation): return try machine.handle(.activation(from: index, activation))
-        case .frontDifference(let difference): return try machine.handle(.difference(from: index, difference))
+        case .activation(let activation): return try round.machine.handle(.activation(from: index, activation))
+        case .frontDifference(let difference): return try round.machine.handle(.difference(from: index, difference))
         case .gradient, .frontAverage: return []
         }
     }
 
     private func send(
-        _ message: AnyTrainingMessage, to index: UInt16, _ machine: inout CloudRound,
-        _ conversations: inout [UInt16: Conversation]
-    ) async throws {
-        guard var conversation = conversations[index], let edge = edges.first(where: { $0.index == index }) else { return }
-        let envelope = try conversation.seal(message, salt: Exchange.salt(), key: exchange.key)
-        conversations[index] = conversation
-        _ = try machine.handle(.sent(envelope.commitment))
-        do {
-            try await exchange.postman.deliver(envelope, to: edge.endpoint, until: min(exchange.deadline, .now + stepTimeout))
-        } catch is CancellationError {
-            throw CancellationError()
-        } catch {
-            // It will be missing at the next step, and dropped then.
-            exchange.report(.warning("\(error)"))
+        _ message: AnyTrainingMessage, to index: UInt16, _ round: inout Round,
+        _ deliveries: inout ThrowingDiscardingTaskGroup<any Error>
+    ) throws {
+        guard var line = round.lines[index] else { return }
+        let envelope = try exchange.seal(message, in: &line.conversation)
+        if let request = line.request { round.answers.add(envelope, to: request) }
+        line.request = nil
+        round.lines[index] = line
+        _ = try round.machine.handle(.sent(envelope.commitment))
+        deliver(envelope, to: line.edge, &deliveries)
+    }
+
+    /// Beside the round: an edge that does not answer holds up nobody. The two sides alternate, so what goes to one edge
+    /// stays in order.
+    private func deliver(
+        _ envelope: Envelope, to edge: JobParticipant, _ deliveries: inout ThrowingDiscardingTaskGroup<any Error>
+    ) {
+        let until = min(exchange.deadline, .now + exchange.stepTimeout)
+        deliveries.addTask { [exchange] in
+            do {
+                try await exchange.postman.deliver(envelope, to: edge.account, until: until)
+            } catch is CancellationError {
+            } catch {
+                // It will be missing at the next step, and dropped then.
+                exchange.warn("\(error)")
+            }
         }
     }
 }

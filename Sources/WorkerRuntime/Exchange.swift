@@ -1,19 +1,58 @@
 import Cryptography
 import Primitives
+import Synchronization
 import Training
 
 /// What both sides of a round's exchange need.
 struct Exchange: Sendable {
     let job: JobView
-    let key: PrivateKey
-    let kemKey: KEMPrivateKey
+    let secrets: WorkerSecrets
     let inbox: Inbox
     let postman: Postman
     let plan: RoundPlan
     /// After which nothing of this round can count any more.
     let deadline: ContinuousClock.Instant
+    /// What a silent edge gets before the round goes on without it.
+    let stepTimeout: Duration
     let threads: Int
     let report: @Sendable (WorkerEvent) -> Void
+    private let notes = Notes()
+
+    init(
+        job: JobView, secrets: WorkerSecrets, inbox: Inbox, postman: Postman, plan: RoundPlan,
+        deadline: ContinuousClock.Instant, stepTimeout: Duration, threads: Int,
+        report: @escaping @Sendable (WorkerEvent) -> Void
+    ) {
+        self.job = job
+        self.secrets = secrets
+        self.inbox = inbox
+        self.postman = postman
+        self.plan = plan
+        self.deadline = deadline
+        self.stepTimeout = stepTimeout
+        self.threads = threads
+        self.report = report
+    }
+
+    /// What is done a bounded number of times in a round.
+    private final class Notes: Sendable {
+        private let state = Mutex((warnings: 0, hasComplained: false))
+
+        func mayWarn() -> Bool {
+            state.withLock {
+                $0.warnings += 1
+                return $0.warnings <= WorkerLimits.warningsEachRound
+            }
+        }
+
+        func mayComplain() -> Bool {
+            state.withLock {
+                let isFirst = !$0.hasComplained
+                $0.hasComplained = true
+                return isFirst
+            }
+        }
+    }
 
     func conversation(edge: JobParticipant, cloud: JobParticipant) -> Conversation {
         Conversation(
@@ -22,19 +61,31 @@ struct Exchange: Sendable {
             cloud: .init(account: cloud.account, kemKey: cloud.kemPublicKey))
     }
 
-    static func salt() -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<Envelope.saltLength).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    func seal(_ message: AnyTrainingMessage, in conversation: inout Conversation) throws -> Envelope {
+        let context = conversation.context(step: message.step, kind: message.kind)
+        return try conversation.seal(
+            message, salt: secrets.salt(context: context, payload: message.payload), key: secrets.key)
     }
 
-    /// Reports an envelope that its sender signed and that yet does not hold what it says.
-    func complain(_ envelope: Envelope, about sender: Account) async {
+    /// A peer can make this worker warn as often as it likes, so what is told is bounded.
+    func warn(_ text: @autoclosure () -> String) {
+        if notes.mayWarn() { report(.warning(text())) }
+    }
+
+    /// Tells what was passed over, and reports on the chain an envelope that its sender signed and that yet does not
+    /// hold what it says: the first of a round, since the contract records one for each worker.
+    func passOver(_ envelope: Envelope, of peer: Account, because error: EnvelopeError) {
+        warn("passed over an envelope of \(peer.short): \(error)")
+        guard error.isComplaint, notes.mayComplain() else { return }
         let complaint = JobComplaint(
-            sender: sender, receiver: job.sender.account, step: envelope.context.step, envelope: envelope.commitment)
-        do {
-            try await job.act(.commitmentTask, post: .complaint(round: plan.round), complaint.borsh)
-        } catch {
-            report(.warning("the complaint about \(sender.short) could not be filed: \(error)"))
+            sender: peer, receiver: job.sender.account, step: envelope.context.step, envelope: envelope.commitment)
+        // Beside the exchange: it takes until the next block, and the round goes on.
+        Task { [job, plan, report] in
+            do {
+                try await job.act(.commitmentTask, post: .complaint(round: plan.round), complaint.borsh)
+            } catch {
+                report(.warning("the complaint about \(peer.short) could not be filed: \(error)"))
+            }
         }
     }
 }

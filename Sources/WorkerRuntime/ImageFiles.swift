@@ -42,6 +42,9 @@ public enum ImageFiles {
     }
 
     private static func bytes(_ folder: URL, _ name: String) throws -> [UInt8] {
-        Array(try Data(contentsOf: folder.appending(path: name)))
+        let file = folder.appending(path: name)
+        do { return Array(try Data(contentsOf: file)) } catch {
+            throw WorkerError.unusableData("\(file.path) can't be read: \(error.localizedDescription)")
+        }
     }
 }

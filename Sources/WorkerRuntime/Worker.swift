@@ -1,7 +1,5 @@
-import AsyncHTTPClient
 import ChainClient
 import Cryptography
-import Foundation
 import Primitives
 import Training
 
@@ -15,31 +13,45 @@ public struct Worker: Sendable {
         self.report = report
     }
 
-    /// Works until the job is finished or aborted, or the task is cancelled.
+    /// Works until the job is finished, or the task is cancelled.
+    /// - Throws: ``WorkerError/aborted(_:)`` when the job is, other ``WorkerError`` for what this worker can't do or be.
     public func run() async throws {
+        guard configuration.data.count > 0 else { throw WorkerError.unusableData("there are none") }
+        let state = try WorkerState(folder: configuration.stateFolder)
         let client = ChainClient(nodes: configuration.nodes)
-        let http = HTTPClient(eventLoopGroupProvider: .singleton)
         do {
-            try await run(client, http)
+            let sender = try await TransactionSender(client: client, key: configuration.key)
+            let job = try await JobView(client: client, sender: sender, job: configuration.job)
+            let members = Members { try await job.participants() }
+            let postman = Postman(members: members)
+            do {
+                try await run(job, members, postman, state)
+            } catch {
+                await postman.shutdown()
+                throw error
+            }
+            await postman.shutdown()
         } catch {
             try? await client.shutdown()
-            try? await http.shutdown()
             throw error
         }
-        try await client.shutdown()
-        try await http.shutdown()
+        try? await client.shutdown()
     }
 
-    private func run(_ client: ChainClient, _ http: HTTPClient) async throws {
-        let sender = try await TransactionSender(client: client, key: configuration.key)
-        let job = try await JobView(client: client, sender: sender, job: configuration.job)
-        let kemKey = try configuration.kemKey(job: job.contract)
+    private func run(_ job: JobView, _ members: Members, _ postman: Postman, _ state: WorkerState) async throws {
+        let spec = try await job.status().spec
+        try Joining.check(spec)
+        let secrets = try WorkerSecrets(key: configuration.key, job: job.contract)
         let inbox = Inbox()
         let shelf = ModelShelf()
-        let server = WorkerServer(host: configuration.host, port: configuration.port, inbox: inbox) { account in
-            guard let (checkpoint, round) = await shelf.current,
-                let participants = try? await job.participants(),
-                let asker = participants.all.first(where: { $0.account == account && $0.role == .edge })
+        let server = WorkerServer(
+            host: configuration.host, port: configuration.port,
+            admission: Admission(
+                genesis: job.sender.genesis, job: job.contract, kemKey: secrets.kemKey.publicKey, members: members),
+            inbox: inbox, envelopeLimit: Joining.envelopeLimit(spec)
+        ) { account in
+            guard let (checkpoint, round) = await shelf.current, let asker = await members.member(account),
+                asker.role == .edge
             else { return nil }
             return try? SealedFront(checkpoint, round: round, job: job.contract, receiver: asker.kemPublicKey)
         }
@@ -51,26 +63,22 @@ public struct Worker: Sendable {
             }
             group.addTask {
                 for await port in ports {
-                    let endpoint = "\(configuration.publicHost ?? configuration.host):\(port)"
+                    let endpoint = configuration.endpoint(port: port)
                     report(.listening(endpoint))
                     let loop = WorkerLoop(
-                        configuration: configuration, job: job, kemKey: kemKey, inbox: inbox,
-                        postman: Postman(http: http), shelf: shelf, endpoint: endpoint,
-                        state: try WorkerState(folder: configuration.stateFolder), report: report)
+                        configuration: configuration, job: job, secrets: secrets, members: members, inbox: inbox,
+                        postman: postman, shelf: shelf, endpoint: endpoint, state: state, report: report)
                     try await loop.run()
-                    break
+                    return true
                 }
-                return true
+                throw CancellationError()
             }
-            _ = try await group.next()
+            let isDone = try await group.next()
             group.cancelAll()
+            if isDone == false {
+                try Task.checkCancellation()
+                throw WorkerError.cannotListen(configuration.host, "the server ended")
+            }
         }
     }
-}
-
-/// The cloud's accepted model, for edges that were away.
-actor ModelShelf {
-    private(set) var current: (Checkpoint, UInt32)?
-
-    func put(_ checkpoint: Checkpoint, round: UInt32) { current = (checkpoint, round) }
 }

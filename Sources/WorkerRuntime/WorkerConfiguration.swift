@@ -41,17 +41,18 @@ public struct WorkerConfiguration: Sendable {
         self.threads = threads
     }
 
-    /// The key that messages for this worker are sealed with: its own for each job, and the same after a restart.
-    func kemKey(job contract: Account) throws -> KEMPrivateKey {
-        let secret = Digest(domain: "edgeproof/worker-kem/1", parts: key.seed, contract.bytes)
-        guard let key = KEMPrivateKey(bytes: secret.bytes) else { throw CryptographyError.invalidKey }
-        return key
+    /// What is published for other workers: `host:port`.
+    func endpoint(port: Int) -> String {
+        let host = publicHost ?? host
+        return host.contains(":") && !host.hasPrefix("[") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 }
 
 /// What a worker tells whoever watches it.
 public enum WorkerEvent: Sendable {
     case listening(String)
+    /// What the worker is about to apply for.
+    case terms(JobSpec)
     case joined(Account)
     case roundStarted(UInt32)
     case roundDone(UInt32, lossMicro: UInt64, seconds: Double)

@@ -5,67 +5,87 @@ import Primitives
 import Training
 
 /// Follows the job's phases and does this worker's part in each.
+///
+/// One look at the job is done at a time, by `run`. Between two looks only `hold` changes the state: a round's result
+/// may come at any moment.
 actor WorkerLoop {
-    private let configuration: WorkerConfiguration
-    private let job: JobView
-    private let kemKey: KEMPrivateKey
-    private let inbox: Inbox
-    private let postman: Postman
-    private let shelf: ModelShelf
-    private let endpoint: String
-    private let state: WorkerState
-    private let report: @Sendable (WorkerEvent) -> Void
+    let configuration: WorkerConfiguration
+    let job: JobView
+    let secrets: WorkerSecrets
+    let members: Members
+    let inbox: Inbox
+    let postman: Postman
+    let shelf: ModelShelf
+    let identity: JobIdentity
+    let state: WorkerState
+    let report: @Sendable (WorkerEvent) -> Void
 
     /// The accepted model by the digest that the chain gives it: a checkpoint at the cloud, a front at an edge.
-    private var accepted: (digest: Digest, model: Model)?
+    var accepted: (digest: Digest, model: Model)?
     /// What this worker made in a round whose outcome is open.
-    private var candidate: (round: UInt32, model: Model)?
-    private var opening: WorkerState.Opening?
-    private var work: RoundWork?
+    var candidate: (round: UInt32, model: Model)?
+    /// What it committed to, or is about to.
+    var opening: WorkerState.Opening?
+    var work: RoundWork?
+    var attempts: UInt64 = 0
+    private var hasJoined = false
     private var reported: UInt32?
+    private var lastOutcome: JobRound.Outcome?
     private var validated: UInt32?
-    /// The last action that failed, so that the same failure is told once.
+    /// The last failure, so that the same is told once.
     private var lastWarning = ""
 
-    private enum Model: Sendable {
+    enum Model: Sendable {
         case front(FrontModel)
         case checkpoint(Checkpoint)
+
+        var digest: Digest {
+            switch self {
+            case .front(let front): front.digest
+            case .checkpoint(let checkpoint): checkpoint.digest
+            }
+        }
     }
 
-    private struct RoundWork {
+    struct RoundWork {
+        /// Tells a round's first attempt from one after a pause.
+        let attempt: UInt64
         let round: UInt32
-        let task: Task<(RoundResult, Model), any Error>
+        let task: Task<Void, Never>
         let started: ContinuousClock.Instant
-        var isDone = false
+        var isAbandoned = false
     }
 
     init(
-        configuration: WorkerConfiguration, job: JobView, kemKey: KEMPrivateKey, inbox: Inbox, postman: Postman,
-        shelf: ModelShelf, endpoint: String, state: WorkerState, report: @escaping @Sendable (WorkerEvent) -> Void
+        configuration: WorkerConfiguration, job: JobView, secrets: WorkerSecrets, members: Members, inbox: Inbox,
+        postman: Postman, shelf: ModelShelf, endpoint: String, state: WorkerState,
+        report: @escaping @Sendable (WorkerEvent) -> Void
     ) {
         self.configuration = configuration
         self.job = job
-        self.kemKey = kemKey
+        self.secrets = secrets
+        self.members = members
         self.inbox = inbox
         self.postman = postman
         self.shelf = shelf
-        self.endpoint = endpoint
+        identity = JobIdentity(kemPublicKey: secrets.kemKey.publicKey, endpoint: endpoint)
         self.state = state
         self.report = report
     }
 
     func run() async throws {
-        opening = try state.opening()
-        try await join()
+        try restore()
         let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let watcher = Task { [job] in
             while !Task.isCancelled {
                 do {
-                    for try await _ in job.client.events() { changed.yield() }
+                    for try await block in job.client.events()
+                    where block.events.contains(where: { $0.contract == job.contract }) { changed.yield() }
                 } catch {}
                 try? await Task.sleep(for: .milliseconds(WorkerLimits.pollMs))
             }
         }
+        // For what no event announces, and for events that got lost.
         let poller = Task {
             while !Task.isCancelled {
                 changed.yield()
@@ -77,109 +97,191 @@ actor WorkerLoop {
             poller.cancel()
             work?.task.cancel()
         }
+        var failures = 0
         for await _ in changes {
             try Task.checkCancellation()
             do {
                 if try await advance(wake: { changed.yield() }) { return }
-            } catch let error as ClientError {
-                warn("\(error)")
-            } catch let error as TransactionFailed {
-                warn("\(error)")
+                failures = 0
+            } catch {
+                guard passes(error) else { throw error }
+                if !(error is JobView.StaleAnswer) { warn("\(error)") }
+                // A failure repeats at once, and costs credits, if what it needs does not come by itself.
+                let pause = min(WorkerLimits.longestPauseMs, WorkerLimits.retryMs << UInt64(min(failures, 6)))
+                failures += 1
+                try await Task.sleep(for: .milliseconds(pause))
             }
         }
         throw CancellationError()
     }
 
+    /// Whether another try may succeed. Before the worker has joined, a refusal of its account or of what it sends is
+    /// for people to see.
+    private func passes(_ error: any Error) -> Bool {
+        switch error {
+        case let error as ClientError:
+            if hasJoined || error.isTransient { return true }
+            switch error {
+            case .displaced, .expired: return true
+            default: return false
+            }
+        case is TransactionFailed, is JobView.StaleAnswer: return true
+        default: return false
+        }
+    }
+
     /// Tells a failure once, however often the loop meets it.
-    private func warn(_ text: String) {
+    func warn(_ text: String) {
         if text != lastWarning { report(.warning(text)) }
         lastWarning = text
     }
 
-    // MARK: Joining
-
-    private func join() async throws {
-        let known = try await job.participants().all.first { $0.account == job.sender.account }
-        if known == nil {
-            let application = JobApplication(role: configuration.role, samples: UInt32(clamping: configuration.data.count))
-            do {
-                try await job.act(.applicationTask, application.borsh)
-            } catch let error as TransactionFailed {
-                throw WorkerError.jobFull(error.message)
-            }
-        }
-        let identity = JobIdentity(kemPublicKey: kemKey.publicKey, endpoint: endpoint)
-        if known?.kemPublicKey != identity.kemPublicKey || known?.endpoint != endpoint {
-            try await job.act(.postSecondLayerId, identity.borsh)
-        }
-        if known == nil || known?.standing == .applied || known?.standing == .suspended {
-            try await job.act(.reservingConfirmation)
-        }
-        report(.joined(job.sender.account))
+    /// What a run before this one left: its commitment can be revealed, and its model may be accepted yet.
+    private func restore() throws {
+        guard let opening = try state.opening(job: job.key) else { return }
+        let model: Model? =
+            configuration.role == .cloud
+            ? try state.checkpoint(opening.model).map { .checkpoint($0) } : try state.front(opening.model).map { .front($0) }
+        // Without the model a commitment can still be opened, but is worth nothing to make.
+        guard let model else { return }
+        self.opening = opening
+        candidate = (opening.round, model)
     }
 
-    // MARK: Phases
+    // MARK: One look at the job
 
-    /// One look at the job. True when it is over.
+    /// True when the job is over.
     private func advance(wake: @escaping @Sendable () -> Void) async throws -> Bool {
         let status = try await job.status()
-        try await close(status)
-        if let work, work.round != status.round || status.phase != .commit, !work.isDone {
+        guard try await join(status) else { return false }
+        await inbox.begin(round: status.round)
+        // Also when the job pauses: a round that is resumed is done again, with the same commitments.
+        if let work, work.round != status.round || status.phase != .commit {
             work.task.cancel()
-            self.work?.isDone = true
+            self.work = nil
         }
+        try await close(status)
         switch status.phase {
-        case .commit: try await commit(status, wake: wake)
-        case .reveal: try await reveal(status)
-        case .validate: try await validate(status)
+        case .commit, .reveal, .validate, .paused:
+            let participants = try await job.participants()
+            await members.update(participants)
+            guard let me = participants.first(where: { $0.account == job.sender.account }) else { return false }
+            if me.standing == .suspended {
+                guard Joining.shouldComeBack(status, participants: participants, lastOutcome: lastOutcome) else { break }
+                try await job.act(.reservingConfirmation)
+            } else if status.phase == .commit {
+                try await commit(status, me, participants, wake: wake)
+            } else if status.phase == .reveal {
+                try await reveal(status, me)
+            } else if status.phase == .validate {
+                try await validate(status)
+            }
         case .finished:
             try await finish(status)
             return true
         case .aborted: throw WorkerError.aborted(status.reason)
-        case .registered, .open, .challenge, .final, .starved, .paused: break
+        case .registered, .open, .challenge, .final, .starved: break
         }
         return false
     }
 
+    /// Does what is missing to take part; false while something is.
+    private func join(_ status: JobStatus) async throws -> Bool {
+        if hasJoined { return true }
+        try Joining.check(status.spec)
+        let participants = try await job.participants()
+        await members.update(participants)
+        let known = participants.first { $0.account == job.sender.account }
+        let step = try Joining.next(
+            phase: status.phase, known: known, participants: participants, role: configuration.role, identity: identity)
+        switch step {
+        case .apply:
+            report(.terms(status.spec))
+            let application = JobApplication(
+                role: configuration.role, samples: UInt32(clamping: configuration.data.count))
+            try await actToJoin(.applicationTask, application.borsh)
+        case .identify: try await actToJoin(.postSecondLayerId, identity.borsh)
+        case .confirm: try await actToJoin(.reservingConfirmation)
+        case .wait: warn("the job is \(status.phase); waiting for it to open")
+        case .joined:
+            hasJoined = true
+            if configuration.role == .cloud, status.spec.validator != job.sender.account, !status.phase.isOver {
+                warn("the job's validator is \(status.spec.validator), not this worker: rounds wait for it")
+            }
+            report(.joined(job.sender.account))
+            return true
+        }
+        // The next step at once, unless there is nothing to do but wait.
+        return step == .wait ? false : try await join(try await job.status())
+    }
+
+    private func actToJoin(_ action: ActionId, _ data: [UInt8] = []) async throws {
+        do { try await job.act(action, data) } catch let error as TransactionFailed {
+            // An earlier try may have done it, its answer lost; only the chain knows.
+            let known = try await job.participants().first { $0.account == job.sender.account }
+            let isDone =
+                switch action {
+                case .applicationTask: known != nil && known?.standing != .released
+                case .reservingConfirmation: known.map { $0.standing != .applied } ?? false
+                default: false
+                }
+            if !isDone { throw WorkerError.jobFull(error.message) }
+        }
+    }
+
     /// Takes over what the closed rounds decided.
     private func close(_ status: JobStatus) async throws {
-        guard reported != status.round || status.phase.isOver else { return }
-        let rounds = try await job.history().rounds
-        for round in rounds where reported.map({ round.round >= $0 }) ?? true {
-            guard round.round < status.round || status.phase.isOver else { continue }
-            if let candidate, candidate.round == round.round {
-                if round.outcome == .accepted { accepted = (round.checkpoint, candidate.model) }
-                self.candidate = nil
+        if reported != status.round || status.phase.isOver {
+            for round in try await job.history() where reported.map({ round.round >= $0 }) ?? true {
+                guard round.round < status.round || status.phase.isOver else { continue }
+                if let candidate, candidate.round == round.round {
+                    if round.outcome == .accepted, try await isAccepted(candidate.model, as: round.checkpoint) {
+                        accepted = (round.checkpoint, candidate.model)
+                    }
+                    self.candidate = nil
+                }
+                lastOutcome = round.outcome
+                report(.roundClosed(round))
             }
-            report(.roundClosed(round))
+            reported = status.round
         }
-        reported = status.round
+        guard configuration.role == .cloud else { return }
+        if accepted?.digest != status.checkpoint, status.checkpoint != .zero,
+            let stored = try state.checkpoint(status.checkpoint)
+        {
+            accepted = (status.checkpoint, .checkpoint(stored))
+        }
         if case .checkpoint(let checkpoint)? = accepted?.model { await shelf.put(checkpoint, round: status.round) }
     }
 
-    private func commit(_ status: JobStatus, wake: @escaping @Sendable () -> Void) async throws {
-        let roster = try await job.participants().all
-        guard let me = roster.first(where: { $0.account == job.sender.account }) else { return }
-        if me.standing == .suspended { return try await job.act(.reservingConfirmation) }
-        guard me.standing == .active, !me.committed else { return }
-        if let work, work.round == status.round {
-            guard work.isDone, let made = opening, made.round == status.round else { return }
-            return try await send(made)
+    /// Whether a model of this worker is the one that the chain accepted. An edge has only the front of it; the digest
+    /// of the back is what the cloud revealed.
+    private func isAccepted(_ model: Model, as checkpoint: Digest) async throws -> Bool {
+        switch model {
+        case .checkpoint(let own): return own.digest == checkpoint
+        case .front(let front):
+            let backs = try await job.participants().filter { $0.role == .cloud }.map(\.lastArtifact)
+            return backs.contains { Checkpoint.digest(front: front.digest, back: $0) == checkpoint }
         }
-        if let opening, opening.round == status.round { return try await send(opening) }
-        try await start(status, me: me, roster: roster, wake: wake)
     }
 
-    private func send(_ opening: WorkerState.Opening) async throws {
-        let commitment = opening.reveal.commitment(
-            job: job.contract, round: opening.round, sender: job.sender.account)
-        try await job.act(.commitmentTask, post: .commit(round: opening.round), commitment.borsh)
+    // MARK: Phases
+
+    private func commit(
+        _ status: JobStatus, _ me: JobParticipant, _ participants: [JobParticipant], wake: @escaping @Sendable () -> Void
+    ) async throws {
+        guard me.standing == .active, !me.committed else { return }
+        if let opening, opening.round == status.round {
+            let commitment = opening.reveal.commitment(
+                job: job.contract, round: opening.round, sender: job.sender.account)
+            return try await job.act(.commitmentTask, post: .commit(round: opening.round), commitment.borsh)
+        }
+        guard work == nil else { return }
+        try await start(status, me: me, roster: participants, wake: wake)
     }
 
-    private func reveal(_ status: JobStatus) async throws {
-        guard let opening, opening.round == status.round else { return }
-        let me = try await job.participants().all.first { $0.account == job.sender.account }
-        guard let me, me.committed, !me.revealed else { return }
+    private func reveal(_ status: JobStatus, _ me: JobParticipant) async throws {
+        guard let opening, opening.round == status.round, me.committed, !me.revealed else { return }
         try await job.act(.commitmentTask, post: .reveal(round: status.round), opening.reveal.borsh)
     }
 
@@ -199,118 +301,18 @@ actor WorkerLoop {
     }
 
     private func finish(_ status: JobStatus) async throws {
-        if case .checkpoint(let checkpoint)? = accepted?.model, let file = configuration.modelFile {
-            try Data(checkpoint.borsh).write(to: file, options: .atomic)
+        if let file = configuration.modelFile, configuration.role == .cloud, status.checkpoint != .zero {
+            guard case .checkpoint(let checkpoint)? = accepted?.model, accepted?.digest == status.checkpoint else {
+                throw WorkerError.damagedState(
+                    configuration.stateFolder.path, "it does not hold the accepted model \(status.checkpoint)")
+            }
+            do { try Data(checkpoint.borsh).write(to: file, options: .atomic) } catch {
+                throw WorkerError.cannotWrite(file.path, error.localizedDescription)
+            }
         }
         if status.escrow > 0 {
             do { try await job.act(.paymentWorkerSignature) } catch { warn("the pay could not be claimed: \(error)") }
         }
         report(.finished(acceptedRounds: status.acceptedRounds, accuracyMicro: status.metricMicro))
     }
-
-    // MARK: Rounds
-
-    private func start(
-        _ status: JobStatus, me: JobParticipant, roster: [JobParticipant], wake: @escaping @Sendable () -> Void
-    ) async throws {
-        let active = roster.filter { $0.standing == .active }
-        guard let cloud = active.first(where: { $0.role == .cloud }) else { return }
-        let edges = active.filter { $0.role == .edge }.sorted { $0.index < $1.index }
-        guard let model = try await baseModel(status, cloud: cloud) else { return }
-        let spec = status.spec
-        let plan = try RoundPlan(
-            seed: JobSeed(words: spec.seed.words), round: status.round, steps: spec.stepsPerRound,
-            batchSize: Int(spec.batchSize), optimiser: LeNet5.optimiser(learningRateMicro: spec.learningRateMicro))
-        await inbox.begin(round: status.round)
-        // The contract extends a commit phase once; the loop cancels the work as soon as the phase ends.
-        let now = UInt64(Date().timeIntervalSince1970 * 1_000)
-        let left = (status.deadline?.value ?? now).subtractingSaturating(now) + spec.commitMaxMs
-        let exchange = Exchange(
-            job: job, key: configuration.key, kemKey: kemKey, inbox: inbox, postman: postman, plan: plan,
-            deadline: .now + .milliseconds(left), threads: configuration.threads, report: report)
-        report(.roundStarted(status.round))
-        let shard = configuration.data
-        let task = Task.detached {
-            switch model {
-            case .front(let front):
-                let (result, front) = try await EdgeExchange(
-                    exchange: exchange, me: me, cloud: cloud, front: front, shard: shard
-                ).run()
-                return (result, Model.front(front))
-            case .checkpoint(let checkpoint):
-                let (result, checkpoint) = try await CloudExchange(
-                    exchange: exchange, me: me, edges: edges, quorum: min(edges.count, max(1, Int(spec.quorum))),
-                    checkpoint: checkpoint, stepTimeout: .milliseconds(max(500, spec.commitMaxMs / WorkerLimits.stepShare))
-                ).run()
-                return (result, Model.checkpoint(checkpoint))
-            }
-        }
-        work = RoundWork(round: status.round, task: task, started: .now)
-        Task { await self.finished(status.round, task, wake: wake) }
-    }
-
-    private func finished(
-        _ round: UInt32, _ task: Task<(RoundResult, Model), any Error>, wake: @Sendable () -> Void
-    ) async {
-        defer { wake() }
-        do {
-            let (result, model) = try await task.value
-            guard let started = work?.started, work?.round == round else { return }
-            candidate = (round, model)
-            // Durable before public: the model and the opening, then the commitment.
-            if case .checkpoint(let checkpoint) = model { try state.save(checkpoint) }
-            var generator = SystemRandomNumberGenerator()
-            let salt = Digest(sha256: (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) })
-            let made = WorkerState.Opening(
-                round: round,
-                reveal: JobReveal(
-                    stepsRoot: result.stepsRoot, artifact: result.artifact, salt: salt, lossMicro: result.lossMicro,
-                    location: endpoint))
-            try state.save(made)
-            opening = made
-            let elapsed = (ContinuousClock.now - started).components
-            report(
-                .roundDone(
-                    round, lossMicro: result.lossMicro,
-                    seconds: Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18))
-        } catch {
-            if !(error is CancellationError) { report(.roundAbandoned(round, "\(error)")) }
-        }
-        if work?.round == round { work?.isDone = true }
-    }
-
-    /// The model that the round starts from: the one that the chain names.
-    private func baseModel(_ status: JobStatus, cloud: JobParticipant) async throws -> Model? {
-        if let accepted, accepted.digest == status.checkpoint { return accepted.model }
-        let seed = JobSeed(words: status.spec.seed.words)
-        let model: Model
-        if configuration.role == .cloud {
-            if status.checkpoint == .zero {
-                model = .checkpoint(try Checkpoint.initial(seed: seed))
-            } else {
-                guard let stored = try state.checkpoint(status.checkpoint) else {
-                    throw WorkerError.damagedState(
-                        configuration.stateFolder.path, "it does not hold the accepted model \(status.checkpoint)")
-                }
-                model = .checkpoint(stored)
-                await shelf.put(stored, round: status.round)
-            }
-        } else if status.checkpoint == .zero {
-            model = .front(try Checkpoint.initial(seed: seed).front)
-        } else {
-            let sealed: SealedFront?
-            do { sealed = try await postman.front(of: job.sender.account, from: cloud.endpoint) } catch {
-                warn("the cloud did not give the accepted front: \(error)")
-                return nil
-            }
-            guard let sealed else { return nil }
-            model = .front(try sealed.open(job: job.contract, key: kemKey, checkpoint: status.checkpoint))
-        }
-        accepted = (status.checkpoint, model)
-        return model
-    }
-}
-
-extension UInt64 {
-    fileprivate func subtractingSaturating(_ other: UInt64) -> UInt64 { self > other ? self - other : 0 }
 }

@@ -1,30 +1,41 @@
-import Cryptography
 import Encoding
-import Foundation
 import Hummingbird
+import HummingbirdCore
 import Logging
+import NIOCore
 import Primitives
+import Synchronization
 import Training
 
 /// What other workers reach: a box for sealed envelopes and, at the cloud, the front for an edge that was away.
 ///
 /// Neither needs a login: an envelope carries its sender's signature, and the front is sealed for the account that asks.
-struct WorkerServer: Sendable {
+package struct WorkerServer: Sendable {
     let host: String
     let port: Int
+    let admission: Admission
     let inbox: Inbox
+    /// Bytes of the longest envelope that a worker of this job sends.
+    let envelopeLimit: Int
     /// The sealed front for an account; nil where there is none to give.
     let front: @Sendable (Account) async -> SealedFront?
 
-    func run(onReady: @escaping @Sendable (Int) async -> Void) async throws {
+    package init(
+        host: String, port: Int, admission: Admission, inbox: Inbox, envelopeLimit: Int,
+        front: @escaping @Sendable (Account) async -> SealedFront?
+    ) {
+        self.host = host
+        self.port = port
+        self.admission = admission
+        self.inbox = inbox
+        self.envelopeLimit = envelopeLimit
+        self.front = front
+    }
+
+    /// Serves until the task is cancelled.
+    package func run(onReady: @escaping @Sendable (Int) async -> Void) async throws {
         let router = Router()
-        router.post("/v1/envelopes") { request, _ -> HTTPResponse.Status in
-            let body = try await request.body.collect(upTo: WorkerLimits.envelopeBytes)
-            guard let envelope = try? Envelope(borsh: Array(buffer: body)),
-                (try? envelope.verifyPublicly()) != nil
-            else { return .badRequest }
-            return await inbox.offer(envelope) ? .accepted : .serviceUnavailable
-        }
+        router.post("/v1/envelopes") { request, _ in await take(request) }
         router.get("/v1/front/{account}") { _, context -> Response in
             guard let address = context.parameters.get("account"), let account = try? Account(address: address),
                 let sealed = await front(account)
@@ -34,50 +45,37 @@ struct WorkerServer: Sendable {
                 body: .init(byteBuffer: ByteBuffer(bytes: sealed.borsh)))
         }
         var logger = Logger(label: "worker.http")
-        logger.logLevel = .error
+        logger.logLevel = .critical
+        let isReady = Atomic(false)
         let application = Application(
             router: router,
-            configuration: ApplicationConfiguration(address: .hostname(host, port: port), serverName: "edgeproof-worker"),
-            onServerRunning: { await onReady($0.localAddress?.port ?? 0) }, logger: logger)
-        try await application.run()
-    }
-}
-
-/// The accepted front, sealed with HPKE for one edge: `info` names the job, `aad` the round it starts.
-struct SealedFront: BorshCodable, Sendable {
-    let round: UInt32
-    /// Digest of the back that belongs to the front: both together make the digest that is on the chain.
-    let back: Digest
-    let message: SealedMessage
-
-    static func info(job: Account) -> [UInt8] { Array("edgeproof/front/1".utf8) + job.bytes }
-
-    init(_ checkpoint: Checkpoint, round: UInt32, job: Account, receiver: KEMPublicKey) throws {
-        self.round = round
-        back = checkpoint.back.digest
-        message = try receiver.seal(checkpoint.front.borsh, info: Self.info(job: job), authenticating: round.borsh)
-    }
-
-    /// The front, if it is the one of the checkpoint that the chain names.
-    func open(job: Account, key: KEMPrivateKey, checkpoint: Digest) throws -> FrontModel {
-        let front = try FrontModel(borsh: key.open(message, info: Self.info(job: job), authenticating: round.borsh))
-        guard Checkpoint.digest(front: front.digest, back: back) == checkpoint else {
-            throw WorkerError.peer("the cloud sent a front that is not of the accepted checkpoint \(checkpoint)")
+            server: .http1(configuration: .init(idleTimeout: .seconds(WorkerLimits.idleSeconds))),
+            configuration: ApplicationConfiguration(
+                address: .hostname(host, port: port), serverName: "edgeproof-worker",
+                availableConnectionsDelegate: MaximumAvailableConnections(WorkerLimits.connections, logger: logger)),
+            onServerRunning: {
+                isReady.store(true, ordering: .relaxed)
+                await onReady($0.localAddress?.port ?? 0)
+            }, logger: logger)
+        do { try await application.run() } catch {
+            if isReady.load(ordering: .relaxed) || error is CancellationError { throw error }
+            throw WorkerError.cannotListen("\(host):\(port)", "\(error)")
         }
-        return front
     }
 
-    func encode(to encoder: inout BorshEncoder) {
-        encoder.integer(round)
-        encoder.value(back)
-        encoder.variable(message.encapsulatedKey)
-        encoder.variable(message.ciphertext)
-    }
-
-    init(from decoder: inout BorshDecoder) throws(BorshError) {
-        round = try decoder.integer()
-        back = try decoder.value()
-        message = SealedMessage(
-            encapsulatedKey: try decoder.variable(limit: 32), ciphertext: try decoder.variable(limit: 1 << 20))
+    private func take(_ request: Request) async -> HTTPResponse.Status {
+        let envelope: Envelope
+        do {
+            envelope = try Envelope(borsh: Array(buffer: try await request.body.collect(upTo: envelopeLimit)))
+        } catch is NIOTooManyBytesError {
+            return .contentTooLarge
+        } catch {
+            return .badRequest
+        }
+        do { try await admission.check(envelope) } catch {
+            // A sender that this worker does not know yet tries again; a bad signature stays bad.
+            return error == .badSignature ? .badRequest : .forbidden
+        }
+        return await inbox.offer(envelope) ? .accepted : .serviceUnavailable
     }
 }

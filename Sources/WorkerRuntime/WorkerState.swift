@@ -5,81 +5,143 @@ import Primitives
 import Training
 
 /// What a worker keeps on disk: accepted models by digest, and the opening of a commitment until it is revealed.
-struct WorkerState: Sendable {
-    let folder: URL
-    private static let modelsKept = 4
+///
+/// A file is whole and durable before `save` returns, or not there; readable by its owner alone. One process at a time
+/// holds the folder.
+package struct WorkerState: Sendable {
+    package let folder: URL
+    private let lock: FolderLock
 
-    init(folder: URL) throws {
+    package init(folder: URL) throws {
         self.folder = folder
-        try FileManager.default.createDirectory(
-            at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        do {
+            try FileManager.default.createDirectory(
+                at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw WorkerError.cannotWrite(folder.path, error.localizedDescription)
+        }
+        lock = try FolderLock(folder)
     }
 
     private func write(_ bytes: [UInt8], to name: String) throws {
-        let file = folder.appending(path: name)
-        try Data(bytes).write(to: file, options: .atomic)
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
+        let target = folder.appending(path: name).path
+        let temporary = target + ".new"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw Self.systemError(temporary) }
+        let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        do {
+            try file.write(contentsOf: Data(bytes))
+            try file.synchronize()
+            try file.close()
+        } catch {
+            throw WorkerError.cannotWrite(temporary, "\(error)")
+        }
+        guard rename(temporary, target) == 0 else { throw Self.systemError(target) }
+        // The name lasts once the folder is on the disk.
+        let folderDescriptor = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard folderDescriptor >= 0 else { throw Self.systemError(folder.path) }
+        defer { close(folderDescriptor) }
+        guard fsync(folderDescriptor) == 0 else { throw Self.systemError(folder.path) }
+    }
+
+    private static func systemError(_ path: String) -> WorkerError {
+        .cannotWrite(path, String(cString: strerror(errno)))
     }
 
     private func read(_ name: String) throws -> [UInt8]? {
         let file = folder.appending(path: name)
         guard FileManager.default.fileExists(atPath: file.path) else { return nil }
-        return Array(try Data(contentsOf: file))
+        do { return Array(try Data(contentsOf: file)) } catch {
+            throw WorkerError.damagedState(file.path, error.localizedDescription)
+        }
     }
 
     // MARK: Models
 
-    func save(_ checkpoint: Checkpoint) throws {
-        try write(checkpoint.borsh, to: "checkpoint-\(checkpoint.digest)")
-        try forgetOld(prefix: "checkpoint-")
-    }
+    private static let models = ["checkpoint-", "front-"]
+
+    package func save(_ checkpoint: Checkpoint) throws { try write(checkpoint.borsh, to: "checkpoint-\(checkpoint.digest)") }
+    package func save(_ front: FrontModel) throws { try write(front.borsh, to: "front-\(front.digest)") }
 
     /// The checkpoint with this digest; nil where it is not here.
-    func checkpoint(_ digest: Digest) throws -> Checkpoint? {
-        guard let bytes = try read("checkpoint-\(digest)") else { return nil }
-        guard let checkpoint = try? Checkpoint(borsh: bytes), checkpoint.digest == digest else {
-            throw WorkerError.damagedState(folder.appending(path: "checkpoint-\(digest)").path, "it has another digest")
-        }
-        return checkpoint
+    package func checkpoint(_ digest: Digest) throws -> Checkpoint? {
+        try model("checkpoint-\(digest)") { $0.digest == digest }
     }
 
-    private func forgetOld(prefix: String) throws {
-        let files = try FileManager.default.contentsOfDirectory(
-            at: folder, includingPropertiesForKeys: [.contentModificationDateKey]
-        ).filter { $0.lastPathComponent.hasPrefix(prefix) }
-        guard files.count > Self.modelsKept else { return }
-        func age(_ file: URL) -> Date {
-            (try? file.resourceValues(forKeys: [.contentModificationDateKey]))?.contentModificationDate ?? .distantPast
+    package func front(_ digest: Digest) throws -> FrontModel? { try model("front-\(digest)") { $0.digest == digest } }
+
+    private func model<Model: BorshDecodable>(_ name: String, isRight: (Model) -> Bool) throws -> Model? {
+        guard let bytes = try read(name) else { return nil }
+        guard let model = try? Model(borsh: bytes), isRight(model) else {
+            throw WorkerError.damagedState(folder.appending(path: name).path, "it has another digest")
         }
-        for file in files.sorted(by: { age($0) < age($1) }).dropLast(Self.modelsKept) {
-            try FileManager.default.removeItem(at: file)
+        return model
+    }
+
+    /// Removes all models but these.
+    package func keepOnly(_ digests: Set<Digest>) throws {
+        let kept = Set(digests.flatMap { digest in Self.models.map { "\($0)\(digest)" } })
+        for file in try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        where Self.models.contains(where: { file.hasPrefix($0) }) && !kept.contains(file) {
+            try FileManager.default.removeItem(at: folder.appending(path: file))
         }
     }
 
     // MARK: Commitments
 
-    /// Kept from before the commit until the reveal, so that a crash in between is no fault.
-    struct Opening: BorshCodable, Sendable {
-        let round: UInt32
-        let reveal: JobReveal
+    /// Kept from before the commit until the next one, so that a crash in between is no fault.
+    package struct Opening: BorshCodable, Hashable, Sendable {
+        /// Which job of which chain; see ``JobView/key``. One folder may serve another job later.
+        package let job: Digest
+        package let round: UInt32
+        /// Digest of the model that the round gave, which is saved too: a checkpoint at the cloud, a front at an edge.
+        package let model: Digest
+        package let reveal: JobReveal
 
-        init(round: UInt32, reveal: JobReveal) {
+        package init(job: Digest, round: UInt32, model: Digest, reveal: JobReveal) {
+            self.job = job
             self.round = round
+            self.model = model
             self.reveal = reveal
         }
 
-        func encode(to encoder: inout BorshEncoder) {
+        package func encode(to encoder: inout BorshEncoder) {
+            encoder.value(job)
             encoder.integer(round)
+            encoder.value(model)
             encoder.value(reveal)
         }
 
-        init(from decoder: inout BorshDecoder) throws(BorshError) {
+        package init(from decoder: inout BorshDecoder) throws(BorshError) {
+            job = try decoder.value()
             round = try decoder.integer()
+            model = try decoder.value()
             reveal = try decoder.value()
         }
     }
 
-    func save(_ opening: Opening) throws { try write(opening.borsh, to: "opening") }
+    package func save(_ opening: Opening) throws { try write(opening.borsh, to: "opening") }
 
-    func opening() throws -> Opening? { try read("opening").flatMap { try? Opening(borsh: $0) } }
+    /// The opening that was saved last, if it is for this job. One that is damaged can't be revealed, and is none.
+    package func opening(job: Digest) throws -> Opening? {
+        guard let opening = try read("opening").flatMap({ try? Opening(borsh: $0) }), opening.job == job else { return nil }
+        return opening
+    }
+}
+
+/// Held until the process ends, however it ends.
+private final class FolderLock: Sendable {
+    private let descriptor: Int32
+
+    init(_ folder: URL) throws {
+        let path = folder.appending(path: "lock").path
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw WorkerError.cannotWrite(path, String(cString: strerror(errno))) }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            throw WorkerError.stateInUse(folder.path)
+        }
+    }
+
+    deinit { close(descriptor) }
 }

@@ -28,11 +28,16 @@ struct EventPrinter: Sendable {
         }
     }
 
-    private func write(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
+    /// Work goes on when nobody reads what is told.
+    private func write(_ text: String) { try? FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8)) }
 
     private func line(_ event: WorkerEvent) -> Line {
         switch event {
         case .listening(let endpoint): Line(event: "listening", text: endpoint)
+        case .terms(let spec):
+            Line(
+                event: "terms",
+                text: "\(spec.rounds) rounds of \(spec.stepsPerRound) steps, batches of \(spec.batchSize); input audit: \(spec.inputAudit)")
         case .joined(let account): Line(event: "joined", text: account.description)
         case .roundStarted(let round): Line(event: "started", round: round)
         case .roundDone(let round, let loss, let seconds):

@@ -39,14 +39,20 @@ struct Run: AsyncParsableCommand {
     func validate() throws {
         guard ServiceId(job) != nil, !job.isEmpty else { throw ValidationError("--job takes 1 to 32 bytes") }
         guard (1...64).contains(threads) else { throw ValidationError("--threads takes 1 to 64") }
-        _ = try address()
+        let (host, _) = try address()
+        if publicHost == nil, ["0.0.0.0", "::", "*"].contains(host) {
+            throw ValidationError("--listen \(host) has no address that others could use: give --public-host, too")
+        }
     }
 
     private func address() throws -> (String, Int) {
         guard let colon = listen.lastIndex(of: ":"), let port = Int(listen[listen.index(after: colon)...]),
             (0...65_535).contains(port)
         else { throw ValidationError("--listen \(listen): write HOST:PORT") }
-        return (String(listen[..<colon]), port)
+        var host = String(listen[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        guard !host.isEmpty else { throw ValidationError("--listen \(listen): write HOST:PORT") }
+        return (host, port)
     }
 
     func run() async throws {

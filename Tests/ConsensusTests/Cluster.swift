@@ -15,6 +15,7 @@ struct Cluster {
         case verdict(Proposal, node: Int, life: Int)
         case transaction(Int, node: Int)
         case crash(Int)
+        case leave(Int)
         case restart(Int)
         case fault
         case lie
@@ -34,10 +35,15 @@ struct Cluster {
     var transactions = 0
     var healed = false
     var timersSet = 0
+    /// Of transactions that are not final yet.
+    var submittedAt: [Int: UInt64] = [:]
+    /// Honest nodes that are down and not to come back by themselves.
+    var away: Set<Int> = []
 
     // The network
     var lossPercent = 0
     var duplicatesPercent = 0
+    var fastestMs: UInt64 = 5
     var slowestMs: UInt64 = 300
     /// Ordered pairs of identities between which nothing passes.
     var cut: Set<UInt32> = []
@@ -46,11 +52,13 @@ struct Cluster {
 
     init(_ scenario: Scenario) {
         self.scenario = scenario
-        cast = Cast(scenario.masternodes)
+        cast = Cast(
+            scenario.masternodes, minimumDelayMs: scenario.minimumDelayMs, silenceViews: scenario.silenceViews)
         chance = Chance(seed: scenario.seed)
         let liars = Set((0..<UInt16(scenario.byzantine)).map { UInt16(scenario.masternodes) - 1 - $0 })
         nodes = (0..<UInt16(scenario.masternodes)).map { SimulatedNode(identity: $0, isHonest: !liars.contains($0)) }
         nodes += liars.sorted().map { SimulatedNode(identity: $0, isHonest: false) }
+        blocks.borderHeight = scenario.borderHeight
         invariants = Invariants(cast: cast, byzantine: liars)
     }
 
@@ -61,7 +69,10 @@ struct Cluster {
         for node in nodes.indices { start(node) }
         queue.add(.fault, at: 500)
         if scenario.byzantine > 0 { queue.add(.lie, at: 700) }
-        for index in 0..<4 { submit(at: UInt64(index) * scenario.faultsUntilMs / 4 + chance.among(0...3_000)) }
+        for node in 0..<scenario.absent { queue.add(.leave(node), at: chance.among(100...2_000)) }
+        for index in 0..<UInt64(scenario.submissions) {
+            submit(at: index * scenario.faultsUntilMs / UInt64(scenario.submissions) + chance.among(0...3_000))
+        }
         queue.add(.heal, at: scenario.faultsUntilMs)
         for _ in 0..<3 { submit(at: scenario.faultsUntilMs + chance.among(0...10_000)) }
         queue.add(.end, at: scenario.faultsUntilMs + UInt64(60 + 20 * scenario.byzantine) * Cast.delta)
@@ -77,6 +88,7 @@ struct Cluster {
         report.violation = invariants.violation
         report.accused = invariants.accused
         report.views = highestView
+        report.recoveryMs = now - min(now, scenario.faultsUntilMs)
         return report
     }
 
@@ -92,14 +104,20 @@ struct Cluster {
     var highestView: UInt64 { honest.compactMap { nodes[$0].machine?.view.value }.max() ?? 0 }
 
     var isDone: Bool {
-        now >= scenario.faultsUntilMs + 10_000 && honest.allSatisfy { nodes[$0].final.count == transactions }
+        now >= scenario.faultsUntilMs + 10_000 && honest.allSatisfy { hasEverything(nodes[$0]) }
+    }
+
+    /// Every transaction, or every block of the epoch: then the last block has a Finalization of its own, because no
+    /// other could deliver it.
+    func hasEverything(_ node: SimulatedNode) -> Bool {
+        scenario.borderHeight.map { blocks[node.tip]?.height == $0 } ?? (node.final.count == transactions)
     }
 
     private mutating func checkLiveness() {
-        for node in honest where nodes[node].final.count < transactions {
+        for node in honest where !hasEverything(nodes[node]) {
             invariants.fail(
                 "\(nodes[node].identity) has \(nodes[node].final.count) of \(transactions) transactions at the end, "
-                    + "at view \(nodes[node].machine?.view.value ?? 0)")
+                    + "at height \(blocks[nodes[node].tip]?.height ?? 0), view \(nodes[node].machine?.view.value ?? 0)")
         }
     }
 
@@ -136,6 +154,7 @@ struct Cluster {
                 queue.add(.build(asked.view, node: node, life: nodes[node].life), at: now + chance.among(1...40))
             }
         case .crash(let node): if !healed { crash(node) }
+        case .leave(let node): leave(node)
         case .restart(let node): start(node)
         case .fault: injectFault()
         case .lie: lie()
@@ -146,6 +165,7 @@ struct Cluster {
 
     mutating func submit(at time: UInt64) {
         transactions += 1
+        submittedAt[transactions] = time
         for node in nodes.indices {
             queue.add(.transaction(transactions, node: node), at: time + chance.among(1...400))
         }
@@ -154,7 +174,7 @@ struct Cluster {
     // MARK: A node
 
     mutating func start(_ node: Int) {
-        guard nodes[node].machine == nil else { return }
+        guard nodes[node].machine == nil, !away.contains(node) else { return }
         let identity = nodes[node].identity
         nodes[node].clockOrigin = chance.among(0...1_000_000)
         nodes[node].clockRate = chance.among(980...1_020)
@@ -254,6 +274,12 @@ struct Cluster {
         }
         for block in blocks.path(from: tip, to: finalization.subject.digest) ?? [] {
             nodes[node].final.formUnion(block.transactions)
+            guard nodes[node].isHonest else { continue }
+            report.lastFinalOfLeader[cast.leader(block.view.value)] = now
+            for transaction in block.transactions {
+                guard let submitted = submittedAt.removeValue(forKey: transaction) else { continue }
+                report.finalityMs.append((submitted, now - min(now, submitted)))
+            }
         }
         nodes[node].tip = finalization.subject.digest
         queue.add(.stored(finalization, node: node, life: nodes[node].life), at: now + chance.among(1...60))
@@ -269,6 +295,9 @@ struct Cluster {
     private mutating func build(_ view: View, by node: Int, _ life: Int) {
         guard nodes[node].life == life, let request = nodes[node].asked, request.view == view else { return }
         nodes[node].asked = nil
+        if let parent = blocks[request.parent.digest], blocks.isBorder(parent) {
+            return step(node, .proposed(view: view, digest: parent.digest))
+        }
         let ancestors = blocks.path(from: nodes[node].tip, to: request.parent.digest) ?? []
         let waiting = nodes[node].known.subtracting(nodes[node].final).subtracting(ancestors.flatMap(\.transactions))
         let digest = blocks.make(on: request.parent.digest, view: view, transactions: waiting.sorted())
@@ -281,6 +310,18 @@ struct Cluster {
         report.crashes += 1
         nodes[node].crash(chance: &chance)
         queue.add(.restart(node), at: min(now + chance.among(100...8_000), max(now, scenario.faultsUntilMs)))
+    }
+
+    /// Death, until ``comeBack(_:)``.
+    mutating func leave(_ node: Int) {
+        guard !healed, away.insert(node).inserted else { return }
+        log("leaves", node)
+        if nodes[node].machine != nil { nodes[node].crash(chance: &chance) }
+    }
+
+    mutating func comeBack(_ node: Int) {
+        away.remove(node)
+        start(node)
     }
 
     // MARK: The network
@@ -301,9 +342,10 @@ struct Cluster {
         for node in nodes.indices where nodes[node].identity == identity {
             guard nodes[node].isHonest || nodes[node].audience.contains(sender) else { continue }
             if chance.happens(lossPercent) { continue }
-            queue.add(.deliver(message, from: sender, to: node), at: now + chance.among(5...slowestMs))
+            queue.add(.deliver(message, from: sender, to: node), at: now + chance.among(fastestMs...slowestMs))
             if chance.happens(duplicatesPercent) {
-                queue.add(.deliver(message, from: sender, to: node), at: now + chance.among(5...(4 * slowestMs)))
+                let late = chance.among(fastestMs...(4 * slowestMs))
+                queue.add(.deliver(message, from: sender, to: node), at: now + late)
             }
         }
     }

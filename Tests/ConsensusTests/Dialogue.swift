@@ -13,14 +13,15 @@ struct Dialogue {
     /// Everything that reached the disk.
     var journal: [JournalRecord] = []
 
-    init(_ cast: Cast, me: UInt16, floor: Floor = .start(Cast.root, proof: .genesis), journal: [JournalRecord] = [])
-        throws
-    {
+    init(
+        _ cast: Cast, me: UInt16, floor: Floor = .start(Cast.root, proof: .genesis), journal: [JournalRecord] = [],
+        rules: Rules = Rules()
+    ) throws {
         self.cast = cast
         self.me = me
         machine = try Simplex(
             configuration: cast.configuration, role: .masternode(me, cast.signer(me)), floor: floor, journal: journal,
-            verifier: KeyedHash())
+            verifier: KeyedHash(), rules: rules)
         self.journal = journal
     }
 

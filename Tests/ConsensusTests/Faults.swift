@@ -39,6 +39,7 @@ extension Cluster {
     /// The network is good from here on, and everybody is there and connected.
     mutating func heal() {
         healed = true
+        away = []
         (lossPercent, duplicatesPercent, slowestMs, cut) = (scenario.lossInPeacePercent, 2, 300, [])
         for node in nodes.indices {
             start(node)

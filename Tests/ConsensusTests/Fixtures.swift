@@ -58,7 +58,11 @@ struct Cast {
     var set: MasternodeSet { configuration.set }
     var count: Int { self.set.count }
 
-    init(_ count: Int, epoch: Epoch = Epoch(3), viewWindow: UInt64 = 32) {
+    /// Timers don't adapt unless there is a lower minimum.
+    init(
+        _ count: Int, epoch: Epoch = Epoch(3), viewWindow: UInt64 = 32, minimumDelayMs: UInt64 = delta,
+        silenceViews: UInt64? = nil
+    ) {
         let members = (0..<count).map { index in
             Masternode(
                 name: "m\(index)", consensusKey: PublicKey(Self.digest(UInt64(index) + 1 << 50).bytes)!,
@@ -67,7 +71,8 @@ struct Cast {
         configuration = ConsensusConfiguration(
             genesis: Self.genesis, epoch: epoch, set: try! MasternodeSet(members),
             leaders: LeaderSchedule(count: count, seed: Self.digest(UInt64(count))), networkDelayMs: Self.delta,
-            heartbeatMs: Self.heartbeat, viewWindow: viewWindow)
+            heartbeatMs: Self.heartbeat, viewWindow: viewWindow, minimumDelayMs: minimumDelayMs,
+            silenceViews: silenceViews)
     }
 
     static func digest(_ number: UInt64) -> Digest {

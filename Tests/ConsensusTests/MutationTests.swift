@@ -48,4 +48,24 @@ import Testing
         }
         Issue.record("60 seeds did not notice: \(mutation.name)")
     }
+
+    /// Rules that cost time and break nothing where they fail are seen by measuring.
+    static let slownesses: [Mutation] = [
+        Mutation("silent leaders are waited for") { $0.skipSilentLeaders = false },
+        Mutation("silent while fewer than q are heard") { $0.silenceNeedsQuorum = false },
+        Mutation("once silent, always silent") { $0.hearReturningLeaders = false },
+        Mutation("timers never grow") { $0.growDelay = false },
+    ]
+
+    @Test(arguments: slownesses) func isMeasured(_ mutation: Mutation) throws {
+        var rules = Rules()
+        mutation.apply(&rules)
+        #expect(rules != Rules())
+        if try !SilenceScenario.cutOff(rules: rules).isEmpty { return }
+        for seed in 0..<3 as Range<UInt64> {
+            if !SilenceScenario.absence(seed: seed, masternodes: 4, rules: rules).isEmpty { return }
+            if !SilenceScenario.slowdown(seed: seed, masternodes: 4, rules: rules).isEmpty { return }
+        }
+        Issue.record("nothing measured shows: \(mutation.name)")
+    }
 }

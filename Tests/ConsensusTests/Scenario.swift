@@ -16,6 +16,15 @@ struct Scenario {
     var healingReconnects = true
     /// Messages that even good links lose: of connections that break.
     var lossInPeacePercent = 0
+    /// So many honest masternodes are down from soon after the start until the faults are over.
+    var absent = 0
+    /// Transactions that are submitted while there are faults.
+    var submissions = 4
+    /// Where the epoch ends: at this height, of which everybody must get a Finalization.
+    var borderHeight: Int?
+    /// To where the timers may adapt.
+    var minimumDelayMs: UInt64 = 150
+    var silenceViews: UInt64?
     /// Rules of the honest nodes.
     var rules = Rules()
 
@@ -30,6 +39,10 @@ struct Scenario {
         scenario.healingReconnects = chance.happens(50)
         scenario.crashes = chance.happens(75)
         scenario.partitions = chance.happens(60)
+        scenario.submissions = chance.pick([4, 4, 4, 30])
+        scenario.minimumDelayMs = chance.pick([20, 150, 150, Cast.delta])
+        scenario.silenceViews = chance.pick([nil, 1])
+        if scenario.byzantine == 0, chance.happens(50) { scenario.absent = (masternodes - 1) / 3 }
         return scenario
     }
 }
@@ -40,6 +53,12 @@ struct Report {
     var views: UInt64 = 0
     var finalized = 0
     var crashes = 0
+    /// From the end of the faults to when everything submitted was final everywhere.
+    var recoveryMs: UInt64 = 0
+    /// How long each transaction took from its submission to its first delivery as final.
+    var finalityMs: [(submitted: UInt64, took: UInt64)] = []
+    /// When a block of this leader was last delivered as final.
+    var lastFinalOfLeader: [UInt16: UInt64] = [:]
     var messages = 0
     /// Masternodes that some honest node has evidence against.
     var accused: Set<UInt16> = []

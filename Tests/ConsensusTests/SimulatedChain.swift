@@ -17,6 +17,8 @@ struct BlockTable {
     private var blocks: [Digest: SimulatedBlock] = [:]
     private(set) var digests: [Digest] = []
     private var made: UInt64 = 1_000_000
+    /// The height of the epoch's last block, where the epoch is to end (rule 11).
+    var borderHeight: Int?
 
     init() {
         blocks[Cast.root] = SimulatedBlock(
@@ -38,9 +40,13 @@ struct BlockTable {
     /// What the application says of it.
     func isValid(_ proposal: Proposal) -> Bool {
         guard let block = blocks[proposal.digest], let parent = blocks[proposal.parentDigest] else { return false }
+        if proposal.digest == proposal.parentDigest { return isBorder(block) }
+        if let borderHeight, block.height > borderHeight { return false }
         return !block.isInvalid && block.parent == parent.digest && block.view == proposal.view
             && parent.view == proposal.parentView
     }
+
+    func isBorder(_ block: SimulatedBlock) -> Bool { block.height == borderHeight && !block.isInvalid }
 
     /// The blocks after `base` up to `tip`, oldest first; nil where they are not on one chain.
     func path(from base: Digest, to tip: Digest) -> [SimulatedBlock]? {

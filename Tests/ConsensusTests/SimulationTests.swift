@@ -22,6 +22,16 @@ import Testing
         }
     }
 
+    /// Rule 11: the epoch's last block is proposed again until a Finalization carries it, and nothing above it is.
+    @Test func everyBorderBlockIsFinalized() {
+        for seed in 2_000..<2_020 as Range<UInt64> {
+            var scenario = Scenario.mixed(seed: seed)
+            (scenario.borderHeight, scenario.submissions) = (1 + Int(seed % 5), 20)
+            var cluster = Cluster(scenario)
+            #expect(cluster.run().violation == nil, "seed \(seed)")
+        }
+    }
+
     /// Liars get caught: in most seeds somebody honest holds evidence (that it is of liars only, every seed checks).
     @Test func liarsAreCaught() {
         let caught = (0..<20 as Range<UInt64>).filter { seed in

@@ -130,7 +130,10 @@ final class RawPeer: Sendable {
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             reader.append(unwrapInboundIn(data))
-            while let frame = try? reader.next() { collected.frames.withLock { $0.append(frame) } }
+            while let frame = try? reader.next() {
+                collected.frames.withLock { $0.append(frame) }
+                if frame.kind == FrameKind.goodbye { context.close(promise: nil) }
+            }
         }
 
         func channelInactive(context: ChannelHandlerContext) { collected.isClosed.withLock { $0 = true } }

@@ -1,0 +1,37 @@
+import Cryptography
+import Primitives
+
+/// What the simulator watches: nothing here changes anything.
+extension NodeMachine {
+    /// A block that this node holds final and durable, with what executing it gave.
+    package struct Milestone: Hashable, Sendable {
+        package let height: Height
+        package let view: View
+        package let digest: Digest
+        package let stateRoot: Digest
+        package let receiptsRoot: Digest
+        package let supply: [UInt8]?
+    }
+
+    package var milestone: Milestone {
+        Milestone(
+            height: published.header.height, view: published.header.view, digest: published.digest,
+            stateRoot: published.stateRoot, receiptsRoot: published.receiptsRoot,
+            supply: try? published.layer.value(.chain("supply")))
+    }
+
+    package var headHeight: Height { head.header.height }
+    package var lastFinalView: View { simplex.lastFinalized.view }
+
+    /// Everything that peers and clients can make grow, with its limit.
+    package var pools: [(name: StaticString, count: Int, limit: Int)] {
+        [
+            ("candidate bodies", pool.count, rules.candidateBlocks),
+            ("bodies asked for", sync.bodies.count, SyncProgress.bodiesRemembered),
+            ("waiting transactions", mempool.count, NodeLimits.poolTransactions),
+            ("proposals under verification", verifications.count, NodeLimits.candidateBlocks),
+            ("bodies to relay", relays.count, NodeLimits.candidateBlocks),
+            ("blocks being stored", committing.count, 4 * NodeLimits.candidateBlocks),
+        ]
+    }
+}

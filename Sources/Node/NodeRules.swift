@@ -1,0 +1,42 @@
+import Consensus
+import Cryptography
+import Primitives
+
+/// Checks the signatures of votes and transactions: Ed25519 in a network, keyed hashes in most runs of the simulator.
+public protocol NodeSignatures: SignatureVerifier {
+    /// Whether the authorization is the sender's, on the chain of this genesis.
+    func isAuthorized(_ transaction: SignedTransaction, genesis: Digest) -> Bool
+}
+
+extension Ed25519Verifier: NodeSignatures {
+    public func isAuthorized(_ transaction: SignedTransaction, genesis: Digest) -> Bool {
+        transaction.isAuthorized(genesis: genesis)
+    }
+}
+
+/// The checks that make a node safe, as switches, and the limits that a short run would never reach. In the product
+/// all checks are on; tests switch one off to see that the simulator notices (a mutation without a rebuild).
+package struct NodeRules: Sendable, Hashable {
+    package var consensus = Rules()
+    /// The body that a vote is about is durable with the vote.
+    package var journalBodies = true
+    /// A restarted node knows the bodies that it voted for.
+    package var replayBodies = true
+    /// A body is checked on its parent. Off: every body is valid.
+    package var checkBodies = true
+    /// A body is what its header's roots say, before it takes the place of that header.
+    package var bindBodies = true
+    /// Blocks from a peer are proven by a quorum's Finalization.
+    package var checkSyncProof = true
+    /// A final block is told of when the store holds it.
+    package var publishWhenDurable = true
+    /// A cut journal keeps the bodies of final blocks that the store does not hold yet.
+    package var keepUncommitted = true
+
+    /// The journal is cut when it has grown past this many bytes.
+    package var journalBytes = NodeLimits.journalBytes
+    /// Bodies of blocks that are not final yet.
+    package var candidateBlocks = NodeLimits.candidateBlocks
+
+    package init() {}
+}

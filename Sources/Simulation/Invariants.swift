@@ -1,0 +1,185 @@
+import Consensus
+import Cryptography
+import Encoding
+import Node
+import Primitives
+import Storage
+
+/// Watches everything that honest nodes say and do, and keeps the first rule that one breaks.
+struct Invariants {
+    let cast: Cast
+    /// Masternodes below this place are honest.
+    private let honest: UInt16
+    private(set) var violation: String?
+    private(set) var accused: Set<UInt16> = []
+    /// Highest final block that an honest node told of.
+    private(set) var height = Height.zero
+
+    private var digests: [Height: Digest] = [:]
+    private var milestones: [Height: NodeMachine.Milestone] = [:]
+    private var finalByView: [View: Digest] = [:]
+    private var nullified: Set<View> = []
+    private var checked: Set<ConsensusMessage> = []
+    private var said: [UInt16: [View: Sayings]] = [:]
+
+    private struct Sayings {
+        var notarize: Proposal?
+        var nullify = false
+        var finalize: Digest?
+    }
+
+    init(cast: Cast, honest: UInt16, rules: NodeRules) {
+        self.cast = cast
+        self.honest = honest
+    }
+
+    func isHonest(_ masternode: UInt16) -> Bool { masternode < honest }
+
+    mutating func fail(_ reason: String) {
+        if violation == nil { violation = reason }
+    }
+
+    // MARK: Votes and certificates
+
+    /// An honest masternode sends this.
+    mutating func sent(_ message: ConsensusMessage, by node: UInt16, disk: SimulatedDisk) {
+        switch message {
+        case .notarizeVote(let vote):
+            let view = vote.subject.view
+            let before = said[node]?[view]
+            if let other = before?.notarize {
+                if other != vote.subject { fail("m\(node) notarized twice in view \(view)") }
+                return
+            }
+            if before?.nullify == true { fail("m\(node) notarized after nullify in view \(view)") }
+            said[node, default: [:]][view, default: Sayings()].notarize = vote.subject
+            isDurable(.notarizeVote(vote), vote.subject.view, of: node, disk)
+            if !disk.holdsBody(vote.subject.digest) {
+                fail("m\(node) votes in view \(view) for a body that it would not have after a crash")
+            }
+        case .nullifyVote(let vote):
+            let view = vote.subject.view
+            if said[node]?[view]?.finalize != nil { fail("m\(node) nullified after finalize in view \(view)") }
+            if said[node]?[view]?.nullify != true { isDurable(.nullifyVote(vote), view, of: node, disk) }
+            said[node, default: [:]][view, default: Sayings()].nullify = true
+        case .finalizeVote(let vote):
+            let view = vote.subject.view
+            let before = said[node]?[view]
+            if before?.nullify == true { fail("m\(node) finalized after nullify in view \(view)") }
+            if let other = before?.finalize {
+                if other != vote.subject.digest { fail("m\(node) finalized twice in view \(view)") }
+                return
+            }
+            said[node, default: [:]][view, default: Sayings()].finalize = vote.subject.digest
+            isDurable(.finalizeVote(vote), view, of: node, disk)
+        case .notarization, .nullification, .finalization: check(message, of: node)
+        case .wantCertificates: break
+        }
+    }
+
+    /// A vote leaves when the journal holds it, unless it is of no more use, its view being final in the store.
+    private mutating func isDurable(_ record: JournalRecord, _ view: View, of node: UInt16, _ disk: SimulatedDisk) {
+        if disk.holds(record) { return }
+        if let head = try? disk.store.head(), let block = try? disk.store.block(at: head.height),
+            block.block.header.view >= view
+        {
+            return
+        }
+        if disk.journal.contains(where: { $0.finalizes(atLeast: view) }) { return }
+        fail("m\(node) sends a vote of view \(view) that its journal does not hold")
+    }
+
+    /// Certificates carry q distinct valid signers; no view is both nullified and final.
+    private mutating func check(_ message: ConsensusMessage, of node: UInt16) {
+        guard checked.insert(message).inserted else { return }
+        do {
+            switch message {
+            case .notarization(let certificate): try verify(certificate)
+            case .nullification(let certificate):
+                try verify(certificate)
+                nullified.insert(certificate.view)
+                if finalByView[certificate.view] != nil { fail("view \(certificate.view) is final and nullified") }
+            case .finalization(let certificate):
+                try verify(certificate)
+                if nullified.contains(certificate.view) { fail("view \(certificate.view) is nullified and final") }
+                if let other = finalByView[certificate.view], other != certificate.subject.digest {
+                    fail("view \(certificate.view) has two final blocks")
+                }
+                finalByView[certificate.view] = certificate.subject.digest
+            default: break
+            }
+        } catch { fail("m\(node) believes a certificate that is none: \(error)") }
+    }
+
+    private func verify<Subject>(_ certificate: Certificate<Subject>) throws {
+        if cast.keys[0].isReal { return try certificate.verify(by: cast.set, genesis: cast.genesisHash) }
+        try certificate.verify(by: cast.set, genesis: cast.genesisHash, verifier: KeyedHash())
+    }
+
+    mutating func evidence(_ evidence: Evidence, of node: String) {
+        accused.insert(evidence.signer)
+        if isHonest(evidence.signer) { fail("\(node) accuses the honest m\(evidence.signer)") }
+    }
+
+    // MARK: Blocks
+
+    /// An honest node tells that this block is final.
+    mutating func published(_ block: PublishedBlock, by node: String, after before: Height, on store: SimulatedStore) {
+        if block.height != before.next { fail("\(node) publishes height \(block.height) after \(before)") }
+        if let other = digests[block.height], other != block.digest {
+            fail("two blocks are final at height \(block.height): \(other) and, by \(node), \(block.digest)")
+        }
+        digests[block.height] = block.digest
+        height = max(height, block.height)
+        guard !store.isFailing else { return }
+        guard let head = try? store.head(), head.height >= block.height else {
+            return fail("\(node) publishes height \(block.height), which is not durable")
+        }
+        guard let stored = try? store.block(at: block.height),
+            stored.block.header.digest(genesis: cast.genesisHash) == block.digest
+        else { return fail("\(node) publishes another block than it stored at height \(block.height)") }
+        if block.height > Height(1), digests[Height(block.height.value - 1)] != stored.block.header.parent {
+            fail("\(node) publishes block \(block.height) on another parent than the final one")
+        }
+    }
+
+    /// An honest node executed a final block: all must find the same.
+    mutating func reached(_ milestone: NodeMachine.Milestone, by node: String) {
+        if let known = milestones[milestone.height] {
+            if known != milestone { fail("\(node) has \(milestone) where another has \(known)") }
+        } else {
+            milestones[milestone.height] = milestone
+        }
+    }
+
+    /// A node is back: it stands where its own words put it, or above.
+    mutating func restarted(_ name: String, _ node: UInt16, _ machine: NodeMachine) {
+        if machine.milestone.height > .zero { reached(machine.milestone, by: name) }
+        for (spoken, words) in said[node] ?? [:] {
+            if spoken > machine.view || (spoken == machine.view && words.finalize != nil) {
+                fail("\(name) came back at view \(machine.view) having spoken in view \(spoken)")
+            }
+        }
+    }
+}
+
+extension JournalEntry {
+    fileprivate func finalizes(atLeast view: View) -> Bool {
+        if case .consensus(.finalization(let certificate)) = self { certificate.view >= view } else { false }
+    }
+}
+
+extension SimulatedCluster {
+    /// At the end: the balances in a store add up to the supply of the genesis.
+    func checkConservation() {
+        guard let node = survivors.first ?? honestMasternodes.first else { return }
+        let store = nodes[node].disk.store
+        guard let height = try? store.stateHeight(), height > .zero else { return }
+        guard let accounts = try? store.scanState(prefix: [UInt8(ascii: "a")], limit: .max) else {
+            return fail("the accounts of \(name(node)) can't be read")
+        }
+        let sum = accounts.reduce(UInt128(0)) { $0 + ((try? AccountRecord(borsh: $1.value))?.balance ?? 0) }
+        let supply = cast.genesis.allocations.reduce(UInt128(0)) { $0 + $1.balance }
+        if sum != supply { fail("the balances of \(name(node)) add up to \(sum), the supply is \(supply)") }
+    }
+}

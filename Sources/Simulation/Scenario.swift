@@ -1,0 +1,44 @@
+import Consensus
+
+/// What a seed draws at its start: how rough the run is, and which kinds of faults it has.
+struct Scenario {
+    let faultsUntilMs: UInt64
+    let realSignatures: Bool
+    let usesContract: Bool
+    /// Messages travel as bytes rather than as values.
+    let isWired: Bool
+    let crashes: Bool
+    let partitions: Bool
+    let pauses: Bool
+    let diskErrors: Bool
+    let clockSteps: Bool
+    /// Wall clocks are at most this wrong.
+    let skewMs: UInt64
+    let hasFollower: Bool
+    let hasLateJoiner: Bool
+    let hasNuisance: Bool
+    let liarsFallSilent: Bool
+    /// Messages that even good links lose.
+    let lossInPeacePercent: Int
+    /// Cut far more often than in the product.
+    let journalBytes: Int
+
+    init(_ chance: inout Chance, byzantine: Int) {
+        faultsUntilMs = chance.among(8_000...30_000)
+        realSignatures = chance.happens(4)
+        usesContract = chance.happens(40)
+        isWired = chance.happens(25)
+        crashes = chance.happens(75)
+        partitions = chance.happens(60)
+        pauses = chance.happens(40)
+        diskErrors = chance.happens(30)
+        clockSteps = chance.happens(30)
+        skewMs = chance.pick([0, 200, 900, 900, 4_000]) ?? 0
+        hasFollower = chance.happens(30)
+        hasLateJoiner = chance.happens(35)
+        hasNuisance = chance.happens(30)
+        liarsFallSilent = byzantine == 0 || chance.happens(40)
+        lossInPeacePercent = chance.pick([0, 0, 0, 2]) ?? 0
+        journalBytes = chance.pick([4_000, 40_000, 32_000_000]) ?? 0
+    }
+}

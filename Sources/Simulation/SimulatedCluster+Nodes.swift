@@ -1,0 +1,215 @@
+import Consensus
+import Cryptography
+import Node
+import Primitives
+
+/// Processes: starting, running a machine, doing what it asks, dying.
+extension SimulatedCluster {
+    func start(_ node: Int) {
+        guard nodes[node].machine == nil, !nodes[node].isGone else { return }
+        let identity = nodes[node].identity
+        nodes[node].life += 1
+        nodes[node].origin = chance.among(0...1_000_000)
+        nodes[node].rate = chance.among(985...1_015)
+        nodes[node].skew = Int64(chance.among(0...2 * scenario.skewMs)) - Int64(scenario.skewMs)
+        if nodes[node].kind == .liar {
+            nodes[node].audience = Set((0..<UInt16(cast.count)).filter { _ in chance.happens(75) })
+        }
+        var rules = nodes[node].isHonest ? configuration.rules : NodeRules()
+        if nodes[node].kind == .liar { rules.consensus.noticeLostVotes = false }
+        rules.journalBytes = scenario.journalBytes
+        let role: NodeRole =
+            nodes[node].kind == .follower
+            ? .follower : .masternode(identity, cast.keys[Int(identity)], cast.beacons[Int(identity)])
+        do {
+            nodes[node].machine = try NodeMachine(
+                genesis: cast.genesis, role: role, store: nodes[node].disk.store, journal: nodes[node].disk.journal,
+                signatures: scenario.realSignatures ? Ed25519Verifier() : KeyedHash(), rules: rules)
+        } catch {
+            if nodes[node].isHonest { fail("\(name(node)) does not start: \(error)") }
+            return
+        }
+        // Until it has started, a machine does not say in which view it stands.
+        let publishedBefore = nodes[node].published
+        nodes[node].view = .zero
+        nodes[node].published = nodes[node].machine?.milestone.height ?? .zero
+        if nodes[node].isHonest, nodes[node].published < publishedBefore {
+            fail("\(name(node)) came back at height \(nodes[node].published) having told of \(publishedBefore)")
+        }
+        if nodes[node].isHonest { noteStored(node, after: publishedBefore) }
+        step(node, .start)
+        if let machine = nodes[node].machine, nodes[node].isHonest {
+            invariants.restarted(name(node), identity, machine)
+            log("\(name(node)) starts at height \(machine.milestone.height), view \(machine.view)")
+        }
+        for other in nodes.indices where other != node && nodes[other].identity != identity {
+            queue.add(.dial(node, other), at: now + chance.among(1...150))
+        }
+    }
+
+    /// Blocks that a node stored, but died before it could tell of: its API shows them from the start.
+    private func noteStored(_ node: Int, after publishedBefore: Height) {
+        var height = publishedBefore.next
+        while height <= nodes[node].published {
+            guard let block = try? nodes[node].disk.store.block(at: height)?.block else {
+                return fail("\(name(node)) has no block \(height) in its store")
+            }
+            let published = PublishedBlock(
+                height: height, digest: block.header.digest(genesis: cast.genesisHash), time: block.header.time,
+                transactionIds: block.transactions.map { $0.transaction.id(genesis: cast.genesisHash) })
+            invariants.published(
+                published, by: name(node), after: Height(height.value - 1), on: nodes[node].disk.store)
+            noteFinal(published.transactionIds, at: height)
+            height = height.next
+        }
+    }
+
+    func step(_ node: Int, _ input: NodeInput) {
+        guard let machine = nodes[node].machine else { return }
+        log("\(name(node)) <- \(Words.of(input))")
+        hash.mix(now << 8 ^ UInt64(node) ^ Words.code(of: input) << 48)
+        perform(machine.handle(input, at: nodes[node].clock(now)), node)
+    }
+
+    func perform(_ outputs: [NodeOutput], _ node: Int) {
+        let life = nodes[node].life
+        for output in outputs {
+            guard nodes[node].life == life, nodes[node].machine != nil else { return }
+            if mayCrashAtOutput(node), chance.happens(perMille: crashPerMille(output)) {
+                log("\(name(node)) dies before it does: \(Words.of(output))")
+                count(.crashAtOutput)
+                return crash(node)
+            }
+            hash.mix(Words.code(of: output))
+            perform(output, node)
+        }
+        if nodes[node].isHonest, nodes[node].life == life, let machine = nodes[node].machine {
+            if machine.view < nodes[node].view { fail("\(name(node)) went back from view \(nodes[node].view)") }
+            nodes[node].view = machine.view
+            for pool in machine.pools where pool.count > pool.limit {
+                fail("\(name(node)) holds \(pool.count) \(pool.name), the limit is \(pool.limit)")
+            }
+        }
+    }
+
+    private func mayCrashAtOutput(_ node: Int) -> Bool {
+        scenario.crashes && !isHealed && nodes[node].isHonest && (report.faults[.crashAtOutput] ?? 0) < 40
+    }
+
+    private func crashPerMille(_ output: NodeOutput) -> Int {
+        switch output {
+        case .journal, .commit, .published, .rewriteJournal: 5
+        case .send, .broadcast: 1
+        default: 0
+        }
+    }
+
+    private func perform(_ output: NodeOutput, _ node: Int) {
+        let life = nodes[node].life
+        switch output {
+        case .send(let message, let peer):
+            check(message, node)
+            for other in nodes.indices where nodes[other].peer == peer { transmit(message, from: node, to: other) }
+        case .broadcast(let message, let audience):
+            check(message, node)
+            log("\(name(node)) says \(Words.of(message))")
+            if nodes[node].kind == .liar { return speakFalsely(message, node) }
+            for other in nodes.indices where nodes[other].identity != nodes[node].identity && includes(audience, other) {
+                transmit(message, from: node, to: other)
+            }
+        case .setTimer(let timer, let instant): set(timer, instant, node)
+        case .cancelTimer(let timer): nodes[node].timers[timer] = nil
+        case .journal(let entries, let token):
+            nodes[node].disk.write(.append(entries, token))
+            if failsToWrite(node) { return }
+            queue.add(.journalSynced(token, node: node, life: life), at: now + chance.among(1...15))
+        case .rewriteJournal(let entries):
+            count(.journalCut)
+            nodes[node].disk.write(.rewrite(entries))
+        case .commit(let commits):
+            nodes[node].disk.write(commits)
+            if failsToWrite(node) { return }
+            guard let last = commits.last else { return }
+            queue.add(
+                .commitSynced(last.block.block.header.height, node: node, life: life), at: now + chance.among(1...60))
+        case .published(let block):
+            guard nodes[node].isHonest else { return }
+            log("\(name(node)) publishes \(block.height) \(Words.short(block.digest))")
+            invariants.published(block, by: name(node), after: nodes[node].published, on: nodes[node].disk.store)
+            nodes[node].published = block.height
+            if !nodes[node].disk.store.isFailing, let machine = nodes[node].machine,
+                machine.milestone.height == block.height
+            {
+                invariants.reached(machine.milestone, by: name(node))
+            }
+            noteFinal(block.transactionIds, at: block.height)
+        case .note(let note): take(note, node)
+        case .halt(let reason):
+            if nodes[node].disk.store.isFailing || !nodes[node].isHonest { return crash(node) }
+            fail("\(name(node)) halts: \(reason)")
+        }
+    }
+
+    private func includes(_ audience: Audience, _ other: Int) -> Bool {
+        switch audience {
+        case .masternodes: nodes[other].kind != .follower
+        case .followers: nodes[other].kind == .follower
+        case .everyone: true
+        }
+    }
+
+    /// A host stops when its disk fails; the work that failed may have reached the disk or not.
+    private func failsToWrite(_ node: Int) -> Bool {
+        guard scenario.diskErrors, !isHealed, nodes[node].isHonest, chance.happens(perMille: 3) else { return false }
+        count(.diskError)
+        log("\(name(node)) stops: its disk failed")
+        crash(node)
+        return true
+    }
+
+    private func set(_ timer: NodeTimer, _ instant: Instant, _ node: Int) {
+        // As a host does: of several askers for a call, the earliest counts.
+        if timer == .due, let known = nodes[node].timers[.due], known.at <= instant { return }
+        timersSet += 1
+        nodes[node].timers[timer] = (instant, timersSet)
+        let time = max(now, nodes[node].simulatedTime(instant))
+        queue.add(.timer(timer, node: node, life: nodes[node].life, number: timersSet), at: time)
+    }
+
+    private func check(_ message: NodeMessage, _ node: Int) {
+        guard case .consensus(let message) = message, nodes[node].isHonest else { return }
+        invariants.sent(message, by: nodes[node].identity, disk: nodes[node].disk)
+    }
+
+    private func take(_ note: Note, _ node: Int) {
+        if case .enteredView = note {} else { log("\(name(node)) notes \(note)") }
+        guard nodes[node].isHonest else { return }
+        switch note {
+        case .evidence(let evidence): invariants.evidence(evidence, of: name(node))
+        case .observing(let reason): fail("\(name(node)) may no longer vote: \(reason)")
+        case .rejectedProposal(let view, let reason):
+            if invariants.isHonest(cast.leaders.leader(of: view)) {
+                fail("\(name(node)) rejects an honest leader's proposal of view \(view): \(reason)")
+            }
+        case .peerMisbehaved(.masternode(let index), let what):
+            if invariants.isHonest(index) { fail("\(name(node)) says that the honest m\(index) \(what)") }
+        case .peerMisbehaved(.follower, let what): fail("\(name(node)) says that the honest follower \(what)")
+        case .enteredView, .catchingUp: break
+        }
+    }
+
+    func crash(_ node: Int) {
+        guard nodes[node].machine != nil else { return }
+        log("\(name(node)) dies")
+        nodes[node].machine = nil
+        nodes[node].life += 1
+        nodes[node].timers = [:]
+        nodes[node].pausedUntil = 0
+        if let problem = nodes[node].disk.crash(&chance), nodes[node].isHonest { fail("\(name(node)): \(problem)") }
+        for (other, connection) in nodes[node].connections.sorted(by: { $0.key < $1.key }) {
+            queue.add(.broken(other, node, connection: connection), at: now + chance.among(1...400))
+        }
+        nodes[node].connections = [:]
+        queue.add(.restart(node), at: now + chance.among(50...6_000))
+    }
+}

@@ -1,0 +1,192 @@
+import Consensus
+import Cryptography
+import Node
+import Primitives
+
+/// A network of nodes on virtual time: one seed decides everything that happens.
+public final class SimulatedCluster {
+    enum Event {
+        case deliver(NodeMessage, from: Int, to: Int, connection: Int)
+        case timer(NodeTimer, node: Int, life: Int, number: Int)
+        case journalSynced(JournalToken, node: Int, life: Int)
+        case commitSynced(Height, node: Int, life: Int)
+        case committed(Height, node: Int, life: Int)
+        case dial(Int, Int)
+        case broken(Int, Int, connection: Int)
+        case client(Int)
+        case nuisance
+        case crash(Int)
+        case restart(Int)
+        case fault, lie, heal, end
+    }
+
+    let seed: UInt64
+    let configuration: SimulationConfiguration
+    let cast: Cast
+    let scenario: Scenario
+    var chance: Chance
+    var now: UInt64 = 0
+    var queue = EventQueue<Event>()
+    var nodes: [SimulatedNode]
+    var clients: [Client]
+    var network = NetworkFaults()
+    var invariants: Invariants
+    var report: SeedReport
+    var hash = EventHash()
+
+    var isHealed = false
+    var healedAt: UInt64 = 0
+    /// The nodes that must finalise everything once the cluster is healed.
+    var survivors: [Int] = []
+    var connectionsMade = 0
+    var timersSet = 0
+    var nuisanceSequence: UInt64 = 0
+    /// What liars heard, to say it again.
+    var overheard: [NodeMessage] = []
+
+    /// - Throws: where the cast can't be made: no masternodes, or too many.
+    public init(seed: UInt64, configuration: SimulationConfiguration) throws {
+        self.seed = seed
+        self.configuration = configuration
+        var chance = Chance(seed: seed)
+        scenario = Scenario(&chance, byzantine: configuration.byzantine)
+        self.chance = chance
+        let cast = try Cast.of(configuration.masternodes, realSignatures: scenario.realSignatures)
+        self.cast = cast
+        let honest = UInt16(configuration.masternodes - min(configuration.byzantine, configuration.masternodes))
+        let all = UInt16(configuration.masternodes)
+        nodes = (0..<honest).map { SimulatedNode(identity: $0, kind: .honest, genesis: cast.genesisHash) }
+        if scenario.hasFollower {
+            nodes.append(SimulatedNode(identity: all, kind: .follower, genesis: cast.genesisHash))
+        }
+        for liar in honest..<all {
+            for _ in 0..<2 { nodes.append(SimulatedNode(identity: liar, kind: .liar, genesis: cast.genesisHash)) }
+        }
+        clients = cast.clientKeys.map { Client(key: $0) }
+        report = SeedReport(seed: seed)
+        invariants = Invariants(cast: cast, honest: honest, rules: configuration.rules)
+    }
+
+    var honestMasternodes: [Int] { nodes.indices.filter { nodes[$0].kind == .honest } }
+    var liars: [Int] { nodes.indices.filter { nodes[$0].kind == .liar } }
+
+    /// Faults, then peace, in which everything that clients want must become final.
+    public func run() -> SeedReport {
+        let late = scenario.hasLateJoiner && nodes.count > 1 ? chance.pick(honestMasternodes) : nil
+        for node in nodes.indices {
+            if node == late {
+                count(.lateStart)
+                queue.add(.restart(node), at: chance.among(4_000...scenario.faultsUntilMs))
+            } else {
+                start(node)
+            }
+        }
+        queue.add(.fault, at: chance.among(300...1_500))
+        if !liars.isEmpty { queue.add(.lie, at: chance.among(300...1_500)) }
+        for client in clients.indices { queue.add(.client(client), at: chance.among(50...800)) }
+        if scenario.hasNuisance { queue.add(.nuisance, at: chance.among(500...2_000)) }
+        queue.add(.heal, at: scenario.faultsUntilMs)
+        queue.add(
+            .end,
+            at: scenario.faultsUntilMs + SimulationLimits.healingMs
+                + UInt64(configuration.byzantine) * SimulationLimits.healingPerLiarMs)
+        while invariants.violation == nil, let (time, event) = queue.next() {
+            now = time
+            report.events += 1
+            if case .end = event {
+                checkLiveness()
+                break
+            }
+            if report.events > SimulationLimits.events { fail("more than \(SimulationLimits.events) events: a livelock") }
+            handle(event)
+            if isHealed, isDone { break }
+        }
+        if invariants.violation == nil { checkConservation() }
+        finishReport()
+        return report
+    }
+
+    private func finishReport() {
+        report.violation = invariants.violation.map { "\(now) ms: \($0)" }
+        if let violation = report.violation { log("VIOLATION \(violation)") }
+        report.digest = hash.value
+        report.accused = invariants.accused
+        report.virtualMs = now
+        report.healedAfterMs = isHealed ? now - healedAt : 0
+        report.height = invariants.height.value
+        report.view = nodes.compactMap { $0.machine?.view.value }.max() ?? 0
+        report.transactions = clients.reduce(0) { $0 + $1.finalCount }
+    }
+
+    func handle(_ event: Event) {
+        switch event {
+        case .deliver(let message, let sender, let node, let connection):
+            guard nodes[node].connections[sender] == connection, !defer_(event, node) else { return }
+            if nodes[node].kind == .liar { overhear(message) }
+            step(node, .message(message, from: nodes[sender].peer))
+        case .timer(let timer, let node, let life, let number):
+            guard nodes[node].life == life, nodes[node].timers[timer]?.number == number, !defer_(event, node) else {
+                return
+            }
+            nodes[node].timers[timer] = nil
+            step(node, .timer(timer))
+        case .journalSynced(let token, let node, let life):
+            guard nodes[node].life == life, !defer_(event, node) else { return }
+            nodes[node].disk.syncJournal(through: token)
+            step(node, .journalDurable(token))
+        case .commitSynced(let height, let node, let life):
+            guard nodes[node].life == life else { return }
+            if let problem = nodes[node].disk.syncCommits(through: height) { fail("\(name(node)): \(problem)") }
+            queue.add(.committed(height, node: node, life: life), at: now + chance.among(0...8))
+        case .committed(let height, let node, let life):
+            guard nodes[node].life == life, !defer_(event, node) else { return }
+            step(node, .committed(height))
+        case .dial(let a, let b): dial(a, b)
+        case .broken(let a, let b, let connection): disconnect(a, b, connection)
+        case .client(let client): act(client)
+        case .nuisance: annoy()
+        case .crash(let node): crash(node)
+        case .restart(let node): start(node)
+        case .fault: injectFault()
+        case .lie: lie()
+        case .heal: heal()
+        case .end: break
+        }
+    }
+
+    /// A paused process takes its inputs when it goes on.
+    private func defer_(_ event: Event, _ node: Int) -> Bool {
+        guard nodes[node].pausedUntil > now, nodes[node].machine != nil else { return false }
+        queue.add(event, at: nodes[node].pausedUntil)
+        return true
+    }
+
+    // MARK: What is told
+
+    func count(_ fault: Fault) { report.faults[fault, default: 0] += 1 }
+
+    func fail(_ reason: String) { invariants.fail(reason) }
+
+    func name(_ node: Int) -> String {
+        switch nodes[node].kind {
+        case .honest: "m\(nodes[node].identity)"
+        case .follower: "follower"
+        case .liar: "liar m\(nodes[node].identity)/\(node)"
+        }
+    }
+
+    func log(_ line: @autoclosure () -> String) {
+        guard configuration.isVerbose else { return }
+        report.log.append("\(now) \(line())")
+    }
+}
+
+/// FNV-1a over the words of all events.
+struct EventHash {
+    private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
+
+    mutating func mix(_ word: UInt64) {
+        value = (value ^ word) &* 0x100_0000_01B3
+        value ^= value >> 29
+    }
+}

@@ -1,0 +1,57 @@
+import Consensus
+import Cryptography
+import Node
+import Primitives
+
+/// A process with its disk and clocks.
+struct SimulatedNode {
+    enum Kind { case honest, follower, liar }
+
+    /// Place in the set; of a follower, beyond it. Liars have two nodes with one place.
+    let identity: UInt16
+    let kind: Kind
+    var isHonest: Bool { kind != .liar }
+    var peer: Peer { kind == .follower ? .follower(UInt64(identity)) : .masternode(identity) }
+
+    var machine: NodeMachine?
+    /// Counts starts and deaths: what was under way for an earlier life is lost.
+    var life = 0
+    var disk: SimulatedDisk
+
+    // Clocks: the monotonic one reads `origin + elapsed * rate / 1000`.
+    var origin: UInt64 = 0
+    var rate: UInt64 = 1_000
+    /// Of the wall clock, in ms.
+    var skew: Int64 = 0
+    var pausedUntil: UInt64 = 0
+    var timers: [NodeTimer: (at: Instant, number: Int)] = [:]
+
+    /// Which nodes it has a connection with, by index, and the number of that connection.
+    var connections: [Int: Int] = [:]
+    /// For liars: which masternodes this one of the two talks with.
+    var audience: Set<UInt16> = []
+    /// Will never be back.
+    var isGone = false
+    /// When it was last published.
+    var published = Height.zero
+    var view = View.zero
+
+    init(identity: UInt16, kind: Kind, genesis: Digest) {
+        self.identity = identity
+        self.kind = kind
+        disk = SimulatedDisk(genesis: genesis)
+    }
+
+    func clock(_ now: UInt64) -> NodeClock {
+        let wall = Int64(Cast.genesisTime.value) + 10_000 + Int64(now) + skew
+        return NodeClock(
+            monotonic: Instant(milliseconds: origin + now * rate / 1_000), wall: Time(UInt64(max(0, wall))))
+    }
+
+    /// The first simulated time at which the monotonic clock reads this or more.
+    func simulatedTime(_ instant: Instant) -> UInt64 {
+        guard instant.milliseconds > origin else { return 0 }
+        let (product, overflow) = (instant.milliseconds - origin).multipliedReportingOverflow(by: 1_000)
+        return overflow ? .max : product / rate + (product % rate == 0 ? 0 : 1)
+    }
+}

@@ -1,0 +1,29 @@
+import Cryptography
+import Primitives
+import Training
+
+/// The secrets with which one worker does one job. All come from its account's key, so they are the same after a
+/// restart.
+package struct WorkerSecrets: Sendable {
+    package let key: PrivateKey
+    /// Opens what is sealed for this worker.
+    package let kemKey: KEMPrivateKey
+    private let saltKey: Digest
+
+    package init(key: PrivateKey, job: Account) throws {
+        self.key = key
+        let secret = Digest(domain: "edgeproof/worker-kem/1", parts: key.seed, job.bytes)
+        guard let kemKey = KEMPrivateKey(bytes: secret.bytes) else { throw CryptographyError.invalidKey }
+        self.kemKey = kemKey
+        saltKey = Digest(domain: "edgeproof/worker-salt/1", parts: key.seed, job.bytes)
+    }
+
+    /// Unpredictable for anybody else, and a function of what it salts: a worker that restarts and does a round again
+    /// makes the same commitments, so the other side knows its messages again.
+    package func salt(context: EnvelopeContext, payload: [UInt8]) -> [UInt8] {
+        Digest(
+            domain: "edgeproof/envelope-salt/1",
+            parts: saltKey.bytes, context.digest.bytes, Digest(sha256: payload).bytes
+        ).bytes
+    }
+}

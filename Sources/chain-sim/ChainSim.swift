@@ -1,0 +1,77 @@
+import ArgumentParser
+import Foundation
+import Simulation
+
+@main
+struct ChainSim: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "chain-sim",
+        abstract: "Runs clusters of real nodes on virtual time, network and disk, and checks that no rule breaks.",
+        discussion: """
+            One seed decides every fault of a run. A failing seed is printed with the command that repeats it; with \
+            --verbose that command writes every event. Exit code 1 means that a rule broke.
+            """)
+
+    @Option(help: "Seeds to run: A..B, both included, or A.. with --forever.")
+    var seeds: String = "0..999"
+
+    @Option(help: "Masternodes of each cluster: 1 to 64.")
+    var nodes: Int = 4
+
+    @Option(help: "Byzantine masternodes among them: at most (nodes - 1) / 3.")
+    var byzantine: Int = 0
+
+    @Option(help: "The counter contract; without it runs have no contracts. It is part of what a seed means.")
+    var contract: String = "Contracts/.build/counter.wasm"
+
+    @Option(help: "Clusters that run at the same time. Default: the number of cores.")
+    var jobs: Int?
+
+    @Flag(help: "Goes on with ever higher seeds until a rule breaks.")
+    var forever = false
+
+    @Flag(help: "Prints every event of each seed.")
+    var verbose = false
+
+    @Flag(help: "Prints one JSON document on standard output and nothing else.")
+    var json = false
+
+    func validate() throws {
+        _ = try range()
+        guard (1...64).contains(nodes) else { throw ValidationError("--nodes \(nodes) is not in 1...64") }
+        guard (0...(nodes - 1) / 3).contains(byzantine) else {
+            throw ValidationError("--byzantine \(byzantine): \(nodes) nodes tolerate at most \((nodes - 1) / 3)")
+        }
+        if let jobs, !(1...1_024).contains(jobs) { throw ValidationError("--jobs \(jobs) is not in 1...1024") }
+    }
+
+    private func range() throws -> ClosedRange<UInt64> {
+        let parts = seeds.components(separatedBy: "..")
+        guard parts.count == 2, let first = UInt64(parts[0]) else {
+            throw ValidationError("--seeds '\(seeds)' is not of the form A..B")
+        }
+        if forever { return first...UInt64.max }
+        guard let last = UInt64(parts[1]), last >= first else {
+            throw ValidationError("--seeds '\(seeds)' is not of the form A..B with A <= B; for an open end add --forever")
+        }
+        return first...last
+    }
+
+    func run() async throws {
+        let module = FileManager.default.contents(atPath: contract).map { Array($0) }
+        if module == nil, !json { Terminal.tell("\(contract) is not there: no contracts in these runs") }
+        let run = SeedRun(
+            configuration: SimulationConfiguration(
+                masternodes: nodes, byzantine: byzantine, contract: module, isVerbose: verbose),
+            seeds: try range(), workers: jobs ?? ProcessInfo.processInfo.activeProcessorCount)
+        let console = Console(seeds: run.seeds, isVerbose: verbose, isQuiet: json) { seed in
+            var command = "chain-sim --seeds \(seed)..\(seed) --nodes \(nodes)"
+            if byzantine > 0 { command += " --byzantine \(byzantine)" }
+            if module == nil || contract != "Contracts/.build/counter.wasm" { command += " --contract \(contract)" }
+            return command + " --verbose"
+        }
+        let totals = try await run.run { console.tell($0, $1) }
+        if json { try console.printDocument(totals) } else { console.summarise(totals) }
+        if !totals.failures.isEmpty { throw ExitCode(1) }
+    }
+}

@@ -1,0 +1,274 @@
+import ChainClient
+import Cryptography
+import Foundation
+import LocalNetwork
+import Primitives
+import Testing
+
+/// A training job with real processes: a masternode, a cloud, two edges.
+@Suite(.serialized) struct JobTests {
+    @Test func aJobFinishesAndIsOnTheRecord() async throws {
+        try await JobStage.with { stage in
+            try await stage.register(rounds: 3)
+            let model = stage.folder.appending(path: "model.bin")
+            try await stage.startCloud(model: model)
+            try await stage.startEdges()
+            let status = try await stage.untilOver()
+            #expect(status.phase == .finished)
+            #expect(status.acceptedRounds == 3)
+            for worker in JobStage.workers { #expect(try await stage.end(of: worker) == 0) }
+
+            try await stage.network.withClient { client in
+                for (name, role) in [("cloud", "cloud"), ("edge-1", "edge"), ("edge-2", "edge")] {
+                    let account = try stage.account(name)
+                    let history = try #require(try await client.history(of: account))
+                    #expect(history.entries.compactMap(\.finding).filter { $0.kind == "accepted" }.count == 3, "\(name)")
+                    #expect(history.entries.contains { $0.action?.transaction.postId == PostId.reveal(round: 2) })
+                    let entry = try await client.reputation(of: account).roles.first { $0.role == role }
+                    // What the validator finds about itself does not count.
+                    if role == "edge" { #expect((entry?.positive ?? 0) > 0, "\(name)") }
+                    #expect((entry?.negative ?? 0) == 0, "\(name)")
+                }
+            }
+            let shown = try await stage.network.cli("job", "show", JobStage.job)
+            #expect(shown.status == 0 && shown.out.contains("finished") && shown.out.contains("3 accepted"), "\(shown.out)")
+            let list = try await stage.network.cli("job", "list")
+            #expect(list.status == 0 && list.out.contains(JobStage.job), "\(list.out)")
+
+            let audit = stage.folder.appending(path: "edge.audit").path
+            let made = try await stage.network.cli("audit", try stage.account("edge-1").description, "--output", audit)
+            #expect(made.status == 0, "\(made.err)")
+            let verified = try await stage.network.cli(
+                "audit", "verify", audit, "--genesis", stage.network.plan.genesisFile.path)
+            #expect(verified.status == 0, "\(verified.err)")
+
+            let evaluated = try await stage.network.run(
+                "chain-worker", ["evaluate", "--model", model.path, "--data", stage.images.path, "--json"])
+            #expect(evaluated.out.contains(status.checkpoint.hex), "the model is the accepted one: \(evaluated.out)")
+        }
+    }
+
+    @Test func aKilledEdgeComesBackInTheMiddleOfARound() async throws {
+        try await JobStage.with { stage in
+            try await stage.register(rounds: 3, steps: 60)
+            try await stage.startCloud()
+            try await stage.startEdges()
+            try await stage.until("edge-2", says: "started  round 1")
+            await stage.kill("edge-2")
+            try await stage.startEdge("edge-2", shard: "1/2")
+            #expect(try await stage.untilOver().phase == .finished)
+            for worker in JobStage.workers { #expect(try await stage.end(of: worker) == 0) }
+            let rounds = try await stage.network.withClient { try await $0.jobHistory(stage.service) }
+            #expect(rounds.count == 3)
+            #expect(rounds.last?.participants == 3, "it takes part again")
+        }
+    }
+
+    @Test func aKilledCloudComesBackWithItsModel() async throws {
+        try await JobStage.with { stage in
+            try await stage.register(rounds: 3, steps: 30)
+            try await stage.startCloud()
+            try await stage.startEdges()
+            try await stage.until("cloud", says: "started  round 1")
+            await stage.kill("cloud")
+            try await stage.startCloud()
+            #expect(try await stage.untilOver().phase == .finished)
+            for worker in JobStage.workers { #expect(try await stage.end(of: worker) == 0) }
+            let rounds = try await stage.network.withClient { try await $0.jobHistory(stage.service) }
+            #expect(rounds.filter { $0.outcome == .accepted }.count >= 2)
+            #expect(rounds.last?.participants == 3)
+        }
+    }
+
+    @Test func anEdgeThatNeverComesBackHoldsUpNobody() async throws {
+        try await JobStage.with { stage in
+            try await stage.register(rounds: 3, steps: 40, commitMaxMs: 3_000)
+            try await stage.startCloud()
+            try await stage.startEdges()
+            try await stage.until("edge-2", says: "started  round 0")
+            await stage.kill("edge-2")
+            let status = try await stage.untilOver()
+            #expect(status.phase == .finished)
+            #expect(status.acceptedRounds >= 2)
+            for worker in ["cloud", "edge-1"] { #expect(try await stage.end(of: worker) == 0) }
+            let participants = try await stage.network.withClient { try await $0.jobParticipants(stage.service) }
+            let gone = try stage.account("edge-2")
+            #expect(participants.first { $0.account == gone }?.standing == .suspended)
+        }
+    }
+
+    @Test func anAbortEndsEverybody() async throws {
+        try await JobStage.with { stage in
+            try await stage.register(rounds: 1_000)
+            try await stage.startCloud()
+            try await stage.startEdges()
+            try await stage.until("cloud", says: "closed  round 0")
+            // A pause cancels the round in progress; resumed, it goes on.
+            let paused = try await stage.network.cli("job", "pause", JobStage.job, "--from", "owner")
+            #expect(paused.status == 0, "\(paused.err)")
+            let round = try await stage.status().round
+            let resumed = try await stage.network.cli("job", "resume", JobStage.job, "--from", "owner")
+            #expect(resumed.status == 0, "\(resumed.err)")
+            try await eventually("a round closes after the pause") { try await stage.status().round > round }
+            #expect(try await stage.network.withClient { try await $0.jobHistory(stage.service) }
+                .allSatisfy { $0.outcome == .accepted })
+
+            let aborted = try await stage.network.cli("job", "abort", JobStage.job, "--from", "owner")
+            #expect(aborted.status == 0, "\(aborted.err)")
+            for worker in JobStage.workers {
+                #expect(try await stage.end(of: worker) == 1)
+                #expect(await stage.log(worker).contains("error: the job was aborted: aborted by the owner"))
+            }
+        }
+    }
+
+    @Test func aWorkerThatDoesNotFitIsToldWhy() async throws {
+        try await JobStage.with { stage in
+            func fails(_ arguments: [String], with reason: String) async throws {
+                let ended = try await stage.network.run(
+                    "chain-worker", ["run", "--data", stage.images.path, "--state", stage.newState().path] + arguments)
+                #expect(ended.status != 0)
+                #expect(ended.err.contains(reason), "\(ended.err)")
+            }
+            try await fails(["--job", "nothing", "--role", "edge", "--key", "edge-1"], with: "there is no job 'nothing'")
+            try await stage.register(rounds: 1_000, edges: 1)
+            try await stage.startCloud()
+            try await stage.startEdge("edge-1", shard: "0/2")
+            try await stage.until("edge-1", says: "joined")
+            try await fails(["--job", JobStage.job, "--role", "edge", "--key", "edge-2"], with: "the job does not take this worker")
+            try await fails(["--job", JobStage.job, "--role", "edge", "--key", "cloud"], with: "this key takes part in the job as cloud")
+            try await fails(["--job", JobStage.job, "--role", "edge", "--key", "edge-2", "--shard", "2/2"], with: "shard")
+            let busy = try await stage.network.run(
+                "chain-worker",
+                ["run", "--data", stage.images.path, "--state", stage.state("edge-1").path, "--job", JobStage.job, "--role", "edge", "--key", "edge-1"])
+            #expect(busy.status == 1 && busy.err.contains("another worker uses"), "\(busy.err)")
+        }
+    }
+}
+
+/// One masternode, a set of images, and the workers of one job.
+private struct JobStage {
+    static let job = "digits"
+    static let workers = ["cloud", "edge-1", "edge-2"]
+
+    let network: TestNetwork
+    let images: URL
+    let service = ServiceId(unchecked: Array(job.utf8))
+    var folder: URL { network.plan.folder }
+
+    static func with(_ body: (JobStage) async throws -> Void) async throws {
+        try await TestNetwork.with(masternodes: 1, accounts: ["owner"] + workers) { network in
+            let images = network.plan.folder.appending(path: "images", directoryHint: .isDirectory)
+            try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
+            try Data(Images.csv(count: 400, seed: 1)).write(to: images.appending(path: "mnist_train.csv"))
+            try Data(Images.csv(count: 100, seed: 2)).write(to: images.appending(path: "mnist_test.csv"))
+            let stage = JobStage(network: network, images: images)
+            do { try await body(stage) } catch {
+                for worker in workers { print("--- \(worker)\n\(await stage.log(worker))") }
+                throw error
+            }
+        }
+    }
+
+    func account(_ name: String) throws -> Account { Account(try network.key(name).publicKey) }
+    func state(_ name: String) -> URL { folder.appending(path: "state-\(name)", directoryHint: .isDirectory) }
+    func newState() -> URL { state(UUID().uuidString) }
+
+    func register(rounds: Int, steps: Int = 8, edges: Int = 2, commitMaxMs: Int = 9_000) async throws {
+        let contract = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "Contracts/.build/job.wasm")
+        let spec = folder.appending(path: "job.yaml")
+        try """
+            id: \(Self.job)
+            edges: \(edges)
+            quorum: 1
+            rounds: \(rounds)
+            stepsPerRound: \(steps)
+            batchSize: 8
+            learningRate: 0.02
+            openTimeout: 60s
+            commitMin: 1s
+            commitMax: \(commitMaxMs)ms
+            revealTimeout: 5s
+            validateTimeout: 5s
+            epsilon: 1
+            validator: \(try account("cloud"))
+            validationSamples: 100
+            deposit: 100000000
+
+            """.write(to: spec, atomically: true, encoding: .utf8)
+        let registered = try await network.cli(
+            "job", "register", spec.path, "--contract", contract.path, "--from", "owner")
+        try #require(registered.status == 0, "\(registered.err)")
+    }
+
+    private func start(_ name: String, _ arguments: [String]) async throws {
+        await network.add(
+            try ChildProcess(
+                name: name, program: try Programs.url("chain-worker"),
+                arguments: [
+                    "run", "--job", Self.job, "--data", images.path, "--key", name, "--state", state(name).path, "--node",
+                    network.plan.apiURL(0),
+                ] + arguments,
+                logFile: folder.appending(path: "\(name).log"), environment: network.plan.environment))
+    }
+
+    func startCloud(model: URL? = nil) async throws {
+        try await start("cloud", ["--role", "cloud"] + (model.map { ["--model", $0.path] } ?? []))
+    }
+
+    func startEdge(_ name: String, shard: String) async throws {
+        try await start(name, ["--role", "edge", "--shard", shard])
+    }
+
+    func startEdges() async throws {
+        try await startEdge("edge-1", shard: "0/2")
+        try await startEdge("edge-2", shard: "1/2")
+    }
+
+    func kill(_ name: String) async {
+        guard let process = await network.process(name) else { return }
+        process.kill()
+        await process.waitForExit()
+    }
+
+    func log(_ name: String) async -> String { await network.process(name)?.logTail(lines: 60) ?? "" }
+
+    func until(_ name: String, says text: String) async throws {
+        try await eventually("\(name) says '\(text)'") { await log(name).contains(text) }
+    }
+
+    /// Exit status of a worker that is about to end.
+    func end(of name: String) async throws -> Int32 {
+        let process = try #require(await network.process(name))
+        try await eventually("\(name) ends") { !process.isRunning }
+        return process.exitStatus ?? -1
+    }
+
+    func status() async throws -> JobStatus { try await network.withClient { try await $0.jobStatus(service) } }
+
+    func untilOver() async throws -> JobStatus {
+        try await eventually("the job is over") { try await status().phase.isOver }
+        return try await status()
+    }
+}
+
+/// Ten patterns that a small network learns at once: a bright block whose place is the label, in noise.
+private enum Images {
+    static func csv(count: Int, seed: UInt64) -> [UInt8] {
+        var generator = SplitMix(seed: seed)
+        var lines = ["label" + (0..<784).map { ",pixel\($0)" }.joined()]
+        for sample in 0..<count {
+            let label = sample % 10
+            var fields = ["\(label)"]
+            for row in 0..<28 {
+                for column in 0..<28 {
+                    let isInside = row / 14 == label / 5 && column / 6 == label % 5
+                    fields.append("\((isInside ? 150 : 0) + generator.next() % 100)")
+                }
+            }
+            lines.append(fields.joined(separator: ","))
+        }
+        return Array((lines.joined(separator: "\n") + "\n").utf8)
+    }
+}

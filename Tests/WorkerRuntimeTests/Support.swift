@@ -1,0 +1,74 @@
+import Cryptography
+import Encoding
+import Foundation
+import Primitives
+import Testing
+import Training
+import WorkerRuntime
+
+let testJob = Account(words: Digest(sha256: [2]).words)
+let testGenesis = Digest(sha256: [1])
+
+/// One worker's keys, from a name: tests stay the same from run to run.
+struct Person {
+    let key: PrivateKey
+    let kem: KEMPrivateKey
+    var account: Account { Account(key.publicKey) }
+
+    init(_ name: String) throws {
+        key = try #require(PrivateKey(seed: Digest(sha256: Array("sign \(name)".utf8)).bytes))
+        kem = try #require(KEMPrivateKey(bytes: Digest(sha256: Array("kem \(name)".utf8)).bytes))
+    }
+
+    func participant(
+        _ role: Role, index: UInt16 = 0, standing: JobParticipant.Standing = .active, endpoint: String = "127.0.0.1:1"
+    ) -> JobParticipant {
+        JobParticipant(
+            account: account, role: role, standing: standing, index: index, samples: 1, kemPublicKey: kem.publicKey,
+            endpoint: endpoint, committed: false, revealed: false, misses: 0, acceptedRounds: 0, lastRoot: .zero,
+            lastArtifact: .zero)
+    }
+
+    /// A signed envelope of this worker; the inbox and the door look at no more than this.
+    func envelope(
+        to receiver: Person, round: UInt32 = 0, step: UInt32 = 0, kind: MessageKind = .activation, index: UInt16 = 0,
+        genesis: Digest = testGenesis, job: Account = testJob, payload: [UInt8] = [1, 2, 3], salt: UInt8 = 7
+    ) throws -> Envelope {
+        try Envelope.seal(
+            payload,
+            context: EnvelopeContext(
+                genesisHash: genesis, jobId: job, round: round, step: step, kind: kind, index: index,
+                previousDigest: .zero, senderKey: account, receiverKemKey: receiver.kem.publicKey),
+            salt: Array(repeating: salt, count: Envelope.saltLength), key: key)
+    }
+}
+
+/// A folder that is removed with the value.
+final class TemporaryFolder {
+    let url: URL
+
+    init() throws {
+        url = FileManager.default.temporaryDirectory.appending(
+            path: "edgeproof-worker-\(UUID().uuidString)", directoryHint: .isDirectory)
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: url) }
+
+    func write(_ bytes: [UInt8], as name: String) throws { try Data(bytes).write(to: url.appending(path: name)) }
+}
+
+func testSpec(_ change: (inout JobSpec) -> Void = { _ in }) throws -> JobSpec {
+    var spec = JobSpec(
+        title: "test", edges: 2, quorum: 1, rounds: 3, stepsPerRound: 2, batchSize: 8, learningRateMicro: 20_000,
+        openTimeoutMs: 1_000, commitMinMs: 1_000, commitMaxMs: 1_000, revealTimeoutMs: 1_000, validateTimeoutMs: 1_000,
+        epsilonMicro: 0, seed: Digest(sha256: [3]), validator: try Person("cloud").account, validationSamples: 10)
+    change(&spec)
+    return spec
+}
+
+func testStatus(_ phase: JobPhase, spec: JobSpec) -> JobStatus {
+    JobStatus(
+        spec: spec, phase: phase, round: 1, phaseSince: .zero, deadline: nil, checkpoint: .zero, metricMicro: 0,
+        lossMicro: 0, bestMetricMicro: 0, acceptedRounds: 0, rejectedRounds: 0, escrow: 0, reason: "")
+}
