@@ -241,7 +241,8 @@ actor WorkerLoop {
                     self.candidate = nil
                 }
                 lastOutcome = round.outcome
-                report(.roundClosed(round))
+                // What closed before this run was told by the one before it.
+                if reported != nil { report(.roundClosed(round)) }
             }
             reported = status.round
         }
