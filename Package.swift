@@ -38,6 +38,9 @@ let package = Package(
         .executable(name: "chaind", targets: ["chaind"]),
         .executable(name: "chain-cli", targets: ["chain-cli"]),
         .executable(name: "chain-worker", targets: ["chain-worker"]),
+        .executable(name: "chain-sim", targets: ["chain-sim"]),
+        .library(name: "EdgeproofClient", targets: ["ChainClient", "KeyFiles", "Primitives", "Cryptography", "Encoding"]),
+        .library(name: "EdgeproofNetwork", targets: ["LocalNetwork"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -72,6 +75,7 @@ let package = Package(
         module("Storage", values + ["CLevelDB"]),
         module("KeyFiles", ["Encoding", "Cryptography"]),
         module("PeerNetwork", values + [.nioCore, .nioPosix, .nioSSL, .x509, .crypto, .logging]),
+        module("ProgramSupport", []),
         module("APIModel", values),
         module("NodeAPI", values + ["APIModel", .hummingbird, .logging]),
         module("ChainClient", values + ["APIModel", .asyncHTTPClient, .nioCore, .logging]),
@@ -85,17 +89,24 @@ let package = Package(
             ]),
         module(
             "WorkerRuntime",
-            values + ["Tensor", "Training", "Audit", "ChainClient", "KeyFiles", .hummingbird, .asyncHTTPClient, .logging]),
+            values + ["Tensor", "Training", "ChainClient", .hummingbird, .asyncHTTPClient, .logging]),
 
-        module("LocalNetwork", values + ["KeyFiles", "Node"]),
+        module("LocalNetwork", values + ["KeyFiles", "Node", "ProgramSupport"]),
+
+        module(
+            "Simulation", values + ["Consensus", "Mempool", "StateTree", "Ledger", "Storage", "Node"]),
 
         // Layer 4: programs
-        program("chaind", values + ["Node", "LocalNetwork", "KeyFiles", .argumentParser, .logging]),
+        program("chain-sim", ["Simulation", .argumentParser]),
+        program(
+            "chaind", values + ["Node", "LocalNetwork", "KeyFiles", "ProgramSupport", .argumentParser, .logging]),
         program("chain-cli", ["ChainClient", "Audit", "KeyFiles", "APIModel", .argumentParser, .yams] + values),
         program(
-            "chain-worker", values + ["WorkerRuntime", "Training", "ChainClient", "KeyFiles", .argumentParser]),
+            "chain-worker",
+            values + ["WorkerRuntime", "Training", "ChainClient", "KeyFiles", "ProgramSupport", .argumentParser]),
         program(
-            "edgeproof-demo", values + ["LocalNetwork", "ChainClient", "KeyFiles", "Node", .argumentParser]),
+            "edgeproof-demo",
+            values + ["LocalNetwork", "ChainClient", "KeyFiles", "Node", "ProgramSupport", .argumentParser]),
 
         // Tests
         tests(of: "Encoding", ["Encoding"]),
@@ -118,6 +129,10 @@ let package = Package(
             of: "ChainClient",
             values + ["ChainClient", "APIModel", "KeyFiles", "chain-cli", .argumentParser, .yams, .nioCore]),
         tests(of: "WorkerRuntime", values + ["WorkerRuntime", "Training", "Tensor", "ChainClient"]),
+        tests(
+            of: "Node",
+            values + ["Consensus", "Mempool", "StateTree", "Ledger", "Storage", "Node", "Simulation"]),
+        tests(of: "Simulation", values + ["Consensus", "Node", "Simulation"]),
         tests(of: "Layering", []),
         tests(
             of: "EndToEnd",

@@ -70,7 +70,7 @@ extension Call {
         guard other != context.caller, let peer = Storage.get(Keys.slot(of: other)), state.roster.contains(peer) else {
             item.refuse("the other side is not in the roster")
         }
-        guard let spec = Storage.get(Keys.spec), complaint.step < spec.stepsPerRound else {
+        guard let spec = Storage.get(Keys.spec), complaint.step <= spec.stepsPerRound else {
             item.refuse("a round has no step \(complaint.step)")
         }
         guard !state.complained.contains(slot) else { item.refuse("one complaint a round and worker is recorded") }

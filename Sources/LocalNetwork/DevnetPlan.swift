@@ -14,12 +14,15 @@ public struct DevnetPlan: Sendable {
     public let masternodes: Int
     public let apiPorts: [Int]
     public let peerPorts: [Int]
+    /// Where chaind lies, if not beside the running program.
+    public let programs: URL?
 
     public static let defaultAccounts = ["alice", "bob"]
     /// Smallest units that each account gets: a million coins of a million units.
     public static let accountBalance: UInt128 = 1_000_000_000_000
 
-    public init(folder: URL, masternodes: Int, apiPorts: [Int], peerPorts: [Int]) {
+    public init(folder: URL, masternodes: Int, apiPorts: [Int], peerPorts: [Int], programs: URL? = nil) {
+        self.programs = programs
         self.folder = folder
         self.masternodes = masternodes
         self.apiPorts = apiPorts
@@ -128,7 +131,7 @@ public struct DevnetPlan: Sendable {
     public func start(_ index: Int, arguments: [String] = []) throws -> ChildProcess {
         let home = home(index)
         return try ChildProcess(
-            name: "node\(index)", program: try Programs.url("chaind"),
+            name: "node\(index)", program: try programs?.appending(path: "chaind") ?? Programs.url("chaind"),
             arguments: ["--home", home.folder.path, "--masternode"] + arguments,
             logFile: home.folder.appending(path: "log"),
             environment: [KeyFiles.passphraseFileVariable: passphraseFile.path])

@@ -4,7 +4,7 @@
 ///
 /// The module promises
 /// - ``DevnetPlan`` makes keys, homes and one genesis, or takes those that are there; key files are encrypted;
-/// - ``ChildProcess`` never outlives its owner: it is stopped on `stop()`, and killed when its owner dies;
+/// - ``ChildProcess`` never outlives its owner: `stop()` ends it, and it ends by itself when its owner is gone;
 /// - everything binds to loopback.
 public enum LocalNetwork {
     /// Milliseconds that a process gets to stop by itself before it is killed.

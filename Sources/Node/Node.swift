@@ -22,6 +22,8 @@ public enum NodeLimits {
     public static let syncBytes = 4_000_000
     /// Blocks in an answer whose first ones have no Finalization of their own: it goes on to the one that proves them.
     public static let syncBlocksUnproven = 256
+    /// What one peer's requests may cost in a second: 100 requests for 64 blocks each, or 500 for a body.
+    static let requestCostPerTick = 1_000
     /// Transactions in one gossip message, and their bytes.
     public static let gossipTransactions = 512
     public static let gossipBytes = 1_000_000

@@ -85,7 +85,7 @@ extension NodeMachine {
         let verdict = try ledger.checkBody(
             candidate.block, parent: parent.facts, leader: leaders.leader(of: candidate.block.header.view),
             state: parent.layer, certificateVerifier: signatures
-        ) { transaction, _ in self.isAuthorized(transaction) }
+        ) { transaction, id in self.isAuthorized(transaction, id: id) }
         switch verdict {
         case .valid: return nil
         case .invalid(let error): return error.description
@@ -93,10 +93,10 @@ extension NodeMachine {
     }
 
     /// Checks each signature once, on its way into the pool or in the first block that shows it.
-    func isAuthorized(_ transaction: SignedTransaction) -> Bool {
-        if verified.contains(transaction) { return true }
+    func isAuthorized(_ transaction: SignedTransaction, id: TransactionId) -> Bool {
+        if verified.contains(transaction, id: id) { return true }
         guard signatures.isAuthorized(transaction, genesis: genesisHash) else { return false }
-        verified.insert(transaction)
+        verified.insert(transaction, id: id)
         return true
     }
 

@@ -20,6 +20,9 @@ extension NodeMachine {
             supply: try? published.layer.value(.chain("supply")))
     }
 
+    /// Final blocks whose commits are under way.
+    package var finalNotStored: [Digest] { committing.map(\.digest) }
+
     package var headHeight: Height { head.header.height }
     package var lastFinalView: View { simplex.lastFinalized.view }
 

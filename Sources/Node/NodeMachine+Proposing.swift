@@ -20,11 +20,11 @@ extension NodeMachine {
         let due = parent.nextDue.map { $0 <= clock.wall } ?? false
         // Work that lies in blocks which are not final yet needs one more block if its votes were lost.
         let overdue = workAnnounced && parent.digest != head.digest
-            && clock.monotonic >= viewEnteredAt.advanced(byMs: genesis.parameters.networkDelayMs / 2)
+            && clock.monotonic >= viewEnteredAt.advanced(byMs: simplex.delayMs / 2)
         guard
             !transactions.isEmpty || parent.changedState || due || overdue || request.heartbeatAt <= clock.monotonic
         else {
-            let overdueAt = viewEnteredAt.advanced(byMs: genesis.parameters.networkDelayMs / 2)
+            let overdueAt = viewEnteredAt.advanced(byMs: simplex.delayMs / 2)
             let dueAt = parent.nextDue.map {
                 clock.monotonic.advanced(byMs: $0.distance(since: clock.wall))
             }

@@ -14,10 +14,23 @@ struct SyncProgress {
     /// greatest height must not be asked again and again for nothing.
     var failures: [Peer: UInt64] = [:]
 
+    /// What each peer's requests have cost since the last tick.
+    private var served: [Peer: Int] = [:]
+
     mutating func forget(_ peer: Peer) {
         if request?.peer == peer { request = nil }
         failures[peer] = nil
+        served[peer] = nil
     }
+
+    /// Whether a peer's request is still within what one peer may cost between two ticks.
+    mutating func mayServe(_ peer: Peer, cost: Int) -> Bool {
+        guard served[peer, default: 0] + cost <= NodeLimits.requestCostPerTick else { return false }
+        served[peer, default: 0] += cost
+        return true
+    }
+
+    mutating func renewBudgets() { served = [:] }
 
     mutating func failed(_ peer: Peer) { failures[peer, default: 0] += 1 }
 }
@@ -35,6 +48,8 @@ extension NodeMachine {
     }
 
     func received(_ message: NodeMessage, from peer: Peer, _ clock: NodeClock) {
+        // What makes this node read and send is rationed; whoever asks too much asks again later.
+        if let cost = message.requestCost, !sync.mayServe(peer, cost: cost) { return }
         switch message {
         case .consensus(let message): step(.message(message, from: peer), clock)
         case .body(let block): receivedBody(block, from: peer, clock)
@@ -51,6 +66,7 @@ extension NodeMachine {
 
     func tick(_ clock: NodeClock) {
         ticks &+= 1
+        sync.renewBudgets()
         outputs.append(.setTimer(.tick, at: clock.monotonic.advanced(byMs: Self.tickMs)))
         if let request = sync.request, request.at.advanced(byMs: SyncProgress.timeoutMs) <= clock.monotonic {
             // Silent or empty-handed: the next request goes to another peer.

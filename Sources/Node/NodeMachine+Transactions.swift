@@ -42,7 +42,7 @@ extension NodeMachine {
             let verdict = try ledger.admit(
                 transaction, state: head.layer, time: max(head.header.time, clock.wall),
                 reservedCredits: mempool.reservedCredits(of: transaction.transaction.sender)
-            ) { signed, _ in self.isAuthorized(signed) }
+            ) { signed, id in self.isAuthorized(signed, id: id) }
             switch verdict {
             case .refused(let refusal): return .refused(refusal)
             case .admitted(let facts):

@@ -218,19 +218,26 @@ public enum NodeStartError: Error, CustomStringConvertible {
 /// Remembers the newest transactions whose signatures were checked, so that none is checked twice on its way from the
 /// pool into a block. Two generations of bounded size: the older is dropped when the newer is full.
 struct VerifiedSignatures {
-    private static let generation = 32_768
-    private var newer: Set<SignedTransaction> = []
-    private var older: Set<SignedTransaction> = []
-
-    func contains(_ transaction: SignedTransaction) -> Bool {
-        newer.contains(transaction) || older.contains(transaction)
+    /// Not the transaction itself: its data may have 64 kB.
+    private struct Entry: Hashable {
+        let id: TransactionId
+        let authorization: Authorization
     }
 
-    mutating func insert(_ transaction: SignedTransaction) {
+    private static let generation = 65_536
+    private var newer: Set<Entry> = []
+    private var older: Set<Entry> = []
+
+    func contains(_ transaction: SignedTransaction, id: TransactionId) -> Bool {
+        let entry = Entry(id: id, authorization: transaction.authorization)
+        return newer.contains(entry) || older.contains(entry)
+    }
+
+    mutating func insert(_ transaction: SignedTransaction, id: TransactionId) {
         if newer.count >= Self.generation {
             older = newer
             newer = []
         }
-        newer.insert(transaction)
+        newer.insert(Entry(id: id, authorization: transaction.authorization))
     }
 }

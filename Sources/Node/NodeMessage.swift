@@ -34,6 +34,15 @@ public enum NodeMessage: Sendable {
         }
     }
 
+    /// What answering it costs, in units of ``NodeLimits/requestCostPerTick``; nil for what asks for nothing.
+    var requestCost: Int? {
+        switch self {
+        case .wantBlocks: 10
+        case .wantBody, .consensus(.wantCertificates): 2
+        case .consensus, .body, .transactions, .head, .blocks: nil
+        }
+    }
+
     public var payload: [UInt8] {
         var encoder = BorshEncoder()
         switch self {

@@ -5,17 +5,17 @@ import Synchronization
 
 /// Who takes part: the genesis, the masternodes' keys and hash chains, and the clients. The same for all seeds of one
 /// shape, so it is made once.
-struct Cast: Sendable {
-    static let genesisTime = Time(1_700_000_000_000)
+package struct Cast: Sendable {
+    package static let genesisTime = Time(1_700_000_000_000)
     static let clients = 5
 
-    let genesis: Genesis
-    let genesisHash: Digest
-    let leaders: LeaderSchedule
-    let keys: [SimulatedKey]
-    let beacons: [BeaconChain]
+    package let genesis: Genesis
+    package let genesisHash: Digest
+    package let leaders: LeaderSchedule
+    package let keys: [SimulatedKey]
+    package let beacons: [BeaconChain]
     /// Their transactions must all become final.
-    let clientKeys: [SimulatedKey]
+    package let clientKeys: [SimulatedKey]
     /// Sends what can or will never be included.
     let nuisance: SimulatedKey
 
@@ -25,7 +25,7 @@ struct Cast: Sendable {
     private struct Shape: Hashable { let masternodes: Int, realSignatures: Bool }
     private static let made = Mutex<[Shape: Cast]>([:])
 
-    static func of(_ masternodes: Int, realSignatures: Bool) throws -> Cast {
+    package static func of(_ masternodes: Int, realSignatures: Bool) throws -> Cast {
         try made.withLock { made in
             let shape = Shape(masternodes: masternodes, realSignatures: realSignatures)
             if let cast = made[shape] { return cast }

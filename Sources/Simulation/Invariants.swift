@@ -20,6 +20,8 @@ struct Invariants {
     private var finalByView: [View: Digest] = [:]
     private var nullified: Set<View> = []
     private var checked: Set<ConsensusMessage> = []
+    /// Bodies that masternodes voted for.
+    private var promised: [UInt16: Set<Digest>] = [:]
     private var said: [UInt16: [View: Sayings]] = [:]
 
     private struct Sayings {
@@ -54,6 +56,7 @@ struct Invariants {
             if before?.nullify == true { fail("m\(node) notarized after nullify in view \(view)") }
             said[node, default: [:]][view, default: Sayings()].notarize = vote.subject
             isDurable(.notarizeVote(vote), vote.subject.view, of: node, disk)
+            promised[node, default: []].insert(vote.subject.digest)
             if !disk.holdsBody(vote.subject.digest) {
                 fail("m\(node) votes in view \(view) for a body that it would not have after a crash")
             }
@@ -119,6 +122,13 @@ struct Invariants {
     mutating func evidence(_ evidence: Evidence, of node: String) {
         accused.insert(evidence.signer)
         if isHonest(evidence.signer) { fail("\(node) accuses the honest m\(evidence.signer)") }
+    }
+
+    /// Final blocks that the store lacks, and that this masternode voted for, are in its journal.
+    mutating func keeps(_ blocks: [Digest], _ node: UInt16, disk: SimulatedDisk) {
+        for digest in blocks where promised[node]?.contains(digest) == true && !disk.holdsBody(digest) {
+            fail("m\(node) would not have the final block \(digest), which it voted for, after a crash")
+        }
     }
 
     // MARK: Blocks

@@ -1,4 +1,4 @@
-import Consensus
+import Node
 
 /// What a seed draws at its start: how rough the run is, and which kinds of faults it has.
 struct Scenario {
@@ -22,6 +22,7 @@ struct Scenario {
     let lossInPeacePercent: Int
     /// Cut far more often than in the product.
     let journalBytes: Int
+    let candidateBlocks: Int
 
     init(_ chance: inout Chance, byzantine: Int) {
         faultsUntilMs = chance.among(8_000...30_000)
@@ -38,7 +39,8 @@ struct Scenario {
         hasLateJoiner = chance.happens(35)
         hasNuisance = chance.happens(30)
         liarsFallSilent = byzantine == 0 || chance.happens(40)
-        lossInPeacePercent = chance.pick([0, 0, 0, 2]) ?? 0
+        lossInPeacePercent = chance.pick([0, 0, 2, 6]) ?? 0
+        candidateBlocks = chance.pick([NodeLimits.candidateBlocks, 100]) ?? 0
         journalBytes = chance.pick([4_000, 40_000, 32_000_000]) ?? 0
     }
 }

@@ -5,12 +5,14 @@ import Primitives
 
 /// A keyed hash in place of Ed25519, which is what most of a run would otherwise cost: the public key signs and
 /// checks. Liars of a simulation sign with their own keys alone, so nothing is lost by it.
-struct KeyedHash: NodeSignatures {
-    func isValid(_ signature: Signature, of key: PublicKey, message: [UInt8]) -> Bool {
+package struct KeyedHash: NodeSignatures {
+    package init() {}
+
+    package func isValid(_ signature: Signature, of key: PublicKey, message: [UInt8]) -> Bool {
         signature == Self.signature(of: key, message)
     }
 
-    func isAuthorized(_ transaction: SignedTransaction, genesis: Digest) -> Bool {
+    package func isAuthorized(_ transaction: SignedTransaction, genesis: Digest) -> Bool {
         guard case .ed25519(let signature) = transaction.authorization else { return false }
         let message = SigningDomain.transaction.message(genesis: genesis, body: transaction.transaction)
         return isValid(signature, of: transaction.transaction.sender.publicKey, message: message)
@@ -31,25 +33,25 @@ struct KeyedHash: NodeSignatures {
 }
 
 /// A key of the cast: real, or one whose signatures are keyed hashes.
-struct SimulatedKey: VoteSigner {
+package struct SimulatedKey: VoteSigner {
     let real: PrivateKey
     let isReal: Bool
 
-    var publicKey: PublicKey { real.publicKey }
-    var account: Account { Account(publicKey) }
+    package var publicKey: PublicKey { real.publicKey }
+    package var account: Account { Account(publicKey) }
 
-    func sign(message: [UInt8]) throws -> Signature {
+    package func sign(message: [UInt8]) throws -> Signature {
         if isReal { return try real.sign(message: message) }
         guard let signature = KeyedHash.signature(of: publicKey, message) else { throw CryptographyError.signingFailed }
         return signature
     }
 
-    func sign(_ transaction: Transaction, genesis: Digest) throws -> SignedTransaction {
+    package func sign(_ transaction: Transaction, genesis: Digest) throws -> SignedTransaction {
         let message = SigningDomain.transaction.message(genesis: genesis, body: transaction)
         return SignedTransaction(transaction: transaction, authorization: .ed25519(try sign(message: message)))
     }
 
-    func vote<Subject: VoteSubject>(_ subject: Subject, by index: UInt16, genesis: Digest) throws -> Vote<Subject> {
+    package func vote<Subject: VoteSubject>(_ subject: Subject, by index: UInt16, genesis: Digest) throws -> Vote<Subject> {
         let message = Subject.domain.message(genesis: genesis, body: subject)
         return Vote(subject: subject, signer: index, signature: try sign(message: message))
     }

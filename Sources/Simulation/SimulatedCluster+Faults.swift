@@ -37,7 +37,7 @@ extension SimulatedCluster {
     }
 
     /// Two sides of any sizes.
-    private func partition() {
+    func partition() {
         count(.partition)
         let side = Set(nodes.indices.filter { _ in chance.happens(50) })
         network.cut = []
@@ -47,6 +47,7 @@ extension SimulatedCluster {
             }
         }
         // Some hosts notice; others find out when the packets pass again.
+        if chance.happens(40) { return }
         for a in nodes.indices {
             for (b, connection) in nodes[a].connections.sorted(by: { $0.key < $1.key })
             where a < b && network.isCut(a, b) && chance.happens(50) {
@@ -99,7 +100,7 @@ extension SimulatedCluster {
             start(node)
         }
         // Connections over which packets were lost are made anew, or nobody notices.
-        let renew = chance.happens(60)
+        let renew = chance.happens(40)
         for a in survivors {
             for b in survivors where a < b {
                 if let connection = nodes[a].connections[b], renew {

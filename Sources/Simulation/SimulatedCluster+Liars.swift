@@ -36,6 +36,30 @@ extension SimulatedCluster {
         }
     }
 
+    /// What a liar answers a peer.
+    func falsified(_ message: NodeMessage, _ node: Int) -> NodeMessage {
+        if case .blocks(let blocks) = message, let last = blocks.last, chance.happens(50) {
+            count(.forgedBlocks)
+            let wrong = altered(last.block).block
+            let subject = Finalize(
+                epoch: .zero, view: wrong.header.view, digest: wrong.header.digest(genesis: cast.genesisHash))
+            let forged = forgedFinalization(subject, by: nodes[node].identity)
+            return .blocks(blocks.dropLast() + [FinalizedBlock(block: wrong, finalization: forged)])
+        }
+        guard chance.happens(4), let changed = mutated(message) else { return message }
+        count(.mutated)
+        return changed
+    }
+
+    /// Everybody's signature, made with one key.
+    private func forgedFinalization(_ subject: Finalize, by liar: UInt16) -> Finalization? {
+        guard let vote = try? cast.keys[Int(liar)].vote(subject, by: liar, genesis: cast.genesisHash) else { return nil }
+        let votes = (0..<UInt16(cast.count)).map {
+            Vote(subject: subject, signer: $0, signature: vote.signature)
+        }
+        return Certificate(subject: subject, votes: votes)
+    }
+
     /// The message with a few bytes changed, where it still decodes.
     private func mutated(_ message: NodeMessage) -> NodeMessage? {
         var payload = message.payload
@@ -91,13 +115,9 @@ extension SimulatedCluster {
             let other = UInt16(chance.below(cast.count))
             return .consensus(.nullifyVote(Vote(subject: own.subject, signer: other, signature: own.signature)))
         case 5:
-            // Everybody's signature, made with one key.
             count(.falseVote)
             let subject = Finalize(epoch: .zero, view: view, digest: digest)
-            let signature = try vote(subject).signature
-            let votes = (0..<UInt16(cast.count)).map { Vote(subject: subject, signer: $0, signature: signature) }
-            guard let certificate = Certificate(subject: subject, votes: votes) else { return .wantBody(digest) }
-            return .consensus(.finalization(certificate))
+            return forgedFinalization(subject, by: liar).map { .consensus(.finalization($0)) } ?? .wantBody(digest)
         case 6: return .consensus(.wantCertificates(epoch: .zero, from: .zero, through: View(.max)))
         case 7:
             count(.falseHead)

@@ -16,8 +16,13 @@ extension SimulatedCluster {
             nodes[node].audience = Set((0..<UInt16(cast.count)).filter { _ in chance.happens(75) })
         }
         var rules = nodes[node].isHonest ? configuration.rules : NodeRules()
-        if nodes[node].kind == .liar { rules.consensus.noticeLostVotes = false }
+        if nodes[node].kind == .liar {
+            rules.consensus.noticeLostVotes = false
+            // Its valid blocks may stand on a parent that later blocks were notarised above.
+            rules.consensus.proposeOnHighestNotarized = chance.happens(50)
+        }
         rules.journalBytes = scenario.journalBytes
+        rules.candidateBlocks = scenario.candidateBlocks
         let role: NodeRole =
             nodes[node].kind == .follower
             ? .follower : .masternode(identity, cast.keys[Int(identity)], cast.beacons[Int(identity)])
@@ -109,7 +114,8 @@ extension SimulatedCluster {
         switch output {
         case .send(let message, let peer):
             check(message, node)
-            for other in nodes.indices where nodes[other].peer == peer { transmit(message, from: node, to: other) }
+            let said = nodes[node].kind == .liar ? falsified(message, node) : message
+            for other in nodes.indices where nodes[other].peer == peer { transmit(said, from: node, to: other) }
         case .broadcast(let message, let audience):
             check(message, node)
             log("\(name(node)) says \(Words.of(message))")
@@ -126,6 +132,7 @@ extension SimulatedCluster {
         case .rewriteJournal(let entries):
             count(.journalCut)
             nodes[node].disk.write(.rewrite(entries))
+            queue.add(.rewritten(node: node, life: life), at: now + chance.among(1...10))
         case .commit(let commits):
             nodes[node].disk.write(commits)
             if failsToWrite(node) { return }

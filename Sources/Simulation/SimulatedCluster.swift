@@ -17,7 +17,8 @@ public final class SimulatedCluster {
         case nuisance
         case crash(Int)
         case restart(Int)
-        case fault, lie, heal, end
+        case rewritten(node: Int, life: Int)
+        case fault, lie, lastPartition, heal, end
     }
 
     let seed: UInt64
@@ -85,6 +86,9 @@ public final class SimulatedCluster {
         if !liars.isEmpty { queue.add(.lie, at: chance.among(300...1_500)) }
         for client in clients.indices { queue.add(.client(client), at: chance.among(50...800)) }
         if scenario.hasNuisance { queue.add(.nuisance, at: chance.among(500...2_000)) }
+        if scenario.partitions, chance.happens(30) {
+            queue.add(.lastPartition, at: scenario.faultsUntilMs - chance.among(500...6_000))
+        }
         queue.add(.heal, at: scenario.faultsUntilMs)
         queue.add(
             .end,
@@ -141,6 +145,10 @@ public final class SimulatedCluster {
         case .committed(let height, let node, let life):
             guard nodes[node].life == life, !defer_(event, node) else { return }
             step(node, .committed(height))
+        case .rewritten(let node, let life):
+            guard nodes[node].life == life else { return }
+            nodes[node].disk.syncRewrite()
+            checkPromises(node)
         case .dial(let a, let b): dial(a, b)
         case .broken(let a, let b, let connection): disconnect(a, b, connection)
         case .client(let client): act(client)
@@ -149,9 +157,18 @@ public final class SimulatedCluster {
         case .restart(let node): start(node)
         case .fault: injectFault()
         case .lie: lie()
+        case .lastPartition: partition()
         case .heal: heal()
         case .end: break
         }
+    }
+
+    /// Bodies that this node's votes promise, and that it needs again if it dies now, are on its disk.
+    func checkPromises(_ node: Int) {
+        guard nodes[node].kind == .honest, let machine = nodes[node].machine, !nodes[node].disk.store.isFailing else {
+            return
+        }
+        invariants.keeps(machine.finalNotStored, nodes[node].identity, disk: nodes[node].disk)
     }
 
     /// A paused process takes its inputs when it goes on.

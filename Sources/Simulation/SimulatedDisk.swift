@@ -35,6 +35,16 @@ struct SimulatedDisk {
         }
     }
 
+    /// The oldest rewrite is done, and what was to be done before it.
+    mutating func syncRewrite() {
+        guard pendingJournal.contains(where: { if case .rewrite = $0 { true } else { false } }) else { return }
+        while !pendingJournal.isEmpty {
+            let work = pendingJournal.removeFirst()
+            apply(work)
+            if case .rewrite = work { return }
+        }
+    }
+
     private mutating func apply(_ work: JournalWork) {
         switch work {
         case .append(let entries, _): append(entries)

@@ -5,8 +5,11 @@ import Storage
 import Synchronization
 
 /// A node's block store in memory, with LevelDB's promise: a synced batch is there whole or not at all.
-final class SimulatedStore: NodeStore {
-    let path = "memory"
+package final class SimulatedStore: NodeStore {
+    package let path = "memory"
+
+    package init() {}
+
     private let content = Mutex<Content>(Content())
 
     private struct Content {
@@ -15,12 +18,12 @@ final class SimulatedStore: NodeStore {
     }
 
     /// While set, every read fails, as on a dying disk.
-    var isFailing: Bool {
+    package var isFailing: Bool {
         get { content.withLock { $0.isFailing } }
         set { content.withLock { $0.isFailing = newValue } }
     }
 
-    func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
+    package func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
         let found: Result<[UInt8]?, StorageError> = content.withLock {
             $0.isFailing
                 ? .failure(.inputOutput(path: path, detail: "injected")) : .success($0.entries[key])
@@ -28,7 +31,7 @@ final class SimulatedStore: NodeStore {
         return try found.get()
     }
 
-    func scan(prefix: [UInt8], from: [UInt8]?, limit: Int) throws(StorageError) -> [LevelDBEntry] {
+    package func scan(prefix: [UInt8], from: [UInt8]?, limit: Int) throws(StorageError) -> [LevelDBEntry] {
         let found = content.withLock { $0.entries.filter { $0.key.starts(with: prefix) } }
         let start = from ?? prefix
         return found.filter { !$0.key.lexicographicallyPrecedes(start) }
@@ -37,7 +40,7 @@ final class SimulatedStore: NodeStore {
     }
 
     /// - Returns: what ``ChainStore`` would refuse the commits for, if anything.
-    func commit(_ commits: [Commit]) -> String? {
+    package func commit(_ commits: [Commit]) -> String? {
         // A disk that fails for readers still shows the store its own end.
         let wasFailing = isFailing
         isFailing = false

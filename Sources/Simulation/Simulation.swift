@@ -79,6 +79,6 @@ public enum Fault: String, Sendable, CaseIterable {
     case crash, crashAtOutput = "crash at an output", everybody = "everybody at once", lateStart = "late start"
     case pause, clockStep = "clock step", diskError = "disk error", journalCut = "journal cut"
     case equivocation, withheld = "vote withheld", mutated = "mutated bytes", replay = "stale replay"
-    case invalidBody = "invalid body", falseVote = "false vote", flood, falseHead = "false head"
+    case invalidBody = "invalid body", forgedBlocks = "forged blocks", falseVote = "false vote", flood, falseHead = "false head"
     case nuisance = "hopeless transaction"
 }

@@ -1,9 +1,9 @@
 import ArgumentParser
 import ChainClient
-import Dispatch
 import Foundation
 import KeyFiles
 import Primitives
+import ProgramSupport
 import Training
 import WorkerRuntime
 
@@ -59,7 +59,7 @@ struct Run: AsyncParsableCommand {
         let printer = EventPrinter(json: json)
         do {
             let worker = Worker(configuration: try settings()) { printer.print($0) }
-            try await Signals.untilStopped { try await worker.run() }
+            try await ProgramSupport.untilStopped { try await worker.run() }
         } catch let error as ExitCode {
             throw error
         } catch {
@@ -105,20 +105,5 @@ struct Shard: ExpressibleByArgument {
         }
         self.index = index
         self.count = count
-    }
-}
-
-enum Signals {
-    static func untilStopped(_ body: @escaping @Sendable () async throws -> Void) async throws {
-        let task = Task { try await body() }
-        let sources = [SIGINT, SIGTERM].map { signal in
-            Foundation.signal(signal, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: signal, queue: .global())
-            source.setEventHandler { task.cancel() }
-            source.resume()
-            return source
-        }
-        defer { for source in sources { source.cancel() } }
-        do { try await task.value } catch is CancellationError {}
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import LocalNetwork
 import Node
+import ProgramSupport
 
 struct Devnet: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -38,7 +39,7 @@ struct Devnet: AsyncParsableCommand {
             let genesis = try plan.prepare(accounts: account) { tell("making the \($0)") }
             tell("chain \(genesis.chainName), genesis \(genesis.hash)")
             if initOnly { return }
-            try await Signals.untilStopped { try await serve(plan) }
+            try await ProgramSupport.untilStopped { try await serve(plan) }
         }
     }
 

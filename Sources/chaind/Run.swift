@@ -3,6 +3,7 @@ import Foundation
 import KeyFiles
 import Logging
 import Node
+import ProgramSupport
 
 struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -33,7 +34,7 @@ struct Run: AsyncParsableCommand {
             let runner = NodeRunner(
                 home: home, mode: masternode ? .masternode : .follower,
                 passphrase: masternode ? try Secrets.passphrase(home: home, file: passphraseFile) : nil, logger: logger)
-            try await Signals.untilStopped { try await runner.run() }
+            try await ProgramSupport.untilStopped { try await runner.run() }
         }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import ProgramSupport
 
 @main
 struct Demo: AsyncParsableCommand {
@@ -22,20 +23,14 @@ struct Demo: AsyncParsableCommand {
         let run = DemoRun(
             home: URL(filePath: home, directoryHint: .isDirectory), data: data, contract: contract, rounds: rounds,
             steps: steps)
-        let task = Task { try await run.perform() }
-        let interrupt = DispatchSource.makeSignalSource(signal: SIGINT, queue: .global())
-        signal(SIGINT, SIG_IGN)
-        interrupt.setEventHandler { task.cancel() }
-        interrupt.resume()
-        defer { interrupt.cancel() }
-        do {
-            try await task.value
-        } catch is CancellationError {
-            Console.fail("interrupted; everything that was started is stopped")
-            throw ExitCode(130)
-        } catch {
+        let isDone: Bool
+        do { isDone = try await ProgramSupport.untilStopped { try await run.perform() } } catch {
             Console.fail("\(error)")
             throw ExitCode.failure
+        }
+        if !isDone {
+            Console.fail("interrupted; everything that was started is stopped")
+            throw ExitCode(130)
         }
     }
 }

@@ -1,0 +1,21 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// A package of its own, so that the product does not depend on what only measures it.
+let package = Package(
+    name: "edgeproof-benchmarks",
+    dependencies: [
+        .package(name: "edgeproof", path: ".."),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        .executableTarget(
+            name: "load",
+            dependencies: [
+                .product(name: "EdgeproofClient", package: "edgeproof"),
+                .product(name: "EdgeproofNetwork", package: "edgeproof"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: [.treatAllWarnings(as: .error)])
+    ]
+)

@@ -1,0 +1,116 @@
+import Consensus
+import Cryptography
+import Node
+import Primitives
+import Simulation
+import Storage
+
+/// One machine whose disk and clock the test holds in its hand.
+final class Bench {
+    let cast: Cast
+    let store: SimulatedStore
+    let machine: NodeMachine
+    var journal: [JournalEntry]
+    var now: UInt64 = 1_000
+    /// Messages for others, in order.
+    var sent: [(message: NodeMessage, to: Peer?)] = []
+    var notes: [Note] = []
+    var published: [Height] = []
+    var rewritten: [JournalEntry]?
+    var halts: [String] = []
+    /// While set, batches wait in `commits` instead of being stored.
+    var storesLater = false
+    var commits: [[Commit]] = []
+    private var due: UInt64?
+
+    init(
+        _ cast: Cast, masternode: UInt16? = nil, store: SimulatedStore = SimulatedStore(), journal: [JournalEntry] = [],
+        rules: NodeRules = NodeRules()
+    ) throws {
+        self.cast = cast
+        self.store = store
+        self.journal = journal
+        let role: NodeRole =
+            masternode.map { .masternode($0, cast.keys[Int($0)], cast.beacons[Int($0)]) } ?? .follower
+        machine = try NodeMachine(
+            genesis: cast.genesis, role: role, store: store, journal: journal, signatures: KeyedHash(), rules: rules)
+        handle(.start)
+    }
+
+    var clock: NodeClock {
+        NodeClock(monotonic: Instant(milliseconds: now), wall: Cast.genesisTime.advanced(by: now))
+    }
+
+    func handle(_ input: NodeInput) {
+        perform(machine.handle(input, at: clock))
+    }
+
+    func receive(_ message: NodeMessage, from peer: Peer) { handle(.message(message, from: peer)) }
+
+    @discardableResult
+    func submit(_ transaction: SignedTransaction) -> NodeMachine.Submission {
+        let (submission, outputs) = machine.submit(transaction, at: clock)
+        perform(outputs)
+        return submission
+    }
+
+    func tick() {
+        now += 1_000
+        handle(.timer(.tick))
+    }
+
+    private func perform(_ outputs: [NodeOutput]) {
+        for output in outputs {
+            switch output {
+            case .send(let message, let peer): sent.append((message, peer))
+            case .broadcast(let message, _): sent.append((message, nil))
+            case .journal(let entries, let token):
+                journal += entries
+                handle(.journalDurable(token))
+            case .rewriteJournal(let entries):
+                journal = entries
+                rewritten = entries
+            case .commit(let blocks):
+                commits.append(blocks)
+                if !storesLater { storeNext() }
+            case .published(let block): published.append(block.height)
+            case .note(let note): notes.append(note)
+            case .halt(let reason): halts.append(reason)
+            case .setTimer, .cancelTimer: break
+            }
+        }
+    }
+
+    func storeNext() {
+        guard !commits.isEmpty, let last = commits[0].last else { return }
+        if let problem = store.commit(commits.removeFirst()) { halts.append(problem) }
+        handle(.committed(last.block.block.header.height))
+    }
+
+    func take() -> [NodeMessage] {
+        defer { sent = [] }
+        return sent.map(\.message)
+    }
+
+    var misbehaviours: Int { notes.count { if case .peerMisbehaved = $0 { true } else { false } } }
+
+    /// A chain of one masternode, with about as many blocks as asked for.
+    static func chain(blocks: Int, rules: NodeRules = NodeRules()) throws -> Bench {
+        let bench = try Bench(Cast.of(1, realSignatures: false), masternode: 0, rules: rules)
+        var sequence: UInt64 = 0
+        while bench.machine.headHeight.value < UInt64(blocks) {
+            bench.now += 100
+            bench.submit(try record(bench.cast, sequence: sequence))
+            sequence += 1
+        }
+        return bench
+    }
+
+    static func record(_ cast: Cast, client: Int = 0, sequence: UInt64) throws -> SignedTransaction {
+        let transaction = try Transaction(
+            sender: cast.clientKeys[client].account, sequence: sequence,
+            validUntil: Cast.genesisTime.advanced(by: 1_800_000), gasLimit: 1_000_000,
+            serviceId: ServiceId(unchecked: Array("job".utf8)), actionId: .commitmentTask, data: [7])
+        return try cast.clientKeys[client].sign(transaction, genesis: cast.genesisHash)
+    }
+}

@@ -1,0 +1,82 @@
+import Consensus
+import Cryptography
+import Node
+import Primitives
+import Simulation
+import Testing
+
+/// Bodies of proposals, from leaders and from whoever pretends to be one.
+@Suite struct BodyTests {
+    let cast: Cast
+
+    init() throws { cast = try Cast.of(4, realSignatures: false) }
+
+    /// A block of this view on the genesis, with roots and times that nobody has checked.
+    private func block(view: UInt64, proposer: UInt16? = nil, noise: UInt8 = 0, height: UInt64 = 1) -> Block {
+        let header = Header(
+            height: Height(height), view: View(view), epoch: .zero, parent: .zero,
+            proposer: proposer ?? cast.leaders.leader(of: View(view)), time: Cast.genesisTime.next,
+            transactionsRoot: Block.transactionsRoot([]), stateRoot: Digest(sha256: [noise]), receiptsRoot: .zero,
+            gasUsed: 0, reveal: .zero, randomness: .zero, activeSetHash: .zero, nextSetHash: .zero,
+            parentCertificateHash: ParentCertificate.genesis.hash)
+        return Block(header: header, parentCertificate: .genesis, transactions: [])
+    }
+
+    private func bodies(_ bench: Bench) -> Int { bench.machine.pools.first?.count ?? -1 }
+
+    @Test func onlyTheLeadersOwnBodiesAreTakenUnasked() throws {
+        let bench = try Bench(cast, masternode: 0)
+        let leader = cast.leaders.leader(of: View(2))
+        let other = (0..<4 as Range<UInt16>).first { $0 != leader } ?? 0
+        bench.receive(.body(block(view: 2)), from: .masternode(other))
+        bench.receive(.body(block(view: 2)), from: .follower(1))
+        bench.receive(.body(block(view: 2, proposer: other)), from: .masternode(other))
+        bench.receive(.body(block(view: 60)), from: .masternode(cast.leaders.leader(of: View(60))))
+        bench.receive(.body(block(view: 2, height: 0)), from: .masternode(leader))
+        #expect(bodies(bench) == 0)
+        for noise in 0..<10 as Range<UInt8> {
+            bench.receive(.body(block(view: 2, noise: noise)), from: .masternode(leader))
+        }
+        #expect(bodies(bench) == 2)
+    }
+
+    @Test func aBodyThatItsHeaderDoesNotBindIsRefused() throws {
+        let bench = try Bench(cast, masternode: 0)
+        let genuine = block(view: 1)
+        let leader = Peer.masternode(cast.leaders.leader(of: View(1)))
+        let stuffed = Block(
+            header: genuine.header, parentCertificate: .genesis,
+            transactions: [try Bench.record(cast, sequence: 0)])
+        bench.receive(.body(stuffed), from: leader)
+        #expect(bodies(bench) == 0 && bench.misbehaviours == 1)
+        bench.receive(.body(genuine), from: leader)
+        #expect(bodies(bench) == 1)
+    }
+
+    /// Whatever masternodes send, no pool outgrows its limit.
+    @Test func floodsEndAtTheLimits() throws {
+        var rules = NodeRules()
+        rules.candidateBlocks = 12
+        let bench = try Bench(cast, masternode: 0, rules: rules)
+        for view in 1...9 as ClosedRange<UInt64> {
+            let leader = cast.leaders.leader(of: View(view))
+            for noise in 0..<4 as Range<UInt8> {
+                bench.receive(.body(block(view: view, noise: noise)), from: .masternode(leader))
+                // Unknown parents and bodies are asked for, so many at a time.
+                let subject = Proposal(
+                    epoch: .zero, view: View(view), parentView: .zero, parentDigest: .zero,
+                    digest: Digest(sha256: [noise, UInt8(view)]))
+                if leader != 0 {
+                    let vote = try cast.keys[Int(leader)].vote(subject, by: leader, genesis: cast.genesisHash)
+                    bench.receive(.consensus(.notarizeVote(vote)), from: .masternode(leader))
+                }
+            }
+        }
+        for number in 0..<2_000 as Range<UInt64> {
+            bench.receive(.wantBody(Digest(sha256: [UInt8(number % 251)])), from: .masternode(1))
+            bench.receive(.wantBlocks(from: Height(number), count: .max), from: .masternode(1))
+        }
+        for pool in bench.machine.pools { #expect(pool.count <= pool.limit, "\(pool.name)") }
+        #expect(bench.halts.isEmpty)
+    }
+}

@@ -1,0 +1,144 @@
+import Consensus
+import Cryptography
+import Node
+import Primitives
+import Simulation
+import Storage
+import Testing
+
+/// Catching up from peers, honest and other ones.
+@Suite struct SyncTests {
+    private let server = Peer.masternode(0)
+
+    /// Carries messages between the two until nothing is left to say.
+    private func talk(_ behind: Bench, with ahead: Bench, rounds: Int = 200) {
+        for _ in 0..<rounds {
+            let (asked, told) = (behind.take(), ahead.take())
+            if asked.isEmpty, told.isEmpty { return }
+            for message in told { behind.receive(message, from: server) }
+            for message in asked { ahead.receive(message, from: .follower(9)) }
+        }
+    }
+
+    private func finalization(_ bench: Bench) throws -> Finalization {
+        let head = try #require(try bench.store.head())
+        return try #require(try bench.store.block(at: head.height)?.finalization)
+    }
+
+    @Test func aNodeFarBehindThatHearsOfTheNewestBlockFirstCatchesUp() throws {
+        let ahead = try Bench.chain(blocks: 150)
+        let behind = try Bench(ahead.cast)
+        ahead.sent = []
+        behind.handle(.connected(server))
+        behind.receive(.consensus(.finalization(try finalization(ahead))), from: server)
+        behind.receive(.head(height: ahead.machine.headHeight, digest: .zero), from: server)
+        talk(behind, with: ahead)
+        #expect(behind.machine.headHeight == ahead.machine.headHeight)
+        #expect(behind.machine.milestone == ahead.machine.milestone)
+        #expect(behind.published == (1...ahead.machine.headHeight.value).map { Height($0) })
+        #expect(behind.halts.isEmpty && behind.misbehaviours == 0)
+    }
+
+    /// A store may hold a long run of blocks that only the last one's Finalization proves.
+    @Test func aLongRunWithoutFinalizationsIsServed() throws {
+        let full = try Bench.chain(blocks: 90)
+        let sparse = SimulatedStore()
+        let last = full.machine.headHeight
+        var commits: [Commit] = []
+        // The states are not what this is about: blocks alone are served.
+        for height in 1...last.value {
+            let stored = try #require(try full.store.block(at: Height(height)))
+            commits.append(
+                Commit(
+                    block: FinalizedBlock(
+                        block: stored.block, finalization: Height(height) == last ? stored.finalization : nil),
+                    digest: stored.block.header.digest(genesis: full.cast.genesisHash), transactionIds: [], state: nil))
+        }
+        let behind = try Bench(full.cast)
+        behind.handle(.connected(server))
+        behind.receive(.head(height: last, digest: .zero), from: server)
+        behind.sent = []
+        #expect(sparse.commit(commits) == nil)
+        behind.receive(.blocks(commits.map(\.block)), from: server)
+        #expect(behind.machine.headHeight == last)
+        // What the one that caught up serves now, it has got with one proof alone.
+        behind.sent = []
+        behind.receive(.wantBlocks(from: Height(1), count: 64), from: .follower(3))
+        guard case .blocks(let served) = try #require(behind.take().last) else { throw Unexpected() }
+        #expect(served.count == Int(last.value) && served.last?.finalization != nil)
+        let wire = NodeMessage.blocks(served)
+        #expect((try? NodeMessage(kind: wire.kind.rawValue, payload: wire.payload)) != nil)
+    }
+
+    @Test func wrongBlocksAreRefusedAndTheSenderIsAskedLast() throws {
+        let ahead = try Bench.chain(blocks: 6)
+        let blocks = try (1...6 as ClosedRange<UInt64>).map { try #require(try ahead.store.block(at: Height($0))) }
+        let genuine = try #require(blocks[5].finalization)
+        let forged = try #require(
+            Certificate(
+                subject: genuine.subject,
+                votes: [
+                    try ahead.cast.clientKeys[0].vote(genuine.subject, by: 0, genesis: ahead.cast.genesisHash)
+                ]))
+        let stripped = FinalizedBlock(block: blocks[5].block, finalization: nil)
+        let bodies = Block(
+            header: blocks[5].block.header, parentCertificate: blocks[5].block.parentCertificate,
+            transactions: [try Bench.record(ahead.cast, sequence: 50)])
+        let wrong: [[FinalizedBlock]] = [
+            Array(blocks.dropFirst()),  // does not follow the head
+            [blocks[0], blocks[2]] + blocks.dropFirst(3),  // a gap
+            blocks.dropLast() + [stripped],  // no proof
+            blocks.dropLast() + [FinalizedBlock(block: blocks[5].block, finalization: blocks[4].finalization)],
+            blocks.dropLast() + [FinalizedBlock(block: blocks[5].block, finalization: forged)],
+            blocks.dropLast() + [FinalizedBlock(block: bodies, finalization: genuine)],
+        ]
+        for (index, answer) in wrong.enumerated() {
+            let behind = try Bench(ahead.cast)
+            for peer in [server, .follower(1)] {
+                behind.handle(.connected(peer))
+                behind.receive(.head(height: Height(peer == server ? 9 : 6), digest: .zero), from: peer)
+            }
+            behind.receive(.blocks(answer), from: server)
+            #expect(behind.machine.headHeight == .zero && behind.misbehaviours == 1, "answer \(index)")
+            // Whatever it claims next, the other one is asked.
+            behind.sent = []
+            behind.receive(.head(height: Height(.max), digest: .zero), from: server)
+            behind.tick()
+            let asked = behind.sent.compactMap { if case .wantBlocks = $0.message { $0.to } else { nil } }
+            #expect(asked.first == .follower(1), "answer \(index)")
+            behind.receive(.blocks(blocks), from: .follower(1))
+            #expect(behind.machine.headHeight == Height(6), "answer \(index)")
+        }
+    }
+
+    @Test func blocksThatNobodyAskedForAreIgnored() throws {
+        let ahead = try Bench.chain(blocks: 4)
+        let blocks = try (1...4 as ClosedRange<UInt64>).map { try #require(try ahead.store.block(at: Height($0))) }
+        let behind = try Bench(ahead.cast)
+        behind.handle(.connected(server))
+        behind.receive(.blocks(blocks), from: server)
+        #expect(behind.machine.headHeight == .zero && behind.machine.pools.allSatisfy { $0.count == 0 })
+    }
+
+    /// A peer that claims the greatest height and says nothing costs one timeout, not the synchronisation.
+    @Test func aSilentBoasterDoesNotStarveTheSync() throws {
+        let ahead = try Bench.chain(blocks: 80)
+        let behind = try Bench(ahead.cast)
+        let boaster = Peer.follower(1)
+        for peer in [boaster, server] { behind.handle(.connected(peer)) }
+        for _ in 0..<12 {
+            behind.receive(.head(height: Height(.max), digest: .zero), from: boaster)
+            behind.receive(.head(height: ahead.machine.headHeight, digest: .zero), from: server)
+            behind.tick()
+            for (message, peer) in behind.sent where peer == server {
+                ahead.sent = []
+                ahead.receive(message, from: .follower(9))
+                for answer in ahead.take() { behind.receive(answer, from: server) }
+            }
+            behind.sent = []
+        }
+        #expect(behind.machine.headHeight == ahead.machine.headHeight)
+    }
+
+    struct Unexpected: Error {}
+}

@@ -1,0 +1,64 @@
+import Node
+import Simulation
+import Testing
+
+/// Proof that the simulator sees: with any one check switched off, a few seeds find a broken rule.
+@Suite struct MutationTests {
+    struct Mutation: Sendable, CustomTestStringConvertible {
+        let name: String
+        let apply: @Sendable (inout NodeRules) -> Void
+        var testDescription: String { name }
+
+        init(_ name: String, _ apply: @escaping @Sendable (inout NodeRules) -> Void) {
+            self.name = name
+            self.apply = apply
+        }
+    }
+
+    static let mutations: [Mutation] = [
+        // The rules of consensus
+        Mutation("quorum minus one") { $0.consensus.fullQuorum = false },
+        Mutation("views fall") { $0.consensus.viewsOnlyRise = false },
+        Mutation("proposals always on the last final block") { $0.consensus.proposeOnHighestNotarized = false },
+        Mutation("a vote for every proposal of the leader") { $0.consensus.notarizeOnce = false },
+        Mutation("notarize after nullify") { $0.consensus.neverNotarizeAfterNullify = false },
+        Mutation("any parent will do") { $0.consensus.justifyParent = false },
+        Mutation("a vote without a verdict on the body") { $0.consensus.requireVerdict = false },
+        Mutation("missing certificates are not fetched") { $0.consensus.fetchMissing = false },
+        Mutation("finalize after nullify") { $0.consensus.neverFinalizeAfterNullify = false },
+        Mutation("nullify after finalize") { $0.consensus.neverNullifyAfterFinalize = false },
+        Mutation("nullify is said once") { $0.consensus.repeatNullify = false },
+        Mutation("evidence is ignored") { $0.consensus.keepEvidence = false },
+        Mutation("signatures of votes are not checked") { $0.consensus.checkSignatures = false },
+        Mutation("a vote leaves before its fsync") { $0.consensus.durableBeforePublic = false },
+        Mutation("votes in the journal are not replayed") { $0.consensus.replayJournal = false },
+        // The node around it
+        Mutation("the body of a vote is not journalled") { $0.journalBodies = false },
+        Mutation("bodies in the journal are not replayed") { $0.replayBodies = false },
+        Mutation("every body is valid, whatever its state root") { $0.checkBodies = false },
+        Mutation("a body is not compared with its header's roots") { $0.bindBodies = false },
+        Mutation("blocks of a peer are not proven") { $0.checkSyncProof = false },
+        Mutation("blocks are told of before they are stored") { $0.publishWhenDurable = false },
+        Mutation("a cut journal forgets what is not stored yet") { $0.keepUncommitted = false },
+    ]
+
+    @Test(arguments: mutations) func isCaught(_ mutation: Mutation) throws {
+        var rules = NodeRules()
+        mutation.apply(&rules)
+        #expect(rules != NodeRules())
+        for seed in 0..<60 as Range<UInt64> {
+            let masternodes = seed % 4 == 3 ? 7 : 4
+            var configuration = SimulationConfiguration(
+                masternodes: masternodes, byzantine: (masternodes - 1) / 3, contract: counterContract)
+            configuration.rules = rules
+            let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
+            // Liars are at work in each of these seeds, so that nobody is accused in many is a finding too.
+            if report.violation != nil {
+                print("caught at seed \(seed): \(mutation.name): \(report.violation!.prefix(120))")
+                return
+            }
+            if !rules.consensus.keepEvidence, seed >= 5, report.accused.isEmpty { return }
+        }
+        Issue.record("60 seeds did not notice: \(mutation.name)")
+    }
+}

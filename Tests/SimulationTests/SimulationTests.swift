@@ -1,0 +1,81 @@
+import Foundation
+import Simulation
+import Testing
+
+/// The contract as `Contracts/build` makes it; runs without it have no contracts.
+let counterContract: [UInt8]? = {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+    return FileManager.default.contents(atPath: root.appendingPathComponent("Contracts/.build/counter.wasm").path)
+        .map { Array($0) }
+}()
+
+@Suite struct SimulationTests {
+    struct Shape: Sendable, CustomTestStringConvertible {
+        let masternodes: Int, byzantine: Int, seeds: ClosedRange<UInt64>
+        var testDescription: String { "\(masternodes) masternodes, \(byzantine) of them Byzantine" }
+    }
+
+    static let shapes = [
+        Shape(masternodes: 1, byzantine: 0, seeds: 0...11), Shape(masternodes: 4, byzantine: 0, seeds: 0...11),
+        Shape(masternodes: 4, byzantine: 1, seeds: 0...11), Shape(masternodes: 5, byzantine: 1, seeds: 0...3),
+        Shape(masternodes: 7, byzantine: 0, seeds: 0...3), Shape(masternodes: 7, byzantine: 2, seeds: 0...5),
+    ]
+
+    /// Faults of every kind, then peace in which everything that was submitted becomes final.
+    @Test(arguments: shapes) func seedsBreakNoRule(_ shape: Shape) throws {
+        var (heights, transactions) = (UInt64(0), 0)
+        for seed in shape.seeds {
+            let configuration = SimulationConfiguration(
+                masternodes: shape.masternodes, byzantine: shape.byzantine, contract: counterContract)
+            let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
+            #expect(report.violation == nil, "seed \(seed)")
+            heights += report.height
+            transactions += report.transactions
+        }
+        // The runs do something: blocks are made and transactions final in spite of everything.
+        #expect(heights > 5 * UInt64(shape.seeds.count) && transactions > 20 * shape.seeds.count)
+    }
+
+    @Test func theSameSeedIsTheSameRun() throws {
+        for seed in 100...105 as ClosedRange<UInt64> {
+            let configuration = SimulationConfiguration(masternodes: 4, byzantine: 1, contract: counterContract)
+            let first = try SimulatedCluster(seed: seed, configuration: configuration).run()
+            let second = try SimulatedCluster(seed: seed, configuration: configuration).run()
+            #expect(first.digest == second.digest && first.events == second.events, "seed \(seed)")
+            #expect(first.faults == second.faults && first.height == second.height, "seed \(seed)")
+        }
+    }
+
+    @Test func differentSeedsAreDifferentRuns() throws {
+        let digests = try (0...7 as ClosedRange<UInt64>).map {
+            try SimulatedCluster(seed: $0, configuration: SimulationConfiguration(masternodes: 4)).run().digest
+        }
+        #expect(Set(digests).count == digests.count)
+    }
+
+    /// All kinds of faults come up, and liars get caught.
+    @Test func faultsAreInjectedAndLiarsCaught() async throws {
+        let run = SeedRun(
+            configuration: SimulationConfiguration(masternodes: 4, byzantine: 1, contract: counterContract),
+            seeds: 200...239, workers: 2)
+        let totals = try await run.run()
+        #expect(totals.failures.isEmpty)
+        #expect(totals.seeds == 40)
+        for fault in Fault.allCases { #expect(totals.faults[fault, default: 0] > 0, "\(fault) was never injected") }
+        let accusing = try (200...209 as ClosedRange<UInt64>).filter {
+            try SimulatedCluster(seed: $0, configuration: run.configuration).run().accused == [3]
+        }
+        #expect(accusing.count >= 5)
+    }
+
+    @Test func aLogTellsWhatHappened() throws {
+        let configuration = SimulationConfiguration(masternodes: 4, contract: counterContract, isVerbose: true)
+        let told = try SimulatedCluster(seed: 3, configuration: configuration).run()
+        let silent = try SimulatedCluster(
+            seed: 3, configuration: SimulationConfiguration(masternodes: 4, contract: counterContract)
+        ).run()
+        #expect(told.digest == silent.digest)
+        #expect(told.log.contains { $0.contains("publishes") } && told.log.contains { $0.contains("healing") })
+    }
+}
