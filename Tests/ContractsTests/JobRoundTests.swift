@@ -245,7 +245,7 @@ struct JobRoundTests {
             (edge, complaint(cloud, job.edges[1].account), "only sender or receiver complain"),
             (edge, complaint(edge, edge), "the other side is not in the roster"),
             (edge, complaint(stranger, edge), "the other side is not in the roster"),
-            (edge, complaint(cloud, edge, step: 10), "a round has no step 10"),
+            (edge, complaint(cloud, edge, step: 11), "a round has no step 11"),
         ] {
             #expect(job.chain.send(caller, 6, data, post: "r0/f") == .refused("complaint for round 0 refused: \(reason)"))
         }

@@ -27,7 +27,6 @@ import Testing
         Mutation("missing certificates are not fetched") { $0.consensus.fetchMissing = false },
         Mutation("finalize after nullify") { $0.consensus.neverFinalizeAfterNullify = false },
         Mutation("nullify after finalize") { $0.consensus.neverNullifyAfterFinalize = false },
-        Mutation("nullify is said once") { $0.consensus.repeatNullify = false },
         Mutation("evidence is ignored") { $0.consensus.keepEvidence = false },
         Mutation("signatures of votes are not checked") { $0.consensus.checkSignatures = false },
         Mutation("a vote leaves before its fsync") { $0.consensus.durableBeforePublic = false },
@@ -39,7 +38,6 @@ import Testing
         Mutation("a body is not compared with its header's roots") { $0.bindBodies = false },
         Mutation("blocks of a peer are not proven") { $0.checkSyncProof = false },
         Mutation("blocks are told of before they are stored") { $0.publishWhenDurable = false },
-        Mutation("a cut journal forgets what is not stored yet") { $0.keepUncommitted = false },
     ]
 
     @Test(arguments: mutations) func isCaught(_ mutation: Mutation) throws {
