@@ -3,53 +3,61 @@ import Dispatch
 import Storage
 import Synchronization
 
-/// Appends to the vote journal on a queue of its own. What piles up while the disk syncs goes into one batch with one
-/// fsync.
+/// Writes the vote journal on a queue of its own. What piles up while the disk syncs goes into one batch with one
+/// fsync. Appends and rewrites keep their order: an append that overtook a rewrite would be reported durable and then
+/// erased by it.
 final class JournalWriter: Sendable {
     typealias Outcome = Result<JournalToken, StorageError>
 
-    private struct Waiting {
-        var records: [[UInt8]] = []
-        var token: JournalToken?
-        var isScheduled = false
+    private enum Write {
+        case append([[UInt8]], JournalToken)
+        case rewrite([[UInt8]])
     }
 
     private let journal: Journal
     private let queue = DispatchQueue(label: "edgeproof.journal", qos: .userInitiated)
-    private let waiting = Mutex(Waiting())
+    private let waiting = Mutex<[Write]>([])
 
     init(_ journal: Journal) { self.journal = journal }
 
     /// - Parameter done: called from the journal's queue with the newest token that is durable.
     func append(_ records: [[UInt8]], token: JournalToken, done: @escaping @Sendable (Outcome) -> Void) {
-        let mustSchedule = waiting.withLock { waiting in
-            waiting.records += records
-            waiting.token = token
-            defer { waiting.isScheduled = true }
-            return !waiting.isScheduled
+        add(.append(records, token), done)
+    }
+
+    /// - Parameter done: as for `append`; called for appends of the same batch, and where writing fails.
+    func rewrite(_ records: [[UInt8]], done: @escaping @Sendable (Outcome) -> Void) {
+        add(.rewrite(records), done)
+    }
+
+    private func add(_ write: Write, _ done: @escaping @Sendable (Outcome) -> Void) {
+        let isFirst = waiting.withLock { waiting in
+            waiting.append(write)
+            return waiting.count == 1
         }
-        if mustSchedule { queue.async { self.flush(done) } }
+        if isFirst { queue.async { self.flush(done) } }
     }
 
     private func flush(_ done: @Sendable (Outcome) -> Void) {
         let batch = waiting.withLock { waiting in
-            defer { waiting = Waiting() }
+            defer { waiting = [] }
             return waiting
         }
-        guard let token = batch.token else { return }
+        var durable: JournalToken?
         do throws(StorageError) {
-            try journal.append(batch.records)
+            for write in batch {
+                switch write {
+                case .append(let records, let token):
+                    try journal.append(records)
+                    durable = token
+                case .rewrite(let records): try journal.rewrite(records)
+                }
+            }
             try journal.sync()
-            done(.success(token))
         } catch {
-            done(.failure(error))
+            return done(.failure(error))
         }
-    }
-
-    func rewrite(_ records: [[UInt8]], failed: @escaping @Sendable (StorageError) -> Void) {
-        queue.async {
-            do throws(StorageError) { try self.journal.rewrite(records) } catch { failed(error) }
-        }
+        if let durable { done(.success(durable)) }
     }
 
     /// Waits for what is under way.

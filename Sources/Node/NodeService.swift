@@ -152,20 +152,19 @@ public actor NodeService {
 
     private func write(_ entries: [JournalEntry], _ token: JournalToken) {
         guard let journal else { return handle(.journalDurable(token)) }
-        journal.append(entries.map(\.borsh), token: token) { [weak self] outcome in
-            guard let self else { return }
-            self.post { node in
-                switch outcome {
-                case .success(let token): node.handle(.journalDurable(token))
-                case .failure(let error): node.perform([.halt("the vote journal can't be written: \(error)")])
-                }
-            }
-        }
+        journal.append(entries.map(\.borsh), token: token) { [weak self] in self?.journalled($0) }
     }
 
     private func rewrite(_ entries: [JournalEntry]) {
-        journal?.rewrite(entries.map(\.borsh)) { [weak self] error in
-            self?.post { $0.perform([.halt("the vote journal can't be rewritten: \(error)")]) }
+        journal?.rewrite(entries.map(\.borsh)) { [weak self] in self?.journalled($0) }
+    }
+
+    private nonisolated func journalled(_ outcome: JournalWriter.Outcome) {
+        post { node in
+            switch outcome {
+            case .success(let token): node.handle(.journalDurable(token))
+            case .failure(let error): node.perform([.halt("the vote journal can't be written: \(error)")])
+            }
         }
     }
 
