@@ -109,16 +109,17 @@ let package = Package(
             values + ["LocalNetwork", "ChainClient", "KeyFiles", "Node", "ProgramSupport", .argumentParser]),
 
         // Tests
-        tests(of: "Encoding", ["Encoding"]),
-        tests(of: "Cryptography", ["Encoding", "Cryptography"]),
-        tests(of: "Primitives", values),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        tests(of: "Encoding", ["Encoding", "TestSupport"]),
+        tests(of: "Cryptography", ["Encoding", "Cryptography", "TestSupport"]),
+        tests(of: "Primitives", values + ["TestSupport"]),
         tests(of: "Consensus", values + ["Consensus"]),
         tests(of: "Mempool", values + ["Mempool"]),
-        tests(of: "StateTree", values + ["StateTree"]),
+        tests(of: "StateTree", values + ["StateTree", "TestSupport"]),
         tests(of: "WebAssembly", ["WebAssembly"]),
         tests(of: "Contracts", values + ["WebAssembly"]),
         tests(of: "Ledger", values + ["Ledger", "WebAssembly"]),
-        tests(of: "Audit", values + ["StateTree", "Audit"]),
+        tests(of: "Audit", values + ["StateTree", "Audit", "TestSupport"]),
         tests(of: "Tensor", ["Tensor"]),
         tests(of: "Training", values + ["Tensor", "Training"]),
         tests(of: "Storage", values + ["Storage"]),
@@ -137,7 +138,7 @@ let package = Package(
         tests(
             of: "EndToEnd",
             values + [
-                "ChainClient", "KeyFiles", "LocalNetwork", "Node", "Storage", .asyncHTTPClient, "chaind", "chain-cli",
+                "ChainClient", "KeyFiles", "LocalNetwork", "Node", "Storage", "TestSupport", .asyncHTTPClient, "chaind", "chain-cli",
                 "chain-worker",
             ]),
     ]

@@ -51,7 +51,7 @@ final class Executor {
         } catch {
             if case .ledger(let failure) = error { throw failure }
             overlay.rollBack(to: savepoint)
-            outcome = .stopped(error.message)
+            outcome = .failure(error.message)
         }
 
         let spent = parameters.reservedCredits(transactionBytes: signed.borsh.count, gas: gas.used)

@@ -53,7 +53,7 @@ extension Executor {
         } catch {
             if case .ledger(let failure) = error { throw failure }
             overlay.rollBack(to: savepoint)
-            outcome = .stopped(error.message)
+            outcome = .failure(error.message)
         }
         var after = try overlay.account(call.contract)
         credits.charge(gas.used, to: &after, at: time)
@@ -71,7 +71,7 @@ extension Executor {
             try countQueued(call.contract, adding: false)
             return receipt(
                 call, number,
-                .stopped("dropped: put off \(Self.mostPostponements) times; the contract's balance earns too few credits"))
+                .failure("dropped: put off \(Self.mostPostponements) times; the contract's balance earns too few credits"))
         }
         let window = time.advanced(by: parameters.creditWindowMs)
         let enough = credits.time(of: parameters.scheduledGasPerCall, for: payer, at: time)
@@ -84,7 +84,7 @@ extension Executor {
         if let event = Event(contract: call.contract, topic: postponedTopic, data: number.borsh + later.borsh) {
             overlay.emit(event)
         }
-        return receipt(call, number, .stopped("postponed to time \(later): the contract has too few credits"))
+        return receipt(call, number, .failure("postponed to time \(later): the contract has too few credits"))
     }
 
     private func receipt(

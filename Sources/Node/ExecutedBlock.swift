@@ -23,13 +23,16 @@ final class ExecutedBlock {
     var stateRoot: Digest { layer.root }
 
     /// Executes a block that is valid on the state below.
+    /// - Parameter ids: of its transactions, where the check has them already.
     init(
-        executing block: Block, digest: Digest, ledger: Ledger, below: StateLayer, store: any StateSource
+        executing block: Block, digest: Digest, transactionIds ids: [TransactionId]? = nil, ledger: Ledger,
+        below: StateLayer, store: any StateSource
     ) throws {
-        let execution = try ledger.execute(block, state: below)
+        let ids = ids ?? block.transactions.map { $0.transaction.id(genesis: ledger.genesisHash) }
+        let execution = try ledger.execute(block, state: below, transactionIds: ids)
         header = block.header
         self.digest = digest
-        transactionIds = block.transactions.map { $0.transaction.id(genesis: ledger.genesisHash) }
+        transactionIds = ids
         delta = execution.delta
         receipts = execution.receipts
         receiptsRoot = execution.receiptsRoot

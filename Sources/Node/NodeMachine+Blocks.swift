@@ -66,11 +66,15 @@ extension NodeMachine {
         for candidate in chain.reversed() {
             guard let parent = executed(candidate.block.header.parent) else { return nil }
             do {
-                if let flaw = try check(candidate, on: parent) {
+                switch try check(candidate, on: parent) {
+                case .flawed(let flaw):
                     candidate.flaw = flaw
                     return nil
+                case .sound(let ids):
+                    candidate.executed = try ExecutedBlock(
+                        executing: candidate.block, digest: candidate.digest, transactionIds: ids, ledger: ledger,
+                        below: parent.layer, store: store)
                 }
-                candidate.executed = try execute(candidate, on: parent)
             } catch {
                 halt("block \(candidate.block.header.height) could not be executed: \(error)")
                 return nil
@@ -79,16 +83,24 @@ extension NodeMachine {
         return executed(digest)
     }
 
-    /// What makes the block invalid on this parent, if anything: a pure function of both.
-    private func check(_ candidate: CandidatePool.Candidate, on parent: ExecutedBlock) throws(LedgerError) -> String? {
-        guard rules.checkBodies else { return nil }
+    private enum Check {
+        /// With the identifiers of its transactions, where they were computed.
+        case sound([TransactionId]?)
+        case flawed(String)
+    }
+
+    /// Whether the block is valid on this parent: a pure function of both.
+    private func check(
+        _ candidate: CandidatePool.Candidate, on parent: ExecutedBlock
+    ) throws(LedgerError) -> Check {
+        guard rules.checkBodies else { return .sound(nil) }
         let verdict = try ledger.checkBody(
             candidate.block, parent: parent.facts, leader: leaders.leader(of: candidate.block.header.view),
             state: parent.layer, certificateVerifier: signatures
         ) { transaction, id in self.isAuthorized(transaction, id: id) }
         switch verdict {
-        case .valid: return nil
-        case .invalid(let error): return error.description
+        case .valid(let body): return .sound(body.transactionIds)
+        case .invalid(let error): return .flawed(error.description)
         }
     }
 
@@ -98,10 +110,5 @@ extension NodeMachine {
         guard signatures.isAuthorized(transaction, genesis: genesisHash) else { return false }
         verified.insert(transaction, id: id)
         return true
-    }
-
-    private func execute(_ candidate: CandidatePool.Candidate, on parent: ExecutedBlock) throws -> ExecutedBlock {
-        try ExecutedBlock(
-            executing: candidate.block, digest: candidate.digest, ledger: ledger, below: parent.layer, store: store)
     }
 }

@@ -118,11 +118,7 @@ extension NodeMachine {
         let header = block.header
         guard header.height > head.header.height, pool[digest] == nil else { return }
         // The header binds the body: a wrong one would never become valid under this digest, and must not take its place.
-        guard
-            !rules.bindBodies
-                || header.transactionsRoot == Block.transactionsRoot(block.transactions)
-                    && header.parentCertificateHash == block.parentCertificate.hash
-        else {
+        guard !rules.bindBodies || block.isBoundByHeader else {
             return outputs.append(.note(.peerMisbehaved(peer, "sent a body that its header does not bind")))
         }
         let wanted = sync.bodies[digest] != nil
@@ -183,10 +179,7 @@ extension NodeMachine {
         for finalized in blocks where finalized.block.header.height > head.header.height {
             let block = finalized.block
             let digest = block.header.digest(genesis: genesisHash)
-            guard block.header.height == height.next, block.header.parent == parent,
-                block.header.transactionsRoot == Block.transactionsRoot(block.transactions),
-                block.header.parentCertificateHash == block.parentCertificate.hash
-            else { return distrust(peer, "sent blocks that do not follow one another") }
+            guard block.header.height == height.next, block.header.parent == parent, block.isBoundByHeader else { return distrust(peer, "sent blocks that do not follow one another") }
             fresh.append((block, digest))
             parent = digest
             height = block.header.height

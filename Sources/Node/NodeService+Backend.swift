@@ -82,7 +82,7 @@ extension NodeService: NodeBackend {
     }
 
     public nonisolated func account(_ account: Account) async throws -> NodeAPI.AccountView? {
-        let ledger = await machineLedger
+        let ledger = ledger
         return try await read { view in
             try ledger.account(account, at: max(view.header.time, NodeService.clock().wall), state: view).map {
                 NodeAPI.AccountView(record: $0.record, credits: $0.credits, capacity: $0.capacity)
@@ -102,7 +102,7 @@ extension NodeService: NodeBackend {
     }
 
     public nonisolated func reputation(of account: Account) async throws -> [NodeAPI.ReputationView] {
-        let ledger = await machineLedger
+        let ledger = ledger
         return try await read { view in
             try ledger.reputation(account, at: view.header.time, state: view).map {
                 NodeAPI.ReputationView(role: $0.role, record: $0.record, score: $0.score)
@@ -115,8 +115,9 @@ extension NodeService: NodeBackend {
     }
 
     public nonisolated func service(_ service: ServiceId) async throws -> ServiceView? {
-        try await read { view in
-            guard let record: ServiceRecord = try view.decode(.service(service)) else { return nil }
+        let ledger = ledger
+        return try await read { view in
+            guard let record = try ledger.service(service, state: view) else { return nil }
             return try view.view(of: record)
         }
     }
@@ -145,7 +146,7 @@ extension NodeService: NodeBackend {
     public nonisolated func query(
         _ service: ServiceId, input: [UInt8]
     ) async throws(QueryRefusal) -> NodeAPI.QueryResult {
-        let ledger = await machineLedger
+        let ledger = ledger
         let answer: Result<NodeAPI.QueryResult, QueryRefusal>
         do {
             answer = try await read { view in
@@ -181,8 +182,6 @@ extension NodeService: NodeBackend {
     }
 
     public func heads() async -> AsyncStream<Height> { headStream() }
-
-    var machineLedger: Ledger { machine.ledger }
 }
 
 extension ReadView {

@@ -2,6 +2,7 @@ import Consensus
 import Cryptography
 import Dispatch
 import Foundation
+import Ledger
 import Logging
 import NodeAPI
 import PeerNetwork
@@ -18,6 +19,7 @@ public actor NodeService {
 
     public nonisolated let genesis: Genesis
     nonisolated let store: ChainStore
+    nonisolated let ledger: Ledger
     nonisolated let logger: Logger
     nonisolated let configuration: NodeConfiguration
     nonisolated let readQueue = DispatchQueue(label: "edgeproof.read", attributes: .concurrent)
@@ -51,6 +53,7 @@ public actor NodeService {
         self.logger = logger
         self.onHalt = onHalt
         genesis = machine.genesis
+        ledger = machine.ledger
         view = ReadView(genesis: machine.genesis, snapshot: try store.snapshot(), head: machine.published)
     }
 

@@ -172,6 +172,12 @@ public struct Block: BorshCodable, Hashable, Sendable {
         self.transactions = transactions
     }
 
+    /// Whether this body is the one that its header, and so its digest, names.
+    public var isBoundByHeader: Bool {
+        header.transactionsRoot == Self.transactionsRoot(transactions)
+            && header.parentCertificateHash == parentCertificate.hash
+    }
+
     public static func transactionsRoot(_ transactions: [SignedTransaction]) -> Digest {
         MerkleLog.root(transactions.map { MerkleLog.leafHash($0.borsh) })
     }

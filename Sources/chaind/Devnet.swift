@@ -44,22 +44,21 @@ struct Devnet: AsyncParsableCommand {
     }
 
     private func serve(_ plan: DevnetPlan) async throws {
-        var nodes: [ChildProcess] = []
+        let nodes = ProcessGroup()
         do {
             for index in 0..<plan.masternodes {
-                nodes.append(try plan.start(index))
+                await nodes.add(try plan.start(index))
                 tell("node\(index)  API \(plan.apiURL(index))  log \(plan.home(index).folder.appending(path: "log").path)")
             }
             tell("export EDGEPROOF_KEYS=\(plan.keysFolder.path) EDGEPROOF_PASSPHRASE_FILE=\(plan.passphraseFile.path)")
             while true {
                 try await Task.sleep(for: .milliseconds(200))
-                for node in nodes where !node.isRunning {
+                for node in await nodes.processes where !node.isRunning {
                     throw DevnetFailure(name: node.name, status: node.exitStatus ?? -1, log: node.logTail())
                 }
             }
         } catch {
-            for node in nodes { node.terminate() }
-            for node in nodes { await node.stop() }
+            await nodes.stopAll()
             throw error
         }
     }

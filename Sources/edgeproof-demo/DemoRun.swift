@@ -48,7 +48,7 @@ struct DemoRun: Sendable {
         let genesisFile = home.appending(path: "genesis.json")
         try GenesisDocument(genesis).encoded().write(to: genesisFile, options: .atomic)
 
-        let stage = Stage()
+        let stage = ProcessGroup()
         do {
             try await act(plan, genesis, genesisFile, stage)
             await stage.stopAll()
@@ -58,7 +58,7 @@ struct DemoRun: Sendable {
         }
     }
 
-    private func act(_ plan: DevnetPlan, _ genesis: Genesis, _ genesisFile: URL, _ stage: Stage) async throws {
+    private func act(_ plan: DevnetPlan, _ genesis: Genesis, _ genesisFile: URL, _ stage: ProcessGroup) async throws {
         let clients = try (0..<plan.masternodes).map { ChainClient(nodes: [try NodeAddress(plan.apiURL($0))]) }
         let client = ChainClient(nodes: try (0..<plan.masternodes).map { try NodeAddress(plan.apiURL($0)) })
         do {
@@ -71,7 +71,7 @@ struct DemoRun: Sendable {
     }
 
     private func act(
-        _ plan: DevnetPlan, _ genesis: Genesis, _ genesisFile: URL, _ stage: Stage, _ client: ChainClient,
+        _ plan: DevnetPlan, _ genesis: Genesis, _ genesisFile: URL, _ stage: ProcessGroup, _ client: ChainClient,
         _ clients: [ChainClient]
     ) async throws {
         Console.step("starting \(plan.masternodes) masternodes on loopback")
@@ -102,7 +102,7 @@ struct DemoRun: Sendable {
 
         let (status, restarted) = try await follow(plan, client, clients, stage)
         try await until("the workers end", within: .seconds(60), stage) { await stage.workersDone }
-        try await stage.checkWorkers()
+        try await stage.check(allowing: nil)
 
         Console.step("comparing the masternodes")
         let agreement = try await compare(clients, stage)
@@ -182,7 +182,7 @@ struct DemoRun: Sendable {
 
     /// Shows progress until the job is finished; kills one masternode in the middle and starts it again near the end.
     private func follow(
-        _ plan: DevnetPlan, _ client: ChainClient, _ clients: [ChainClient], _ stage: Stage
+        _ plan: DevnetPlan, _ client: ChainClient, _ clients: [ChainClient], _ stage: ProcessGroup
     ) async throws -> (JobStatus, Bool) {
         guard let job = ServiceId(Self.job) else { throw Failure("the job's name is too long") }
         let deadline = ContinuousClock.now + Self.limit
@@ -192,9 +192,7 @@ struct DemoRun: Sendable {
         while ContinuousClock.now < deadline {
             try Task.checkCancellation()
             try await stage.check(allowing: killed && !restarted ? "node\(Self.victim)" : nil)
-            guard let answer = try? await client.query(job, input: JobQuery.status.input),
-                let status = try? JobStatus(borsh: answer.data)
-            else {
+            guard let status = try? await client.jobStatus(job) else {
                 try await Task.sleep(for: .milliseconds(250))
                 continue
             }
@@ -229,7 +227,7 @@ struct DemoRun: Sendable {
     }
 
     /// The state root that every masternode's chain certifies at one height.
-    private func compare(_ clients: [ChainClient], _ stage: Stage) async throws -> (agree: Bool, root: Digest, height: UInt64) {
+    private func compare(_ clients: [ChainClient], _ stage: ProcessGroup) async throws -> (agree: Bool, root: Digest, height: UInt64) {
         var heights: [UInt64] = []
         for client in clients { if let status = try? await client.status() { heights.append(status.head.height) } }
         let target = heights.max() ?? 0
@@ -316,7 +314,7 @@ struct DemoRun: Sendable {
     }
 
     private func until(
-        _ what: String, within limit: Duration, _ stage: Stage, _ condition: () async -> Bool
+        _ what: String, within limit: Duration, _ stage: ProcessGroup, _ condition: () async -> Bool
     ) async throws {
         let deadline = ContinuousClock.now + limit
         while !(await condition()) {

@@ -1,23 +1,9 @@
 import LocalNetwork
 
-/// The processes of a run. Whatever happens, `stopAll` leaves none behind.
-actor Stage {
-    private var processes: [ChildProcess] = []
-
+/// What the demo asks of its processes: masternodes must run, workers may end well.
+extension ProcessGroup {
     struct Ended: Error, CustomStringConvertible {
         let description: String
-    }
-
-    func add(_ process: ChildProcess) {
-        processes.removeAll { $0.name == process.name && !$0.isRunning }
-        processes.append(process)
-    }
-
-    func kill(_ name: String) async {
-        for process in processes where process.name == name {
-            process.kill()
-            await process.waitForExit()
-        }
     }
 
     private static func isNode(_ process: ChildProcess) -> Bool { process.name.hasPrefix("node") }
@@ -31,13 +17,5 @@ actor Stage {
             throw Ended(
                 description: "\(process.name) ended with status \(status); the end of \(process.logFile.path):\n\(process.logTail())")
         }
-    }
-
-    func checkWorkers() throws { try check(allowing: nil) }
-
-    func stopAll() async {
-        for process in processes { process.terminate() }
-        for process in processes { await process.stop() }
-        processes = []
     }
 }

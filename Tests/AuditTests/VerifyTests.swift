@@ -3,6 +3,7 @@ import Cryptography
 import Encoding
 import Primitives
 import StateTree
+import TestSupport
 import Testing
 
 @Suite struct VerifyTests {

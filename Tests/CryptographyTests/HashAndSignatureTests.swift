@@ -1,5 +1,6 @@
 import Cryptography
 import Encoding
+import TestSupport
 import Testing
 
 func hex(_ text: String) throws -> [UInt8] { try #require(Hexadecimal.decode(text)) }

@@ -1,4 +1,5 @@
 import Encoding
+import TestSupport
 import Testing
 
 /// A value with every kind of field that Borsh has here.

@@ -3,6 +3,7 @@ import Cryptography
 import Foundation
 import LocalNetwork
 import Primitives
+import TestSupport
 import Testing
 
 /// A training job with real processes: a masternode, a cloud, two edges.
@@ -256,7 +257,7 @@ private struct JobStage {
 /// Ten patterns that a small network learns at once: a bright block whose place is the label, in noise.
 private enum Images {
     static func csv(count: Int, seed: UInt64) -> [UInt8] {
-        var generator = SplitMix(seed: seed)
+        var generator = SeededGenerator(seed: seed)
         var lines = ["label" + (0..<784).map { ",pixel\($0)" }.joined()]
         for sample in 0..<count {
             let label = sample % 10

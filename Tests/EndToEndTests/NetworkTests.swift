@@ -4,6 +4,7 @@ import Encoding
 import Foundation
 import LocalNetwork
 import Primitives
+import TestSupport
 import Testing
 
 /// Four real masternodes: records, refusals, audits, crashes.
@@ -72,7 +73,7 @@ import Testing
             #expect(verified?.status == 0, "\(verified?.err ?? "")")
 
             let bytes = try Data(contentsOf: file)
-            var generator = SplitMix(seed: 7)
+            var generator = SeededGenerator(seed: 7)
             for _ in 0..<12 {
                 let place = Int(generator.next() % UInt64(bytes.count))
                 var changed = bytes
@@ -166,18 +167,5 @@ extension TestNetwork {
             }
         }
         #expect(roots.count == 1)
-    }
-}
-
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
     }
 }

@@ -11,7 +11,7 @@ import Testing
 final class TestNetwork: Sendable {
     let plan: DevnetPlan
     let genesis: Genesis
-    private let stage = ProcessStage()
+    private let stage = ProcessGroup()
 
     init(masternodes: Int, accounts: [String] = ["alice", "bob"]) throws {
         let folder = FileManager.default.temporaryDirectory.appending(
@@ -51,7 +51,7 @@ final class TestNetwork: Sendable {
     func add(_ process: ChildProcess) async { await stage.add(process) }
     func kill(_ index: Int) async { await stage.kill("node\(index)") }
     func stop(_ index: Int) async { await stage.stop("node\(index)") }
-    func log(_ index: Int) async -> String { await stage.log("node\(index)") }
+    func log(_ index: Int) async -> String { await stage.process("node\(index)")?.logTail(lines: 30) ?? "" }
     func process(_ name: String) async -> ChildProcess? { await stage.process(name) }
 
     func untilReady(_ index: Int) async throws {
@@ -93,51 +93,16 @@ final class TestNetwork: Sendable {
 
     /// Runs one of the product's programs with this network's keys, against one of its nodes.
     func run(_ program: String, _ arguments: [String], node: Int = 0) async throws -> Output {
-        let process = Process()
-        process.executableURL = try Programs.url(program)
-        process.arguments = arguments
-        process.environment = ProcessInfo.processInfo.environment.merging(plan.environment) { $1 }
-            .merging(["EDGEPROOF_NODE": plan.apiURL(node)]) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        let out = plan.folder.appending(path: "out-\(UUID().uuidString)")
-        let err = plan.folder.appending(path: "err-\(UUID().uuidString)")
-        for file in [out, err] { _ = FileManager.default.createFile(atPath: file.path, contents: nil) }
-        process.standardOutput = try FileHandle(forWritingTo: out)
-        process.standardError = try FileHandle(forWritingTo: err)
-        try process.run()
-        while process.isRunning { try await Task.sleep(for: .milliseconds(10)) }
+        let output = try await Programs.run(
+            program, arguments,
+            environment: plan.environment.merging(["EDGEPROOF_NODE": plan.apiURL(node)]) { $1 })
         return Output(
-            status: process.terminationStatus, out: String(decoding: try Data(contentsOf: out), as: UTF8.self),
-            err: String(decoding: try Data(contentsOf: err), as: UTF8.self))
+            status: output.status, out: String(decoding: output.out, as: UTF8.self),
+            err: String(decoding: output.err, as: UTF8.self))
     }
 
     func cli(_ arguments: String..., node: Int = 0) async throws -> Output {
         try await run("chain-cli", arguments, node: node)
-    }
-}
-
-actor ProcessStage {
-    private var processes: [ChildProcess] = []
-
-    func add(_ process: ChildProcess) {
-        processes.removeAll { $0.name == process.name && !$0.isRunning }
-        processes.append(process)
-    }
-
-    func process(_ name: String) -> ChildProcess? { processes.last { $0.name == name } }
-
-    func kill(_ name: String) async {
-        process(name)?.kill()
-        await process(name)?.waitForExit()
-    }
-
-    func stop(_ name: String) async { await process(name)?.stop() }
-    func log(_ name: String) -> String { process(name)?.logTail(lines: 30) ?? "" }
-
-    func stopAll() async {
-        for process in processes { process.terminate() }
-        for process in processes { await process.stop() }
-        processes = []
     }
 }
 

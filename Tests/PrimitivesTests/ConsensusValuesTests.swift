@@ -2,6 +2,7 @@ import Cryptography
 import Encoding
 import Foundation
 import Primitives
+import TestSupport
 import Testing
 
 /// A set with keys made from small numbers.

@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import Primitives
+import TestSupport
 import Testing
 
 /// A type of the protocol: how to make one, and the hash over many of its encodings, which must never change while

@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import StateTree
+import TestSupport
 import Testing
 
 @Suite struct UpdateTests {

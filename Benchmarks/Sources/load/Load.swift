@@ -34,15 +34,15 @@ struct Load: AsyncParsableCommand {
         tell("making \(senders) keys and the genesis")
         let names = (0..<senders).map { "sender-\($0)" }
         let genesis = try plan.prepare(accounts: names, chainName: "load")
-        var nodes: [ChildProcess] = []
-        for index in 0..<masternodes { nodes.append(try plan.start(index)) }
+        let nodes = ProcessGroup()
+        for index in 0..<masternodes { await nodes.add(try plan.start(index)) }
         do {
             try await measure(plan, genesis.hash, names)
         } catch {
-            for node in nodes { await node.stop() }
+            await nodes.stopAll()
             throw error
         }
-        for node in nodes { await node.stop() }
+        await nodes.stopAll()
     }
 
     private func measure(_ plan: DevnetPlan, _ genesis: Digest, _ names: [String]) async throws {
