@@ -11,6 +11,7 @@ public struct SigningDomain: Hashable, Sendable, CustomStringConvertible {
     public static let nullify = SigningDomain("edgeproof/nullify/1")
     public static let finalize = SigningDomain("edgeproof/finalize/1")
     public static let tlsEndorsement = SigningDomain("edgeproof/tls/1")
+    public static let registerMasternode = SigningDomain("edgeproof/register-masternode/1")
     public static let envelope = SigningDomain("edgeproof/envelope-signature/1")
 
     public var description: String { name }

@@ -7,8 +7,11 @@ public struct AccountRecord: BorshCodable, Hashable, Sendable {
 
     /// The sequence that the account's next transaction must have.
     public var sequence: UInt64
-    /// Smallest units of money.
+    /// Smallest units of money that the account can spend.
     public var balance: UInt128
+    /// Collateral of the masternode whose consensus key this account is: it can't be spent, and it earns resource
+    /// credits as a balance does, so that a masternode can report and vote with its hot key alone.
+    public var locked: UInt128
     /// Resource credits left at `creditTime`.
     public var credits: UInt64
     public var creditTime: Time
@@ -16,20 +19,28 @@ public struct AccountRecord: BorshCodable, Hashable, Sendable {
     public var history: MerkleFrontier
 
     public init(
-        sequence: UInt64 = 0, balance: UInt128 = 0, credits: UInt64 = 0, creditTime: Time = .zero,
+        sequence: UInt64 = 0, balance: UInt128 = 0, locked: UInt128 = 0, credits: UInt64 = 0, creditTime: Time = .zero,
         history: MerkleFrontier = MerkleFrontier()
     ) {
         self.sequence = sequence
         self.balance = balance
+        self.locked = locked
         self.credits = credits
         self.creditTime = creditTime
         self.history = history
+    }
+
+    /// What resource credits grow from. Saturates, though no supply comes near.
+    public var stake: UInt128 {
+        let (sum, overflow) = balance.addingReportingOverflow(locked)
+        return overflow ? .max : sum
     }
 
     public func encode(to encoder: inout BorshEncoder) {
         encoder.integer(Self.currentVersion)
         encoder.integer(sequence)
         encoder.integer(balance)
+        encoder.integer(locked)
         encoder.integer(credits)
         encoder.value(creditTime)
         encoder.value(history)
@@ -40,6 +51,7 @@ public struct AccountRecord: BorshCodable, Hashable, Sendable {
         guard version == Self.currentVersion else { throw decoder.failure(.unknownTag(version)) }
         sequence = try decoder.integer()
         balance = try decoder.integer()
+        locked = try decoder.integer()
         credits = try decoder.integer()
         creditTime = try decoder.value()
         history = try decoder.value()

@@ -110,6 +110,8 @@ public enum Role: UInt8, BorshCodable, Hashable, Sendable, CaseIterable, CustomS
 public struct Finding: BorshCodable, Hashable, Sendable {
     public enum Kind: UInt8, BorshCodable, Hashable, Sendable, CaseIterable, CustomStringConvertible {
         case accepted, auditedMatch, lateButUsed, absent, outlier, notRevealed
+        /// Two contradicting votes of a masternode (`reportEquivocation`). Only the chain itself finds this.
+        case equivocation
 
         public var description: String {
             switch self {
@@ -119,6 +121,7 @@ public struct Finding: BorshCodable, Hashable, Sendable {
             case .absent: "reserved, then absent"
             case .outlier: "outlier against the round's aggregate"
             case .notRevealed: "committed, then not revealed"
+            case .equivocation: "contradicted itself as a masternode: slashed"
             }
         }
 

@@ -45,58 +45,37 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
     /// Units of a service's deposit that allow one unit (2^20) of verdict weight in each period.
     public var depositPerVerdict: UInt64 = 1_000_000
 
+    // Masternodes. An epoch ends with the first block that is both `epochBlocks` and `epochMs` after the one on which
+    // it started: by time alone an outage would make an epoch of one block, by blocks alone anybody could hurry it.
+    public var epochBlocks: UInt64 = 64
+    public var epochMs: UInt64 = 600_000
+    /// Smallest units that a masternode locks.
+    public var collateral: UInt64 = 100_000_000_000
+    /// How long collateral stays locked after a masternode left, at least. It stays until evidence has no more force.
+    public var unbondingMs: UInt64 = 86_400_000
+    /// Epochs after its own in which evidence counts.
+    public var evidenceEpochs: UInt64 = 16
+    /// Smallest units that each epoch's border makes for the owners of the masternodes that took part in it.
+    public var rewardPerEpoch: UInt64 = 0
+
     public init() {}
 
     public func encode(to encoder: inout BorshEncoder) {
-        encoder.integer(networkDelayMs)
-        encoder.integer(heartbeatMs)
-        encoder.integer(clockAheadMs)
-        encoder.integer(blockBytes)
-        encoder.integer(blockGas)
-        encoder.integer(transactionGas)
-        encoder.integer(validityMs)
-        encoder.integer(gasPerTransaction)
-        encoder.integer(gasPerDataByte)
-        encoder.integer(gasPerStorageByte)
-        encoder.integer(gasPerStorageAccess)
-        encoder.integer(gasPerSignatureCheck)
-        encoder.integer(creditsPerTransactionByte)
-        encoder.integer(creditBase)
-        encoder.integer(balancePerCredit)
-        encoder.integer(creditMaximum)
-        encoder.integer(creditWindowMs)
-        encoder.integer(scheduledGasPerBlock)
-        encoder.integer(scheduledGasPerCall)
-        encoder.integer(scheduledCallsPerService)
-        encoder.integer(scheduledCallsPerBlock)
-        encoder.integer(decayPeriodMs)
-        encoder.integer(depositPerVerdict)
+        for field in Self.fields {
+            switch field.place {
+            case .wide(let path): encoder.integer(self[keyPath: path])
+            case .narrow(let path): encoder.integer(self[keyPath: path])
+            }
+        }
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
-        networkDelayMs = try decoder.integer()
-        heartbeatMs = try decoder.integer()
-        clockAheadMs = try decoder.integer()
-        blockBytes = try decoder.integer()
-        blockGas = try decoder.integer()
-        transactionGas = try decoder.integer()
-        validityMs = try decoder.integer()
-        gasPerTransaction = try decoder.integer()
-        gasPerDataByte = try decoder.integer()
-        gasPerStorageByte = try decoder.integer()
-        gasPerStorageAccess = try decoder.integer()
-        gasPerSignatureCheck = try decoder.integer()
-        creditsPerTransactionByte = try decoder.integer()
-        creditBase = try decoder.integer()
-        balancePerCredit = try decoder.integer()
-        creditMaximum = try decoder.integer()
-        creditWindowMs = try decoder.integer()
-        scheduledGasPerBlock = try decoder.integer()
-        scheduledGasPerCall = try decoder.integer()
-        scheduledCallsPerService = try decoder.integer()
-        scheduledCallsPerBlock = try decoder.integer()
-        decayPeriodMs = try decoder.integer()
-        depositPerVerdict = try decoder.integer()
+        for field in Self.fields {
+            switch field.place {
+            case .wide(let path): self[keyPath: path] = try decoder.integer()
+            case .narrow(let path): self[keyPath: path] = try decoder.integer()
+            }
+        }
         if let problem { throw decoder.failure(.notCanonical(problem)) }
     }
 
@@ -109,8 +88,14 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
             ("networkDelayMs", networkDelayMs), ("heartbeatMs", heartbeatMs), ("validityMs", validityMs),
             ("balancePerCredit", balancePerCredit), ("creditWindowMs", creditWindowMs),
             ("decayPeriodMs", decayPeriodMs), ("depositPerVerdict", depositPerVerdict), ("blockGas", blockGas),
+            ("epochBlocks", epochBlocks), ("epochMs", epochMs), ("unbondingMs", unbondingMs),
+            ("evidenceEpochs", evidenceEpochs), ("clockAheadMs", clockAheadMs),
         ] where value == 0 || value > 1 << 50 {
             return "\(name) is \(value), which is not in 1...2^50"
+        }
+        if epochBlocks < 4 { return "epochBlocks is \(epochBlocks): an epoch has at least 4 blocks" }
+        if evidenceEpochs > Self.longestEvidenceEpochs {
+            return "evidenceEpochs is \(evidenceEpochs), which is over \(Self.longestEvidenceEpochs)"
         }
         if transactionGas > blockGas { return "transactionGas \(transactionGas) is over blockGas \(blockGas)" }
         if scheduledGasPerCall > scheduledGasPerBlock {
@@ -118,4 +103,7 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
         }
         return nil
     }
+
+    /// The state keeps the sets of so many epochs.
+    public static let longestEvidenceEpochs: UInt64 = 1_024
 }

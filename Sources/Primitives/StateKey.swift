@@ -34,6 +34,12 @@ public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible 
     }
     /// Hash-chain link that a masternode showed last.
     public static func beacon(_ key: PublicKey) -> StateKey { StateKey("b", key.bytes) }
+    /// ``MasternodeRecord`` by consensus key.
+    public static func masternode(_ key: PublicKey) -> StateKey { StateKey("m", key.bytes) }
+    /// ``EpochPlan``: of the current epoch, the next one, and those whose evidence still counts.
+    public static func epoch(_ epoch: Epoch) -> StateKey { StateKey("e", epoch.borsh) }
+    /// ``ProposalRecord`` by number.
+    public static func proposal(_ number: UInt64) -> StateKey { StateKey("p", number.borsh) }
     /// Slot of the schedule queue's heap.
     public static func scheduleSlot(_ index: UInt64) -> StateKey { StateKey("q", index.borsh) }
     /// A waiting call of the schedule queue, by number.

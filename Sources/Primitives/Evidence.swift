@@ -1,6 +1,5 @@
 import Cryptography
 import Encoding
-import Primitives
 
 /// Two votes of one masternode that no honest masternode sends both (rule 8). Anybody with the epoch's set can check
 /// it; a value that exists is a contradiction, only its signatures remain to be verified.
@@ -95,13 +94,16 @@ public struct Evidence: BorshCodable, Hashable, Sendable {
     public func encode(to encoder: inout BorshEncoder) {
         switch contradiction {
         case .notarizedTwice(let first, let second):
-            encoder.tagged(0, first)
+            encoder.integer(UInt8(0))
+            encoder.value(first)
             encoder.value(second)
         case .finalizedTwice(let first, let second):
-            encoder.tagged(1, first)
+            encoder.integer(UInt8(1))
+            encoder.value(first)
             encoder.value(second)
         case .nullifiedAndFinalized(let nullify, let finalize):
-            encoder.tagged(2, nullify)
+            encoder.integer(UInt8(2))
+            encoder.value(nullify)
             encoder.value(finalize)
         }
     }
@@ -133,7 +135,7 @@ public struct Evidence: BorshCodable, Hashable, Sendable {
 
 extension Vote {
     /// Whether this member of the set signed it.
-    func isGenuine(of member: Masternode, genesis: Digest, verifier: some SignatureVerifier) -> Bool {
+    package func isGenuine(of member: Masternode, genesis: Digest, verifier: some SignatureVerifier) -> Bool {
         verifier.isValid(
             signature, of: member.consensusKey, message: Subject.domain.message(genesis: genesis, body: subject))
     }

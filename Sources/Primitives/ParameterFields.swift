@@ -1,0 +1,94 @@
+/// The parameters by name, in the order of their bytes: for the encoding, and for governance, which changes one at a
+/// time.
+extension Parameters {
+    struct Field: Sendable {
+        enum Place: Sendable {
+            case wide(any WritableKeyPath<Parameters, UInt64> & Sendable)
+            case narrow(any WritableKeyPath<Parameters, UInt32> & Sendable)
+        }
+
+        let name: String
+        let place: Place
+        let isChangeable: Bool
+
+        init(_ name: String, _ place: Place, isChangeable: Bool = true) {
+            self.name = name
+            self.place = place
+            self.isChangeable = isChangeable
+        }
+    }
+
+    /// Reputation is replayed offline with the genesis' decay period, so that one stays.
+    static let fields: [Field] = [
+        Field("networkDelayMs", .wide(\.networkDelayMs)),
+        Field("heartbeatMs", .wide(\.heartbeatMs)),
+        Field("clockAheadMs", .wide(\.clockAheadMs)),
+        Field("blockBytes", .narrow(\.blockBytes)),
+        Field("blockGas", .wide(\.blockGas)),
+        Field("transactionGas", .wide(\.transactionGas)),
+        Field("validityMs", .wide(\.validityMs)),
+        Field("gasPerTransaction", .wide(\.gasPerTransaction)),
+        Field("gasPerDataByte", .wide(\.gasPerDataByte)),
+        Field("gasPerStorageByte", .wide(\.gasPerStorageByte)),
+        Field("gasPerStorageAccess", .wide(\.gasPerStorageAccess)),
+        Field("gasPerSignatureCheck", .wide(\.gasPerSignatureCheck)),
+        Field("creditsPerTransactionByte", .wide(\.creditsPerTransactionByte)),
+        Field("creditBase", .wide(\.creditBase)),
+        Field("balancePerCredit", .wide(\.balancePerCredit)),
+        Field("creditMaximum", .wide(\.creditMaximum)),
+        Field("creditWindowMs", .wide(\.creditWindowMs)),
+        Field("scheduledGasPerBlock", .wide(\.scheduledGasPerBlock)),
+        Field("scheduledGasPerCall", .wide(\.scheduledGasPerCall)),
+        Field("scheduledCallsPerService", .narrow(\.scheduledCallsPerService)),
+        Field("scheduledCallsPerBlock", .narrow(\.scheduledCallsPerBlock)),
+        Field("decayPeriodMs", .wide(\.decayPeriodMs), isChangeable: false),
+        Field("depositPerVerdict", .wide(\.depositPerVerdict)),
+        Field("epochBlocks", .wide(\.epochBlocks)),
+        Field("epochMs", .wide(\.epochMs)),
+        Field("collateral", .wide(\.collateral)),
+        Field("unbondingMs", .wide(\.unbondingMs)),
+        Field("evidenceEpochs", .wide(\.evidenceEpochs)),
+        Field("rewardPerEpoch", .wide(\.rewardPerEpoch)),
+    ]
+
+    /// Names that governance may change.
+    public static let changeable: [String] = fields.filter(\.isChangeable).map(\.name)
+
+    /// The value of a parameter; nil where there is none of this name.
+    public func value(of name: String) -> UInt64? {
+        switch Self.fields.first(where: { $0.name == name })?.place {
+        case .wide(let path): self[keyPath: path]
+        case .narrow(let path): UInt64(self[keyPath: path])
+        case nil: nil
+        }
+    }
+
+    /// These parameters with one of them changed, or why that can't be.
+    public func changing(_ name: String, to value: UInt64) -> Result<Parameters, ParameterError> {
+        guard let field = Self.fields.first(where: { $0.name == name }) else { return .failure(.unknown(name)) }
+        guard field.isChangeable else { return .failure(.fixed(name)) }
+        var changed = self
+        switch field.place {
+        case .wide(let path): changed[keyPath: path] = value
+        case .narrow(let path):
+            guard let narrow = UInt32(exactly: value) else { return .failure(.unusable("\(name) \(value) is over 2^32 - 1")) }
+            changed[keyPath: path] = narrow
+        }
+        if let problem = changed.problem { return .failure(.unusable(problem)) }
+        return .success(changed)
+    }
+}
+
+public enum ParameterError: Error, Equatable, Sendable, CustomStringConvertible {
+    case unknown(String)
+    case fixed(String)
+    case unusable(String)
+
+    public var description: String {
+        switch self {
+        case .unknown(let name): "there is no parameter '\(name)'"
+        case .fixed(let name): "'\(name)' is fixed by the genesis: audits replay reputation with it"
+        case .unusable(let problem): problem
+        }
+    }
+}
