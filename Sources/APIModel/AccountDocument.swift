@@ -88,6 +88,7 @@ public enum FindingNames {
         case .absent: "absent"
         case .outlier: "outlier"
         case .notRevealed: "notRevealed"
+        case .equivocation: "equivocation"
         }
     }
 

@@ -171,13 +171,14 @@ extension NodeService: NodeBackend {
     }
 
     public func masternodes() async -> MasternodesView {
-        let set = genesis.masternodes
+        let set = machine.epoch.set
         return MasternodesView(
-            epoch: .zero, view: machine.view, leader: machine.leaders.leader(of: machine.view), quorum: set.quorum,
+            epoch: machine.epoch.epoch, view: machine.view, leader: machine.epoch.leaders.leader(of: machine.view),
+            quorum: set.quorum,
             members: set.members.enumerated().map { index, member in
                 let isSelf = machine.me == UInt16(index)
                 return MasternodeView(
-                    masternode: member, connected: isSelf || peerBook.isConnected(UInt16(index)), isSelf: isSelf)
+                    masternode: member, connected: isSelf || peerBook.isConnected(member.consensusKey), isSelf: isSelf)
             })
     }
 
