@@ -12,8 +12,10 @@ public enum AuditError: Error, Equatable, Sendable, CustomStringConvertible {
     case malformed(BorshError)
     // The block
     case otherGenesis(file: Digest, given: Digest)
-    case unknownEpoch(Height, Epoch)
-    case otherMasternodes(Height, header: Digest, genesis: Digest)
+    /// A change of the masternode set is not proven.
+    case brokenLink(Int, TrustError)
+    case otherEpoch(Height, Epoch, expected: Epoch)
+    case otherMasternodes(Height, header: Digest, trusted: Digest)
     case brokenChain(Height, String)
     case otherBlockFinalised(Height, header: Digest, certificate: Digest)
     case notFinalised(Height, CertificateError)
@@ -48,12 +50,14 @@ public enum AuditError: Error, Equatable, Sendable, CustomStringConvertible {
             "the audit file is not well formed, though its checksum fits, so it was written wrongly: \(error)"
         case .otherGenesis(let file, let given):
             "the audit file is about the chain with genesis \(file), the genesis given is that of chain \(given)"
-        case .unknownEpoch(let height, let epoch):
-            "the header at height \(height) is of epoch \(epoch); this program knows the masternodes of epoch 0 only"
-        case .otherMasternodes(let height, let header, let genesis):
+        case .brokenLink(let index, let error):
+            "change \(index) of the masternode set is not proven: \(error)"
+        case .otherEpoch(let height, let epoch, let expected):
+            "the header at height \(height) is of epoch \(epoch), expected is \(expected)"
+        case .otherMasternodes(let height, let header, let trusted):
             """
-            the header at height \(height) names masternode set \(header), the genesis has \(genesis): it is not a block \
-            of this chain
+            the header at height \(height) names masternode set \(header), the genesis and the changes in the file lead to \
+            \(trusted): it is not a block of this chain, or a change was left out
             """
         case .brokenChain(let height, let reason):
             "the header at height \(height) is not part of the chain in the file: \(reason)"
@@ -63,7 +67,7 @@ public enum AuditError: Error, Equatable, Sendable, CustomStringConvertible {
             is not proven final
             """
         case .notFinalised(let height, let error):
-            "the masternodes of the genesis did not finalise the block at height \(height): its \(error)"
+            "the masternodes of its epoch did not finalise the block at height \(height): its \(error)"
         case .checkpointNotCovered(let height, let lowest, let highest):
             """
             the checkpoint is at height \(height), the file covers heights \(lowest) to \(highest): it cannot be compared; \

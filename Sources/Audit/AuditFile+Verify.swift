@@ -20,7 +20,8 @@ extension AuditFile {
     public func verify(genesis: Genesis, checkpoint: (Height, Digest)? = nil) throws(AuditError) -> AuditReport {
         let expected = genesis.hash
         guard genesisHash == expected else { throw .otherGenesis(file: genesisHash, given: expected) }
-        let digests = try checkChain(genesis: genesis)
+        let trusted = try checkLinks(genesis: genesis)
+        let digests = try checkChain(trusted)
         try checkCheckpoint(checkpoint, digests: digests)
         guard record.isProven(key: .account(account), root: header.stateRoot) else {
             throw .unprovenRecord(account, height: header.height)
@@ -28,21 +29,33 @@ extension AuditFile {
         try checkHistory()
         try checkActions()
         let explanation = try checkReputation(parameters: genesis.parameters)
-        return AuditReport(file: self, block: digests.first ?? .zero, explanation: explanation, genesis: genesis)
+        return AuditReport(file: self, block: digests.first ?? .zero, explanation: explanation, masternodes: trusted.set, genesis: genesis)
     }
 
     // MARK: The block
 
+    /// - Returns: the set that the genesis and the links lead to.
+    private func checkLinks(genesis: Genesis) throws(AuditError) -> TrustedSet {
+        var trusted = TrustedSet(genesis: genesis)
+        for (index, link) in links.enumerated() {
+            do { try trusted.follow(link) } catch { throw .brokenLink(index, error) }
+        }
+        return trusted
+    }
+
     /// - Returns: digests of the header and its descendants, the last of which a quorum finalised.
-    private func checkChain(genesis: Genesis) throws(AuditError) -> [Digest] {
-        let setHash = genesis.masternodes.hash
+    private func checkChain(_ trusted: TrustedSet) throws(AuditError) -> [Digest] {
+        let setHash = trusted.set.hash
         guard header.height > .zero else { throw .brokenChain(header.height, "no block has height 0") }
         var digests: [Digest] = []
         var below: Header?
         for current in [header] + descendants {
-            guard current.epoch == .zero else { throw .unknownEpoch(current.height, current.epoch) }
+            // A border block has a Finalization of its own, so no proof reaches across one.
+            guard current.epoch == header.epoch, current.epoch >= trusted.epoch else {
+                throw .otherEpoch(current.height, current.epoch, expected: max(header.epoch, trusted.epoch))
+            }
             guard current.activeSetHash == setHash else {
-                throw .otherMasternodes(current.height, header: current.activeSetHash, genesis: setHash)
+                throw .otherMasternodes(current.height, header: current.activeSetHash, trusted: setHash)
             }
             if let below, let digest = digests.last {
                 guard current.height > below.height, current.height == below.height.next else {
@@ -59,12 +72,11 @@ extension AuditFile {
             below = current
         }
         guard let top = below, let digest = digests.last else { return digests }
-        let subject = finalization.subject
-        guard subject.digest == digest, subject.epoch == top.epoch, subject.view == top.view else {
-            throw .otherBlockFinalised(top.height, header: digest, certificate: subject.digest)
-        }
-        do { try finalization.verify(by: genesis.masternodes, genesis: genesisHash) } catch {
-            throw .notFinalised(top.height, error)
+        do { try trusted.check(top, finalization: finalization) } catch {
+            switch error {
+            case .notFinalised(let height, let error): throw .notFinalised(height, error)
+            default: throw .otherBlockFinalised(top.height, header: digest, certificate: finalization.subject.digest)
+            }
         }
         return digests
     }

@@ -5,13 +5,15 @@ import StateTree
 
 /// Everything that proves one account's complete history.
 ///
-/// As bytes: `"EDGEPROOF-AUDIT"`, the version as u8, then in Borsh: genesis hash, account, header, a list of descendant
-/// headers, finalization, the account's record with its proof, a list of all history entries, the reputation record of
+/// As bytes: `"EDGEPROOF-AUDIT"`, the version as u8, then in Borsh: genesis hash, account, a list of the links at which
+/// the masternode set changed, header, a list of descendant headers, finalization, the account's record with its proof, a list of all history entries, the reputation record of
 /// each role with its proof (in the order of the roles' tags, without a count); last the SHA-256 of everything before,
 /// which tells damage from forgery.
 public struct AuditFile: Hashable, Sendable {
     public let genesisHash: Digest
     public let account: Account
+    /// The border blocks at which the set of masternodes changed, from the genesis on.
+    public let links: [EpochLink]
     /// The block whose `stateRoot`, the state after its parent, the proofs lead to.
     public let header: Header
     /// Headers from the child of ``header`` up to the one that ``finalization`` names; empty when it names ``header``.
@@ -25,12 +27,13 @@ public struct AuditFile: Hashable, Sendable {
 
     /// - Parameter reputation: gives the record of each role with its proof.
     public init<Failure: Error>(
-        genesisHash: Digest, account: Account, header: Header, descendants: [Header] = [], finalization: Finalization,
+        genesisHash: Digest, account: Account, links: [EpochLink] = [], header: Header, descendants: [Header] = [], finalization: Finalization,
         record: ProvenValue<AccountRecord>, entries: [HistoryEntry],
         reputation: (Role) throws(Failure) -> ProvenValue<ReputationRecord>
     ) throws(Failure) {
         self.genesisHash = genesisHash
         self.account = account
+        self.links = links
         self.header = header
         self.descendants = descendants
         self.finalization = finalization
@@ -49,6 +52,7 @@ public struct AuditFile: Hashable, Sendable {
         encoder.integer(Audit.version)
         encoder.value(genesisHash)
         encoder.value(account)
+        encoder.array(links)
         encoder.value(header)
         encoder.array(descendants)
         encoder.value(finalization)
@@ -80,6 +84,7 @@ public struct AuditFile: Hashable, Sendable {
     private init(from decoder: inout BorshDecoder) throws(BorshError) {
         genesisHash = try decoder.value()
         account = try decoder.value()
+        links = try decoder.array(limit: Audit.mostLinks, smallestElement: 400)
         header = try decoder.value()
         descendants = try decoder.array(limit: Audit.mostDescendants, smallestElement: 332)
         finalization = try decoder.value()

@@ -59,7 +59,9 @@ public struct AuditReport: Hashable, Sendable {
     public let reputation: [RoleReputation]
     public let explanation: ReputationExplanation
 
-    init(file: AuditFile, block: Digest, explanation: ReputationExplanation, genesis: Genesis) {
+    init(
+        file: AuditFile, block: Digest, explanation: ReputationExplanation, masternodes set: MasternodeSet, genesis: Genesis
+    ) {
         chainName = genesis.chainName
         genesisHash = file.genesisHash
         account = file.account
@@ -69,7 +71,7 @@ public struct AuditReport: Hashable, Sendable {
         stateRoot = file.header.stateRoot
         finalisedHeight = (file.descendants.last ?? file.header).height
         signers = file.finalization.signers.count
-        masternodes = genesis.masternodes.count
+        masternodes = set.count
         exists = file.record.value != nil
         let record = file.record.value ?? AccountRecord()
         balance = record.balance

@@ -67,7 +67,8 @@ extension Ledger {
         }
         receipts += try executor.runDueCalls()
         var next = context
-        if context.isBorder(height: header.height, time: header.time) {
+        let borderHeight = Height(header.height.value - min(header.height.value, rules.borderDelay))
+        if context.isBorder(height: borderHeight, time: header.time) {
             let passage = try executor.passBorder(randomness: header.randomness)
             receipts.append(passage.receipt)
             next = passage.context

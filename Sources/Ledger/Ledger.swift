@@ -26,12 +26,18 @@ public struct Ledger: Sendable {
     public let genesisHash: Digest
     /// Checks certificates, evidence and consents: Ed25519 in a network.
     let verifier: any SignatureVerifier
+    let rules: LedgerRules
     let modules: ModuleCache
 
     /// - Parameter cachedModules: how many parsed contracts stay in memory.
     public init(
         genesis: Genesis, verifier: any SignatureVerifier = Ed25519Verifier(), cachedModules: Int = 64
     ) {
+        self.init(genesis: genesis, verifier: verifier, cachedModules: cachedModules, rules: LedgerRules())
+    }
+
+    package init(genesis: Genesis, verifier: any SignatureVerifier, cachedModules: Int = 64, rules: LedgerRules) {
+        self.rules = rules
         self.genesis = genesis
         self.verifier = verifier
         genesisHash = genesis.hash

@@ -106,10 +106,10 @@ extension Executor {
         offender.locked -= forfeited
         try setAccount(account, offender)
         let burned = forfeited - forfeited / 2
-        try changeSupply { $0 - min($0, burned) }
+        if ledger.rules.burnsWhatIsSlashed { try changeSupply { $0 - min($0, burned) } }
         try addToRewardPool(forfeited - burned)
         record.collateral = 0
-        record.status = .slashed(in: context.epoch)
+        if ledger.rules.removesTheSlashed { record.status = .slashed(in: context.epoch) }
         set(record)
         var index = try masternodeIndex()
         index.keys.removeAll { $0 == record.consensusKey }

@@ -52,12 +52,13 @@ extension NodeMachine {
 
     func receivedBlocks(_ blocks: [FinalizedBlock], from peer: NodePeer, _ clock: NodeClock) {
         guard let request = sync.fetch.answered(peer) else { return }
-        guard let first = blocks.first?.block.header.height, first == request.from else {
+        guard let first = blocks.first?.block.header.height else {
             // It has nothing of what its head promised.
             peers[peer] = .zero
             sync.failed(peer)
             return requestBlocks(clock)
         }
+        guard first == request.from else { return distrust(peer, "sent other blocks than it was asked for") }
         sync.fetch.keep(blocks, from: peer)
         while let answer = sync.fetch.take(after: head.header.height) {
             take(answer, clock)

@@ -47,6 +47,9 @@ extension NodeMachine {
         return committing.first { $0.executed?.header.height == height }?.executed?.context
     }
 
+    /// Whether the journal's records of a later epoch wait until this node has got there again.
+    package func remembers(_ epoch: Epoch) -> Bool { laterRecords.contains { $0.epoch == epoch } }
+
     /// Contradictions that this node knows and the ledger does not.
     package var openCases: Int { cases.count }
 

@@ -120,7 +120,7 @@ public final class NodeMachine {
         self.rules = rules
         pool = CandidatePool(limit: rules.candidateBlocks)
         genesisHash = genesis.hash
-        ledger = Ledger(genesis: genesis, verifier: signatures)
+        ledger = Ledger(genesis: genesis, verifier: signatures, rules: rules.ledger)
         mempool = Mempool(limits: MempoolLimits(maxCount: NodeLimits.poolTransactions, maxBytes: NodeLimits.poolBytes))
         if case .masternode(let identity) = role { self.identity = identity } else { identity = nil }
         beacon = identity?.beacon
@@ -149,7 +149,7 @@ public final class NodeMachine {
         simplex = try Self.makeSimplex(
             genesisHash, epoch, seat, floor: start.floor, journal: laterRecords, before: nil, signatures: signatures,
             rules: rules)
-        laterRecords.removeAll { $0.epoch <= epoch.epoch }
+        laterRecords.removeAll { $0.epoch <= epoch.epoch || !rules.keepLaterRecords }
     }
 
     /// Takes one input and says what is to be done.

@@ -19,6 +19,7 @@ extension Ed25519Verifier: NodeSignatures {
 /// all checks are on; tests switch one off to see that the simulator notices (a mutation without a rebuild).
 package struct NodeRules: Sendable, Hashable {
     package var consensus = Rules()
+    package var ledger = LedgerRules()
     /// The body that a vote is about is durable with the vote.
     package var journalBodies = true
     /// A restarted node knows the bodies that it voted for.
@@ -33,6 +34,8 @@ package struct NodeRules: Sendable, Hashable {
     package var publishWhenDurable = true
     /// A cut journal keeps the bodies of final blocks that the store does not hold yet.
     package var keepUncommitted = true
+    /// Records of an epoch that a restarted node has not reached again are kept until it has.
+    package var keepLaterRecords = true
     /// Contradictions are reported to the ledger.
     package var reportEvidence = true
     /// Rule 11: nothing is built above an epoch's border block, which is proposed again until it is final.

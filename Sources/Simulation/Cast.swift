@@ -25,6 +25,12 @@ package struct Cast: Sendable {
     /// Sends what can or will never be included.
     let nuisance: SimulatedKey
 
+    package func identity(_ place: UInt16) -> NodeIdentity {
+        NodeIdentity(key: keys[Int(place)].publicKey, signer: keys[Int(place)], beacon: beacons[Int(place)])
+    }
+
+    package func peer(_ place: UInt16) -> NodePeer { .masternode(keys[Int(place)].publicKey) }
+
     /// Those that are not of the genesis.
     var candidates: Range<Int> { count..<keys.count }
 

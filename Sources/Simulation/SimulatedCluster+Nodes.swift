@@ -26,10 +26,7 @@ extension SimulatedCluster {
         let role: NodeRole =
             nodes[node].kind == .follower
             ? .follower
-            : .masternode(
-                NodeIdentity(
-                    key: cast.keys[Int(identity)].publicKey, signer: cast.keys[Int(identity)],
-                    beacon: cast.beacons[Int(identity)]))
+            : .masternode(cast.identity(identity))
         do {
             nodes[node].machine = try NodeMachine(
                 genesis: cast.genesis, role: role, store: nodes[node].disk.store, journal: nodes[node].disk.journal,

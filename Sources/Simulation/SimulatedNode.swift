@@ -39,7 +39,7 @@ struct SimulatedNode {
 
     init(identity: UInt16, kind: Kind, cast: Cast) {
         self.identity = identity
-        peer = kind == .follower ? .follower(UInt64(identity)) : .masternode(cast.keys[Int(identity)].publicKey)
+        peer = kind == .follower ? .follower(UInt64(identity)) : cast.peer(identity)
         self.kind = kind
         disk = SimulatedDisk(genesis: cast.genesisHash)
     }

@@ -14,10 +14,10 @@ import Testing
     private let credits = Credits(parameters)
 
     @Test func capacityComesFromTheBalance() {
-        #expect(credits.capacity(balance: 0) == 0)
-        #expect(credits.capacity(balance: 1) == 1_000)
-        #expect(credits.capacity(balance: 25) == 1_002)
-        #expect(credits.capacity(balance: .max) == 50_000)
+        #expect(credits.capacity(stake: 0) == 0)
+        #expect(credits.capacity(stake: 1) == 1_000)
+        #expect(credits.capacity(stake: 25) == 1_002)
+        #expect(credits.capacity(stake: .max) == 50_000)
     }
 
     @Test func anAccountStartsFullAndGrowsBackLinearly() {
@@ -52,7 +52,7 @@ import Testing
             let now = spent.advanced(by: UInt64.random(in: 0...900, using: &random))
             let amount = UInt64.random(in: 0...60_000, using: &random)
             guard let time = credits.time(of: amount, for: record, at: now) else {
-                #expect(amount > credits.capacity(balance: record.balance), "seed \(seed)")
+                #expect(amount > credits.capacity(stake: record.stake), "seed \(seed)")
                 continue
             }
             #expect(credits.available(record, at: time) >= amount, "seed \(seed)")

@@ -37,32 +37,55 @@ struct User {
     init(_ name: String) throws { key = try #require(PrivateKey(seed: Digest(sha256: Array(name.utf8)).bytes)) }
 }
 
-/// A chain of one masternode, kept in memory: every block is checked, executed and applied.
+/// A masternode's key with its hash chain.
+struct Validator {
+    let user: User
+    /// The registered tip is the last one's link.
+    let chain: [Digest]
+
+    init(_ name: String) throws {
+        user = try User(name)
+        var chain = [Digest(sha256: Array("beacon of \(name)".utf8))]
+        for _ in 0..<400 { chain.append(Beacon.link(chain[chain.count - 1])) }
+        self.chain = chain
+    }
+
+    var key: PublicKey { user.key.publicKey }
+    var tip: Digest { Beacon.link(chain[chain.count - 1]) }
+    func reveal(under link: Digest) -> Digest { chain.first { Beacon.link($0) == link } ?? .zero }
+}
+
+/// A chain kept in memory, of one masternode unless the test says otherwise: every block is checked, executed and
+/// applied.
 struct TestChain {
     static let genesisTime = Time(1_000_000)
 
     let ledger: Ledger
     let masternode: User
+    /// All whose keys the test holds, by consensus key.
+    var validators: [PublicKey: Validator] = [:]
+    /// Neither vote nor propose.
+    var silent: Set<PublicKey> = []
     var state = MapState()
     var parent: ParentFacts
     var certificate = ParentCertificate.genesis
     var history: [Account: [HistoryEntry]] = [:]
     private(set) var lastBlock: Block?
-    /// Preimages of the beacon's hash chain, the next to be shown last.
-    var reveals: [Digest]
 
     init(
-        _ users: [User], balance: UInt128 = 1_000_000_000_000, parameters: Parameters = Parameters()
+        _ users: [User], balance: UInt128 = 1_000_000_000_000, parameters: Parameters = Parameters(),
+        masternodes: [(Validator, owner: User)]? = nil
     ) throws {
-        masternode = try User("masternode")
-        var chain = [Digest(sha256: Array("beacon".utf8))]
-        for _ in 0..<300 { chain.append(Beacon.link(chain[chain.count - 1])) }
-        let member = Masternode(
-            name: "m", consensusKey: masternode.key.publicKey, owner: masternode.account, beaconTip: chain[300])
-        reveals = Array(chain.dropLast())
+        let members = try masternodes ?? [(Validator("masternode"), owner: User("owner"))]
+        masternode = try #require(members.first).0.user
+        for (validator, _) in members { validators[validator.key] = validator }
         let genesis = try Genesis(
             chainName: "test", time: Self.genesisTime, parameters: parameters,
-            masternodes: try MasternodeSet([member]),
+            masternodes: try MasternodeSet(
+                members.enumerated().map {
+                    Masternode(
+                        name: "m\($0)", consensusKey: $1.0.key, owner: $1.owner.account, beaconTip: $1.0.tip)
+                }),
             allocations: users.map { Genesis.Allocation(account: $0.account, balance: balance) })
         ledger = Ledger(genesis: genesis)
         state.apply(ledger.genesisState())
@@ -89,19 +112,28 @@ struct TestChain {
 
     /// The next block, valid if the transactions are.
     func block(_ transactions: [SignedTransaction], after milliseconds: UInt64 = 1_000) -> Block {
-        let reveal = reveals.last ?? .zero
+        guard let context = try? EpochContext(ledger: ledger, state: state) else { preconditionFailure("no context") }
+        var view = context.epoch == parent.epoch ? parent.view.next : View(1)
+        var leader = context.leaders.leader(of: view)
+        while let key = context.set.member(leader)?.consensusKey, silent.contains(key) {
+            view = view.next
+            leader = context.leaders.leader(of: view)
+        }
+        let key = context.set.members[Int(leader)].consensusKey
+        let link = state.value(.beacon(key)).flatMap { Digest($0) } ?? .zero
+        let reveal = validators[key]?.reveal(under: link) ?? .zero
         let header = Header(
-            height: parent.height.next, view: parent.view.next, epoch: parent.epoch, parent: parent.digest,
-            proposer: 0, time: parent.time.advanced(by: milliseconds),
+            height: parent.height.next, view: view, epoch: context.epoch, parent: parent.digest,
+            proposer: leader, time: parent.time.advanced(by: milliseconds),
             transactionsRoot: Block.transactionsRoot(transactions), stateRoot: parent.stateRoot,
             receiptsRoot: parent.receiptsRoot, gasUsed: parent.gasUsed, reveal: reveal,
-            randomness: Beacon.mix(parent.randomness, reveal: reveal), activeSetHash: ledger.masternodeSetHash,
-            nextSetHash: ledger.masternodeSetHash, parentCertificateHash: certificate.hash)
+            randomness: Beacon.mix(parent.randomness, reveal: reveal), activeSetHash: context.setHash,
+            nextSetHash: context.nextSetHash, parentCertificateHash: certificate.hash)
         return Block(header: header, parentCertificate: certificate, transactions: transactions)
     }
 
     func check(_ block: Block) throws -> BodyVerdict {
-        try ledger.checkBody(block, parent: parent, leader: 0, state: state)
+        try ledger.checkBody(block, parent: parent, state: state)
     }
 
     /// Makes, checks, executes and applies a block.
@@ -118,6 +150,7 @@ struct TestChain {
             throw BlockIsInvalid()
         }
         #expect(body.byteCount == block.borsh.count)
+        let before = try EpochContext(ledger: ledger, state: state)
         let execution = try ledger.execute(block, state: state, transactionIds: body.transactionIds)
         state.apply(execution.delta)
         for (account, entry) in execution.delta.history { history[account, default: []].append(entry) }
@@ -125,16 +158,38 @@ struct TestChain {
         let digest = block.header.digest(genesis: ledger.genesisHash)
         // Stands for the root that the state tree would give.
         let root = Digest(sha256: digest.bytes + block.header.height.borsh)
-        let proposal = Proposal(
-            epoch: block.header.epoch, view: block.header.view, parentView: parent.view, parentDigest: parent.digest,
-            digest: digest)
-        let signature = try masternode.key.sign(proposal, domain: .notarize, genesis: ledger.genesisHash)
-        let vote = Vote(subject: proposal, signer: 0, signature: signature)
-        certificate = .notarization(try #require(Notarization(subject: proposal, votes: [vote])))
+        if execution.context.epoch == before.epoch {
+            let proposal = Proposal(
+                epoch: before.epoch, view: block.header.view, parentView: parent.view, parentDigest: parent.digest,
+                digest: digest)
+            certificate = .notarization(try #require(Notarization(subject: proposal, votes: try votes(on: proposal, before))))
+        } else {
+            let subject = Finalize(epoch: before.epoch, view: block.header.view, digest: digest)
+            certificate = .finalization(try #require(Finalization(subject: subject, votes: try votes(on: subject, before))))
+        }
+        #expect(execution.context == (try EpochContext(ledger: ledger, state: state)))
         parent = ParentFacts(block.header, digest: digest, stateRoot: root, execution: execution)
         lastBlock = block
-        reveals.removeLast()
         return execution
+    }
+
+    /// Of everybody in the set who is not silent.
+    func votes<Subject: VoteSubject>(on subject: Subject, _ context: EpochContext) throws -> [Vote<Subject>] {
+        try context.set.members.enumerated().compactMap { place, member in
+            guard let validator = validators[member.consensusKey], !silent.contains(member.consensusKey) else { return nil }
+            return Vote(
+                subject: subject, signer: UInt16(place),
+                signature: try validator.user.key.sign(subject, domain: Subject.domain, genesis: ledger.genesisHash))
+        }
+    }
+
+    var context: EpochContext {
+        get throws { try EpochContext(ledger: ledger, state: state) }
+    }
+
+    /// Makes blocks until this epoch has begun.
+    mutating func advance(to epoch: UInt64) throws {
+        while try context.epoch < Epoch(epoch) { try run() }
     }
 
     /// Runs one transaction in a block of its own.
@@ -182,9 +237,18 @@ struct TestChain {
 
     func totalBalance() throws -> UInt128 {
         try state.values.reduce(0) { sum, entry in
-            entry.key.bytes.first == UInt8(ascii: "a") ? sum + (try AccountRecord(borsh: entry.value).balance) : sum
+            entry.key.bytes.first == UInt8(ascii: "a") ? sum + (try AccountRecord(borsh: entry.value).stake) : sum
         }
     }
+
+    func number(_ key: StateKey) throws -> UInt128 {
+        guard let bytes = state.value(key) else { return 0 }
+        var decoder = BorshDecoder(bytes)
+        return try decoder.integer()
+    }
+
+    /// Balances, collateral and the reward pool are the supply.
+    func isConserved() throws -> Bool { try totalBalance() + number(.rewardPool) == number(.supply) }
 
     /// Whether every account's frontier is that of all entries that were given out.
     func historiesAreComplete() throws -> Bool {

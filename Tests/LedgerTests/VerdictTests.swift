@@ -101,7 +101,7 @@ import Testing
         _ = try deploy("job", validator: victor.account, deposit: 2_500_000, weight: 3 << 19)
         try chain.send(bob, service: "job", .applicationTask)
         // Into a fresh period, so that the test doesn't cross a border.
-        let period = chain.ledger.parameters.decayPeriodMs
+        let period = chain.ledger.genesis.parameters.decayPeriodMs
         try judge("job", 256, after: period - chain.time.value % period)
         #expect(try lastFinding(bob).weight == 3 << 19)
         try judge("job", 256)

@@ -13,7 +13,7 @@ final class Bench {
     var journal: [JournalEntry]
     var now: UInt64 = 1_000
     /// Messages for others, in order.
-    var sent: [(message: NodeMessage, to: Peer?)] = []
+    var sent: [(message: NodeMessage, to: NodePeer?)] = []
     var notes: [Note] = []
     var published: [Height] = []
     var rewritten: [JournalEntry]?
@@ -31,7 +31,7 @@ final class Bench {
         self.store = store
         self.journal = journal
         let role: NodeRole =
-            masternode.map { .masternode($0, cast.keys[Int($0)], cast.beacons[Int($0)]) } ?? .follower
+            masternode.map { .masternode(cast.identity($0)) } ?? .follower
         machine = try NodeMachine(
             genesis: cast.genesis, role: role, store: store, journal: journal, signatures: KeyedHash(), rules: rules)
         handle(.start)
@@ -45,7 +45,7 @@ final class Bench {
         perform(machine.handle(input, at: clock))
     }
 
-    func receive(_ message: NodeMessage, from peer: Peer) { handle(.message(message, from: peer)) }
+    func receive(_ message: NodeMessage, from peer: NodePeer) { handle(.message(message, from: peer)) }
 
     @discardableResult
     func submit(_ transaction: SignedTransaction) -> NodeMachine.Submission {
@@ -76,7 +76,7 @@ final class Bench {
             case .published(let block): published.append(block.height)
             case .note(let note): notes.append(note)
             case .halt(let reason): halts.append(reason)
-            case .setTimer, .cancelTimer: break
+            case .setTimer, .cancelTimer, .admit: break
             }
         }
     }

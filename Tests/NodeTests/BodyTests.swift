@@ -28,14 +28,14 @@ import Testing
         let bench = try Bench(cast, masternode: 0)
         let leader = cast.leaders.leader(of: View(2))
         let other = (0..<4 as Range<UInt16>).first { $0 != leader } ?? 0
-        bench.receive(.body(block(view: 2)), from: .masternode(other))
+        bench.receive(.body(block(view: 2)), from: cast.peer(other))
         bench.receive(.body(block(view: 2)), from: .follower(1))
-        bench.receive(.body(block(view: 2, proposer: other)), from: .masternode(other))
-        bench.receive(.body(block(view: 60)), from: .masternode(cast.leaders.leader(of: View(60))))
-        bench.receive(.body(block(view: 2, height: 0)), from: .masternode(leader))
+        bench.receive(.body(block(view: 2, proposer: other)), from: cast.peer(other))
+        bench.receive(.body(block(view: 60)), from: cast.peer(cast.leaders.leader(of: View(60))))
+        bench.receive(.body(block(view: 2, height: 0)), from: cast.peer(leader))
         #expect(bodies(bench) == 0)
         for noise in 0..<10 as Range<UInt8> {
-            bench.receive(.body(block(view: 2, noise: noise)), from: .masternode(leader))
+            bench.receive(.body(block(view: 2, noise: noise)), from: cast.peer(leader))
         }
         #expect(bodies(bench) == 2)
     }
@@ -43,7 +43,7 @@ import Testing
     @Test func aBodyThatItsHeaderDoesNotBindIsRefused() throws {
         let bench = try Bench(cast, masternode: 0)
         let genuine = block(view: 1)
-        let leader = Peer.masternode(cast.leaders.leader(of: View(1)))
+        let leader = cast.peer(cast.leaders.leader(of: View(1)))
         let stuffed = Block(
             header: genuine.header, parentCertificate: .genesis,
             transactions: [try Bench.record(cast, sequence: 0)])
@@ -61,20 +61,20 @@ import Testing
         for view in 1...9 as ClosedRange<UInt64> {
             let leader = cast.leaders.leader(of: View(view))
             for noise in 0..<4 as Range<UInt8> {
-                bench.receive(.body(block(view: view, noise: noise)), from: .masternode(leader))
+                bench.receive(.body(block(view: view, noise: noise)), from: cast.peer(leader))
                 // Unknown parents and bodies are asked for, so many at a time.
                 let subject = Proposal(
                     epoch: .zero, view: View(view), parentView: .zero, parentDigest: .zero,
                     digest: Digest(sha256: [noise, UInt8(view)]))
                 if leader != 0 {
                     let vote = try cast.keys[Int(leader)].vote(subject, by: leader, genesis: cast.genesisHash)
-                    bench.receive(.consensus(.notarizeVote(vote)), from: .masternode(leader))
+                    bench.receive(.consensus(.notarizeVote(vote)), from: cast.peer(leader))
                 }
             }
         }
         for number in 0..<2_000 as Range<UInt64> {
-            bench.receive(.wantBody(Digest(sha256: [UInt8(number % 251)])), from: .masternode(1))
-            bench.receive(.wantBlocks(from: Height(number), count: .max), from: .masternode(1))
+            bench.receive(.wantBody(Digest(sha256: [UInt8(number % 251)])), from: cast.peer(1))
+            bench.receive(.wantBlocks(from: Height(number), count: .max), from: cast.peer(1))
         }
         for pool in bench.machine.pools { #expect(pool.count <= pool.limit, "\(pool.name)") }
         #expect(bench.halts.isEmpty)

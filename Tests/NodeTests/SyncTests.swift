@@ -8,7 +8,9 @@ import Testing
 
 /// Catching up from peers, honest and other ones.
 @Suite struct SyncTests {
-    private let server = Peer.masternode(0)
+    private let server: NodePeer
+
+    init() throws { server = try Cast.of(1, realSignatures: false).peer(0) }
 
     /// Carries messages between the two until nothing is left to say.
     private func talk(_ behind: Bench, with ahead: Bench, rounds: Int = 200) {
@@ -124,7 +126,7 @@ import Testing
     @Test func aSilentBoasterDoesNotStarveTheSync() throws {
         let ahead = try Bench.chain(blocks: 80)
         let behind = try Bench(ahead.cast)
-        let boaster = Peer.follower(1)
+        let boaster = NodePeer.follower(1)
         for peer in [boaster, server] { behind.handle(.connected(peer)) }
         for _ in 0..<12 {
             behind.receive(.head(height: Height(.max), digest: .zero), from: boaster)

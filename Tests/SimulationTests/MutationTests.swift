@@ -6,11 +6,14 @@ import Testing
 @Suite struct MutationTests {
     struct Mutation: Sendable, CustomTestStringConvertible {
         let name: String
+        /// More than one where only a change of the set shows it.
+        let epochs: Int
         let apply: @Sendable (inout NodeRules) -> Void
         var testDescription: String { name }
 
-        init(_ name: String, _ apply: @escaping @Sendable (inout NodeRules) -> Void) {
+        init(_ name: String, epochs: Int = 1, _ apply: @escaping @Sendable (inout NodeRules) -> Void) {
             self.name = name
+            self.epochs = epochs
             self.apply = apply
         }
     }
@@ -38,6 +41,13 @@ import Testing
         Mutation("a body is not compared with its header's roots") { $0.bindBodies = false },
         Mutation("blocks of a peer are not proven") { $0.checkSyncProof = false },
         Mutation("blocks are told of before they are stored") { $0.publishWhenDurable = false },
+        // Epochs
+        Mutation("epoch border off by one", epochs: 3) { $0.ledger.borderDelay = 1 },
+        Mutation("blocks above the epoch's border", epochs: 3) { $0.stopAtBorder = false },
+        Mutation("evidence is not reported", epochs: 3) { $0.reportEvidence = false },
+        Mutation("what is burned stays in the supply", epochs: 3) { $0.ledger.burnsWhatIsSlashed = false },
+        Mutation("the slashed stay", epochs: 3) { $0.ledger.removesTheSlashed = false },
+        Mutation("records of the next epoch are forgotten", epochs: 4) { $0.keepLaterRecords = false },
     ]
 
     @Test(arguments: mutations) func isCaught(_ mutation: Mutation) throws {
@@ -47,7 +57,8 @@ import Testing
         for seed in 0..<60 as Range<UInt64> {
             let masternodes = seed % 4 == 3 ? 7 : 4
             var configuration = SimulationConfiguration(
-                masternodes: masternodes, byzantine: (masternodes - 1) / 3, contract: counterContract)
+                masternodes: masternodes, byzantine: (masternodes - 1) / 3, epochs: mutation.epochs,
+                contract: counterContract)
             configuration.rules = rules
             let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
             // Liars are at work in each of these seeds, so that nobody is accused in many is a finding too.

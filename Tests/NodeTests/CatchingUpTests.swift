@@ -1,0 +1,76 @@
+import Consensus
+import Cryptography
+import Node
+import Primitives
+import Simulation
+import Testing
+
+/// Fetching blocks from several peers at once.
+@Suite struct CatchingUpTests {
+    private func asked(_ bench: Bench) -> [(from: Height, peer: NodePeer)] {
+        defer { bench.sent = [] }
+        return bench.sent.compactMap { sent in
+            if case .wantBlocks(let from, _) = sent.message, let peer = sent.to { (from, peer) } else { nil }
+        }
+    }
+
+    private func answer(_ ahead: Bench, from: Height) -> NodeMessage? {
+        ahead.sent = []
+        ahead.receive(.wantBlocks(from: from, count: NodeLimits.syncBlocks), from: .follower(99))
+        defer { ahead.sent = [] }
+        return ahead.sent.compactMap { if case .blocks = $0.message { $0.message } else { nil } }.last
+    }
+
+    @Test func eachPeerIsAskedForAnotherSpan() throws {
+        let ahead = try Bench.chain(blocks: 400)
+        let behind = try Bench(ahead.cast)
+        let peers = (0..<3 as Range<UInt64>).map { NodePeer.follower($0) }
+        for peer in peers { behind.handle(.connected(peer)) }
+        for peer in peers { behind.receive(.head(height: ahead.machine.headHeight, digest: .zero), from: peer) }
+        let first = asked(behind)
+        #expect(Set(first.map(\.peer)) == Set(peers) && first.map(\.from.value).sorted() == [1, 65, 129])
+
+        // The answers come in the opposite order: nothing is taken before what lies below is here.
+        for request in first.sorted(by: { $0.from > $1.from }) {
+            let message = try #require(answer(ahead, from: request.from))
+            behind.receive(message, from: request.peer)
+            if request.from > Height(1) { #expect(behind.machine.headHeight == .zero) }
+        }
+        #expect(behind.machine.headHeight.value >= 192)
+        var rounds = 0
+        while behind.machine.headHeight < ahead.machine.headHeight, rounds < 50 {
+            rounds += 1
+            for request in asked(behind) {
+                if let message = answer(ahead, from: request.from) { behind.receive(message, from: request.peer) }
+            }
+            behind.tick()
+        }
+        #expect(behind.machine.milestone == ahead.machine.milestone && behind.misbehaviours == 0)
+    }
+
+    /// One of three is silent, one lies: the third brings the node to the end, whoever of them was asked for what.
+    @Test func aSilentAndALyingPeerDelayButDoNotStopIt() throws {
+        let ahead = try Bench.chain(blocks: 300)
+        for order in [[0, 1, 2], [1, 2, 0], [2, 0, 1]] {
+            let behind = try Bench(ahead.cast)
+            let peers = (0..<3 as Range<UInt64>).map { NodePeer.follower($0) }
+            let (silent, liar, honest) = (peers[order[0]], peers[order[1]], peers[order[2]])
+            for peer in peers { behind.handle(.connected(peer)) }
+            for _ in 0..<60 where behind.machine.headHeight < ahead.machine.headHeight {
+                for peer in peers { behind.receive(.head(height: ahead.machine.headHeight, digest: .zero), from: peer) }
+                for request in asked(behind) {
+                    guard request.peer != silent, let message = answer(ahead, from: request.from) else { continue }
+                    guard request.peer == liar, case .blocks(let blocks) = message else {
+                        behind.receive(message, from: request.peer)
+                        continue
+                    }
+                    behind.receive(.blocks(Array(blocks.reversed())), from: request.peer)
+                }
+                behind.tick()
+                #expect(behind.machine.pools.allSatisfy { $0.count <= $0.limit })
+            }
+            #expect(behind.machine.headHeight == ahead.machine.headHeight, "silent \(silent), liar \(liar), honest \(honest)")
+            #expect(behind.halts.isEmpty)
+        }
+    }
+}
