@@ -63,7 +63,7 @@ extension Finding.Kind {
     var isFavourable: Bool {
         switch self {
         case .accepted, .auditedMatch, .lateButUsed: true
-        case .absent, .outlier, .notRevealed: false
+        case .absent, .outlier, .notRevealed, .equivocation: false
         }
     }
 }

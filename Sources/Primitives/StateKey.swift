@@ -47,6 +47,17 @@ public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible 
     /// The chain's single values, by name.
     public static func chain(_ name: StaticString) -> StateKey { StateKey("g", Array(name.description.utf8)) }
 
+    /// ``MasternodeIndex``.
+    public static let masternodeIndex = chain("masternodes")
+    /// ``EpochProgress``.
+    public static let epochProgress = chain("epoch")
+    /// ``Parameters``; absent while they are the genesis' own.
+    public static let parameters = chain("parameters")
+    /// ``ProposalIndex``.
+    public static let proposalIndex = chain("proposals")
+    /// Smallest units that wait to become rewards, u128.
+    public static let rewardPool = chain("rewardPool")
+
     /// Place in the authenticated map.
     public var path: Digest { Digest(sha256: bytes) }
 
