@@ -45,6 +45,11 @@ extension MasternodeCommand {
             var request = TransactionRequest.register(registration, collateral: collateral)
             request.gasLimit = sending.gas
             try await Sending.perform(request, from: sender, sending, wait: wait, global)
+            if !global.json {
+                Console.out(
+                    "once that is final it takes part from the second epoch after on: run its node with --masternode, and follow "
+                        + "it with: chain-cli masternode show \(Format.short(registration.consensusKey))")
+            }
         }
 
         private func registration(owner: Account, genesis: Digest) throws -> RegisterMasternode {
