@@ -74,7 +74,4 @@ public struct PostId: Label {
     public init(unchecked bytes: [UInt8]) { self.bytes = bytes }
 
     public static let none = PostId(unchecked: [])
-
-    /// What a vote on a proposal is posted under: the number in decimal digits.
-    public static func proposal(_ number: UInt64) -> PostId { PostId(unchecked: Array(String(number).utf8)) }
 }

@@ -5,7 +5,7 @@ import Primitives
 
 /// `--set`, `--remove`, `--upgrade`: what a proposal would change.
 package struct ChangeOptions: ParsableArguments {
-    /// Time enough to vote: this epoch's rest and the whole next one.
+    /// A change holds from the second epoch after its proposal's at the earliest: sets are fixed so far ahead.
     static let standardEpochsAhead: UInt64 = 2
 
     @Option(help: ArgumentHelp("A parameter's new value.", valueName: "name=value")) var set: String?

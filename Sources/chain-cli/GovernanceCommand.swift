@@ -92,8 +92,11 @@ struct GovernanceCommand: AsyncParsableCommand {
             try MemberSigningOptions.requireMember(sender.account, set)
             let change = try wanted.resolved(set, parameters: try await sender.client.parameters())
             let epoch = fromEpoch ?? Epoch(set.epoch).advanced(by: ChangeOptions.standardEpochsAhead).value
-            guard epoch > set.epoch else {
-                throw UsageError("--from-epoch \(epoch) is over: the chain is in epoch \(set.epoch)")
+            let earliest = Epoch(set.epoch).advanced(by: ChangeOptions.standardEpochsAhead)
+            guard epoch >= earliest.value else {
+                throw UsageError(
+                    "--from-epoch \(epoch) is too early: the chain is in epoch \(set.epoch), and a change holds from epoch "
+                        + "\(earliest) at the earliest")
             }
             var request = TransactionRequest.propose(change, from: Epoch(epoch))
             request.gasLimit = sending.gas
@@ -165,10 +168,15 @@ enum GovernanceText {
         ])
         for proposal in found.proposals {
             table.add(
-                "\(proposal.number)", proposal.change.description, "\(proposal.from)", proposal.outcome.rawValue,
+                "\(proposal.number)", brief(proposal.change), "\(proposal.from)", proposal.outcome.rawValue,
                 "\(proposal.approvals.count)", "\(proposal.rejections.count)", proposal.proposer.description)
         }
         return "epoch \(found.epoch); \(found.quorum) approvals accept a proposal\n\n" + table.text(none: "no proposals")
+    }
+
+    /// Fits a table: whole keys are in `governance show`.
+    private static func brief(_ change: ChangeDocument) -> String {
+        change.consensusKey.map { "remove masternode \(Format.short($0.wrappedValue))" } ?? change.description
     }
 
     static func details(_ proposal: ProposalDocument, _ set: MasternodesDocument) -> String {
@@ -176,12 +184,17 @@ enum GovernanceText {
         func voters(_ keys: [HexText<PublicKey>]) -> String {
             keys.isEmpty ? "nobody" : keys.map { names[$0.wrappedValue] ?? Format.short($0.wrappedValue) }.joined(separator: ", ")
         }
+        // Sets change while a proposal is open: votes of those who left count no more.
+        let members = Set(set.activeSet.map(\.consensusKey))
+        func counted(_ keys: [HexText<PublicKey>]) -> String {
+            "\(keys.count { members.contains($0.wrappedValue) }) of this epoch's set"
+        }
         return facts([
             ("proposal", "\(proposal.number)"), ("change", proposal.change.description),
             ("from epoch", "\(proposal.from); now is epoch \(set.epoch)"), ("state", proposal.outcome.rawValue),
             ("proposed", "in epoch \(proposal.proposedIn) by \(proposal.proposer)"),
-            ("for", "\(voters(proposal.approvals)) (\(proposal.approvals.count), \(set.quorum) accept it)"),
-            ("against", "\(voters(proposal.rejections)) (\(proposal.rejections.count))"),
+            ("for", "\(voters(proposal.approvals)) (\(counted(proposal.approvals)), \(set.quorum) accept it)"),
+            ("against", "\(voters(proposal.rejections)) (\(counted(proposal.rejections)))"),
         ])
     }
 }

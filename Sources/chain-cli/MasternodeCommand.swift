@@ -96,9 +96,10 @@ struct MasternodeCommand: AsyncParsableCommand {
 
         func run() async throws {
             let sender = try await global.sender(sending.from)
-            let found = try await sender.client.masternodes().masternode(named: masternode)
+            let set = try await sender.client.masternodes()
+            let found = try set.masternode(named: masternode)
             try found.requireOwner(sender.account)
-            guard found.status.kind == .suspended else {
+            guard found.canResume(in: set.epoch) else {
                 throw Refused("not_suspended", "\(found.title) is not suspended: \(MasternodeText.status(found.status))")
             }
             var request = TransactionRequest.resumeMasternode(found.consensusKey)
@@ -129,6 +130,16 @@ extension MasternodesDocument {
 }
 
 extension MasternodeDocument {
+    /// Suspended; or silent for so long, while too few would have been left without it, that its node waits for this
+    /// word before it votes again.
+    package func canResume(in epoch: UInt64) -> Bool {
+        switch status.kind {
+        case .suspended: true
+        case .active: Epoch(lastSeen).next < Epoch(epoch)
+        case .waiting, .leaving, .removed, .slashed: false
+        }
+    }
+
     var title: String { "\(name) (\(Format.short(consensusKey)))" }
 
     package func requireOwner(_ account: Account) throws {

@@ -29,7 +29,7 @@ enum MasternodeText {
             ("its account", Account(member.consensusKey).description), ("owner", member.owner.description),
             ("collateral", Format.number(member.collateral)), ("status", status(member.status)),
             ("in the set", place(member, set)), ("registered", "in block \(Format.number(member.registeredAt))"),
-            ("last seen", member.seenThisEpoch ? "in this epoch" : "in epoch \(member.lastSeen)"),
+            ("last seen", lastSeen(member)),
             ("connection", connection(member, set)),
         ])
     }
@@ -50,6 +50,12 @@ enum MasternodeText {
         let next = member.nextIndex.map { "place \($0) in the next one's" } ?? "not in the next one's"
         guard let index = member.index else { return "not in that of epoch \(set.epoch), \(next)" }
         return "place \(index) of \(set.activeSet.count) in epoch \(set.epoch), \(next)"
+    }
+
+    /// Of one that waits the chain notes an epoch to come, since it need not be seen before.
+    static func lastSeen(_ member: MasternodeDocument) -> String {
+        if member.seenThisEpoch { return "in this epoch" }
+        return member.status.kind == .waiting ? "not yet" : "in epoch \(member.lastSeen)"
     }
 
     private static func connection(_ member: MasternodeDocument, _ set: MasternodesDocument) -> String {
@@ -97,6 +103,10 @@ package struct Participation: Encodable {
             if catchingUp { return "wait: it fetches blocks that it missed, and votes when it has them" }
             if member.index == nil { return "keep it running: it takes part from epoch \(member.status.epoch) on" }
             if member.seenThisEpoch { return "nothing: it takes part" }
+            if member.canResume(in: epoch) {
+                return "bring it back: nothing of it was seen since epoch \(member.lastSeen), and it votes again after "
+                    + "'chain-cli masternode resume \(key) --from OWNER'"
+            }
             return "look whether it stays so: nothing of it stands in a block of epoch \(epoch) yet. A masternode of which "
                 + "nothing is seen for a whole epoch is suspended. Its log, its clock and 'peers' in 'chain-cli status' show why"
         case .suspended:
@@ -125,7 +135,7 @@ package struct Participation: Encodable {
             ("in the set", masternode.map { MasternodeText.place($0, set) }),
             (
                 "last seen",
-                masternode.map { $0.seenThisEpoch ? "in this epoch" : "in epoch \($0.lastSeen), now is epoch \(epoch)" }
+                masternode.map { MasternodeText.lastSeen($0) + ($0.seenThisEpoch ? "" : ", now is epoch \(epoch)") }
             ),
             ("what to do", advice),
         ])

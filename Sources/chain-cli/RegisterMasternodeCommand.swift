@@ -82,7 +82,10 @@ extension RegisterMasternode {
             throw Refused(
                 "slashed",
                 "\(known.title) was slashed in epoch \(known.status.epoch): its key never comes back. Make a new home with 'chaind init'")
-        case .leaving, .removed: break
+        case .leaving, .removed:
+            throw Refused(
+                "still_leaving",
+                "\(known.title) can come back when its collateral is unlocked: \(MasternodeText.status(known.status))")
         }
     }
 }

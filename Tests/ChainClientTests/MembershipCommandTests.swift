@@ -25,13 +25,13 @@ import chain_cli
 
     static func document(
         _ name: String, _ number: UInt8, _ status: MasternodeRecord.Status, index: Int? = nil, next: Int? = nil,
-        seen: Bool = false, isSelf: Bool = false
+        seen: Bool = false, isSelf: Bool = false, lastSeen: UInt64 = 2
     ) -> MasternodeDocument {
         let masternode = Masternode(
             name: name, consensusKey: key(number).publicKey, owner: owner, beaconTip: Digest(sha256: [number]))
         return MasternodeDocument(
             MasternodeRecord(
-                masternode: masternode, collateral: 5, status: status, registeredAt: .zero, lastSeen: Epoch(2)),
+                masternode: masternode, collateral: 5, status: status, registeredAt: .zero, lastSeen: Epoch(lastSeen)),
             epoch: Epoch(3), seenThisEpoch: seen, index: index.map { UInt16($0) }, nextIndex: next.map { UInt16($0) },
             connected: false, isSelf: isSelf, isLeader: false)
     }
@@ -65,6 +65,16 @@ import chain_cli
         #expect(failure { _ = try Self.four.masternode(named: "") }.hasPrefix("2 say which"))
         let other = failure { try Self.four.masternodes[0].requireOwner(.zero) }
         #expect(other.hasPrefix("2 only the owner of a (") && other.contains(Self.owner.description), "\(other)")
+    }
+
+    @Test func whoIsSilentForLongMayResume() {
+        func canResume(_ status: MasternodeRecord.Status, lastSeen: UInt64) -> Bool {
+            Self.document("x", 5, status, lastSeen: lastSeen).canResume(in: 3)
+        }
+        #expect(canResume(.suspended(in: Epoch(2)), lastSeen: 2))
+        #expect(canResume(.active(from: .zero), lastSeen: 1))
+        #expect(!canResume(.active(from: .zero), lastSeen: 2) && !canResume(.active(from: Epoch(4)), lastSeen: 1))
+        #expect(!canResume(.slashed(in: .zero), lastSeen: 0) && !canResume(.leaving(in: .zero, unlocksAt: .zero), lastSeen: 0))
     }
 
     // MARK: Changes
@@ -136,7 +146,7 @@ import chain_cli
         #expect(failure { try registration.requireNew(owner: Self.owner, in: Self.four) } == "no error")
         #expect(check(.active(from: Epoch(5))).hasPrefix("1 x (") && check(.suspended(in: .zero)).contains("is registered"))
         #expect(check(.slashed(in: Epoch(1))).contains("never comes back"))
-        #expect(check(.leaving(in: Epoch(1), unlocksAt: .zero)) == "no error")
+        #expect(check(.leaving(in: Epoch(1), unlocksAt: .zero)).contains("when its collateral is unlocked"))
         #expect(check(.leaving(in: .zero, unlocksAt: .zero), owner: Account(Self.key(9).publicKey)).hasPrefix("2 the owner is"))
     }
 
