@@ -98,10 +98,12 @@ public struct EventDocument: Codable, Equatable, Sendable {
 }
 
 public struct ReceiptDocument: Codable, Equatable, Sendable {
-    /// The transaction; absent for a scheduled call.
+    /// The transaction; absent for others.
     public var transaction: HexText<TransactionId>?
-    /// Contract and number of the scheduled call; absent for a transaction.
+    /// Contract and number of the scheduled call; absent for others.
     public var scheduled: Scheduled?
+    /// The epoch that began after the block; absent but in a border block's last receipt.
+    public var border: DecimalText<UInt64>?
     public var outcome: OutcomeDocument
     @DecimalText public var gasUsed: UInt64
     public var events: [EventDocument]
@@ -117,6 +119,7 @@ public struct ReceiptDocument: Codable, Equatable, Sendable {
         switch receipt.origin {
         case .transaction(let id): transaction = HexText(id)
         case .scheduled(let contract, let number): scheduled = Scheduled(contract: contract, number: number)
+        case .border(let epoch): border = DecimalText(epoch.value)
         }
         outcome = OutcomeDocument(receipt.outcome)
         gasUsed = receipt.gasUsed

@@ -18,6 +18,12 @@ struct AdaptiveDelay: Sendable {
         milliseconds = self.bound
     }
 
+    /// Begins with what another epoch's timers have learnt, within this one's bounds.
+    mutating func inherit(_ before: AdaptiveDelay) {
+        milliseconds = min(bound, max(minimum, before.milliseconds))
+        longestLatency = min(bound, before.longestLatency)
+    }
+
     mutating func grow() { milliseconds = min(bound, 2 * milliseconds) }
 
     mutating func notarized(afterMs latency: UInt64) {

@@ -65,12 +65,13 @@
 ///
 /// ## Epoch borders
 ///
-/// The machine knows no heights: rule 11, by which nothing is built above an epoch's last block and every border block
+/// 11. The machine knows no heights: rule 11, by which nothing is built above an epoch's last block and every border block
 /// gets a Finalization of its own, is kept by the application. Where ``Effect/propose(_:)`` names the border block as
 /// the parent, it answers with that block's digest again. A proposal whose digest is its parent's it finds valid where
 /// that is the border block, else invalid; and any block above the border block it finds invalid. A Finalization of any
 /// view that proposed the digest makes the block final. At the first one the host replaces the machine by the one of
-/// the next epoch; where it goes on, ``Effect/finalized(_:)`` may name the same digest again with a higher view.
+/// the next epoch, which starts at view 1 on that block, with the next set, the journal's records of its own epoch and
+/// the tokens of its predecessor; where the old one goes on, ``Effect/finalized(_:)`` may name the same digest again with a higher view.
 ///
 /// ## How timers adapt
 ///

@@ -9,8 +9,16 @@ struct Outbox: Sendable {
     /// Effects of earlier steps, by the token that they wait for; ascending.
     private var held: [(token: JournalToken, effects: [Effect])] = []
     private var heldCount = 0
-    private var issued = JournalToken(0)
+    private(set) var issued = JournalToken(0)
     private var durable = JournalToken(0)
+
+    init() {}
+
+    /// Goes on with the numbers of another epoch's outbox; what waited there is of no more use.
+    init(after before: Outbox) {
+        issued = before.issued
+        durable = before.durable
+    }
 
     /// For effects that stay inside this node, or tell nothing of its votes.
     mutating func emit(_ effect: Effect) { effects.append(effect) }

@@ -9,6 +9,13 @@ struct Silence: Sendable {
 
     init(masternodes: Int) { viewsUnheard = Array(repeating: 0, count: masternodes) }
 
+    /// Begins with what another epoch has heard, or not, of those who are in both sets.
+    mutating func inherit(_ before: Silence, from old: MasternodeSet, to new: MasternodeSet) {
+        for (place, member) in new.members.enumerated() {
+            if let known = old.index(of: member.consensusKey) { viewsUnheard[place] = before.views(of: known) }
+        }
+    }
+
     mutating func viewEntered() {
         for place in viewsUnheard.indices { viewsUnheard[place] &+= 1 }
     }

@@ -30,25 +30,33 @@ public struct Simplex: Sendable {
     /// - Parameters:
     ///   - floor: the last durable finalisation. It may be ahead of the journal or behind it.
     ///   - journal: every durable record, in order. Its checksums are the host's to check; the records are trusted.
+    ///   - before: the machine of the epoch before, where this one takes its place in a running node. It goes on with
+    ///     that one's journal tokens, since answers to them may be on their way, and with what its timers and rule 9 have
+    ///     learnt.
     /// - Throws: where the set, the floor and the journal do not fit together.
     public init(
         configuration: ConsensusConfiguration, role: Role, floor: Floor, journal: [JournalRecord],
-        verifier: any SignatureVerifier = Ed25519Verifier()
+        before: Simplex? = nil, verifier: any SignatureVerifier = Ed25519Verifier()
     ) throws(ConsensusError) {
         try self.init(
-            configuration: configuration, role: role, floor: floor, journal: journal, verifier: verifier, rules: Rules()
-        )
+            configuration: configuration, role: role, floor: floor, journal: journal, before: before,
+            verifier: verifier, rules: Rules())
     }
 
     package init(
         configuration: ConsensusConfiguration, role: Role, floor: Floor, journal: [JournalRecord],
-        verifier: any SignatureVerifier, rules: Rules
+        before: Simplex? = nil, verifier: any SignatureVerifier, rules: Rules
     ) throws(ConsensusError) {
         self.configuration = configuration
         self.verifier = verifier
         self.rules = rules
         delay = AdaptiveDelay(minimum: configuration.minimumDelayMs, bound: configuration.networkDelayMs)
         silence = Silence(masternodes: configuration.set.count)
+        if let before {
+            outbox = Outbox(after: before.outbox)
+            delay.inherit(before.delay)
+            silence.inherit(before.silence, from: before.configuration.set, to: configuration.set)
+        }
         switch role {
         case .masternode(let index, let signer):
             guard configuration.set.member(index) != nil else { throw .notAMember(index) }
@@ -67,6 +75,9 @@ public struct Simplex: Sendable {
 
     /// The last block that this node knows to be final.
     public var lastFinalized: BlockReference { final.block }
+    /// The newest token of ``Effect/journal(_:_:)``. What a host of its own accord appends to the journal is durable
+    /// when this one is.
+    public var journalToken: JournalToken { outbox.issued }
     /// The leader of the current view.
     public var leader: UInt16 { configuration.leaders.leader(of: view) }
     /// delta as the timers use it now, in milliseconds: in `minimumDelayMs...networkDelayMs`.

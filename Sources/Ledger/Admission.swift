@@ -40,6 +40,7 @@ extension Ledger {
         isAuthorized: ((SignedTransaction, TransactionId) -> Bool)? = nil
     ) throws(LedgerError) -> AdmissionVerdict {
         let transaction = signed.transaction
+        let parameters = try parameters(state)
         let byteCount = signed.borsh.count
         if let refusal = Form(parameters: parameters).refusal(of: transaction, byteCount: byteCount) {
             return .refused(refusal)
@@ -47,7 +48,7 @@ extension Ledger {
         let credits = Credits(parameters)
         let record = try state.read(.account(transaction.sender), as: AccountRecord.self) ?? AccountRecord()
         let needed = parameters.reservedCredits(transactionBytes: byteCount, gas: transaction.gasLimit)
-        guard credits.capacity(balance: record.balance) > 0 else {
+        guard credits.capacity(stake: record.stake) > 0 else {
             return .refused(.tooFewCredits(needed: needed, available: 0, enoughAt: nil))
         }
 

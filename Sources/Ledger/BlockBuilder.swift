@@ -14,7 +14,7 @@ public struct TransactionSelection: Sendable {
 
 extension Ledger {
     /// Chooses from the candidates, in their order, all that one block on this state may hold. A block with the result
-    /// passes ``checkBody(_:parent:leader:state:certificateVerifier:isAuthorized:)``.
+    /// passes ``checkBody(_:parent:state:context:isAuthorized:)``.
     /// - Parameters:
     ///   - candidates: authorized transactions, each account's by ascending sequence, as admission let them in.
     ///   - state: after the parent.
@@ -25,7 +25,7 @@ extension Ledger {
         certificate: ParentCertificate
     ) throws(LedgerError) -> TransactionSelection {
         let overhead = Self.headerBytes + certificate.borsh.count + 4
-        var prepass = Prepass(ledger: self, state: state, time: time, bytes: overhead)
+        var prepass = Prepass(parameters: try parameters(state), state: state, time: time, bytes: overhead)
         var chosen: [SignedTransaction] = []
         var leaves: [Digest] = []
         var refused: [(id: TransactionId, refusal: Refusal)] = []

@@ -109,23 +109,24 @@ extension Ledger {
     /// Whether the block is valid on its parent (architecture, section 3). That its time is not ahead of the voter's
     /// clock is for the caller to see: too early is not invalid.
     /// - Parameters:
-    ///   - leader: place of the view's leader in the set.
     ///   - state: after the parent.
+    ///   - context: of the block's epoch, where the caller has it from the parent's execution; else it is read.
     ///   - isAuthorized: whether the signature is right; the node answers from what it verified at admission.
     public func checkBody(
-        _ block: Block, parent: ParentFacts, leader: UInt16, state: any StateReader,
-        certificateVerifier: some SignatureVerifier = Ed25519Verifier(),
+        _ block: Block, parent: ParentFacts, state: any StateReader, context known: EpochContext? = nil,
         isAuthorized: ((SignedTransaction, TransactionId) -> Bool)? = nil
     ) throws(LedgerError) -> BodyVerdict {
-        if let error = try headerError(block, parent: parent, leader: leader, state: state) { return .invalid(error) }
-        if let error = certificateError(block, parent: parent, verifier: certificateVerifier) {
+        let context = try self.context(known, state: state)
+        let parameters = context.parameters
+        if let error = try headerError(block, parent: parent, context: context, state: state) { return .invalid(error) }
+        if let error = try certificateError(block, parent: parent, context: context, state: state) {
             return .invalid(error)
         }
 
         let overhead = block.header.borsh.count + block.parentCertificate.borsh.count + 4
         let limit = Int(parameters.blockBytes)
         guard overhead <= limit else { return .invalid(.oversize(bytes: overhead, limit: limit)) }
-        var prepass = Prepass(ledger: self, state: state, time: block.header.time, bytes: overhead)
+        var prepass = Prepass(parameters: parameters, state: state, time: block.header.time, bytes: overhead)
         var ids: [TransactionId] = []
         var leaves: [Digest] = []
         for (index, signed) in block.transactions.enumerated() {
@@ -151,16 +152,19 @@ extension Ledger {
     }
 
     private func headerError(
-        _ block: Block, parent: ParentFacts, leader: UInt16, state: any StateReader
+        _ block: Block, parent: ParentFacts, context: EpochContext, state: any StateReader
     ) throws(LedgerError) -> BlockError? {
         let header = block.header
+        let leader = context.leaders.leader(of: header.view)
         guard header.height == parent.height.next, header.height > parent.height else {
             return .height(header.height, expected: parent.height.next)
         }
-        guard header.epoch == parent.epoch else { return .epoch(header.epoch, expected: parent.epoch) }
-        guard header.view > parent.view else { return .view(header.view, parent: parent.view) }
+        guard header.epoch == context.epoch else { return .epoch(header.epoch, expected: context.epoch) }
+        // Views count anew in each epoch, from 1 on the border block, which stands at view 0 then.
+        let below = parent.epoch == context.epoch ? parent.view : .zero
+        guard header.view > below else { return .view(header.view, parent: below) }
         guard header.parent == parent.digest else { return .parent(header.parent, expected: parent.digest) }
-        guard header.proposer == leader, let proposer = genesis.masternodes.member(leader) else {
+        guard header.proposer == leader, let proposer = context.set.member(leader) else {
             return .proposer(header.proposer, expected: leader)
         }
         guard header.time > parent.time else { return .time(header.time, parent: parent.time) }
@@ -174,16 +178,15 @@ extension Ledger {
         let link = try state.read(.beacon(proposer.consensusKey), as: Digest.self)
         guard Beacon.link(header.reveal) == link else { return .reveal }
         guard header.randomness == Beacon.mix(parent.randomness, reveal: header.reveal) else { return .randomness }
-        // One set serves all epochs in protocol version 1.
-        guard header.activeSetHash == masternodeSetHash, header.nextSetHash == masternodeSetHash else {
+        guard header.activeSetHash == context.setHash, header.nextSetHash == context.nextSetHash else {
             return .masternodeSet
         }
         return nil
     }
 
     private func certificateError(
-        _ block: Block, parent: ParentFacts, verifier: some SignatureVerifier
-    ) -> BlockError? {
+        _ block: Block, parent: ParentFacts, context: EpochContext, state: any StateReader
+    ) throws(LedgerError) -> BlockError? {
         let certificate = block.parentCertificate
         guard certificate.hash == block.header.parentCertificateHash else {
             return .parentCertificate("its hash is not the header's")
@@ -192,10 +195,15 @@ extension Ledger {
         guard (certificate == .genesis) == (parent.height == .zero) else {
             return .parentCertificate(parent.height == .zero ? "the genesis has none" : "it is missing")
         }
-        guard certificate.proves(epoch: parent.epoch, view: parent.view, digest: parent.digest) else {
-            return .parentCertificate("it is about another block")
-        }
-        do { try certificate.verify(by: genesis.masternodes, genesis: genesisHash, verifier: verifier) } catch {
+        if certificate == .genesis { return nil }
+        let followsBorder = parent.epoch != context.epoch
+        let isAboutParent =
+            followsBorder
+            ? certificate.provesBorder(epoch: parent.epoch, view: parent.view, digest: parent.digest)
+            : certificate.proves(epoch: parent.epoch, view: parent.view, digest: parent.digest)
+        guard isAboutParent else { return .parentCertificate("it is about another block") }
+        let set = followsBorder ? try state.require(.epoch(parent.epoch), as: EpochPlan.self).set : context.set
+        do { try certificate.verify(by: set, genesis: genesisHash, verifier: verifier) } catch {
             return .parentCertificate(error.description)
         }
         return nil

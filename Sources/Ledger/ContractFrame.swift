@@ -146,7 +146,10 @@ final class ContractFrame: HostFunctions {
         guard let role = UInt8(exactly: try arguments.i32(1)).flatMap(Role.init(rawValue:)) else {
             throw refusal("there is no role \(try arguments.i32(1))")
         }
-        guard let kind = UInt8(exactly: try arguments.i32(2)).flatMap(Finding.Kind.init(rawValue:)) else {
+        guard let kind = UInt8(exactly: try arguments.i32(2)).flatMap(Finding.Kind.init(rawValue:)),
+            // What only the chain itself can find, no contract can say.
+            kind != .equivocation
+        else {
             throw refusal("there is no kind of finding \(try arguments.i32(2))")
         }
         let weight = Int64(bitPattern: try arguments.i64(3))

@@ -15,15 +15,21 @@ final class Executor {
     var running: [Account] = []
     private(set) var logs: [ContractLog] = []
 
-    var parameters: Parameters { ledger.parameters }
+    let parameters: Parameters
+    /// Of the epoch that the block, or the newest one in a query, belongs to.
+    let context: EpochContext
 
-    init(ledger: Ledger, overlay: Overlay, height: Height, time: Time, randomness: Digest) {
+    init(
+        ledger: Ledger, overlay: Overlay, context: EpochContext, height: Height, time: Time, randomness: Digest
+    ) {
+        self.context = context
+        parameters = context.parameters
         self.ledger = ledger
         self.overlay = overlay
         self.height = height
         self.time = time
         self.randomness = randomness
-        credits = Credits(ledger.parameters)
+        credits = Credits(context.parameters)
     }
 
     func log(_ bytes: [UInt8], of contract: Account) {
@@ -68,6 +74,8 @@ final class Executor {
     private func perform(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) -> (Outcome, [UInt8]) {
         switch transaction.actionId.range {
         case .chain:
+            return (.succeeded, try performNative(transaction, gas: &gas))
+        case .edgence where transaction.serviceId == .chain && transaction.actionId == .voteProposal:
             return (.succeeded, try performNative(transaction, gas: &gas))
         case .edgence, .contract:
             guard let service = try service(transaction.serviceId) else {

@@ -23,6 +23,14 @@ struct Form {
         let action = transaction.actionId
         switch action.range {
         case .invalid, .reserved: return .noSuchAction(action)
+        case .edgence where transaction.serviceId == .chain && action == .voteProposal:
+            guard (try? Ballot(borsh: transaction.data)) != nil else {
+                return .malformedData(action, "a ballot is one byte: 1 approves, 0 rejects")
+            }
+            guard transaction.postId.proposalNumber != nil else {
+                return .malformedData(action, "postId '\(transaction.postId)' is not the number of a proposal")
+            }
+            return nil
         case .edgence, .contract: return nil
         case .chain: break
         }
@@ -32,9 +40,11 @@ struct Form {
             case .transfer: _ = try Transfer(borsh: transaction.data)
             case .registerService: _ = try RegisterService(borsh: transaction.data)
             case .uploadContract: break
-            case .registerMasternode, .unregisterMasternode, .resumeMasternode, .reportEquivocation, .proposeChange,
-                .rotateKey:
-                return .notAvailable(action)
+            case .registerMasternode: _ = try RegisterMasternode(borsh: transaction.data)
+            case .unregisterMasternode, .resumeMasternode: _ = try MasternodeReference(borsh: transaction.data)
+            case .reportEquivocation: _ = try Evidence(borsh: transaction.data)
+            case .proposeChange: _ = try ProposeChange(borsh: transaction.data)
+            case .rotateKey: return .notAvailable(action)
             default: return .noSuchAction(action)
             }
         } catch {

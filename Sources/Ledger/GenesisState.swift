@@ -3,22 +3,45 @@ import Encoding
 import Primitives
 
 extension Ledger {
-    /// The state before the first block: balances, beacon tips, the initial randomness, supply, an empty schedule.
+    /// The state before the first block: balances, masternodes with their collateral, the plans of
+    /// the first two epochs, the initial randomness, supply, an empty schedule.
     public func genesisState() -> StateDelta {
+        let parameters = genesis.parameters
         let credits = Credits(parameters)
         var changes: [(key: StateKey, value: [UInt8]?)] = []
         var supply: UInt128 = 0
+        var accounts: [Account: AccountRecord] = [:]
+        // `Genesis` has checked that the sums fit.
         for allocation in genesis.allocations {
-            // `Genesis` has checked that the sum fits.
             supply &+= allocation.balance
-            let record = AccountRecord(
-                balance: allocation.balance, credits: credits.capacity(balance: allocation.balance),
-                creditTime: genesis.time)
-            changes.append((.account(allocation.account), record.borsh))
+            accounts[allocation.account, default: AccountRecord()].balance = allocation.balance
         }
         for member in genesis.masternodes.members {
+            let collateral = UInt128(parameters.collateral)
+            supply &+= collateral
+            accounts[Account(member.consensusKey), default: AccountRecord()].locked = collateral
+            let record = MasternodeRecord(
+                masternode: member, collateral: collateral, status: .active(from: .zero), registeredAt: .zero,
+                lastSeen: .zero)
+            changes.append((.masternode(member.consensusKey), record.borsh))
             changes.append((.beacon(member.consensusKey), member.beaconTip.borsh))
         }
+        for (account, record) in accounts {
+            var record = record
+            record.credits = credits.capacity(stake: record.stake)
+            record.creditTime = genesis.time
+            changes.append((.account(account), record.borsh))
+        }
+        let index = MasternodeIndex(genesis.masternodes.members.map(\.consensusKey))
+        changes.append((.masternodeIndex, index.borsh))
+        changes.append((.proposalIndex, ProposalIndex().borsh))
+        for epoch in [Epoch.zero, Epoch(1)] {
+            let plan = EpochPlan(epoch: epoch, seed: genesis.initialRandomness, set: genesis.masternodes)
+            changes.append((.epoch(epoch), plan.borsh))
+        }
+        let progress = EpochProgress(
+            epoch: .zero, startHeight: .zero, startTime: genesis.time, protocolVersion: ProtocolVersion.first)
+        changes.append((.epochProgress, progress.borsh))
         changes.append((.supply, supply.borsh))
         changes.append((.randomness, genesis.initialRandomness.borsh))
         changes.append((.height, Height.zero.borsh))

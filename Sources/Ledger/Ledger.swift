@@ -13,9 +13,10 @@ import Primitives
 ///   the same order; no clock, no floating point, no order of a hash table enters;
 /// - **totality**: a valid block always executes; the only error is that of the reader (``LedgerError``). Whatever a
 ///   transaction or a contract does, the worst is a failed receipt that changes sequence, credits and history alone;
-/// - **conservation**: execution moves money and neither makes nor burns any;
+/// - **conservation**: balances, locked collateral and the reward pool add up to the supply, which only the genesis,
+///   the reward of an epoch's border and a slash change;
 /// - **validity apart from execution**: what contracts do never decides whether a block is valid. The rules look at
-///   the parent's state alone (``checkBody(_:parent:leader:state:certificateVerifier:isAuthorized:)``), and the
+///   the parent's state alone (``checkBody(_:parent:state:context:isAuthorized:)``), and the
 ///   proposer's selection and the admission to the pool share them.
 ///
 /// A `Ledger` belongs to one chain. It is immutable but for its cache of parsed contracts, so copies may be used from
@@ -23,18 +24,24 @@ import Primitives
 public struct Ledger: Sendable {
     public let genesis: Genesis
     public let genesisHash: Digest
-    public let masternodeSetHash: Digest
+    /// Checks certificates, evidence and consents: Ed25519 in a network.
+    let verifier: any SignatureVerifier
     let modules: ModuleCache
 
     /// - Parameter cachedModules: how many parsed contracts stay in memory.
-    public init(genesis: Genesis, cachedModules: Int = 64) {
+    public init(
+        genesis: Genesis, verifier: any SignatureVerifier = Ed25519Verifier(), cachedModules: Int = 64
+    ) {
         self.genesis = genesis
+        self.verifier = verifier
         genesisHash = genesis.hash
-        masternodeSetHash = genesis.masternodes.hash
         modules = ModuleCache(capacity: cachedModules)
     }
 
-    public var parameters: Parameters { genesis.parameters }
+    /// The parameters that hold after the block of this state: what governance changed lies in the state.
+    public func parameters(_ state: any StateReader) throws(LedgerError) -> Parameters {
+        try state.read(.parameters) ?? genesis.parameters
+    }
 }
 
 /// Why the ledger cannot go on: the state could not be read, or what was read is not what the ledger wrote. Neither

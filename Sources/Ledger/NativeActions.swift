@@ -9,15 +9,20 @@ extension Executor {
         switch transaction.actionId {
         case .transfer:
             try transfer(transaction, gas: &gas)
-            return []
         case .uploadContract:
             try uploadContract(transaction, gas: &gas)
-            return []
         case .registerService:
             return try registerService(transaction, gas: &gas)
+        case .registerMasternode: try registerMasternode(transaction, gas: &gas)
+        case .unregisterMasternode: try unregisterMasternode(transaction, gas: &gas)
+        case .resumeMasternode: try resumeMasternode(transaction, gas: &gas)
+        case .reportEquivocation: try reportEquivocation(transaction, gas: &gas)
+        case .proposeChange: return try proposeChange(transaction, gas: &gas)
+        case .voteProposal: try voteProposal(transaction, gas: &gas)
         default:
             throw .failed(Refusal.notAvailable(transaction.actionId).description)
         }
+        return []
     }
 
     private func transfer(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
@@ -66,11 +71,11 @@ extension Executor {
             input: data.initData, gas: &gas)
     }
 
-    private func refuseValue(of transaction: Transaction) throws(Halt) {
+    func refuseValue(of transaction: Transaction) throws(Halt) {
         guard transaction.value == 0 else { throw .failed("\(transaction.actionId) takes no value") }
     }
 
-    private func decode<Data: BorshDecodable>(_ transaction: Transaction) throws(Halt) -> Data {
+    func decode<Data: BorshDecodable>(_ transaction: Transaction) throws(Halt) -> Data {
         do { return try Data(borsh: transaction.data) } catch {
             throw .failed(Refusal.malformedData(transaction.actionId, error.description).description)
         }

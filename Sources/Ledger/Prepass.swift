@@ -14,7 +14,7 @@ struct Prepass {
         let record: AccountRecord
     }
 
-    private let ledger: Ledger
+    private let parameters: Parameters
     private let state: any StateReader
     private let time: Time
     private let credits: Credits
@@ -25,13 +25,13 @@ struct Prepass {
     private(set) var bytes: Int
 
     /// - Parameter bytes: what the block has beside its transactions.
-    init(ledger: Ledger, state: any StateReader, time: Time, bytes: Int) {
-        self.ledger = ledger
+    init(parameters: Parameters, state: any StateReader, time: Time, bytes: Int) {
+        self.parameters = parameters
         self.state = state
         self.time = time
         self.bytes = bytes
-        credits = Credits(ledger.parameters)
-        form = Form(parameters: ledger.parameters)
+        credits = Credits(parameters)
+        form = Form(parameters: parameters)
     }
 
     enum Verdict {
@@ -44,7 +44,6 @@ struct Prepass {
     /// Takes the transaction as the block's next one, or says why not and stays as it was. The signature is the
     /// caller's to check.
     mutating func add(_ transaction: Transaction, byteCount: Int) throws(LedgerError) -> Verdict {
-        let parameters = ledger.parameters
         if let refusal = form.refusal(of: transaction, byteCount: byteCount) { return .refused(refusal) }
         if let refusal = parameters.timeRefusal(of: transaction, at: time) { return .refused(refusal) }
 

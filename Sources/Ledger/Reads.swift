@@ -35,10 +35,10 @@ extension Ledger {
     /// Nil for an account of which the chain knows nothing.
     public func account(_ account: Account, at time: Time, state: any StateReader) throws(LedgerError) -> AccountView? {
         guard let record: AccountRecord = try state.read(.account(account)) else { return nil }
-        let credits = Credits(parameters)
+        let credits = Credits(try parameters(state))
         return AccountView(
             record: record, credits: credits.available(record, at: time),
-            capacity: credits.capacity(balance: record.balance))
+            capacity: credits.capacity(stake: record.stake))
     }
 
     public func service(_ id: ServiceId, state: any StateReader) throws(LedgerError) -> ServiceRecord? {
@@ -54,7 +54,7 @@ extension Ledger {
     public func reputation(
         _ account: Account, at time: Time, state: any StateReader
     ) throws(LedgerError) -> [ReputationView] {
-        let period = Reputation.period(of: time, parameters: parameters)
+        let period = Reputation.period(of: time, parameters: genesis.parameters)
         var views: [ReputationView] = []
         for role in Role.allCases {
             guard let record: ReputationRecord = try state.read(.reputation(account, role)) else { continue }
@@ -74,7 +74,7 @@ extension Ledger {
         let overlay = Overlay(state)
         guard let record: ServiceRecord = try overlay.value(.service(service)) else { return nil }
         let executor = Executor(
-            ledger: self, overlay: overlay, height: try overlay.value(.height) ?? .zero,
+            ledger: self, overlay: overlay, context: try EpochContext(ledger: self, state: state), height: try overlay.value(.height) ?? .zero,
             time: try overlay.value(.time) ?? genesis.time,
             randomness: try overlay.value(.randomness) ?? genesis.initialRandomness)
         let call = ContractCall(

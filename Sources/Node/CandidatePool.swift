@@ -68,6 +68,9 @@ struct CandidatePool {
         return true
     }
 
+    /// Views count anew in each epoch.
+    mutating func forgetRelays() { relayed = [:] }
+
     /// Forgets blocks at or below a height, and relays at or below a view: their place is taken for ever.
     mutating func forget(through height: Height, view: View) {
         byDigest = byDigest.filter { $0.value.block.header.height > height }

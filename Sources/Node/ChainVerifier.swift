@@ -33,7 +33,6 @@ public struct ChainVerifier: Sendable {
     public func run(progress: (Height, Height) -> Void = { _, _ in }) throws -> Result {
         defer { store.close() }
         let ledger = Ledger(genesis: genesis)
-        let leaders = LeaderSchedule(count: genesis.masternodes.count, seed: genesis.initialRandomness)
         let memory = MemoryState()
         var parent = try ExecutedBlock(genesis: ledger, store: memory)
         var transactions: UInt64 = 0
@@ -45,13 +44,13 @@ public struct ChainVerifier: Sendable {
             let block = finalized.block
             let digest = block.header.digest(genesis: genesis.hash)
             if case .invalid(let error) = try ledger.checkBody(
-                block, parent: parent.facts, leader: leaders.leader(of: block.header.view), state: parent.layer)
+                block, parent: parent.facts, state: parent.layer, context: parent.context)
             {
                 throw fail(error.description)
             }
             if let finalization = finalized.finalization {
                 guard finalization.subject.digest == digest else { throw fail("its Finalization is about another block") }
-                do { try finalization.verify(by: genesis.masternodes, genesis: genesis.hash) } catch {
+                do { try finalization.verify(by: parent.context.set, genesis: genesis.hash) } catch {
                     throw fail("\(error)")
                 }
             } else if height == last {
@@ -64,7 +63,8 @@ public struct ChainVerifier: Sendable {
             memory.apply(parent)
             parent.layer.sink()
             parent = try ExecutedBlock(
-                executing: block, digest: digest, ledger: ledger, below: parent.layer, store: memory)
+                executing: block, digest: digest, context: parent.context, ledger: ledger, below: parent.layer,
+                store: memory)
             transactions += UInt64(block.transactions.count)
             if height.value % 100 == 0 || height == last { progress(height, last) }
         }

@@ -16,20 +16,26 @@ final class ExecutedBlock {
     /// When the earliest waiting call of the schedule queue is due.
     let nextDue: Time?
     let layer: StateLayer
+    /// Of the epoch that its child belongs to.
+    let context: EpochContext
     private let tree: TreeUpdate
 
     /// Whether it did more than move the beacon: its root is then worth certifying at once.
     var changedState: Bool { !receipts.isEmpty }
     var stateRoot: Digest { layer.root }
+    /// Whether it is the last block of its epoch.
+    var isBorder: Bool { context.epoch != header.epoch }
 
     /// Executes a block that is valid on the state below.
-    /// - Parameter ids: of its transactions, where the check has them already.
+    /// - Parameters:
+    ///   - ids: of its transactions, where the check has them already.
+    ///   - context: of its epoch, where its parent's execution gave it.
     init(
-        executing block: Block, digest: Digest, transactionIds ids: [TransactionId]? = nil, ledger: Ledger,
-        below: StateLayer, store: any StateSource
+        executing block: Block, digest: Digest, transactionIds ids: [TransactionId]? = nil,
+        context: EpochContext? = nil, ledger: Ledger, below: StateLayer, store: any StateSource
     ) throws {
         let ids = ids ?? block.transactions.map { $0.transaction.id(genesis: ledger.genesisHash) }
-        let execution = try ledger.execute(block, state: below, transactionIds: ids)
+        let execution = try ledger.execute(block, state: below, context: context, transactionIds: ids)
         header = block.header
         self.digest = digest
         transactionIds = ids
@@ -38,6 +44,7 @@ final class ExecutedBlock {
         receiptsRoot = execution.receiptsRoot
         gasUsed = execution.gasUsed
         nextDue = execution.nextDue
+        self.context = execution.context
         tree = try StateTree.update(reader: below, changes: delta.treeChanges)
         layer = StateLayer(delta: delta, tree: tree, below: below, store: store)
     }
@@ -55,6 +62,7 @@ final class ExecutedBlock {
         receiptsRoot = Receipt.root([])
         gasUsed = 0
         nextDue = nil
+        context = try EpochContext(ledger: ledger, state: layer)
     }
 
     /// What the rules need to know of this block when it is a parent.

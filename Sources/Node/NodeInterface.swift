@@ -20,9 +20,9 @@ public struct NodeClock: Sendable {
 public enum NodeInput: Sendable {
     /// Once, before anything else.
     case start
-    case connected(Peer)
-    case disconnected(Peer)
-    case message(NodeMessage, from: Peer)
+    case connected(NodePeer)
+    case disconnected(NodePeer)
+    case message(NodeMessage, from: NodePeer)
     case timer(NodeTimer)
     /// The records of ``NodeOutput/journal(_:_:)`` up to this token are on the disk.
     case journalDurable(JournalToken)
@@ -32,7 +32,7 @@ public enum NodeInput: Sendable {
 
 /// What the machine asks of its host, to be done in the order given.
 public enum NodeOutput: Sendable {
-    case send(NodeMessage, to: Peer)
+    case send(NodeMessage, to: NodePeer)
     case broadcast(NodeMessage, to: Audience)
     case setTimer(NodeTimer, at: Instant)
     case cancelTimer(NodeTimer)
@@ -44,6 +44,8 @@ public enum NodeOutput: Sendable {
     case commit([Commit])
     /// The new durable head: what the API may now speak of.
     case published(PublishedBlock)
+    /// Connections that prove one of these consensus keys are masternodes' from now on, all others followers'.
+    case admit([PublicKey])
     case note(Note)
     /// Going on could harm: the host logs the reason and stops the process.
     case halt(String)
@@ -62,9 +64,12 @@ public enum NodeTimer: Hashable, Sendable {
 /// What operators should hear of.
 public enum Note: Sendable {
     case enteredView(View, leader: UInt16)
-    case peerMisbehaved(Peer, String)
+    case peerMisbehaved(NodePeer, String)
     case evidence(Evidence)
     case observing(String)
+    case enteredEpoch(Epoch, members: Int, isMember: Bool)
+    /// Governance accepted a version of the protocol that this program does not know.
+    case upgradeAhead(UInt16, from: Epoch)
     case rejectedProposal(View, String)
     case catchingUp(from: Height, to: Height)
 }

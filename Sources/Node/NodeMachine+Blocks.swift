@@ -27,8 +27,9 @@ extension NodeMachine {
 
     private func judge(_ verification: Verification, _ clock: NodeClock) -> Judgement {
         let proposal = verification.proposal
+        if proposal.digest == proposal.parentDigest { return judgeRepetition(proposal, clock) }
         guard let candidate = pool[proposal.digest] else {
-            requestBody(proposal.digest, preferring: leaders.leader(of: proposal.view))
+            requestBody(proposal.digest, preferring: epoch.leaders.leader(of: proposal.view))
             return .wait
         }
         let header = candidate.block.header
@@ -36,17 +37,31 @@ extension NodeMachine {
             return .invalid("the body does not belong to the proposal")
         }
         if let flaw = candidate.flaw { return .invalid(flaw) }
-        guard ensureExecuted(proposal.parentDigest, clock) != nil else {
+        guard let parent = ensureExecuted(proposal.parentDigest, clock) else {
             // A parent that a quorum notarised is valid; one that is found flawed here can't be built on.
             return pool[proposal.parentDigest]?.flaw.map { .invalid("its parent: \($0)") } ?? .wait
         }
-        let latest = clock.wall.advanced(by: genesis.parameters.clockAheadMs)
+        guard parent.context.epoch == epoch.epoch || !rules.stopAtBorder else {
+            return .invalid("it stands above the epoch's border block")
+        }
+        let latest = clock.wall.advanced(by: epoch.parameters.clockAheadMs)
         guard header.time <= latest else {
-            wake(at: Time(header.time.value - genesis.parameters.clockAheadMs), clock)
+            wake(at: Time(header.time.value - epoch.parameters.clockAheadMs), clock)
             return .wait
         }
         if ensureExecuted(proposal.digest, clock) != nil { return .valid }
         return candidate.flaw.map { .invalid($0) } ?? .wait
+    }
+
+    /// Rule 11: a border block that is notarised and not final is proposed again, and no other block ever is.
+    private func judgeRepetition(_ proposal: Proposal, _ clock: NodeClock) -> Judgement {
+        guard let block = ensureExecuted(proposal.digest, clock) else {
+            return pool[proposal.digest]?.flaw.map { .invalid($0) } ?? .wait
+        }
+        guard block.isBorder, block.header.epoch == proposal.epoch else {
+            return .invalid("it repeats its parent, which is not the epoch's border block")
+        }
+        return .valid
     }
 
     /// Executes the block and the ancestors it needs. Nil when a body is missing or a block is flawed.
@@ -72,8 +87,8 @@ extension NodeMachine {
                     return nil
                 case .sound(let ids):
                     candidate.executed = try ExecutedBlock(
-                        executing: candidate.block, digest: candidate.digest, transactionIds: ids, ledger: ledger,
-                        below: parent.layer, store: store)
+                        executing: candidate.block, digest: candidate.digest, transactionIds: ids,
+                        context: parent.context, ledger: ledger, below: parent.layer, store: store)
                 }
             } catch {
                 halt("block \(candidate.block.header.height) could not be executed: \(error)")
@@ -95,8 +110,7 @@ extension NodeMachine {
     ) throws(LedgerError) -> Check {
         guard rules.checkBodies else { return .sound(nil) }
         let verdict = try ledger.checkBody(
-            candidate.block, parent: parent.facts, leader: leaders.leader(of: candidate.block.header.view),
-            state: parent.layer, certificateVerifier: signatures
+            candidate.block, parent: parent.facts, state: parent.layer, context: parent.context
         ) { transaction, id in self.isAuthorized(transaction, id: id) }
         switch verdict {
         case .valid(let body): return .sound(body.transactionIds)

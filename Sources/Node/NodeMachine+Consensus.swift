@@ -10,7 +10,8 @@ extension NodeMachine {
     private func interpret(_ effect: Effect, _ clock: NodeClock) {
         switch effect {
         case .journal(let records, let token): journal(records, token)
-        case .send(let message, let peer): outputs.append(.send(.consensus(message), to: peer))
+        case .send(let message, let peer):
+            if let node = names.node(peer, in: epoch.set) { outputs.append(.send(.consensus(message), to: node)) }
         case .broadcast(let message): outputs.append(.broadcast(.consensus(message), to: .masternodes))
         case .setTimer(let timer, let at): outputs.append(.setTimer(.consensus(timer), at: at))
         case .cancelTimer(let timer): outputs.append(.cancelTimer(.consensus(timer)))
@@ -19,10 +20,10 @@ extension NodeMachine {
             verifications[proposal.view] = Verification(proposal: proposal, parentCertificate: parentCertificate)
         case .notarized(let certificate):
             if executed(certificate.subject.digest) == nil, pool[certificate.subject.digest] == nil {
-                requestBody(certificate.subject.digest, preferring: leaders.leader(of: certificate.view))
+                requestBody(certificate.subject.digest, preferring: epoch.leaders.leader(of: certificate.view))
             }
         case .finalized(let finalization): deliver(finalization, clock)
-        case .evidence(let evidence): outputs.append(.note(.evidence(evidence)))
+        case .evidence(let evidence): keep(evidence, clock)
         case .enteredView(let view, let leader):
             self.view = view
             viewEnteredAt = clock.monotonic
@@ -30,11 +31,15 @@ extension NodeMachine {
             // No vote can follow any more.
             verifications = verifications.filter { $0.key >= view }
             outputs.append(.note(.enteredView(view, leader: leader)))
-        case .epochAhead(let epoch, let peer):
-            outputs.append(.note(.peerMisbehaved(peer, "speaks of epoch \(epoch); this network has one epoch")))
+        case .epochAhead(_, let peer):
+            // It has the border block that this node lacks; how much more, its next word tells.
+            if let node = names.node(peer, in: epoch.set), let known = peers[node] {
+                peers[node] = max(known, head.header.height.next)
+                requestBlocks(clock)
+            }
         case .misbehaviour(let kind, let peer):
-            outputs.append(.note(.peerMisbehaved(peer, "\(kind)")))
-        case .observing(let reason): outputs.append(.note(.observing("\(reason)")))
+            if let node = names.node(peer, in: epoch.set) { outputs.append(.note(.peerMisbehaved(node, "\(kind)"))) }
+        case .observing(let reason): observe(because: reason)
         }
     }
 
@@ -50,7 +55,7 @@ extension NodeMachine {
             entries.append(.consensus(record))
             // An own proposal is relayed when the vote on it may leave.
             if case .notarizeVote(let vote) = record, vote.signer == me,
-                leaders.leader(of: vote.subject.view) == me, let candidate = pool[vote.subject.digest]
+                epoch.leaders.leader(of: vote.subject.view) == me, let candidate = pool[vote.subject.digest]
             {
                 relays.append((token, candidate.block))
             }
@@ -70,10 +75,13 @@ extension NodeMachine {
     /// Cuts the journal once the store holds what it was for.
     func cutJournalIfLong() {
         guard journalBytes > rules.journalBytes else { return }
+        // Until the store holds the border block, only the journal proves that its epoch is over.
+        guard committing.allSatisfy({ $0.block.header.epoch == epoch.epoch }) else { return }
         // Final blocks that the store does not hold yet are promised still.
         let promised = (rules.keepUncommitted ? committing : []) + pool.ordered
         var entries: [JournalEntry] = promised.filter(\.journalled).map { .body($0.block) }
-        entries += simplex.journalToKeep.map { .consensus($0) }
+        entries += (simplex.journalToKeep + laterRecords).map { .consensus($0) }
+        if let observingSince { entries.append(.observing(observingSince)) }
         journalBytes = entries.reduce(0) { $0 + $1.borsh.count + Self.journalOverhead }
         outputs.append(.rewriteJournal(entries))
     }
@@ -94,7 +102,9 @@ extension NodeMachine {
     private var simplexTip: ExecutedBlock {
         var tip = head
         for candidate in pool.ordered {
-            if let executed = candidate.executed, executed.header.view > tip.header.view { tip = executed }
+            guard let executed = candidate.executed else { continue }
+            let (new, old) = (executed.header, tip.header)
+            if (new.epoch, new.view) > (old.epoch, old.view) { tip = executed }
         }
         return tip
     }

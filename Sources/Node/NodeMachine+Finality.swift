@@ -6,7 +6,7 @@ import Storage
 /// Delivers final blocks in their order, each once, and publishes them when they are durable.
 extension NodeMachine {
     func deliver(_ finalization: Finalization, _ clock: NodeClock) {
-        guard finalization.view > head.header.view else { return }
+        guard finalization.epoch == epoch.epoch, finalization.view > finalView else { return }
         if let waiting = undelivered, waiting.view > finalization.view {
             // A node far behind hears of the newest Finalization first, and gets there in steps.
             deliver(through: finalization, clock)
@@ -19,7 +19,7 @@ extension NodeMachine {
     /// Delivers the highest Finalization if every body down to the head is here; else asks for what is missing.
     func deliverPending(_ clock: NodeClock) {
         guard let finalization = undelivered else { return }
-        guard finalization.view > head.header.view else {
+        guard finalization.view > finalView else {
             undelivered = nil
             return
         }
@@ -52,6 +52,9 @@ extension NodeMachine {
             }
             return nil
         }
+        finalView = finalization.view
+        // The border block again, in a later view.
+        guard !chain.isEmpty else { return nil }
         var previous = head
         var commits: [Commit] = []
         for candidate in chain.reversed() {
@@ -66,10 +69,11 @@ extension NodeMachine {
             previous = executed
         }
         head = previous
+        headFinalization = finalization
         mempool.expire(at: head.header.time)
-        pool.forget(through: head.header.height, view: head.header.view)
-        verifications = verifications.filter { $0.key > head.header.view }
-        if let waiting = undelivered, waiting.view <= head.header.view { undelivered = nil }
+        pool.forget(through: head.header.height, view: finalView)
+        verifications = verifications.filter { $0.key > finalView }
+        if let waiting = undelivered, waiting.view <= finalView { undelivered = nil }
         outputs.append(.commit(commits))
         if !rules.publishWhenDurable { publish(through: head.header.height) }
         return nil

@@ -1,4 +1,5 @@
 import Cryptography
+import Ledger
 import Primitives
 
 /// What the simulator watches: nothing here changes anything.
@@ -36,5 +37,21 @@ extension NodeMachine {
             ("bodies to relay", relays.count, NodeLimits.candidateBlocks),
             ("blocks being stored", committing.count, 4 * NodeLimits.candidateBlocks),
         ]
+    }
+}
+
+extension NodeMachine {
+    /// Of the epoch that the child of this final block belongs to, where this node still has the block executed.
+    package func context(after height: Height) -> EpochContext? {
+        if published.header.height == height { return published.context }
+        return committing.first { $0.executed?.header.height == height }?.executed?.context
+    }
+
+    /// Contradictions that this node knows and the ledger does not.
+    package var openCases: Int { cases.count }
+
+    /// A record of the final state.
+    package func record(of masternode: PublicKey) -> MasternodeRecord? {
+        (try? head.layer.value(.masternode(masternode))).flatMap { $0 }.flatMap { try? MasternodeRecord(borsh: $0) }
     }
 }

@@ -11,9 +11,14 @@ extension NodeMachine {
     func propose(_ clock: NodeClock) {
         guard let me, let request = proposalRequest, request.view == view else { return }
         guard let parent = ensureExecuted(request.parent.digest, clock) else { return }
+        // Rule 11: nothing is built above the border block; it is proposed again until it is final.
+        if parent.isBorder, parent.header.epoch == epoch.epoch, rules.stopAtBorder {
+            proposalRequest = nil
+            return step(.proposed(view: request.view, digest: parent.digest), clock)
+        }
         let time = max(parent.header.time.next, clock.wall)
-        guard time <= clock.wall.advanced(by: genesis.parameters.clockAheadMs) else {
-            wake(at: Time(time.value - genesis.parameters.clockAheadMs), clock)
+        guard time <= clock.wall.advanced(by: epoch.parameters.clockAheadMs) else {
+            wake(at: Time(time.value - epoch.parameters.clockAheadMs), clock)
             return
         }
         let transactions = select(for: request, on: parent, time: time)
@@ -54,7 +59,7 @@ extension NodeMachine {
             // A parent that is not final yet has used sequences that the pool still counts from.
             let layer = parent.layer
             let candidates = mempool.candidates(
-                maxBytes: Int(genesis.parameters.blockBytes), maxCount: NodeLimits.blockTransactions
+                maxBytes: Int(epoch.parameters.blockBytes), maxCount: NodeLimits.blockTransactions
             ) { account in
                 guard let bytes = try? layer.value(.account(account)) else { return nil }
                 return try? AccountRecord(borsh: bytes).sequence
@@ -72,7 +77,7 @@ extension NodeMachine {
         _ request: ProposalRequest, on parent: ExecutedBlock, time: Time, transactions: [SignedTransaction],
         proposer: UInt16
     ) -> Block? {
-        guard let key = genesis.masternodes.member(proposer)?.consensusKey else { return nil }
+        guard let key = epoch.set.member(proposer)?.consensusKey else { return nil }
         let link: Digest?
         do { link = try parent.layer.value(.beacon(key)).flatMap { Digest($0) } } catch {
             halt("the state could not be read: \(error)")
@@ -82,13 +87,12 @@ extension NodeMachine {
             outputs.append(.note(.observing("the hash chain of this masternode has no preimage for the registered link")))
             return nil
         }
-        let set = genesis.masternodes.hash
         let header = Header(
-            height: parent.header.height.next, view: request.view, epoch: .zero, parent: parent.digest,
+            height: parent.header.height.next, view: request.view, epoch: epoch.epoch, parent: parent.digest,
             proposer: proposer, time: time, transactionsRoot: Block.transactionsRoot(transactions),
             stateRoot: parent.stateRoot, receiptsRoot: parent.receiptsRoot, gasUsed: parent.gasUsed,
-            reveal: reveal, randomness: Beacon.mix(parent.header.randomness, reveal: reveal), activeSetHash: set,
-            nextSetHash: set, parentCertificateHash: request.parentCertificate.hash)
+            reveal: reveal, randomness: Beacon.mix(parent.header.randomness, reveal: reveal), activeSetHash: epoch.setHash,
+            nextSetHash: epoch.nextSetHash, parentCertificateHash: request.parentCertificate.hash)
         return Block(header: header, parentCertificate: request.parentCertificate, transactions: transactions)
     }
 }

@@ -24,7 +24,7 @@ extension NodeMachine {
         return (submission, takeOutputs())
     }
 
-    func receivedTransactions(_ transactions: [SignedTransaction], from peer: Peer, _ clock: NodeClock) {
+    func receivedTransactions(_ transactions: [SignedTransaction], from peer: NodePeer, _ clock: NodeClock) {
         var fresh: [SignedTransaction] = []
         for transaction in transactions {
             if case .taken = admit(transaction, clock) { fresh.append(transaction) }
@@ -35,7 +35,7 @@ extension NodeMachine {
         }
     }
 
-    private func admit(_ transaction: SignedTransaction, _ clock: NodeClock) -> Submission {
+    func admit(_ transaction: SignedTransaction, _ clock: NodeClock) -> Submission {
         let id = transaction.transaction.id(genesis: genesisHash)
         if mempool.contains(id) { return .known(id) }
         do {

@@ -8,10 +8,23 @@ import Storage
 
 /// What a node is, beside its chain.
 public enum NodeRole: Sendable {
-    /// Validates and proposes with this place in the set, key and hash chain.
-    case masternode(UInt16, any VoteSigner, BeaconChain)
+    /// Validates and proposes in every epoch whose set has this key; follows in the others.
+    case masternode(NodeIdentity)
     /// Follows finalised blocks.
     case follower
+}
+
+/// What makes a node a masternode: the consensus key with its signer, and the hash chain that it registered.
+public struct NodeIdentity: Sendable {
+    public let key: PublicKey
+    public let signer: any VoteSigner
+    public let beacon: BeaconChain
+
+    public init(key: PublicKey, signer: any VoteSigner, beacon: BeaconChain) {
+        self.key = key
+        self.signer = signer
+        self.beacon = beacon
+    }
 }
 
 /// The store as the machine reads it: ``ChainStore`` in a node, memory in the simulator.
@@ -25,15 +38,24 @@ public final class NodeMachine {
     public let genesis: Genesis
     let genesisHash: Digest
     let ledger: Ledger
-    let leaders: LeaderSchedule
     let store: any NodeStore
     let signatures: any NodeSignatures
     let rules: NodeRules
-    public let me: UInt16?
+    let identity: NodeIdentity?
     var beacon: BeaconChain?
 
     // Consensus
+    /// Of the epoch that consensus runs here. The head may be its border block for the moment until the next begins.
+    public internal(set) var epoch: EpochContext
+    /// Place in the epoch's set; nil for whoever does not vote in it.
+    public internal(set) var me: UInt16?
     var simplex: Simplex
+    /// Records of the journal that belong to epochs which this node has not reached again.
+    var laterRecords: [JournalRecord] = []
+    /// The epoch in which this node found that its journal had lost votes; nil while it may vote.
+    public internal(set) var observingSince: Epoch?
+    /// View of the last Finalization that was delivered, in this epoch.
+    var finalView: View
     public internal(set) var view: View = View(1)
     var viewEnteredAt = Instant(milliseconds: 0)
     var proposalRequest: ProposalRequest?
@@ -55,6 +77,8 @@ public final class NodeMachine {
     // Chain
     /// The last final block; its commit may be under way.
     var head: ExecutedBlock
+    /// The head's own, if it has one. A border block always does.
+    var headFinalization: Finalization?
     /// The last final block that the store holds: what the API speaks of.
     var published: ExecutedBlock
     /// Final blocks whose commits are under way, ascending: the store does not have them yet.
@@ -63,13 +87,17 @@ public final class NodeMachine {
     public internal(set) var mempool: Mempool
     /// Transactions whose signature this node has checked.
     var verified = VerifiedSignatures()
+    /// Contradictions that the ledger does not know yet, by the offender's key: at most one for each masternode.
+    var cases: [PublicKey: Case] = [:]
 
     // Peers
-    var peers: [Peer: Height] = [:]
+    var peers: [NodePeer: Height] = [:]
+    var names = PeerNames()
     var sync = SyncProgress()
     var ticks: UInt64 = 0
 
     var outputs: [NodeOutput] = []
+    private(set) var isHalted = false
 
     /// - Parameters:
     ///   - journal: what the vote journal holds, in its order.
@@ -92,51 +120,50 @@ public final class NodeMachine {
         self.rules = rules
         pool = CandidatePool(limit: rules.candidateBlocks)
         genesisHash = genesis.hash
-        ledger = Ledger(genesis: genesis)
-        leaders = LeaderSchedule(count: genesis.masternodes.count, seed: genesis.initialRandomness)
+        ledger = Ledger(genesis: genesis, verifier: signatures)
         mempool = Mempool(limits: MempoolLimits(maxCount: NodeLimits.poolTransactions, maxBytes: NodeLimits.poolBytes))
+        if case .masternode(let identity) = role { self.identity = identity } else { identity = nil }
+        beacon = identity?.beacon
 
         let start = try ChainStart(genesis: genesis, ledger: ledger, store: store)
         head = start.head
         published = start.head
+        headFinalization = start.finalization
+        epoch = start.head.context
+        if let problem = Self.versionProblem(epoch, rules) { throw NodeStartError.newerProtocol(problem) }
+        finalView = start.floor.block.view
 
-        var records: [JournalRecord] = []
         for entry in journal {
             journalBytes += entry.borsh.count + Self.journalOverhead
             switch entry {
-            case .consensus(let record): records.append(record)
+            case .consensus(let record): laterRecords.append(record)
+            case .observing(let epoch): observingSince = max(observingSince ?? .zero, epoch)
             case .body(let block):
-                guard rules.replayBodies, block.header.height > head.header.height else { continue }
+                guard rules.replayBodies, block.header.height > start.head.header.height else { continue }
                 pool.insert(block, digest: block.header.digest(genesis: genesisHash))?.journalled = true
             }
         }
-        let consensusRole: Consensus.Role
-        switch role {
-        case .masternode(let index, let signer, let beacon):
-            consensusRole = .masternode(index, signer)
-            me = index
-            self.beacon = beacon
-        case .follower:
-            consensusRole = .follower
-            me = nil
-            beacon = nil
-        }
-        simplex = try Simplex(
-            configuration: ConsensusConfiguration(
-                genesis: genesisHash, epoch: .zero, set: genesis.masternodes, leaders: leaders,
-                networkDelayMs: genesis.parameters.networkDelayMs, heartbeatMs: genesis.parameters.heartbeatMs),
-            role: consensusRole, floor: start.floor, journal: records, verifier: signatures, rules: rules.consensus)
+        let seat = try Seat(identity: identity, epoch: epoch, head: start.head, observingSince: observingSince)
+        me = seat.index
+        if seat.mayVoteAgain { observingSince = nil }
+        simplex = try Self.makeSimplex(
+            genesisHash, epoch, seat, floor: start.floor, journal: laterRecords, before: nil, signatures: signatures,
+            rules: rules)
+        laterRecords.removeAll { $0.epoch <= epoch.epoch }
     }
 
     /// Takes one input and says what is to be done.
     public func handle(_ input: NodeInput, at clock: NodeClock) -> [NodeOutput] {
+        guard !isHalted else { return [] }
         switch input {
         case .start:
+            announceEpoch()
             step(.start, clock)
             outputs.append(.setTimer(.tick, at: clock.monotonic.advanced(byMs: Self.tickMs)))
         case .connected(let peer): connected(peer, clock)
         case .disconnected(let peer):
             peers[peer] = nil
+            names.remove(peer)
             sync.forget(peer)
         case .message(let message, let peer): received(message, from: peer, clock)
         case .timer(.consensus(let timer)): step(.timer(timer), clock)
@@ -160,6 +187,8 @@ public final class NodeMachine {
 
     /// What may have become possible through any input.
     func settle(_ clock: NodeClock) {
+        advanceEpoch(clock)
+        guard !isHalted else { return }
         announceWork(clock)
         retryVerifications(clock)
         propose(clock)
@@ -170,18 +199,25 @@ public final class NodeMachine {
         digest == head.digest ? head : pool[digest]?.executed
     }
 
-    func halt(_ reason: String) { outputs.append(.halt(reason)) }
+    func halt(_ reason: String) {
+        guard !isHalted else { return }
+        isHalted = true
+        outputs.append(.halt(reason))
+    }
 }
 
 /// Where a node starts: its last durable final block, executed again, and consensus' floor.
 struct ChainStart {
     let head: ExecutedBlock
+    /// The head's own; nil for the genesis.
+    let finalization: Finalization?
     let floor: Floor
 
     init(genesis: Genesis, ledger: Ledger, store: any NodeStore) throws {
         let genesisHash = genesis.hash
         guard let stored = try store.head() else {
             head = try ExecutedBlock(genesis: ledger, store: store)
+            finalization = nil
             floor = .start(head.digest, proof: .genesis)
             return
         }
@@ -200,15 +236,19 @@ struct ChainStart {
         }
         head = try ExecutedBlock(
             executing: finalized.block, digest: stored.digest, ledger: ledger, below: below, store: store)
-        floor = .finalized(finalization)
+        self.finalization = finalization
+        // On a border block the next epoch starts.
+        floor = head.isBorder ? .start(head.digest, proof: .finalization(finalization)) : .finalized(finalization)
     }
 }
 
 public enum NodeStartError: Error, CustomStringConvertible {
     case damaged(String)
+    case newerProtocol(String)
 
     public var description: String {
         switch self {
+        case .newerProtocol(let detail): detail
         case .damaged(let detail):
             "the node's store is damaged: \(detail). Move the folder db aside and start again: the node fetches the chain from its peers"
         }

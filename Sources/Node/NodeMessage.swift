@@ -85,9 +85,14 @@ public enum NodeMessage: Sendable {
 public enum JournalEntry: BorshCodable, Sendable {
     case consensus(JournalRecord)
     case body(Block)
+    /// In this epoch the node found that its journal had lost votes: it does not vote until it is resumed.
+    case observing(Epoch)
 
     public func encode(to encoder: inout BorshEncoder) {
         switch self {
+        case .observing(let epoch):
+            encoder.integer(UInt8(2))
+            encoder.value(epoch)
         case .consensus(let record):
             encoder.integer(UInt8(0))
             encoder.value(record)
@@ -102,6 +107,7 @@ public enum JournalEntry: BorshCodable, Sendable {
         switch tag {
         case 0: self = .consensus(try decoder.value())
         case 1: self = .body(try decoder.value())
+        case 2: self = .observing(try decoder.value())
         default: throw decoder.failure(.unknownTag(tag))
         }
     }

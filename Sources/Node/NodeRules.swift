@@ -1,5 +1,6 @@
 import Consensus
 import Cryptography
+import Ledger
 import Primitives
 
 /// Checks the signatures of votes and transactions: Ed25519 in a network, keyed hashes in most runs of the simulator.
@@ -32,11 +33,18 @@ package struct NodeRules: Sendable, Hashable {
     package var publishWhenDurable = true
     /// A cut journal keeps the bodies of final blocks that the store does not hold yet.
     package var keepUncommitted = true
+    /// Contradictions are reported to the ledger.
+    package var reportEvidence = true
+    /// Rule 11: nothing is built above an epoch's border block, which is proposed again until it is final.
+    package var stopAtBorder = true
 
     /// The journal is cut when it has grown past this many bytes.
     package var journalBytes = NodeLimits.journalBytes
     /// Bodies of blocks that are not final yet.
     package var candidateBlocks = NodeLimits.candidateBlocks
+
+    /// Versions of the protocol that this node can run.
+    package var newestProtocol = ProtocolVersion.newest
 
     package init() {}
 }

@@ -84,22 +84,20 @@ public struct NodeRunner: Sendable {
 
     private func openRole(_ keys: NodeKeys?, _ genesis: Genesis) throws -> (NodeRole, Journal?, [JournalEntry]) {
         guard let keys else { return (.follower, nil, []) }
-        guard let index = genesis.masternodes.index(of: keys.consensus.publicKey),
-            let member = genesis.masternodes.member(index)
-        else {
-            throw NodeHomeError.unusable(
-                home.genesisFile.path,
-                "it has no masternode with this home's consensus key \(keys.consensus.publicKey); run without --masternode to follow")
-        }
+        let key = keys.consensus.publicKey
         let beacon = keys.beacon()
-        guard beacon.tip == member.beaconTip else {
+        // One that the genesis does not know registers later, and follows until its epoch.
+        if let member = genesis.masternodes.index(of: key).flatMap({ genesis.masternodes.member($0) }),
+            beacon.tip != member.beaconTip
+        {
             throw NodeHomeError.unusable(
                 home.keysFolder.path, "its beacon key belongs to another hash chain than the genesis registers for \(member.name)")
         }
         let journal = try Journal(path: home.journalFile.path)
         if let note = journal.note { logger.notice("\(note)") }
         let entries = try journal.replayed.map { try JournalEntry(borsh: $0) }
-        return (.masternode(index, keys.consensus, beacon), journal, entries)
+        return (
+            .masternode(NodeIdentity(key: key, signer: keys.consensus, beacon: beacon)), journal, entries)
     }
 
     private func peerConfiguration(

@@ -21,7 +21,7 @@ extension NodeService: NodeBackend {
         let published = machine.published.header
         let elapsed = started.duration(to: .now).components
         return NodeStatus(
-            version: NodeRunner.version, role: machine.me == nil ? .follower : .masternode,
+            version: NodeRunner.version, role: machine.identity == nil ? .follower : .masternode,
             nodeName: configuration.name, headHeight: published.height, headDigest: machine.published.digest,
             headTime: published.time, stateHeight: published.height.previous ?? .zero, stateRoot: published.stateRoot,
             epoch: published.epoch,

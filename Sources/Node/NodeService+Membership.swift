@@ -5,17 +5,6 @@ import Primitives
 
 /// What the API reads of masternodes and governance.
 extension NodeService {
-    /// The consensus key that this node votes with, if it is a masternode.
-    private var ownKey: PublicKey? {
-        machine.me.flatMap { genesis.masternodes.member($0)?.consensusKey }
-    }
-
-    private func connectedKeys() -> Set<PublicKey> {
-        Set(
-            genesis.masternodes.members.enumerated()
-                .filter { peerBook.isConnected(UInt16(clamping: $0.offset)) }.map(\.element.consensusKey))
-    }
-
     /// Version of the protocol and the upgrade ahead; nil where the state can't be read.
     nonisolated func protocolState() async -> (version: UInt16?, upgrade: PlannedUpgrade?) {
         let found = try? await read { view in
@@ -26,7 +15,7 @@ extension NodeService {
     }
 
     public func masternodes() async throws -> MasternodesView {
-        let (own, connected, current) = (ownKey, connectedKeys(), machine.view)
+        let (own, connected, current) = (machine.identity?.key, peerBook.masternodes, machine.view)
         return try await read { view in
             let place = try view.epochPlace(in: current)
             let records = try view.masternodeRecords(limit: MasternodesView.mostRecords)
@@ -40,7 +29,7 @@ extension NodeService {
     }
 
     public func masternode(_ key: PublicKey) async throws -> MasternodeView? {
-        let (isSelf, isConnected, current) = (key == ownKey, connectedKeys().contains(key), machine.view)
+        let (isSelf, isConnected, current) = (key == machine.identity?.key, peerBook.isConnected(key), machine.view)
         return try await read { view in
             guard let record: MasternodeRecord = try view.decode(.masternode(key)) else { return nil }
             return try view.epochPlace(in: current).view(of: record, connected: isConnected, isSelf: isSelf)

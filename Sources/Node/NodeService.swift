@@ -101,7 +101,7 @@ public actor NodeService {
     private func take(_ event: PeerEvent) {
         switch event {
         case .connected(let identity):
-            let peer = peerBook.add(identity.id, index: identity.consensusKey.flatMap { genesis.masternodes.index(of: $0) })
+            let peer = peerBook.add(identity.id, consensusKey: identity.consensusKey)
             logger.info("peer connected", metadata: ["peer": "\(peer)", "agent": "\(identity.agent)"])
             handle(.connected(peer))
         case .disconnected(let id, let reason):
@@ -140,11 +140,18 @@ public actor NodeService {
         case .rewriteJournal(let entries): rewrite(entries)
         case .commit(let commits): commit(commits)
         case .published(let block): published(block)
+        case .admit(let keys): admit(keys)
         case .note(let note): log(note)
         case .halt(let reason):
             stopped = true
             logger.critical("the node stops: \(reason)")
             onHalt(reason)
+        }
+    }
+
+    private func admit(_ keys: [PublicKey]) {
+        if let set = try? MasternodeSet(keys.map { Masternode(name: "", consensusKey: $0, owner: .zero, beaconTip: .zero) }) {
+            network.update(masternodes: set)
         }
     }
 
@@ -213,6 +220,13 @@ public actor NodeService {
         case .observing(let reason): logger.error("this node does not vote: \(reason)")
         case .rejectedProposal(let view, let reason):
             logger.warning("rejected a proposal", metadata: ["view": "\(view)", "reason": "\(reason)"])
+        case .enteredEpoch(let epoch, let members, let isMember):
+            logger.info(
+                "epoch",
+                metadata: ["epoch": "\(epoch)", "masternodes": "\(members)", "member": "\(isMember)"])
+        case .upgradeAhead(let version, let epoch):
+            logger.warning(
+                "from epoch \(epoch) on the chain runs protocol version \(version), which this program does not know: install a newer chaind before")
         case .catchingUp(let from, let to):
             logger.info("catching up", metadata: ["from": "\(from)", "to": "\(to)"])
         }

@@ -1,18 +1,18 @@
-import Consensus
+import Cryptography
 import PeerNetwork
 
-/// Connections by the names that consensus gives their nodes.
+/// Connections by the names that the node's machine gives them.
 struct PeerBook {
-    private var peers: [PeerId: Peer] = [:]
-    private var ids: [Peer: PeerId] = [:]
+    private var peers: [PeerId: NodePeer] = [:]
+    private var ids: [NodePeer: PeerId] = [:]
     private var nextFollower: UInt64 = 0
 
     var count: Int { peers.count }
 
-    mutating func add(_ id: PeerId, index: UInt16?) -> Peer {
-        let peer: Peer
-        if let index {
-            peer = .masternode(index)
+    mutating func add(_ id: PeerId, consensusKey: PublicKey?) -> NodePeer {
+        let peer: NodePeer
+        if let consensusKey {
+            peer = .masternode(consensusKey)
         } else {
             peer = .follower(nextFollower)
             nextFollower &+= 1
@@ -23,15 +23,20 @@ struct PeerBook {
     }
 
     /// Nil when the node is connected through another connection by now.
-    mutating func remove(_ id: PeerId) -> Peer? {
+    mutating func remove(_ id: PeerId) -> NodePeer? {
         guard let peer = peers.removeValue(forKey: id), ids[peer] == id else { return nil }
         ids[peer] = nil
         return peer
     }
 
-    func peer(_ id: PeerId) -> Peer? { peers[id] }
-    func id(_ peer: Peer) -> PeerId? { ids[peer] }
-    func isConnected(_ index: UInt16) -> Bool { ids[.masternode(index)] != nil }
+    func peer(_ id: PeerId) -> NodePeer? { peers[id] }
+    func id(_ peer: NodePeer) -> PeerId? { ids[peer] }
+    /// Consensus keys that live connections proved.
+    var masternodes: Set<PublicKey> {
+        Set(ids.keys.compactMap { if case .masternode(let key) = $0 { key } else { nil } })
+    }
+
+    func isConnected(_ key: PublicKey) -> Bool { ids[.masternode(key)] != nil }
 
     func ids(_ audience: Audience) -> [PeerId] {
         ids.filter { peer, _ in

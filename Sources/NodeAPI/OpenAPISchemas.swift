@@ -167,6 +167,7 @@ enum OpenAPISchemas {
     private static let receipt = object([
         property("transaction", "Hash", "absent for a scheduled call").optional,
         inline("scheduled", [property("contract", "Address"), property("number", "U64")]).optional,
+        property("border", "U64", "the epoch that began after the block; in the last receipt of a border block").optional,
         property("outcome", "Outcome"), property("gasUsed", "U64"), list("events", "Event", "what it announced"),
         property("returned", "Hash", "SHA-256 of what the contract returned"),
     ])

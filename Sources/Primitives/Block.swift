@@ -109,6 +109,15 @@ public enum ParentCertificate: BorshCodable, Hashable, Sendable {
 
     public var hash: Digest { Digest(domain: "edgeproof/parent-certificate/1", parts: borsh) }
 
+    /// Nil for the genesis.
+    public var epoch: Epoch? {
+        switch self {
+        case .genesis: nil
+        case .notarization(let certificate): certificate.epoch
+        case .finalization(let certificate): certificate.epoch
+        }
+    }
+
     /// Places of the masternodes whose votes it holds.
     public var signers: [UInt16] {
         switch self {
@@ -125,6 +134,13 @@ public enum ParentCertificate: BorshCodable, Hashable, Sendable {
         case .notarization(let c): c.epoch == epoch && c.view == view && c.subject.digest == digest
         case .finalization(let c): c.epoch == epoch && c.view == view && c.subject.digest == digest
         }
+    }
+
+    /// Whether it is a Finalization of an epoch's border block, which is what the first block of the next epoch holds.
+    /// A border block may be proposed again in later views than the one of its header.
+    public func provesBorder(epoch: Epoch, view: View, digest: Digest) -> Bool {
+        guard case .finalization(let c) = self else { return false }
+        return c.epoch == epoch && c.view >= view && c.subject.digest == digest
     }
 
     public func verify(

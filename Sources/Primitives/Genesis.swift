@@ -58,6 +58,10 @@ public struct Genesis: BorshCodable, Hashable, Sendable {
             guard !overflow else { throw .invalid("the allocations add up to more than 2^128") }
             supply = sum
         }
+        let collateral = UInt128(parameters.collateral) * UInt128(masternodes.count)
+        guard !supply.addingReportingOverflow(collateral).overflow else {
+            throw .invalid("the allocations and the collateral add up to more than 2^128")
+        }
     }
 
     /// Names the chain in every signature and handshake.

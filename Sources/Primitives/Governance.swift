@@ -157,7 +157,7 @@ public struct ProposalRecord: BorshCodable, Hashable, Sendable {
     }
 
     /// Sets may change while a proposal is open, so more keys may vote than one set has.
-    static let mostVotes = 4 * ChainLimits.masternodes
+    public static let mostVotes = 4 * ChainLimits.masternodes
 }
 
 /// Which proposals wait for their epoch, and the number of the next one.
@@ -184,4 +184,16 @@ public struct ProposalIndex: BorshCodable, Hashable, Sendable {
         open = []
         for _ in 0..<count { open.append(try decoder.integer()) }
     }
+}
+
+extension PostId {
+    /// The proposal that a vote names: a decimal number in its one canonical form.
+    public var proposalNumber: UInt64? {
+        guard let text = String(validating: bytes, as: UTF8.self), let number = UInt64(text), String(number) == text else {
+            return nil
+        }
+        return number
+    }
+
+    public init(proposal number: UInt64) { self.init(unchecked: Array(String(number).utf8)) }
 }

@@ -70,6 +70,8 @@ public enum Origin: BorshCodable, Hashable, Sendable {
     case transaction(TransactionId)
     /// A call of the schedule queue, by its number in the queue.
     case scheduled(contract: Account, number: UInt64)
+    /// The border into this epoch.
+    case border(Epoch)
 
     public func encode(to encoder: inout BorshEncoder) {
         switch self {
@@ -80,6 +82,9 @@ public enum Origin: BorshCodable, Hashable, Sendable {
             encoder.integer(UInt8(1))
             encoder.value(contract)
             encoder.integer(number)
+        case .border(let epoch):
+            encoder.integer(UInt8(2))
+            encoder.value(epoch)
         }
     }
 
@@ -88,6 +93,7 @@ public enum Origin: BorshCodable, Hashable, Sendable {
         switch tag {
         case 0: self = .transaction(try decoder.value())
         case 1: self = .scheduled(contract: try decoder.value(), number: try decoder.integer())
+        case 2: self = .border(try decoder.value())
         default: throw decoder.failure(.unknownTag(tag))
         }
     }

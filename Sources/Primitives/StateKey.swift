@@ -51,11 +51,11 @@ public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible 
     public static let masternodeIndex = chain("masternodes")
     /// ``EpochProgress``.
     public static let epochProgress = chain("epoch")
-    /// ``Parameters``; absent while they are the genesis' own.
+    /// ``Parameters`` as they are now; absent while they are the genesis' own.
     public static let parameters = chain("parameters")
     /// ``ProposalIndex``.
     public static let proposalIndex = chain("proposals")
-    /// Smallest units that wait to become rewards, u128.
+    /// u128: half of what was slashed, which the next border pays out.
     public static let rewardPool = chain("rewardPool")
 
     /// Place in the authenticated map.

@@ -11,54 +11,72 @@ package struct Cast: Sendable {
 
     package let genesis: Genesis
     package let genesisHash: Digest
+    /// Of the first epoch.
     package let leaders: LeaderSchedule
+    /// Consensus keys: of the genesis' masternodes in their order, then of those that may register later.
     package let keys: [SimulatedKey]
     package let beacons: [BeaconChain]
+    /// Masternodes of the genesis.
+    package let count: Int
+    /// Owns all masternodes: registers, unregisters and resumes them.
+    let owner: SimulatedKey
     /// Their transactions must all become final.
     package let clientKeys: [SimulatedKey]
     /// Sends what can or will never be included.
     let nuisance: SimulatedKey
 
-    var count: Int { keys.count }
-    var set: MasternodeSet { genesis.masternodes }
+    /// Those that are not of the genesis.
+    var candidates: Range<Int> { count..<keys.count }
 
-    private struct Shape: Hashable { let masternodes: Int, realSignatures: Bool }
+    private struct Shape: Hashable { let masternodes: Int, realSignatures: Bool, hasEpochs: Bool }
     private static let made = Mutex<[Shape: Cast]>([:])
 
-    package static func of(_ masternodes: Int, realSignatures: Bool) throws -> Cast {
+    /// - Parameter hasEpochs: epochs last some seconds, and sets change; else the first lasts for ever.
+    package static func of(_ masternodes: Int, realSignatures: Bool, hasEpochs: Bool = false) throws -> Cast {
         try made.withLock { made in
-            let shape = Shape(masternodes: masternodes, realSignatures: realSignatures)
+            let shape = Shape(masternodes: masternodes, realSignatures: realSignatures, hasEpochs: hasEpochs)
             if let cast = made[shape] { return cast }
-            let cast = try Cast(masternodes, realSignatures: realSignatures)
+            let cast = try Cast(masternodes, realSignatures: realSignatures, hasEpochs: hasEpochs)
             made[shape] = cast
             return cast
         }
     }
 
-    private init(_ masternodes: Int, realSignatures: Bool) throws {
+    private static let mostCandidates = 2
+
+    private init(_ masternodes: Int, realSignatures: Bool, hasEpochs: Bool) throws {
         func key(_ name: String) throws -> SimulatedKey {
             let seed = Digest(domain: "edgeproof/simulation-key/1", parts: Array(name.utf8)).bytes
             guard let key = PrivateKey(seed: seed) else { throw CryptographyError.invalidKey }
             return SimulatedKey(real: key, isReal: realSignatures)
         }
-        keys = try (0..<masternodes).map { try key("masternode \($0)") }
-        beacons = (0..<masternodes).map { index in
+        count = masternodes
+        let all = masternodes + (hasEpochs ? Self.mostCandidates : 0)
+        let owner = try key("owner")
+        self.owner = owner
+        keys = try (0..<all).map { try key("masternode \($0)") }
+        beacons = (0..<all).map { index in
             BeaconChain(secret: Digest(domain: "edgeproof/simulation-beacon/1", parts: [UInt8(index)]), length: 1)
         }
         clientKeys = try (0..<Self.clients).map { try key("client \($0)") }
         nuisance = try key("nuisance")
         var parameters = Parameters()
         parameters.networkDelayMs = 600
-        parameters.heartbeatMs = 8_000
+        parameters.heartbeatMs = hasEpochs ? 1_500 : 8_000
+        parameters.epochBlocks = hasEpochs ? 10 : 1 << 40
+        parameters.epochMs = hasEpochs ? 2_500 : 1 << 40
+        parameters.unbondingMs = 4_000
+        parameters.evidenceEpochs = 3
+        parameters.rewardPerEpoch = 7_000
         parameters.validityMs = 3_600_000
-        let members = zip(keys, beacons).enumerated().map { index, parts in
+        let members = zip(keys, beacons).prefix(masternodes).enumerated().map { index, parts in
             Masternode(
-                name: "m\(index)", consensusKey: parts.0.publicKey, owner: parts.0.account, beaconTip: parts.1.tip)
+                name: "m\(index)", consensusKey: parts.0.publicKey, owner: owner.account, beaconTip: parts.1.tip)
         }
         genesis = try Genesis(
             chainName: "simulation", time: Self.genesisTime, parameters: parameters,
             masternodes: try MasternodeSet(members),
-            allocations: (clientKeys + [nuisance]).map {
+            allocations: (clientKeys + [nuisance, owner]).map {
                 Genesis.Allocation(account: $0.account, balance: 1_000_000_000_000)
             })
         genesisHash = genesis.hash

@@ -5,11 +5,12 @@ import Node
 import Primitives
 import Storage
 
-/// Watches everything that honest nodes say and do, and keeps the first rule that one breaks.
+/// Watches everything that honest nodes say and do, and keeps the first rule that one breaks. What masternodes have to
+/// do with epochs is in `EpochInvariants.swift`.
 struct Invariants {
     let cast: Cast
-    /// Masternodes below this place are honest.
-    private let honest: UInt16
+    /// Places in the cast.
+    let liars: Range<UInt16>
     private(set) var violation: String?
     private(set) var accused: Set<UInt16> = []
     /// Highest final block that an honest node told of.
@@ -17,12 +18,13 @@ struct Invariants {
 
     private var digests: [Height: Digest] = [:]
     private var milestones: [Height: NodeMachine.Milestone] = [:]
-    private var finalByView: [View: Digest] = [:]
-    private var nullified: Set<View> = []
+    private var finalByView: [EpochView: Digest] = [:]
+    private var nullified: Set<EpochView> = []
     private var checked: Set<ConsensusMessage> = []
     /// Bodies that masternodes voted for.
     private var promised: [UInt16: Set<Digest>] = [:]
-    private var said: [UInt16: [View: Sayings]] = [:]
+    private var said: [UInt16: [EpochView: Sayings]] = [:]
+    var epochs: EpochInvariants
 
     private struct Sayings {
         var notarize: Proposal?
@@ -30,12 +32,23 @@ struct Invariants {
         var finalize: Digest?
     }
 
-    init(cast: Cast, honest: UInt16, rules: NodeRules) {
+    init(cast: Cast, liars: Range<UInt16>, rules: NodeRules) {
         self.cast = cast
-        self.honest = honest
+        self.liars = liars
+        epochs = EpochInvariants(cast: cast)
     }
 
-    func isHonest(_ masternode: UInt16) -> Bool { masternode < honest }
+    /// The highest epoch that an honest node entered.
+    var epoch: Epoch { epochs.highest }
+
+    /// By the place in the cast.
+    func isHonest(_ identity: UInt16) -> Bool { !liars.contains(identity) }
+    func isHonest(_ key: PublicKey) -> Bool {
+        cast.keys.firstIndex { $0.publicKey == key }.map { isHonest(UInt16($0)) } ?? true
+    }
+    func isHonest(_ member: UInt16, in set: MasternodeSet) -> Bool {
+        set.member(member).map { isHonest($0.consensusKey) } ?? true
+    }
 
     mutating func fail(_ reason: String) {
         if violation == nil { violation = reason }
@@ -47,30 +60,30 @@ struct Invariants {
     mutating func sent(_ message: ConsensusMessage, by node: UInt16, disk: SimulatedDisk) {
         switch message {
         case .notarizeVote(let vote):
-            let view = vote.subject.view
+            let view = vote.subject.position
             let before = said[node]?[view]
             if let other = before?.notarize {
-                if other != vote.subject { fail("m\(node) notarized twice in view \(view)") }
+                if other != vote.subject { fail("m\(node) notarized twice in \(view)") }
                 return
             }
-            if before?.nullify == true { fail("m\(node) notarized after nullify in view \(view)") }
+            if before?.nullify == true { fail("m\(node) notarized after nullify in \(view)") }
             said[node, default: [:]][view, default: Sayings()].notarize = vote.subject
-            isDurable(.notarizeVote(vote), vote.subject.view, of: node, disk)
+            isDurable(.notarizeVote(vote), view, of: node, disk)
             promised[node, default: []].insert(vote.subject.digest)
             if !disk.holdsBody(vote.subject.digest) {
-                fail("m\(node) votes in view \(view) for a body that it would not have after a crash")
+                fail("m\(node) votes in \(view) for a body that it would not have after a crash")
             }
         case .nullifyVote(let vote):
-            let view = vote.subject.view
-            if said[node]?[view]?.finalize != nil { fail("m\(node) nullified after finalize in view \(view)") }
+            let view = vote.subject.position
+            if said[node]?[view]?.finalize != nil { fail("m\(node) nullified after finalize in \(view)") }
             if said[node]?[view]?.nullify != true { isDurable(.nullifyVote(vote), view, of: node, disk) }
             said[node, default: [:]][view, default: Sayings()].nullify = true
         case .finalizeVote(let vote):
-            let view = vote.subject.view
+            let view = vote.subject.position
             let before = said[node]?[view]
-            if before?.nullify == true { fail("m\(node) finalized after nullify in view \(view)") }
+            if before?.nullify == true { fail("m\(node) finalized after nullify in \(view)") }
             if let other = before?.finalize {
-                if other != vote.subject.digest { fail("m\(node) finalized twice in view \(view)") }
+                if other != vote.subject.digest { fail("m\(node) finalized twice in \(view)") }
                 return
             }
             said[node, default: [:]][view, default: Sayings()].finalize = vote.subject.digest
@@ -81,15 +94,16 @@ struct Invariants {
     }
 
     /// A vote leaves when the journal holds it, unless it is of no more use, its view being final in the store.
-    private mutating func isDurable(_ record: JournalRecord, _ view: View, of node: UInt16, _ disk: SimulatedDisk) {
+    private mutating func isDurable(_ record: JournalRecord, _ view: EpochView, of node: UInt16, _ disk: SimulatedDisk) {
         if disk.holds(record) { return }
         if let head = try? disk.store.head(), let block = try? disk.store.block(at: head.height),
-            block.block.header.view >= view
+            EpochView(epoch: block.block.header.epoch, view: block.block.header.view) >= view
+                || (block.block.header.epoch == view.epoch && (block.finalization?.view ?? .zero) >= view.view)
         {
             return
         }
         if disk.journal.contains(where: { $0.finalizes(atLeast: view) }) { return }
-        fail("m\(node) sends a vote of view \(view) that its journal does not hold")
+        fail("m\(node) sends a vote of \(view) that its journal does not hold")
     }
 
     /// Certificates carry q distinct valid signers; no view is both nullified and final.
@@ -100,28 +114,38 @@ struct Invariants {
             case .notarization(let certificate): try verify(certificate)
             case .nullification(let certificate):
                 try verify(certificate)
-                nullified.insert(certificate.view)
-                if finalByView[certificate.view] != nil { fail("view \(certificate.view) is final and nullified") }
+                nullified.insert(certificate.subject.position)
+                if finalByView[certificate.subject.position] != nil { fail("\(certificate.subject.position) is final and nullified") }
             case .finalization(let certificate):
                 try verify(certificate)
-                if nullified.contains(certificate.view) { fail("view \(certificate.view) is nullified and final") }
-                if let other = finalByView[certificate.view], other != certificate.subject.digest {
-                    fail("view \(certificate.view) has two final blocks")
+                if nullified.contains(certificate.subject.position) { fail("\(certificate.subject.position) is nullified and final") }
+                if let other = finalByView[certificate.subject.position], other != certificate.subject.digest {
+                    fail("\(certificate.subject.position) has two final blocks")
                 }
-                finalByView[certificate.view] = certificate.subject.digest
+                finalByView[certificate.subject.position] = certificate.subject.digest
             default: break
             }
         } catch { fail("m\(node) believes a certificate that is none: \(error)") }
     }
 
-    private func verify<Subject>(_ certificate: Certificate<Subject>) throws {
-        if cast.keys[0].isReal { return try certificate.verify(by: cast.set, genesis: cast.genesisHash) }
-        try certificate.verify(by: cast.set, genesis: cast.genesisHash, verifier: KeyedHash())
+    private mutating func verify<Subject>(_ certificate: Certificate<Subject>) throws {
+        // Whoever shows it believes it in an epoch that it has entered.
+        guard let set = epochs.set(of: certificate.epoch) else { return fail("a certificate of epoch \(certificate.epoch), which nobody has entered") }
+        if cast.keys[0].isReal { return try certificate.verify(by: set, genesis: cast.genesisHash) }
+        try certificate.verify(by: set, genesis: cast.genesisHash, verifier: KeyedHash())
     }
 
-    mutating func evidence(_ evidence: Evidence, of node: String) {
-        accused.insert(evidence.signer)
-        if isHonest(evidence.signer) { fail("\(node) accuses the honest m\(evidence.signer)") }
+    /// - Returns: the offender's place in the cast.
+    mutating func evidence(_ evidence: Evidence, of node: String) -> UInt16? {
+        guard let key = epochs.set(of: evidence.epoch)?.member(evidence.signer)?.consensusKey,
+            let identity = cast.keys.firstIndex(where: { $0.publicKey == key }).map({ UInt16($0) })
+        else {
+            fail("\(node) accuses somebody who is not in the set of epoch \(evidence.epoch)")
+            return nil
+        }
+        accused.insert(identity)
+        if isHonest(identity) { fail("\(node) accuses the honest m\(identity)") }
+        return identity
     }
 
     /// Final blocks that the store lacks, and that this masternode voted for, are in its journal.
@@ -166,16 +190,17 @@ struct Invariants {
     mutating func restarted(_ name: String, _ node: UInt16, _ machine: NodeMachine) {
         if machine.milestone.height > .zero { reached(machine.milestone, by: name) }
         for (spoken, words) in said[node] ?? [:] {
-            if spoken > machine.view || (spoken == machine.view && words.finalize != nil) {
-                fail("\(name) came back at view \(machine.view) having spoken in view \(spoken)")
+            // The next epoch begins when its border block is in the store: a restarted node may find it there.
+            if spoken > machine.position || (spoken == machine.position && words.finalize != nil) {
+                fail("\(name) came back at \(machine.position) having spoken in \(spoken)")
             }
         }
     }
 }
 
 extension JournalEntry {
-    fileprivate func finalizes(atLeast view: View) -> Bool {
-        if case .consensus(.finalization(let certificate)) = self { certificate.view >= view } else { false }
+    fileprivate func finalizes(atLeast view: EpochView) -> Bool {
+        if case .consensus(.finalization(let certificate)) = self { certificate.subject.position >= view } else { false }
     }
 }
 
@@ -188,8 +213,14 @@ extension SimulatedCluster {
         guard let accounts = try? store.scanState(prefix: [UInt8(ascii: "a")], limit: .max) else {
             return fail("the accounts of \(name(node)) can't be read")
         }
-        let sum = accounts.reduce(UInt128(0)) { $0 + ((try? AccountRecord(borsh: $1.value))?.balance ?? 0) }
-        let supply = cast.genesis.allocations.reduce(UInt128(0)) { $0 + $1.balance }
+        let pool = number(.rewardPool, in: store)
+        let sum = accounts.reduce(pool) { $0 + ((try? AccountRecord(borsh: $1.value))?.stake ?? 0) }
+        let supply = number(.supply, in: store)
         if sum != supply { fail("the balances of \(name(node)) add up to \(sum), the supply is \(supply)") }
+    }
+    private func number(_ key: StateKey, in store: SimulatedStore) -> UInt128 {
+        guard let bytes = try? store.value(key) else { return 0 }
+        var decoder = BorshDecoder(bytes)
+        return (try? decoder.integer()) ?? 0
     }
 }

@@ -32,7 +32,8 @@ extension SimulatedCluster {
     func act(_ client: Int) {
         // New ones until a while after the healing; then only what is not final yet.
         let isWorking = !isHealed || now < healedAt + 2_500
-        if isWorking, clients[client].waiting.count < Self.windowOfClient {
+        let window = clients[client].key.account == cast.owner.account ? 2 : Self.windowOfClient
+        if isWorking, clients[client].waiting.count < window {
             for _ in 0..<(1 + chance.below(3)) { want(client) }
         }
         for index in clients[client].waiting.indices where now >= clients[client].waiting[index].sentAt + 2_500 {
@@ -60,6 +61,7 @@ extension SimulatedCluster {
     private func transaction(of client: Int, sequence: UInt64) throws -> SignedTransaction {
         let (action, service, data, value): (ActionId, ServiceId, [UInt8], UInt128)
         let code = scenario.usesContract ? configuration.contract : nil
+        if clients[client].key.account == cast.owner.account { return try membershipChange(sequence: sequence) }
         switch (client, sequence, code) {
         case (0, 0, let code?): (action, service, data, value) = (.uploadContract, .chain, code, 0)
         case (0, 1, let code?):
@@ -88,6 +90,33 @@ extension SimulatedCluster {
             validUntil: Time(Cast.genesisTime.value + 1_800_000), gasLimit: 5_000_000, value: value,
             serviceId: service, actionId: action, data: data)
         return try clients[client].key.sign(transaction, genesis: cast.genesisHash)
+    }
+
+    /// The owner registers and unregisters candidates and resumes whoever was suspended. It does not look before: what
+    /// is not possible fails with a receipt.
+    private func membershipChange(sequence: UInt64) throws -> SignedTransaction {
+        count(.membership)
+        let candidate = chance.pick(Array(cast.candidates)) ?? 0
+        let key = cast.keys[candidate]
+        let (action, data, value): (ActionId, [UInt8], UInt128)
+        switch chance.below(4) {
+        case 0, 1:
+            let consent = RegisterMasternode.Consent(owner: cast.owner.account, beaconTip: cast.beacons[candidate].tip)
+            let signature = try key.sign(
+                message: SigningDomain.registerMasternode.message(genesis: cast.genesisHash, body: consent))
+            let register = RegisterMasternode(
+                name: "m\(candidate)", consensusKey: key.publicKey, beaconTip: cast.beacons[candidate].tip,
+                consent: signature)
+            (action, data, value) = (.registerMasternode, register.borsh, UInt128(cast.genesis.parameters.collateral))
+        case 2: (action, data, value) = (.unregisterMasternode, MasternodeReference(consensusKey: key.publicKey).borsh, 0)
+        default:
+            let anybody = cast.keys[chance.below(cast.keys.count)]
+            (action, data, value) = (.resumeMasternode, MasternodeReference(consensusKey: anybody.publicKey).borsh, 0)
+        }
+        let transaction = try Transaction(
+            sender: cast.owner.account, sequence: sequence, validUntil: Time(Cast.genesisTime.value + 1_800_000),
+            gasLimit: 5_000_000, value: value, serviceId: .chain, actionId: action, data: data)
+        return try cast.owner.sign(transaction, genesis: cast.genesisHash)
     }
 
     private func submit(_ signed: SignedTransaction) {

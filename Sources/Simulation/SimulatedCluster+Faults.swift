@@ -86,7 +86,7 @@ extension SimulatedCluster {
     func heal() {
         isHealed = true
         healedAt = now
-        survivors = Array(chance.shuffled(honestMasternodes).prefix(cast.set.quorum)).sorted()
+        survivors = randomQuorum()
         log("healing: the quorum is \(survivors.map { name($0) }.joined(separator: " "))")
         network = NetworkFaults()
         network.lossPercent = scenario.lossInPeacePercent
@@ -112,6 +112,32 @@ extension SimulatedCluster {
         }
     }
 
+    /// Honest masternodes that stay a quorum of each set that may come about. In one epoch that is any quorum. With
+    /// epochs, some are left out as long as the set tolerates them beside the liars, however it shrinks and grows by what
+    /// is under way; candidates stay, since a registration of theirs may be.
+    private func randomQuorum() -> [Int] {
+        guard configuration.epochs > 1 else {
+            return Array(chance.shuffled(honestMasternodes).prefix(cast.genesis.masternodes.quorum)).sorted()
+        }
+        var chosen = honestMasternodes
+        let sets = [invariants.epoch, invariants.epoch.next].compactMap { invariants.epochs.set(of: $0) }
+        let machine = honestMasternodes.compactMap { nodes[$0].machine }.max { $0.headHeight < $1.headHeight }
+        let registered = (0..<cast.count).filter { place in
+            guard case .active = machine?.record(of: cast.keys[place].publicKey)?.status else { return false }
+            return true
+        }
+        let members = sets.map { set in Set((0..<cast.count).filter { set.index(of: cast.keys[$0].publicKey) != nil }) }
+        for node in chance.shuffled(honestMasternodes) where Int(nodes[node].identity) < cast.count {
+            let rest = Set(chosen.filter { $0 != node }.map { Int(nodes[$0].identity) })
+            // All that are not there, liars among them, wherever they may come back to.
+            let missing = (0..<cast.count).count { !rest.contains($0) }
+            let present = (members + [Set(registered)]).map { $0.intersection(rest).count }.min() ?? 0
+            guard missing <= (missing + present - 1) / 3, chance.happens(70) else { continue }
+            chosen.removeAll { $0 == node }
+        }
+        return chosen
+    }
+
     /// Outside of the quorum: dead for ever, cut off for ever, or half there for ever.
     private func abandon(_ node: Int) {
         switch nodes[node].kind == .liar ? 1 : chance.below(3) {
@@ -133,7 +159,9 @@ extension SimulatedCluster {
     /// Everything that clients want is final on all of the quorum.
     var isDone: Bool {
         guard now >= healedAt + 3_000, clients.allSatisfy({ $0.isDone }) else { return false }
+        guard invariants.epoch.value + 1 >= UInt64(configuration.epochs) else { return false }
         let highest = clients.map(\.highest).max() ?? .zero
+        guard survivors.allSatisfy({ nodes[$0].machine?.openCases == 0 }) else { return false }
         return survivors.allSatisfy { nodes[$0].published >= highest }
     }
 
@@ -142,6 +170,12 @@ extension SimulatedCluster {
             return fail(
                 "the quorum \(survivors.map { name($0) }) has not finalised \(client.waiting.count) transactions, "
                     + "from sequence \(client.waiting.first?.sequence ?? 0) of \(client.key.account.short), within the bound")
+        }
+        if invariants.epoch.value + 1 < UInt64(configuration.epochs) {
+            return fail("the chain stands in epoch \(invariants.epoch) at the end")
+        }
+        for node in survivors where nodes[node].machine?.openCases != 0 {
+            return fail("\(name(node)) still has evidence that the ledger does not know")
         }
         for node in survivors where nodes[node].published < (clients.map(\.highest).max() ?? .zero) {
             return fail("\(name(node)) stands at height \(nodes[node].published) at the end")

@@ -1,6 +1,7 @@
 import Consensus
 import Cryptography
 import Encoding
+import Ledger
 import Node
 import Primitives
 
@@ -18,7 +19,7 @@ extension SimulatedCluster {
 
     /// What a liar's machine broadcasts does not reach everybody, nor unchanged.
     func speakFalsely(_ message: NodeMessage, _ node: Int) {
-        if case .body(let block) = message, block.header.proposer == nodes[node].identity, chance.happens(50) {
+        if case .body(let block) = message, isOwn(block, node), chance.happens(50) {
             proposeInvalid(block, node)
         }
         for other in nodes.indices where nodes[other].identity != nodes[node].identity {
@@ -36,13 +37,18 @@ extension SimulatedCluster {
         }
     }
 
+    private func isOwn(_ block: Block, _ node: Int) -> Bool {
+        invariants.epochs.set(of: block.header.epoch)?.member(block.header.proposer)?.consensusKey
+            == cast.keys[Int(nodes[node].identity)].publicKey
+    }
+
     /// What a liar answers a peer.
     func falsified(_ message: NodeMessage, _ node: Int) -> NodeMessage {
         if case .blocks(let blocks) = message, let last = blocks.last, chance.happens(50) {
             count(.forgedBlocks)
             let wrong = altered(last.block).block
             let subject = Finalize(
-                epoch: .zero, view: wrong.header.view, digest: wrong.header.digest(genesis: cast.genesisHash))
+                epoch: wrong.header.epoch, view: wrong.header.view, digest: wrong.header.digest(genesis: cast.genesisHash))
             let forged = forgedFinalization(subject, by: nodes[node].identity)
             return .blocks(blocks.dropLast() + [FinalizedBlock(block: wrong, finalization: forged)])
         }
@@ -53,8 +59,10 @@ extension SimulatedCluster {
 
     /// Everybody's signature, made with one key.
     private func forgedFinalization(_ subject: Finalize, by liar: UInt16) -> Finalization? {
-        guard let vote = try? cast.keys[Int(liar)].vote(subject, by: liar, genesis: cast.genesisHash) else { return nil }
-        let votes = (0..<UInt16(cast.count)).map {
+        guard let set = invariants.epochs.set(of: subject.epoch),
+            let vote = try? cast.keys[Int(liar)].vote(subject, by: 0, genesis: cast.genesisHash)
+        else { return nil }
+        let votes = (0..<UInt16(set.count)).map {
             Vote(subject: subject, signer: $0, signature: vote.signature)
         }
         return Certificate(subject: subject, votes: votes)
@@ -74,51 +82,54 @@ extension SimulatedCluster {
         queue.add(.lie, at: now + chance.among(80...900))
         guard let liar = chance.pick(liars), let someone = chance.pick(honestMasternodes) else { return }
         if chance.happens(10) {
-            nodes[liar].audience = Set((0..<UInt16(cast.count)).filter { _ in chance.happens(75) })
+            nodes[liar].audience = Set((0..<UInt16(cast.keys.count)).filter { _ in chance.happens(75) })
         }
-        guard let view = nodes[someone].machine?.view else { return }
+        guard let context = nodes[someone].machine?.epoch, let view = nodes[someone].machine?.view else { return }
         let near = View(max(1, view.value + chance.among(0...4) - min(view.value, 2)))
         for _ in 0...chance.below(4) {
             guard let victim = chance.pick(honestMasternodes) else { continue }
-            if let lie = try? lie(about: chance.happens(60) ? view : near, by: nodes[liar].identity) {
+            if let lie = try? lie(about: chance.happens(60) ? view : near, in: context, by: nodes[liar].identity) {
                 transmit(lie, from: liar, to: victim)
             }
         }
-        if chance.happens(4) { flood(from: liar, view) }
+        if chance.happens(4) { flood(from: liar, view, context) }
     }
 
-    private func lie(about view: View, by liar: UInt16) throws -> NodeMessage {
+    private func lie(about view: View, in context: EpochContext, by liar: UInt16) throws -> NodeMessage {
         let key = cast.keys[Int(liar)]
+        let epoch = context.epoch
+        // Whoever is in the set no more goes on as if it were.
+        let place = context.set.index(of: key.publicKey) ?? UInt16(chance.below(context.set.count))
         let digest = chance.pick(overheardDigests) ?? .zero
         func vote<Subject: VoteSubject>(_ subject: Subject) throws -> Vote<Subject> {
-            try key.vote(subject, by: liar, genesis: cast.genesisHash)
+            try key.vote(subject, by: place, genesis: cast.genesisHash)
         }
         switch chance.below(12) {
         case 0:
             count(.equivocation)
-            return .consensus(.nullifyVote(try vote(Nullify(epoch: .zero, view: view))))
+            return .consensus(.nullifyVote(try vote(Nullify(epoch: epoch, view: view))))
         case 1:
             count(.equivocation)
-            return .consensus(.finalizeVote(try vote(Finalize(epoch: .zero, view: view, digest: digest))))
+            return .consensus(.finalizeVote(try vote(Finalize(epoch: epoch, view: view, digest: digest))))
         case 2:
             count(.falseVote)
             let proposal = Proposal(
-                epoch: .zero, view: view, parentView: View(view.value - min(view.value, 1)), parentDigest: digest,
+                epoch: epoch, view: view, parentView: View(view.value - min(view.value, 1)), parentDigest: digest,
                 digest: chance.pick(overheardDigests) ?? .zero)
             return .consensus(.notarizeVote(try vote(proposal)))
         case 3:
             count(.falseVote)
-            return .consensus(.nullifyVote(try vote(Nullify(epoch: Epoch(chance.among(1...3)), view: view))))
+            return .consensus(.nullifyVote(try vote(Nullify(epoch: epoch.advanced(by: chance.among(1...3)), view: view))))
         case 4:
             count(.falseVote)
-            let own = try vote(Nullify(epoch: .zero, view: view))
-            let other = UInt16(chance.below(cast.count))
+            let own = try vote(Nullify(epoch: epoch, view: view))
+            let other = UInt16(chance.below(context.set.count))
             return .consensus(.nullifyVote(Vote(subject: own.subject, signer: other, signature: own.signature)))
         case 5:
             count(.falseVote)
-            let subject = Finalize(epoch: .zero, view: view, digest: digest)
+            let subject = Finalize(epoch: epoch, view: view, digest: digest)
             return forgedFinalization(subject, by: liar).map { .consensus(.finalization($0)) } ?? .wantBody(digest)
-        case 6: return .consensus(.wantCertificates(epoch: .zero, from: .zero, through: View(.max)))
+        case 6: return .consensus(.wantCertificates(epoch: epoch, from: .zero, through: View(.max)))
         case 7:
             count(.falseHead)
             let heights = [UInt64.max, invariants.height.value + chance.among(1...1_000)]
@@ -141,7 +152,7 @@ extension SimulatedCluster {
         }
     }
 
-    private func flood(from liar: Int, _ view: View) {
+    private func flood(from liar: Int, _ view: View, _ context: EpochContext) {
         count(.flood)
         guard let victim = chance.pick(honestMasternodes) else { return }
         for number in 0..<200 as Range<UInt64> {
@@ -149,9 +160,10 @@ extension SimulatedCluster {
             switch number % 4 {
             case 0: message = .wantBody(Digest(domain: "edgeproof/simulation-flood/1", parts: chance.bytes(8)))
             case 1:
-                let subject = Nullify(epoch: .zero, view: view.advanced(by: number))
-                let vote = try? cast.keys[Int(nodes[liar].identity)].vote(
-                    subject, by: nodes[liar].identity, genesis: cast.genesisHash)
+                let subject = Nullify(epoch: context.epoch, view: view.advanced(by: number))
+                let key = cast.keys[Int(nodes[liar].identity)]
+                let vote = try? key.vote(
+                    subject, by: context.set.index(of: key.publicKey) ?? 0, genesis: cast.genesisHash)
                 message = vote.map { .consensus(.nullifyVote($0)) }
             case 2: message = .head(height: Height(chance.next()), digest: .zero)
             default: message = chance.pick(overheard).flatMap { mutated($0) }
@@ -167,9 +179,9 @@ extension SimulatedCluster {
         let wrong = altered(block)
         let (parentView, digest) = (wrong.parentView, wrong.block.header.digest(genesis: cast.genesisHash))
         let proposal = Proposal(
-            epoch: .zero, view: block.header.view, parentView: parentView, parentDigest: block.header.parent,
+            epoch: block.header.epoch, view: block.header.view, parentView: parentView, parentDigest: block.header.parent,
             digest: digest)
-        guard let vote = try? cast.keys[Int(identity)].vote(proposal, by: identity, genesis: cast.genesisHash) else {
+        guard let vote = try? cast.keys[Int(identity)].vote(proposal, by: block.header.proposer, genesis: cast.genesisHash) else {
             return
         }
         for other in nodes.indices where nodes[other].kind == .honest && chance.happens(60) {
@@ -184,7 +196,7 @@ extension SimulatedCluster {
             switch block.parentCertificate {
             case .genesis: .zero
             case .notarization(let certificate): certificate.view
-            case .finalization(let certificate): certificate.view
+            case .finalization(let certificate): certificate.epoch == old.epoch ? certificate.view : .zero
             }
         let noise = Digest(domain: "edgeproof/simulation-noise/1", parts: chance.bytes(8))
         let field = chance.below(13)

@@ -13,7 +13,7 @@ extension SimulatedCluster {
         nodes[node].rate = chance.among(985...1_015)
         nodes[node].skew = Int64(chance.among(0...2 * scenario.skewMs)) - Int64(scenario.skewMs)
         if nodes[node].kind == .liar {
-            nodes[node].audience = Set((0..<UInt16(cast.count)).filter { _ in chance.happens(75) })
+            nodes[node].audience = Set((0..<UInt16(cast.keys.count)).filter { _ in chance.happens(75) })
         }
         var rules = nodes[node].isHonest ? configuration.rules : NodeRules()
         if nodes[node].kind == .liar {
@@ -25,7 +25,11 @@ extension SimulatedCluster {
         rules.candidateBlocks = scenario.candidateBlocks
         let role: NodeRole =
             nodes[node].kind == .follower
-            ? .follower : .masternode(identity, cast.keys[Int(identity)], cast.beacons[Int(identity)])
+            ? .follower
+            : .masternode(
+                NodeIdentity(
+                    key: cast.keys[Int(identity)].publicKey, signer: cast.keys[Int(identity)],
+                    beacon: cast.beacons[Int(identity)]))
         do {
             nodes[node].machine = try NodeMachine(
                 genesis: cast.genesis, role: role, store: nodes[node].disk.store, journal: nodes[node].disk.journal,
@@ -36,7 +40,7 @@ extension SimulatedCluster {
         }
         // Until it has started, a machine does not say in which view it stands.
         let publishedBefore = nodes[node].published
-        nodes[node].view = .zero
+        nodes[node].position = EpochView(epoch: .zero, view: .zero)
         nodes[node].published = nodes[node].machine?.milestone.height ?? .zero
         if nodes[node].isHonest, nodes[node].published < publishedBefore {
             fail("\(name(node)) came back at height \(nodes[node].published) having told of \(publishedBefore)")
@@ -45,7 +49,7 @@ extension SimulatedCluster {
         step(node, .start)
         if let machine = nodes[node].machine, nodes[node].isHonest {
             invariants.restarted(name(node), identity, machine)
-            log("\(name(node)) starts at height \(machine.milestone.height), view \(machine.view)")
+            log("\(name(node)) starts at height \(machine.milestone.height), \(machine.position)")
         }
         for other in nodes.indices where other != node && nodes[other].identity != identity {
             queue.add(.dial(node, other), at: now + chance.among(1...150))
@@ -89,8 +93,11 @@ extension SimulatedCluster {
             perform(output, node)
         }
         if nodes[node].isHonest, nodes[node].life == life, let machine = nodes[node].machine {
-            if machine.view < nodes[node].view { fail("\(name(node)) went back from view \(nodes[node].view)") }
-            nodes[node].view = machine.view
+            if machine.position < nodes[node].position {
+                fail("\(name(node)) went back from \(nodes[node].position) to \(machine.position)")
+            }
+            if machine.epoch.epoch > nodes[node].position.epoch { invariants.entered(machine.epoch, by: name(node)) }
+            nodes[node].position = machine.position
             for pool in machine.pools where pool.count > pool.limit {
                 fail("\(name(node)) holds \(pool.count) \(pool.name), the limit is \(pool.limit)")
             }
@@ -143,6 +150,9 @@ extension SimulatedCluster {
             guard nodes[node].isHonest else { return }
             log("\(name(node)) publishes \(block.height) \(Words.short(block.digest))")
             invariants.published(block, by: name(node), after: nodes[node].published, on: nodes[node].disk.store)
+            if let context = nodes[node].machine?.context(after: block.height) {
+                invariants.passed(block.height, context, on: nodes[node].disk.store)
+            }
             nodes[node].published = block.height
             if !nodes[node].disk.store.isFailing, let machine = nodes[node].machine,
                 machine.milestone.height == block.height
@@ -150,6 +160,7 @@ extension SimulatedCluster {
                 invariants.reached(machine.milestone, by: name(node))
             }
             noteFinal(block.transactionIds, at: block.height)
+        case .admit: break
         case .note(let note): take(note, node)
         case .halt(let reason):
             if nodes[node].disk.store.isFailing || !nodes[node].isHonest { return crash(node) }
@@ -192,16 +203,21 @@ extension SimulatedCluster {
         if case .enteredView = note {} else { log("\(name(node)) notes \(note)") }
         guard nodes[node].isHonest else { return }
         switch note {
-        case .evidence(let evidence): invariants.evidence(evidence, of: name(node))
+        case .evidence(let evidence):
+            if let offender = invariants.evidence(evidence, of: name(node)) {
+                accusations.append(Accusation(offender: offender, node: node, life: nodes[node].life))
+            }
         case .observing(let reason): fail("\(name(node)) may no longer vote: \(reason)")
         case .rejectedProposal(let view, let reason):
-            if invariants.isHonest(cast.leaders.leader(of: view)) {
+            if let context = nodes[node].machine?.epoch,
+                invariants.isHonest(context.leaders.leader(of: view), in: context.set)
+            {
                 fail("\(name(node)) rejects an honest leader's proposal of view \(view): \(reason)")
             }
-        case .peerMisbehaved(.masternode(let index), let what):
-            if invariants.isHonest(index) { fail("\(name(node)) says that the honest m\(index) \(what)") }
+        case .peerMisbehaved(.masternode(let key), let what):
+            if invariants.isHonest(key) { fail("\(name(node)) says that an honest masternode (\(key)) \(what)") }
         case .peerMisbehaved(.follower, let what): fail("\(name(node)) says that the honest follower \(what)")
-        case .enteredView, .catchingUp: break
+        case .enteredView, .enteredEpoch, .upgradeAhead, .catchingUp: break
         }
     }
 

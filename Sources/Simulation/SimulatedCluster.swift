@@ -32,6 +32,7 @@ public final class SimulatedCluster {
     var clients: [Client]
     var network = NetworkFaults()
     var invariants: Invariants
+    var accusations: [Accusation] = []
     var report: SeedReport
     var hash = EventHash()
 
@@ -52,20 +53,25 @@ public final class SimulatedCluster {
         var chance = Chance(seed: seed)
         scenario = Scenario(&chance, byzantine: configuration.byzantine)
         self.chance = chance
-        let cast = try Cast.of(configuration.masternodes, realSignatures: scenario.realSignatures)
+        let cast = try Cast.of(
+            configuration.masternodes, realSignatures: scenario.realSignatures, hasEpochs: configuration.epochs > 1)
         self.cast = cast
         let honest = UInt16(configuration.masternodes - min(configuration.byzantine, configuration.masternodes))
         let all = UInt16(configuration.masternodes)
-        nodes = (0..<honest).map { SimulatedNode(identity: $0, kind: .honest, genesis: cast.genesisHash) }
+        nodes = (0..<honest).map { SimulatedNode(identity: $0, kind: .honest, cast: cast) }
+        for candidate in cast.candidates {
+            nodes.append(SimulatedNode(identity: UInt16(candidate), kind: .honest, cast: cast))
+        }
         if scenario.hasFollower {
-            nodes.append(SimulatedNode(identity: all, kind: .follower, genesis: cast.genesisHash))
+            nodes.append(SimulatedNode(identity: UInt16(cast.keys.count), kind: .follower, cast: cast))
         }
         for liar in honest..<all {
-            for _ in 0..<2 { nodes.append(SimulatedNode(identity: liar, kind: .liar, genesis: cast.genesisHash)) }
+            for _ in 0..<2 { nodes.append(SimulatedNode(identity: liar, kind: .liar, cast: cast)) }
         }
         clients = cast.clientKeys.map { Client(key: $0) }
+        if configuration.epochs > 1 { clients.append(Client(key: cast.owner)) }
         report = SeedReport(seed: seed)
-        invariants = Invariants(cast: cast, honest: honest, rules: configuration.rules)
+        invariants = Invariants(cast: cast, liars: honest..<all, rules: configuration.rules)
     }
 
     var honestMasternodes: [Int] { nodes.indices.filter { nodes[$0].kind == .honest } }
@@ -104,8 +110,12 @@ public final class SimulatedCluster {
             if report.events > SimulationLimits.events { fail("more than \(SimulationLimits.events) events: a livelock") }
             handle(event)
             if isHealed, isDone { break }
+            if isOutsideOfModel { break }
         }
-        if invariants.violation == nil { checkConservation() }
+        if invariants.violation == nil {
+            checkConservation()
+            checkPunishments()
+        }
         finishReport()
         return report
     }
@@ -118,6 +128,8 @@ public final class SimulatedCluster {
         report.virtualMs = now
         report.healedAfterMs = isHealed ? now - healedAt : 0
         report.height = invariants.height.value
+        report.epoch = invariants.epoch.value
+        report.isCutShort = isOutsideOfModel
         report.view = nodes.compactMap { $0.machine?.view.value }.max() ?? 0
         report.transactions = clients.reduce(0) { $0 + $1.finalCount }
     }

@@ -60,6 +60,7 @@ struct SimulatedDisk {
             switch entry {
             case .body(let block): bodies.insert(block.header.digest(genesis: genesis))
             case .consensus(let record): records.insert(record)
+            case .observing: break
             }
         }
     }

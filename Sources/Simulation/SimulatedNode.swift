@@ -7,11 +7,12 @@ import Primitives
 struct SimulatedNode {
     enum Kind { case honest, follower, liar }
 
-    /// Place in the set; of a follower, beyond it. Liars have two nodes with one place.
+    /// Place in the cast; of a follower, beyond it. Liars have two nodes with one place.
     let identity: UInt16
+    /// By which others know it.
+    let peer: NodePeer
     let kind: Kind
     var isHonest: Bool { kind != .liar }
-    var peer: Peer { kind == .follower ? .follower(UInt64(identity)) : .masternode(identity) }
 
     var machine: NodeMachine?
     /// Counts starts and deaths: what was under way for an earlier life is lost.
@@ -34,12 +35,13 @@ struct SimulatedNode {
     var isGone = false
     /// When it was last published.
     var published = Height.zero
-    var view = View.zero
+    var position = EpochView(epoch: .zero, view: .zero)
 
-    init(identity: UInt16, kind: Kind, genesis: Digest) {
+    init(identity: UInt16, kind: Kind, cast: Cast) {
         self.identity = identity
+        peer = kind == .follower ? .follower(UInt64(identity)) : .masternode(cast.keys[Int(identity)].publicKey)
         self.kind = kind
-        disk = SimulatedDisk(genesis: genesis)
+        disk = SimulatedDisk(genesis: cast.genesisHash)
     }
 
     func clock(_ now: UInt64) -> NodeClock {

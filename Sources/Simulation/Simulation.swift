@@ -23,7 +23,9 @@ import Primitives
 /// receipts root and supply; the chain has no gap; nothing goes back across a restart; what is told of is durable; an
 /// honest node's votes never contradict each other, are in its journal before they leave, and it can serve their
 /// bodies; nobody honest is accused, called misbehaved, or has a proposal rejected; nobody honest halts; pools keep
-/// their limits.
+/// their limits. Across epochs: all nodes have the same set in each; every border block is where the parameters put it
+/// and has a Finalization, by which a light client walks from the genesis; no honest masternode is slashed, and at the end
+/// every accused one is.
 public enum SimulationLimits {
     /// Virtual time in which a healed quorum must have finalised everything.
     public static let healingMs: UInt64 = 90_000
@@ -38,15 +40,21 @@ public struct SimulationConfiguration: Sendable {
     public var masternodes: Int
     /// Masternodes that lie; at most f for the invariants to hold.
     public var byzantine: Int
+    /// Epochs that a run has to reach. With one the first lasts for ever; with more, epochs are short, masternodes
+    /// register, leave and resume, and liars are slashed and go.
+    public var epochs = 1
     /// A contract module for services and scheduled calls: `counter.wasm`. It is part of what a seed means.
     public var contract: [UInt8]?
     /// Keeps a readable log of every event.
     public var isVerbose: Bool
     package var rules = NodeRules()
 
-    public init(masternodes: Int, byzantine: Int = 0, contract: [UInt8]? = nil, isVerbose: Bool = false) {
+    public init(
+        masternodes: Int, byzantine: Int = 0, epochs: Int = 1, contract: [UInt8]? = nil, isVerbose: Bool = false
+    ) {
         self.masternodes = masternodes
         self.byzantine = byzantine
+        self.epochs = max(1, epochs)
         self.contract = contract
         self.isVerbose = isVerbose
     }
@@ -68,7 +76,12 @@ public struct SeedReport: Sendable {
     public var healedAfterMs: UInt64 = 0
     public var virtualMs: UInt64 = 0
     public var faults: [Fault: Int] = [:]
-    /// Masternodes against whom an honest node has evidence.
+    /// The epoch that the chain reached.
+    public var epoch: UInt64 = 0
+    /// A set came about in which more lie than its size tolerates, since honest masternodes were suspended: what lies
+    /// beyond is outside of what any protocol promises, and the run ended there.
+    public var isCutShort = false
+    /// Masternodes against whom an honest node has evidence, by their places in the cast.
     public var accused: Set<UInt16> = []
     public var log: [String] = []
 }
@@ -80,5 +93,5 @@ public enum Fault: String, Sendable, CaseIterable {
     case pause, clockStep = "clock step", diskError = "disk error", journalCut = "journal cut"
     case equivocation, withheld = "vote withheld", mutated = "mutated bytes", replay = "stale replay"
     case invalidBody = "invalid body", forgedBlocks = "forged blocks", falseVote = "false vote", flood, falseHead = "false head"
-    case nuisance = "hopeless transaction"
+    case nuisance = "hopeless transaction", membership = "membership change"
 }

@@ -56,6 +56,7 @@ enum Words {
         case .rewriteJournal(let entries): "rewrite the journal with \(entries.count) entries"
         case .commit(let commits): "commit \(commits.count) blocks"
         case .published(let block): "publish \(block.height)"
+        case .admit(let keys): "admit \(keys.count) masternodes"
         case .note(let note): "note \(note)"
         case .halt(let reason): "halt: \(reason)"
         }
@@ -115,6 +116,7 @@ enum Words {
         case .commit(let commits): 37 ^ UInt64(commits.count) << 8
         case .published(let block): 38 ^ block.height.value << 8 ^ code(of: block.digest)
         case .note: 39
+        case .admit(let keys): 42 ^ UInt64(keys.count) << 8
         case .halt: 40
         }
     }

@@ -10,6 +10,9 @@ struct ChainSim: AsyncParsableCommand {
         discussion: """
             One seed decides every fault of a run. A failing seed is printed with the command that repeats it; with \
             --verbose that command writes every event. Exit code 1 means that a rule broke.
+
+            Example: chain-sim --seeds 0..999 --nodes 7 --byzantine 2 --epochs 3
+            Soak:    chain-sim --seeds 0.. --forever --nodes 4 --byzantine 1 --epochs 4
             """)
 
     @Option(help: "Seeds to run: A..B, both included, or A.. with --forever.")
@@ -20,6 +23,9 @@ struct ChainSim: AsyncParsableCommand {
 
     @Option(help: "Byzantine masternodes among them: at most (nodes - 1) / 3.")
     var byzantine: Int = 0
+
+    @Option(help: "Epochs that each run has to reach: with more than one, sets of masternodes change while it works.")
+    var epochs: Int = 1
 
     @Option(help: "The counter contract; without it runs have no contracts. It is part of what a seed means.")
     var contract: String = "Contracts/.build/counter.wasm"
@@ -42,6 +48,7 @@ struct ChainSim: AsyncParsableCommand {
         guard (0...(nodes - 1) / 3).contains(byzantine) else {
             throw ValidationError("--byzantine \(byzantine): \(nodes) nodes tolerate at most \((nodes - 1) / 3)")
         }
+        guard (1...100).contains(epochs) else { throw ValidationError("--epochs \(epochs) is not in 1...100") }
         if let jobs, !(1...1_024).contains(jobs) { throw ValidationError("--jobs \(jobs) is not in 1...1024") }
     }
 
@@ -62,11 +69,12 @@ struct ChainSim: AsyncParsableCommand {
         if module == nil, !json { Terminal.tell("\(contract) is not there: no contracts in these runs") }
         let run = SeedRun(
             configuration: SimulationConfiguration(
-                masternodes: nodes, byzantine: byzantine, contract: module, isVerbose: verbose),
+                masternodes: nodes, byzantine: byzantine, epochs: epochs, contract: module, isVerbose: verbose),
             seeds: try range(), workers: jobs ?? ProcessInfo.processInfo.activeProcessorCount)
         let console = Console(seeds: run.seeds, isVerbose: verbose, isQuiet: json) { seed in
             var command = "chain-sim --seeds \(seed)..\(seed) --nodes \(nodes)"
             if byzantine > 0 { command += " --byzantine \(byzantine)" }
+            if epochs > 1 { command += " --epochs \(epochs)" }
             if module == nil || contract != "Contracts/.build/counter.wasm" { command += " --contract \(contract)" }
             return command + " --verbose"
         }

@@ -1,0 +1,252 @@
+import Cryptography
+import Encoding
+import Primitives
+
+/// Registering, leaving, resuming and slashing masternodes (architecture, section 3). Who takes part changes at epoch
+/// borders alone (`EpochBorder.swift`); these actions change the records that the borders read.
+extension Executor {
+    /// Locks the collateral on the consensus key's account. The masternode takes part from the epoch after the next on.
+    func registerMasternode(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
+        let data: RegisterMasternode = try decode(transaction)
+        let owner = transaction.sender
+        try gas.charge(parameters.storageGas(accesses: 6, bytes: 512).addingSaturating(parameters.gasPerSignatureCheck))
+        let account = Account(data.consensusKey)
+        guard account != owner else {
+            throw .failed("the consensus key is the sender's own: owner and consensus key must differ, since one is kept cold")
+        }
+        let collateral = UInt128(parameters.collateral)
+        guard transaction.value == collateral else {
+            throw .failed("the value is \(transaction.value); the collateral of a masternode is \(collateral)")
+        }
+        guard data.isConsented(owner: owner, genesis: ledger.genesisHash, verifier: ledger.verifier) else {
+            throw .failed("the consent is not the consensus key's signature for this owner and hash chain")
+        }
+        if let known = try masternode(data.consensusKey) {
+            if case .slashed = known.status { throw .failed("this consensus key was slashed and can't come back") }
+            throw .failed("this consensus key is registered already")
+        }
+        var index = try masternodeIndex()
+        guard index.keys.count < ChainLimits.masternodes else {
+            throw .failed("all \(ChainLimits.masternodes) places for masternodes are taken")
+        }
+        try lock(collateral, from: owner, on: account)
+        index.keys.append(data.consensusKey)
+        overlay.set(.masternodeIndex, index)
+        overlay.set(.beacon(data.consensusKey), data.beaconTip)
+        set(
+            MasternodeRecord(
+                masternode: Masternode(
+                    name: data.name, consensusKey: data.consensusKey, owner: owner, beaconTip: data.beaconTip),
+                collateral: collateral, status: .active(from: context.epoch.advanced(by: 2)), registeredAt: height,
+                lastSeen: context.epoch.next))
+        emit("masternode.registered", data.consensusKey.bytes)
+    }
+
+    func unregisterMasternode(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
+        var record = try ownRecord(transaction, gas: &gas)
+        switch record.status {
+        case .active, .suspended: break
+        case .leaving: throw .failed("this masternode is leaving already")
+        case .removed: throw .failed("this masternode was voted out already")
+        case .slashed: throw .failed("this masternode was slashed")
+        }
+        let others = try masternodes().contains { $0.isActive && $0.consensusKey != record.consensusKey }
+        guard others else { throw .failed("it is the only active masternode: without it the chain would stand still") }
+        record.status = .leaving(in: context.epoch, unlocksAt: time.advanced(by: parameters.unbondingMs))
+        set(record)
+        emit("masternode.leaving", record.consensusKey.bytes)
+    }
+
+    /// Brings a suspended masternode back. So too one that was not seen for a whole epoch and is not suspended since
+    /// too few would have been left: its node waits for this word before it votes again (`simplex.md`, durable before
+    /// public).
+    func resumeMasternode(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
+        var record = try ownRecord(transaction, gas: &gas)
+        switch record.status {
+        case .suspended: break
+        case .active(let from) where from <= context.epoch && record.lastSeen.next < context.epoch: break
+        case .active: throw .failed("this masternode is not suspended")
+        case .leaving, .removed: throw .failed("this masternode is leaving")
+        case .slashed: throw .failed("this masternode was slashed")
+        }
+        record.status = .active(from: context.epoch.advanced(by: 2))
+        record.lastSeen = context.epoch.next
+        set(record)
+        emit("masternode.resumed", record.consensusKey.bytes)
+    }
+
+    /// Takes the whole collateral: half is burned, half goes to the masternodes that take part. None of it goes to the
+    /// reporter, who might be the offender.
+    func reportEquivocation(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
+        let evidence: Evidence = try decode(transaction)
+        try refuseValue(of: transaction)
+        try gas.charge(parameters.storageGas(accesses: 8, bytes: 512))
+        try gas.charge(parameters.gasPerSignatureCheck.multipliedSaturating(by: 2))
+        guard evidence.epoch <= context.epoch else { throw .failed("the evidence is of an epoch to come") }
+        guard context.epoch.distance(since: evidence.epoch) <= parameters.evidenceEpochs,
+            let plan: EpochPlan = try decoded(.epoch(evidence.epoch))
+        else {
+            throw .failed("evidence of epoch \(evidence.epoch) counts no more in epoch \(context.epoch)")
+        }
+        do { try evidence.verify(by: plan.set, genesis: ledger.genesisHash, verifier: ledger.verifier) } catch {
+            throw .failed(error.description)
+        }
+        guard let key = plan.set.member(evidence.signer)?.consensusKey, var record = try masternode(key) else {
+            throw .failed("the offender is no masternode any more")
+        }
+        if case .slashed = record.status { throw .failed("this masternode was slashed already") }
+        try slash(&record)
+    }
+
+    private func slash(_ record: inout MasternodeRecord) throws(Halt) {
+        let account = Account(record.consensusKey)
+        var offender = try self.account(account)
+        let forfeited = min(record.collateral, offender.locked)
+        credits.settle(&offender, at: time)
+        offender.locked -= forfeited
+        try setAccount(account, offender)
+        let burned = forfeited - forfeited / 2
+        try changeSupply { $0 - min($0, burned) }
+        try addToRewardPool(forfeited - burned)
+        record.collateral = 0
+        record.status = .slashed(in: context.epoch)
+        set(record)
+        var index = try masternodeIndex()
+        index.keys.removeAll { $0 == record.consensusKey }
+        overlay.set(.masternodeIndex, index)
+        let finding = Finding(
+            service: .chain, role: .validator, kind: .equivocation, weight: 0, note: "the collateral was taken")
+        for party in [account, record.owner] {
+            do { try overlay.append(.finding(finding), to: party, height: height, time: time) } catch { throw .ledger(error) }
+        }
+        emit("masternode.slashed", record.consensusKey.bytes)
+    }
+
+    // MARK: Collateral
+
+    private func lock(_ amount: UInt128, from owner: Account, on account: Account) throws(Halt) {
+        var payer = try self.account(owner)
+        guard payer.balance >= amount else {
+            throw .failed("the balance of \(owner) is too small for a value of \(amount)")
+        }
+        credits.settle(&payer, at: time)
+        payer.balance -= amount
+        try setAccount(owner, payer)
+        var holder = try self.account(account)
+        let (sum, overflow) = holder.locked.addingReportingOverflow(amount)
+        guard !overflow else { throw .failed("the collateral is too large") }
+        credits.settle(&holder, at: time)
+        holder.locked = sum
+        try setAccount(account, holder)
+    }
+
+    /// Gives the collateral back to the owner and forgets the masternode.
+    func unlock(_ record: MasternodeRecord) throws(Halt) {
+        let account = Account(record.consensusKey)
+        var holder = try self.account(account)
+        let amount = min(record.collateral, holder.locked)
+        credits.settle(&holder, at: time)
+        holder.locked -= amount
+        try setAccount(account, holder)
+        try credit(amount, to: record.owner)
+        overlay.set(.masternode(record.consensusKey), nil)
+        var index = try masternodeIndex()
+        index.keys.removeAll { $0 == record.consensusKey }
+        overlay.set(.masternodeIndex, index)
+    }
+
+    /// Adds to a balance what was taken or made elsewhere. A sum over 2^128 can't be, since the supply has fitted.
+    func credit(_ amount: UInt128, to account: Account) throws(Halt) {
+        guard amount > 0 else { return }
+        var record = try self.account(account)
+        credits.settle(&record, at: time)
+        let (sum, overflow) = record.balance.addingReportingOverflow(amount)
+        record.balance = overflow ? .max : sum
+        try setAccount(account, record)
+    }
+
+    func changeSupply(_ change: (UInt128) -> UInt128) throws(Halt) {
+        let supply: UInt128 = try decodedInteger(.supply)
+        overlay.set(.supply, change(supply).borsh)
+    }
+
+    func addToRewardPool(_ amount: UInt128) throws(Halt) {
+        guard amount > 0 else { return }
+        let pool: UInt128 = try decodedInteger(.rewardPool)
+        let (sum, overflow) = pool.addingReportingOverflow(amount)
+        overlay.set(.rewardPool, (overflow ? .max : sum).borsh)
+    }
+
+    // MARK: State
+
+    func masternode(_ key: PublicKey) throws(Halt) -> MasternodeRecord? { try decoded(.masternode(key)) }
+
+    func masternodeIndex() throws(Halt) -> MasternodeIndex { try decoded(.masternodeIndex) ?? MasternodeIndex() }
+
+    /// All that are registered, in the order of their registration.
+    func masternodes() throws(Halt) -> [MasternodeRecord] {
+        var records: [MasternodeRecord] = []
+        for key in try masternodeIndex().keys {
+            guard let record = try masternode(key) else {
+                throw .ledger(.corruptState(.masternode(key), "the index names a masternode that has no record"))
+            }
+            records.append(record)
+        }
+        return records
+    }
+
+    func set(_ record: MasternodeRecord) { overlay.set(.masternode(record.consensusKey), record) }
+
+    private func ownRecord(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) -> MasternodeRecord {
+        let data: MasternodeReference = try decode(transaction)
+        try refuseValue(of: transaction)
+        try gas.charge(parameters.storageGas(accesses: 2, bytes: 256))
+        guard let record = try masternode(data.consensusKey) else {
+            throw .failed("no masternode with the consensus key \(data.consensusKey) is registered")
+        }
+        guard record.owner == transaction.sender else {
+            throw .failed("the sender is not this masternode's owner, \(record.owner)")
+        }
+        return record
+    }
+
+    func decoded<Value: BorshDecodable>(_ key: StateKey) throws(Halt) -> Value? {
+        do { return try overlay.value(key) } catch { throw .ledger(error) }
+    }
+
+    /// A whole number of the state; 0 where it is absent.
+    func decodedInteger(_ key: StateKey) throws(Halt) -> UInt128 {
+        guard let bytes = try value(key) else { return 0 }
+        var decoder = BorshDecoder(bytes)
+        guard let number: UInt128 = try? decoder.integer(), (try? decoder.finish()) != nil else {
+            throw .ledger(.corruptState(key, "it is no u128"))
+        }
+        return number
+    }
+
+    func account(_ account: Account) throws(Halt) -> AccountRecord {
+        do { return try overlay.account(account) } catch { throw .ledger(error) }
+    }
+
+    func setAccount(_ account: Account, _ record: AccountRecord) throws(Halt) {
+        do { try overlay.setAccount(account, record) } catch { throw .ledger(error) }
+    }
+
+    /// Events of the chain itself come from the zero account.
+    func emit(_ topic: StaticString, _ data: [UInt8]) {
+        if let event = Event(contract: .zero, topic: Array(topic.description.utf8), data: data) { overlay.emit(event) }
+    }
+}
+
+extension Parameters {
+    /// Gas that a `reportEquivocation` of so many bytes takes at most.
+    public func gasToReport(dataBytes: Int) -> UInt64 {
+        intrinsicGas(dataBytes: dataBytes).addingSaturating(storageGas(accesses: 8, bytes: 512))
+            .addingSaturating(gasPerSignatureCheck.multipliedSaturating(by: 2))
+    }
+}
+
+extension MasternodeRecord {
+    /// Whether it takes part, now or from a coming epoch on.
+    var isActive: Bool { if case .active = status { true } else { false } }
+}

@@ -1,0 +1,146 @@
+import Consensus
+import Cryptography
+import Ledger
+import Primitives
+import StateTree
+
+/// One machine of consensus runs one epoch. When the epoch's border block is final here, the next one takes its place.
+extension NodeMachine {
+    /// Goes on to the epoch that the head begins, if it ends the one that consensus runs.
+    func advanceEpoch(_ clock: NodeClock) {
+        while !isHalted, head.context.epoch != epoch.epoch {
+            guard let finalization = headFinalization, finalization.subject.digest == head.digest else {
+                // Delivered as an ancestor, which a border block never is while more than two thirds are honest.
+                return halt("the border block \(head.header.height) of epoch \(epoch.epoch) has no Finalization of its own")
+            }
+            if let problem = Self.versionProblem(head.context, rules) { return halt(problem) }
+            epoch = head.context
+            do {
+                let seat = try Seat(identity: identity, epoch: epoch, head: head, observingSince: observingSince)
+                me = seat.index
+                if seat.mayVoteAgain { observingSince = nil }
+                simplex = try Self.makeSimplex(
+                    genesisHash, epoch, seat, floor: .start(head.digest, proof: .finalization(finalization)),
+                    journal: laterRecords, before: simplex, signatures: signatures, rules: rules)
+            } catch {
+                return halt("epoch \(epoch.epoch) can't begin: \(error)")
+            }
+            laterRecords.removeAll { $0.epoch <= epoch.epoch }
+            finalView = .zero
+            undelivered = nil
+            proposalRequest = nil
+            verifications = [:]
+            workAnnounced = false
+            pool.forgetRelays()
+            for timer in TimerId.allCases { outputs.append(.cancelTimer(.consensus(timer))) }
+            // Whoever still votes in the old epoch learns at once that it is over.
+            outputs.append(.broadcast(.consensus(.finalization(finalization)), to: .masternodes))
+            outputs.append(.note(.enteredEpoch(epoch.epoch, members: epoch.set.count, isMember: me != nil)))
+            announceEpoch()
+            step(.start, clock)
+        }
+    }
+
+    /// The machine for an epoch, with this node's part in it.
+    static func makeSimplex(
+        _ genesis: Digest, _ epoch: EpochContext, _ seat: Seat, floor: Floor, journal: [JournalRecord],
+        before: Simplex?, signatures: any NodeSignatures, rules: NodeRules
+    ) throws -> Simplex {
+        try Simplex(
+            configuration: ConsensusConfiguration(
+                genesis: genesis, epoch: epoch.epoch, set: epoch.set, leaders: epoch.leaders,
+                networkDelayMs: epoch.parameters.networkDelayMs, heartbeatMs: epoch.parameters.heartbeatMs),
+            role: seat.role, floor: floor, journal: journal, before: before, verifier: signatures,
+            rules: rules.consensus)
+    }
+
+    /// A node's place in the set of an epoch.
+    struct Seat {
+        let role: Consensus.Role
+        /// Nil for whoever does not vote.
+        let index: UInt16?
+        /// Whether this node had stopped voting and may now go on: its journal had lost votes, and its owner resumed the
+        /// masternode in a later epoch, from which on the set has it again.
+        let mayVoteAgain: Bool
+
+        init(identity: NodeIdentity?, epoch: EpochContext, head: ExecutedBlock, observingSince: Epoch?) throws {
+            var mayVote = true
+            if let lost = observingSince, let identity {
+                mayVote = false
+                if let bytes = try head.layer.value(.masternode(identity.key)),
+                    case .active(let from) = try MasternodeRecord(borsh: bytes).status
+                {
+                    mayVote = from > lost && from <= epoch.epoch
+                }
+            }
+            mayVoteAgain = mayVote && observingSince != nil
+            guard mayVote, let identity, let place = epoch.set.index(of: identity.key) else {
+                (role, index) = (.follower, nil)
+                return
+            }
+            (role, index) = (.masternode(place, identity.signer), place)
+        }
+    }
+
+    /// Consensus found that votes of this key are unknown to the journal. Remembered durably, since after a restart
+    /// nothing would tell.
+    func observe(because reason: ObservingReason) {
+        outputs.append(.note(.observing("\(reason)")))
+        guard case .voteUnknownToJournal = reason else { return }
+        observingSince = max(observingSince ?? .zero, epoch.epoch)
+        outputs.append(.journal([.observing(epoch.epoch)], simplex.journalToken))
+    }
+
+    /// Tells the host whom to admit as masternodes: all that are registered, and the members of both sets.
+    func announceEpoch() {
+        var keys = (epoch.set.members + epoch.nextPlan.set.members).map(\.consensusKey)
+        if let bytes = try? head.layer.value(.masternodeIndex), let index = try? MasternodeIndex(borsh: bytes) {
+            keys += index.keys
+        }
+        var seen: Set<PublicKey> = []
+        outputs.append(.admit(keys.filter { seen.insert($0).inserted }))
+        if let warning = upgradeAhead { outputs.append(.note(warning)) }
+    }
+
+    /// An upgrade that was accepted and that this program doesn't know.
+    private var upgradeAhead: Note? {
+        guard let bytes = try? head.layer.value(.proposalIndex), let index = try? ProposalIndex(borsh: bytes) else {
+            return nil
+        }
+        for number in index.open {
+            guard let bytes = try? head.layer.value(.proposal(number)), let proposal = try? ProposalRecord(borsh: bytes),
+                proposal.outcome == .accepted, case .upgrade(let version) = proposal.change,
+                version > rules.newestProtocol
+            else { continue }
+            return .upgradeAhead(version, from: proposal.from)
+        }
+        return nil
+    }
+
+    /// Why this program can't take part in the epoch, if so.
+    static func versionProblem(_ context: EpochContext, _ rules: NodeRules) -> String? {
+        guard context.protocolVersion > rules.newestProtocol else { return nil }
+        return
+            "from epoch \(context.epoch) on, that is after block \(context.startHeight), the chain runs protocol version \(context.protocolVersion); this program knows up to version \(rules.newestProtocol). Install a newer chaind and start it with the same home"
+    }
+
+    /// The next block's consensus messages are of the epoch `epoch`; a peer that speaks of an earlier one is told where
+    /// the chain is, so that it fetches what it lacks.
+    func bringForward(_ peer: NodePeer) {
+        guard sync.mayTellHead(peer) else { return }
+        outputs.append(.send(.head(height: published.header.height, digest: published.digest), to: peer))
+    }
+}
+
+extension JournalRecord {
+    var epoch: Epoch {
+        switch self {
+        case .notarizeVote(let vote): vote.subject.epoch
+        case .nullifyVote(let vote): vote.subject.epoch
+        case .finalizeVote(let vote): vote.subject.epoch
+        case .notarization(let certificate): certificate.epoch
+        case .nullification(let certificate): certificate.epoch
+        case .finalization(let certificate): certificate.epoch
+        }
+    }
+}
