@@ -18,7 +18,10 @@ public struct AccountDocument: Codable, Equatable, Sendable {
     @AddressText public var account: Account
     /// What the account's next transaction must carry.
     @DecimalText public var sequence: UInt64
+    /// What it can spend.
     @DecimalText public var balance: UInt128
+    /// Collateral of the masternode whose consensus key the account is; it can't be spent.
+    @DecimalText public var locked: UInt128
     public var credits: Credits
     public var history: History
 
@@ -26,6 +29,7 @@ public struct AccountDocument: Codable, Equatable, Sendable {
         self.account = account
         sequence = record.sequence
         balance = record.balance
+        locked = record.locked
         self.credits = Credits(available: credits, capacity: capacity)
         history = History(size: record.history.size, root: record.history.root)
     }
@@ -43,7 +47,7 @@ public struct HistoryEntryDocument: Codable, Equatable, Sendable {
     public struct FindingDocument: Codable, Equatable, Sendable {
         @LabelText public var service: ServiceId
         public var role: String
-        /// `accepted`, `auditedMatch`, `lateButUsed`, `absent`, `outlier`, `notRevealed`.
+        /// `accepted`, `auditedMatch`, `lateButUsed`, `absent`, `outlier`, `notRevealed`, `equivocation`.
         public var kind: String
         /// Units of 2^-20.
         @DecimalText public var weight: UInt64

@@ -49,6 +49,18 @@ public struct StatusDocument: Codable, Equatable, Sendable {
         }
     }
 
+    /// A version of the protocol that the masternodes agreed to go on with.
+    public struct Upgrade: Codable, Equatable, Sendable {
+        public var protocolVersion: Int
+        /// The epoch from whose start on it runs.
+        @DecimalText public var epoch: UInt64
+
+        public init(protocolVersion: UInt16, epoch: Epoch) {
+            self.protocolVersion = Int(protocolVersion)
+            self.epoch = epoch.value
+        }
+    }
+
     public var chain: String
     @HexText public var genesisHash: Digest
     /// Version of the node's program.
@@ -59,6 +71,10 @@ public struct StatusDocument: Codable, Equatable, Sendable {
     public var head: Head
     public var state: State
     @DecimalText public var epoch: UInt64
+    /// Of the protocol that the epoch runs; absent where the node can't read its state.
+    public var protocolVersion: Int?
+    /// The next accepted upgrade; absent where none is ahead.
+    public var upgrade: Upgrade?
     @DecimalText public var view: UInt64
     public var peers: Int
     public var mempool: Mempool
@@ -69,8 +85,8 @@ public struct StatusDocument: Codable, Equatable, Sendable {
 
     public init(
         chain: String, genesisHash: Digest, version: String, role: String, node: String, head: Head, state: State,
-        epoch: Epoch, view: View, peers: Int, mempool: Mempool, uptimeMs: UInt64, finalityMs: Finality?,
-        catchingUp: Bool
+        epoch: Epoch, protocolVersion: UInt16?, upgrade: Upgrade?, view: View, peers: Int, mempool: Mempool,
+        uptimeMs: UInt64, finalityMs: Finality?, catchingUp: Bool
     ) {
         self.chain = chain
         self.genesisHash = genesisHash
@@ -80,53 +96,13 @@ public struct StatusDocument: Codable, Equatable, Sendable {
         self.head = head
         self.state = state
         self.epoch = epoch.value
+        self.protocolVersion = protocolVersion.map { Int($0) }
+        self.upgrade = upgrade
         self.view = view.value
         self.peers = peers
         self.mempool = mempool
         self.uptimeMs = uptimeMs
         self.finalityMs = finalityMs
         self.catchingUp = catchingUp
-    }
-}
-
-/// `GET /v1/masternodes`
-public struct MasternodesDocument: Codable, Equatable, Sendable {
-    public struct Member: Codable, Equatable, Sendable {
-        /// Place in the set.
-        public var index: Int
-        public var name: String
-        @HexText public var consensusKey: PublicKey
-        @AddressText public var owner: Account
-        /// Whether the answering node has a live connection to it, or is it.
-        public var connected: Bool
-        /// Whether it is the answering node.
-        public var isSelf: Bool
-        public var isLeader: Bool
-
-        public init(index: Int, masternode: Masternode, connected: Bool, isSelf: Bool, isLeader: Bool) {
-            self.index = index
-            name = masternode.name
-            consensusKey = masternode.consensusKey
-            owner = masternode.owner
-            self.connected = connected
-            self.isSelf = isSelf
-            self.isLeader = isLeader
-        }
-    }
-
-    @DecimalText public var epoch: UInt64
-    @DecimalText public var view: UInt64
-    /// Place of the leader of `view`.
-    public var leader: Int
-    /// Votes that make a certificate.
-    public var quorum: Int
-    public var masternodes: [Member]
-
-    public init(epoch: Epoch, view: View, leader: Int, quorum: Int, masternodes: [Member]) {
-        self.epoch = epoch.value
-        self.view = view.value
-        self.leader = leader
-        self.quorum = quorum
-        self.masternodes = masternodes
     }
 }

@@ -56,8 +56,6 @@ extension ChainClient {
         return Array(reply.body.readableBytesView)
     }
 
-    public func masternodes() async throws -> MasternodesDocument { try await get(call("/v1/masternodes")) }
-
     /// Prometheus text.
     public func metrics() async throws -> String {
         let request = call("/metrics")

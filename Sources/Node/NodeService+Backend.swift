@@ -7,7 +7,7 @@ import Primitives
 
 /// What the API reads. Reads of the published chain run beside the node's own queue, on a ``ReadView``.
 extension NodeService: NodeBackend {
-    private nonisolated func read<Value: Sendable>(
+    nonisolated func read<Value: Sendable>(
         _ body: @escaping @Sendable (ReadView) throws -> Value
     ) async throws -> Value {
         let view = await self.view
@@ -17,13 +17,15 @@ extension NodeService: NodeBackend {
     }
 
     public func status() async -> NodeStatus {
+        let protocolState = await protocolState()
         let published = machine.published.header
         let elapsed = started.duration(to: .now).components
         return NodeStatus(
-            version: NodeRunner.version, role: machine.me == nil ? .follower : .masternode,
+            version: NodeRunner.version, role: machine.identity == nil ? .follower : .masternode,
             nodeName: configuration.name, headHeight: published.height, headDigest: machine.published.digest,
             headTime: published.time, stateHeight: published.height.previous ?? .zero, stateRoot: published.stateRoot,
-            epoch: published.epoch, view: machine.view, peersConnected: peerBook.count,
+            epoch: published.epoch,
+            protocolVersion: protocolState.version, upgrade: protocolState.upgrade, view: machine.view, peersConnected: peerBook.count,
             mempoolCount: machine.mempool.count, mempoolBytes: machine.mempool.byteCount,
             uptimeMs: UInt64(max(0, elapsed.seconds)) * 1_000 + UInt64(max(0, elapsed.attoseconds)) / 1_000_000_000_000_000,
             finalityP50Ms: finality.percentile(50), finalityP95Ms: finality.percentile(95),
@@ -168,18 +170,6 @@ extension NodeService: NodeBackend {
 
     public nonisolated func hasCode(_ hash: Digest) async throws -> Bool {
         try await read { try $0.value(.code(hash)) != nil }
-    }
-
-    public func masternodes() async -> MasternodesView {
-        let set = machine.epoch.set
-        return MasternodesView(
-            epoch: machine.epoch.epoch, view: machine.view, leader: machine.epoch.leaders.leader(of: machine.view),
-            quorum: set.quorum,
-            members: set.members.enumerated().map { index, member in
-                let isSelf = machine.me == UInt16(index)
-                return MasternodeView(
-                    masternode: member, connected: isSelf || peerBook.isConnected(member.consensusKey), isSelf: isSelf)
-            })
     }
 
     public func heads() async -> AsyncStream<Height> { headStream() }

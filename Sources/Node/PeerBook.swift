@@ -31,6 +31,11 @@ struct PeerBook {
 
     func peer(_ id: PeerId) -> NodePeer? { peers[id] }
     func id(_ peer: NodePeer) -> PeerId? { ids[peer] }
+    /// Consensus keys that live connections proved.
+    var masternodes: Set<PublicKey> {
+        Set(ids.keys.compactMap { if case .masternode(let key) = $0 { key } else { nil } })
+    }
+
     func isConnected(_ key: PublicKey) -> Bool { ids[.masternode(key)] != nil }
 
     func ids(_ audience: Audience) -> [PeerId] {

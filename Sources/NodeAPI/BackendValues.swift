@@ -17,6 +17,10 @@ public struct NodeStatus: Sendable {
     public var stateHeight: Height
     public var stateRoot: Digest
     public var epoch: Epoch
+    /// Of the protocol that the epoch runs; nil where the state can't be read.
+    public var protocolVersion: UInt16?
+    /// The next accepted upgrade that is ahead.
+    public var upgrade: PlannedUpgrade?
     /// The view that the node is in.
     public var view: View
     public var peersConnected: Int
@@ -31,8 +35,8 @@ public struct NodeStatus: Sendable {
 
     public init(
         version: String, role: Role, nodeName: String, headHeight: Height, headDigest: Digest, headTime: Time,
-        stateHeight: Height, stateRoot: Digest, epoch: Epoch, view: View, peersConnected: Int, mempoolCount: Int,
-        mempoolBytes: Int, uptimeMs: UInt64, finalityP50Ms: UInt64?, finalityP95Ms: UInt64?, catchingUp: Bool = false
+        stateHeight: Height, stateRoot: Digest, epoch: Epoch, protocolVersion: UInt16?, upgrade: PlannedUpgrade?,
+        view: View, peersConnected: Int, mempoolCount: Int, mempoolBytes: Int, uptimeMs: UInt64, finalityP50Ms: UInt64?, finalityP95Ms: UInt64?, catchingUp: Bool = false
     ) {
         self.version = version
         self.role = role
@@ -43,6 +47,8 @@ public struct NodeStatus: Sendable {
         self.stateHeight = stateHeight
         self.stateRoot = stateRoot
         self.epoch = epoch
+        self.protocolVersion = protocolVersion
+        self.upgrade = upgrade
         self.view = view
         self.peersConnected = peersConnected
         self.mempoolCount = mempoolCount
@@ -197,35 +203,4 @@ public enum QueryRefusal: Error, Equatable, Sendable {
     case failed(String)
     /// The node itself could not: the text is logged, not sent.
     case unavailable(String)
-}
-
-public struct MasternodeView: Sendable {
-    public var masternode: Masternode
-    /// Whether this node has a live connection to it; true for itself.
-    public var connected: Bool
-    public var isSelf: Bool
-
-    public init(masternode: Masternode, connected: Bool, isSelf: Bool) {
-        self.masternode = masternode
-        self.connected = connected
-        self.isSelf = isSelf
-    }
-}
-
-public struct MasternodesView: Sendable {
-    public var epoch: Epoch
-    public var view: View
-    /// Place of the leader of `view` in `members`.
-    public var leader: UInt16
-    public var quorum: Int
-    /// In the order of the set.
-    public var members: [MasternodeView]
-
-    public init(epoch: Epoch, view: View, leader: UInt16, quorum: Int, members: [MasternodeView]) {
-        self.epoch = epoch
-        self.view = view
-        self.leader = leader
-        self.quorum = quorum
-        self.members = members
-    }
 }

@@ -41,10 +41,6 @@ extension Routes {
             return .document(ReceiptsDocument(height: height, receipts: receipts))
         },
         Route(
-            method: .get, path: "/v1/masternodes", weight: .light,
-            operation: Operation("getMasternodes", "The active set, who leads, who is connected", .json("Masternodes"))
-        ) { _, node in .document(MasternodesDocument(await node.backend.masternodes())) },
-        Route(
             method: .get, path: "/v1/events", weight: .light,
             operation: Operation(
                 "getEvents",

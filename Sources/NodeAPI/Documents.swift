@@ -13,8 +13,10 @@ extension StatusDocument {
             chain: genesis.chainName, genesisHash: hash, version: status.version, role: status.role.rawValue,
             node: status.nodeName,
             head: Head(height: status.headHeight, digest: status.headDigest, time: status.headTime),
-            state: State(height: status.stateHeight, root: status.stateRoot), epoch: status.epoch, view: status.view,
-            peers: status.peersConnected,
+            state: State(height: status.stateHeight, root: status.stateRoot), epoch: status.epoch,
+            protocolVersion: status.protocolVersion,
+            upgrade: status.upgrade.map { Upgrade(protocolVersion: $0.protocolVersion, epoch: $0.from) },
+            view: status.view, peers: status.peersConnected,
             mempool: Mempool(transactions: status.mempoolCount, bytes: status.mempoolBytes),
             uptimeMs: status.uptimeMs, finalityMs: finality, catchingUp: status.catchingUp)
     }
@@ -46,12 +48,31 @@ extension TransactionStateDocument {
 extension MasternodesDocument {
     init(_ view: MasternodesView) {
         self.init(
-            epoch: view.epoch, view: view.view, leader: Int(view.leader), quorum: view.quorum,
-            masternodes: view.members.enumerated().map { index, member in
-                Member(
-                    index: index, masternode: member.masternode, connected: member.connected, isSelf: member.isSelf,
-                    isLeader: index == Int(view.leader))
-            })
+            progress: view.place.progress, view: view.place.view, leader: view.place.leader,
+            quorum: view.place.plan.set.quorum, parameters: view.parameters, rewardPool: view.rewardPool,
+            masternodes: view.masternodes.map { MasternodeDocument($0) })
+    }
+}
+
+extension MasternodeDocument {
+    init(_ view: MasternodeView) {
+        self.init(
+            view.record, epoch: view.epoch, seenThisEpoch: view.seenThisEpoch, index: view.index, nextIndex: view.nextIndex,
+            connected: view.connected, isSelf: view.isSelf, isLeader: view.isLeader)
+    }
+}
+
+extension ProposalsDocument {
+    init(_ page: ProposalsPage) {
+        self.init(epoch: page.epoch, quorum: page.quorum, proposals: page.records, next: page.next)
+    }
+}
+
+extension ParametersDocument {
+    init(_ view: ParametersView, genesis: Genesis) {
+        self.init(
+            epoch: view.epoch, protocolVersion: view.protocolVersion, parameters: view.parameters,
+            genesis: genesis.parameters)
     }
 }
 

@@ -1,5 +1,5 @@
 extension Explorer {
-    static let script = scriptBase + scriptViews + scriptJob + scriptStart
+    static let script = scriptBase + scriptViews + scriptMembership + scriptJob + scriptStart
 
     /// Elements, texts, requests.
     private static let scriptBase = #"""
@@ -122,17 +122,20 @@ extension Explorer {
         views[""] = async (_, paint) => {
           const tiles = make("div", { class: "tiles" });
           await showStatus(tiles);
-          const [services, nodes] = await Promise.all([get("services?limit=50"), get("masternodes")]);
+          const [services, nodes, proposals] = await Promise.all(
+            [get("services?limit=50"), get("masternodes"), get("proposals?limit=20")]);
           const blocks = table("Latest blocks", blockColumns, []);
           if (paint(tiles, make("div", { class: "columns" },
             blocks,
             make("div", {},
               table("Services", ["Name", "Kind", "#Since"], services.services.map(v =>
                 [serviceLink(v.id), v.kind, blockLink(v.registeredAt)]), "No service is registered yet."),
-              table("Masternodes", ["Name", "Owner", "Connection"], nodes.masternodes.map(m => [
-                m.name + (m.isLeader ? ", leads" : ""), link("account/" + m.owner, short(m.owner, 10, 4), m.owner),
-                m.isSelf ? make("span", { class: "soft" }, "this node")
-                  : make("span", { class: m.connected ? "good" : "bad" }, m.connected ? "connected" : "not connected")])))))) {
+              table("Masternodes, epoch " + nodes.epoch, ["Name", "Owner", "Status", "Connection"], nodes.masternodes.map(m => [
+                link("masternode/" + m.consensusKey, m.name, m.consensusKey), link("account/" + m.owner, short(m.owner, 10, 4), m.owner),
+                make("span", {}, standing(m), m.isLeader ? ", leads" : ""), connection(m)])),
+              proposals.proposals.length ? table("Proposals", ["#No.", "Change", "#From epoch", "State", "#For", "#Against"],
+                proposals.proposals.map(p => [p.number, make("span", { title: p.change.description }, brief(p.change)), p.from,
+                  p.outcome, String(p.approvals.length), String(p.rejections.length)])) : "")))) {
             home = { body: blocks.querySelector("tbody"), tiles, highest: 0 };
             drawBlocks();
           }
@@ -190,7 +193,8 @@ extension Explorer {
           const [reputation, history] = await Promise.all([
             get("accounts/" + part(id) + "/reputation"), get("accounts/" + part(id) + "/history?limit=50&from=" + from)]);
           paint(make("h1", {}, "Account"), facts(null, [
-            ["Address", make("code", {}, a.account)], ["Balance", grouped(a.balance)], ["Next sequence", a.sequence],
+            ["Address", make("code", {}, a.account)], ["Balance", grouped(a.balance)],
+            a.locked !== "0" && ["Locked collateral", grouped(a.locked)], ["Next sequence", a.sequence],
             ["Credits", grouped(a.credits.available) + " of " + grouped(a.credits.capacity)],
             ["History", grouped(a.history.size) + " entries, root " + a.history.root],
             ["Audit file", make("a", { href: "/v1/accounts/" + part(id) + "/audit", download: a.account + ".audit" }, "download")]]),

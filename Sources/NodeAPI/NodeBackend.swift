@@ -48,7 +48,18 @@ public protocol NodeBackend: Sendable {
     /// Whether code with this SHA-256 was uploaded.
     func hasCode(_ hash: Digest) async throws -> Bool
 
-    func masternodes() async -> MasternodesView
+    /// The masternodes of this epoch's set, the others that are registered, and those that were slashed.
+    func masternodes() async throws -> MasternodesView
+
+    /// Nil for a key that was never registered, or whose masternode left and has its collateral back.
+    func masternode(_ key: PublicKey) async throws -> MasternodeView?
+
+    /// Proposals with numbers below `before`, newest first, at most `limit`.
+    func proposals(before: UInt64?, limit: Int) async throws -> ProposalsPage
+
+    func proposal(_ number: UInt64) async throws -> ProposalRecord?
+
+    func parameters() async throws -> ParametersView
 
     /// The newest finalised height: at once, then whenever it grows. A reader that is late gets the newest only, so
     /// that no buffer grows (`AsyncStream` with `bufferingNewest(1)`). Ends when the node stops.

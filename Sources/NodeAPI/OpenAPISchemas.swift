@@ -1,6 +1,6 @@
 /// Schemas of the documents in `APIModel`. Tests hold each document that a route answers with against its schema.
 enum OpenAPISchemas {
-    static let all: [String: JSONValue] = texts.merging(documents) { _, last in last }
+    static let all: [String: JSONValue] = texts.merging(documents) { _, last in last }.merging(membership) { _, last in last }
 
     // MARK: Texts
 
@@ -25,7 +25,7 @@ enum OpenAPISchemas {
     // MARK: Building blocks
 
     /// A property. Optional ones may be absent, never null.
-    private struct Property {
+    struct Property {
         let name: String
         let schema: JSONValue
         var isOptional = false
@@ -33,30 +33,30 @@ enum OpenAPISchemas {
         var optional: Property { Property(name: name, schema: schema, isOptional: true) }
     }
 
-    private static func property(_ name: String, _ schema: String, _ text: String? = nil) -> Property {
+    static func property(_ name: String, _ schema: String, _ text: String? = nil) -> Property {
         var members: [String: JSONValue] = ["$ref": .string("#/components/schemas/\(schema)")]
         if let text { members["description"] = .string(text) }
         return Property(name: name, schema: .object(members))
     }
-    private static func count(_ name: String, _ text: String) -> Property {
+    static func count(_ name: String, _ text: String) -> Property {
         Property(name: name, schema: ["type": "integer", "minimum": 0, "description": .string(text)])
     }
-    private static func flag(_ name: String, _ text: String) -> Property {
+    static func flag(_ name: String, _ text: String) -> Property {
         Property(name: name, schema: ["type": "boolean", "description": .string(text)])
     }
-    private static func choice(_ name: String, _ values: [String]) -> Property {
+    static func choice(_ name: String, _ values: [String]) -> Property {
         Property(name: name, schema: ["type": "string", "enum": .array(values.map { .string($0) })])
     }
-    private static func list(_ name: String, _ schema: String, _ text: String) -> Property {
+    static func list(_ name: String, _ schema: String, _ text: String) -> Property {
         Property(
             name: name,
             schema: ["type": "array", "items": Operation.reference(schema), "description": .string(text)])
     }
-    private static func inline(_ name: String, _ properties: [Property]) -> Property {
+    static func inline(_ name: String, _ properties: [Property]) -> Property {
         Property(name: name, schema: object(properties))
     }
 
-    private static func object(_ properties: [Property]) -> JSONValue {
+    static func object(_ properties: [Property]) -> JSONValue {
         [
             "type": "object",
             "properties": .object(Dictionary(properties.map { ($0.name, $0.schema) }) { _, last in last }),
@@ -113,8 +113,6 @@ enum OpenAPISchemas {
             property("height", "U64", "the state after this block was asked"),
         ]),
         "Code": object([property("hash", "Hash", "SHA-256 of the module")]),
-        "Masternodes": masternodes,
-        "Masternode": masternode,
         "BlockEvent": object([
             property("height", "U64"), property("digest", "Hash"), property("time", "U64", "ms since 1970"),
             list("transactions", "Hash", "ids"), list("events", "Event", "of contracts, in the order of the receipts"),
@@ -130,7 +128,11 @@ enum OpenAPISchemas {
         inline("state", [
             property("height", "U64", "the root is that after this block"), property("root", "Hash"),
         ]),
-        property("epoch", "U64"), property("view", "U64"), count("peers", "live connections"),
+        property("epoch", "U64"), count("protocolVersion", "of the protocol that the epoch runs").optional,
+        inline("upgrade", [
+            count("protocolVersion", "accepted by the masternodes"), property("epoch", "U64", "from whose start on it runs"),
+        ]).optional,
+        property("view", "U64"), count("peers", "live connections"),
         inline("mempool", [count("transactions", "waiting"), count("bytes", "of those")]),
         property("uptimeMs", "U64"),
         inline("finalityMs", [property("p50", "U64"), property("p95", "U64")]).optional,
@@ -189,7 +191,8 @@ enum OpenAPISchemas {
 
     private static let account = object([
         property("account", "Address"), property("sequence", "U64", "of the account's next transaction"),
-        property("balance", "U128"),
+        property("balance", "U128", "what it can spend"),
+        property("locked", "U128", "collateral of the masternode whose consensus key the account is"),
         inline("credits", [property("available", "U64"), property("capacity", "U64")]),
         inline("history", [property("size", "U64"), property("root", "Hash")]),
     ])
@@ -201,7 +204,7 @@ enum OpenAPISchemas {
         ]).optional,
         inline("finding", [
             property("service", "Label"), choice("role", ["cloud", "edge", "fog", "device", "validator"]),
-            choice("kind", ["accepted", "auditedMatch", "lateButUsed", "absent", "outlier", "notRevealed"]),
+            choice("kind", ["accepted", "auditedMatch", "lateButUsed", "absent", "outlier", "notRevealed", "equivocation"]),
             property("weight", "U64", "units of 2^-20"), property("note", "Text", "why it had no effect, or empty"),
         ]).optional,
     ])
@@ -210,16 +213,5 @@ enum OpenAPISchemas {
         property("id", "Label"), property("contract", "Address"), property("owner", "Address"),
         property("codeHash", "Hash"), property("kind", "Text"), property("validator", "Address").optional,
         property("registeredAt", "U64", "height"), property("balance", "U128", "of the contract's account"),
-    ])
-
-    private static let masternodes = object([
-        property("epoch", "U64"), property("view", "U64"), count("leader", "place of the view's leader"),
-        count("quorum", "votes that make a certificate"), list("masternodes", "Masternode", "in the order of the set"),
-    ])
-
-    private static let masternode = object([
-        count("index", "place in the set"), property("name", "Text"), property("consensusKey", "Hash"),
-        property("owner", "Address"), flag("connected", "to the answering node"),
-        flag("isSelf", "it is the answering node"), flag("isLeader", "of the view"),
     ])
 }

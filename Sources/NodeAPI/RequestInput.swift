@@ -56,6 +56,21 @@ struct RequestInput: Sendable {
         return name.wrappedValue
     }
 
+    func publicKey(_ name: String) throws -> PublicKey {
+        let text = try path(name)
+        guard let key = PublicKey(hex: text) else {
+            throw APIError.badParameter(name, "'\(text)' is not a consensus key: it takes 64 hexadecimal digits")
+        }
+        return key
+    }
+
+    /// A number in the path.
+    func count(_ name: String) throws -> UInt64 {
+        let text = try path(name)
+        guard let value = UInt64(text) else { throw APIError.badParameter(name, "'\(text)' is not a number") }
+        return value
+    }
+
     /// A height; nil for `latest`.
     func height() throws -> Height? {
         let text = try path("height")

@@ -51,6 +51,9 @@ extension Parameters {
         Field("rewardPerEpoch", .wide(\.rewardPerEpoch)),
     ]
 
+    /// All names, in the order of the bytes.
+    public static let names: [String] = fields.map(\.name)
+
     /// Names that governance may change.
     public static let changeable: [String] = fields.filter(\.isChangeable).map(\.name)
 
@@ -61,6 +64,21 @@ extension Parameters {
         case .narrow(let path): UInt64(self[keyPath: path])
         case nil: nil
         }
+    }
+
+    /// Parameters of these values; nil unless there is a usable one for each of ``names``.
+    public init?(values: [String: UInt64]) {
+        self.init()
+        for field in Self.fields {
+            guard let value = values[field.name] else { return nil }
+            switch field.place {
+            case .wide(let path): self[keyPath: path] = value
+            case .narrow(let path):
+                guard let narrow = UInt32(exactly: value) else { return nil }
+                self[keyPath: path] = narrow
+            }
+        }
+        guard problem == nil else { return nil }
     }
 
     /// These parameters with one of them changed, or why that can't be.

@@ -22,6 +22,7 @@ struct AccountCommand: AsyncParsableCommand {
             found,
             facts([
                 ("account", found.account.description), ("balance", Format.number(found.balance)),
+                ("locked", found.locked > 0 ? Format.number(found.locked) + ", a masternode's collateral" : nil),
                 ("next sequence", "\(found.sequence)"),
                 ("credits", "\(Format.number(found.credits.available)) of \(Format.number(found.credits.capacity))"),
                 ("history", "\(Format.number(found.history.size)) entries, root \(found.history.root)"),

@@ -24,7 +24,7 @@ package struct ChainCLI: AsyncParsableCommand {
         subcommands: [
             StatusCommand.self, BlockCommand.self, KeysCommand.self, TxCommand.self, TransferCommand.self,
             AccountCommand.self, HistoryCommand.self, AuditCommand.self, ReputationCommand.self,
-            MasternodeCommand.self, ContractCommand.self, ServiceCommand.self, JobCommand.self,
+            MasternodeCommand.self, GovernanceCommand.self, ContractCommand.self, ServiceCommand.self, JobCommand.self,
         ])
 
     package init() {}

@@ -23,10 +23,18 @@ struct StatusCommand: AsyncParsableCommand {
                 ("time", Format.time(status.head.time)),
                 ("state root", "\(status.state.root) after block \(status.state.height)"),
                 ("epoch, view", "\(status.epoch), \(status.view)"),
+                ("protocol", Self.protocolText(status)),
                 ("peers", "\(status.peers) connected"),
                 ("waiting", "\(Format.number(status.mempool.transactions)) transactions, \(Format.number(status.mempool.bytes)) bytes"),
                 ("finality", status.finalityMs.map { "\($0.p50) ms (p50), \($0.p95) ms (p95)" } ?? "nothing submitted here yet"),
             ]))
+    }
+
+    private static func protocolText(_ status: StatusDocument) -> String? {
+        status.protocolVersion.map { version in
+            "version \(version)"
+                + (status.upgrade.map { "; version \($0.protocolVersion) from epoch \($0.epoch) on" } ?? "")
+        }
     }
 }
 
@@ -97,33 +105,5 @@ struct BlockCommand: AsyncParsableCommand {
             ("state root before", block.stateRoot.hex), ("size", Format.number(block.bytes) + " bytes"),
         ])
         return header + "\n\n" + table.text(none: "no transactions")
-    }
-}
-
-struct MasternodeCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "masternode", abstract: "Show who agrees on the blocks.",
-        discussion: "Example: chain-cli masternode list", subcommands: [List.self])
-
-    struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "List the active set.", discussion: "Example: chain-cli masternode list --json")
-
-        @OptionGroup var global: GlobalOptions
-
-        func run() async throws {
-            let set = try await global.client().masternodes()
-            var table = Table([.right("#"), .left("name"), .left("consensus key"), .left("owner"), .left("connection")])
-            for member in set.masternodes {
-                let connection = member.isSelf ? "this node" : member.connected ? "connected" : "not connected"
-                table.add(
-                    "\(member.index)", member.name, Format.short(member.consensusKey), member.owner.description,
-                    connection + (member.isLeader ? ", leads view \(set.view)" : ""))
-            }
-            global.show(
-                set,
-                "epoch \(set.epoch), \(set.masternodes.count) masternodes, quorum \(set.quorum)\n\n"
-                    + table.text(none: "none"))
-        }
     }
 }

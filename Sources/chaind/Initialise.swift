@@ -9,7 +9,9 @@ struct Initialise: AsyncParsableCommand {
         commandName: "init",
         abstract: "Make the keys and the configuration of a new node.",
         discussion: """
-            Prints what 'chaind genesis' needs to know of a masternode. Keys that are there stay as they are.
+            Prints what 'chaind genesis' needs to know of a masternode. Keys that are there stay as they are. With \
+            --genesis, the network's genesis.json, the description has the consensus key's consent too, and the owner \
+            can register the masternode with 'chain-cli masternode register --member fog-7.json'.
 
             Example: chaind init --home ~/node --name fog-7 > fog-7.json
             """)
@@ -22,13 +24,17 @@ struct Initialise: AsyncParsableCommand {
     @Option(help: "Where peers connect.") var peerPort: Int = NodeConfiguration.defaultPeerPort
     @Option(help: "Address that peers connect to; 127.0.0.1 keeps the node to this machine.")
     var peerHost: String = "127.0.0.1"
-    @Option(help: "A genesis.json to copy into the home.") var genesis: String?
+    @Option(help: "The genesis.json of a network that runs: it is copied into the home, and the description gets a consent.")
+    var genesis: String?
     @Option(help: "A file of mode 0600 whose first line encrypts the keys.") var passphraseFile: String?
 
     func run() async throws {
         try await Failure.reported {
             let home = NodeHome(home)
             let passphrase = try Secrets.passphrase(home: home, file: passphraseFile, confirm: true)
+            let network = try genesis.map {
+                try GenesisDocument.decode(try Data(contentsOf: URL(filePath: $0)))
+            }
             let member = try NodeKeys.create(
                 in: home, name: name, passphrase: passphrase, owner: try owner.map { try Account(address: $0) })
             if !FileManager.default.fileExists(atPath: home.configurationFile.path) {
@@ -37,41 +43,14 @@ struct Initialise: AsyncParsableCommand {
                 configuration.peer = .init(host: peerHost, port: peerPort)
                 try home.write(configuration)
             }
-            if let genesis {
-                try home.write(try GenesisDocument.decode(try Data(contentsOf: URL(filePath: genesis))))
+            var document = MemberDocument(member)
+            if let network {
+                try home.write(network)
+                let keys = try NodeKeys(opening: home, passphrase: passphrase)
+                document = MemberDocument(
+                    try RegisterMasternode(member, signing: keys.consensus, genesis: network.hash), owner: member.owner)
             }
-            try MemberDocument(member).print()
+            print(String(decoding: try document.encoded(), as: UTF8.self))
         }
-    }
-}
-
-/// What a masternode's operator hands to whoever makes the genesis.
-struct MemberDocument: Codable {
-    let name: String
-    let consensusKey: String
-    let owner: String
-    let beaconTip: String
-
-    init(_ member: Masternode) {
-        name = member.name
-        consensusKey = member.consensusKey.hex
-        owner = member.owner.description
-        beaconTip = member.beaconTip.hex
-    }
-
-    func masternode() throws -> Masternode {
-        guard let key = PublicKey(hex: consensusKey) else {
-            throw GenesisError.invalid("consensusKey '\(consensusKey)' is not 64 hexadecimal digits")
-        }
-        guard let tip = Digest(hex: beaconTip) else {
-            throw GenesisError.invalid("beaconTip '\(beaconTip)' is not 64 hexadecimal digits")
-        }
-        return Masternode(name: name, consensusKey: key, owner: try Account(address: owner), beaconTip: tip)
-    }
-
-    func print() throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        Swift.print(String(decoding: try encoder.encode(self), as: UTF8.self))
     }
 }

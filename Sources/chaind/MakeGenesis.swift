@@ -20,7 +20,7 @@ struct MakeGenesis: AsyncParsableCommand {
     func run() async throws {
         try await Failure.reported {
             let members = try member.map { path in
-                try JSONDecoder().decode(MemberDocument.self, from: Data(contentsOf: URL(filePath: path))).masternode()
+                try MemberDocument.decode(try Data(contentsOf: URL(filePath: path))).masternode()
             }
             let allocations = try allocate.map { text in
                 let parts = text.split(separator: "=", maxSplits: 1).map(String.init)

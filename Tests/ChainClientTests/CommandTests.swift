@@ -74,7 +74,16 @@ import chain_cli
         ["keys", "new", "alice"], ["tx", "submit", "--service", "s", "--post", "p", "--action", "5", "--data", "hello", "--wait"],
         ["tx", "show", "00"], ["transfer", "bob", "5"], ["account", "alice"], ["history", "alice", "--from", "3"],
         ["audit", "alice", "--output", "f"], ["audit", "verify", "f", "--genesis", "g", "--checkpoint", "1:2"],
-        ["reputation", "alice", "--explain"], ["masternode", "list"], ["contract", "upload", "f"],
+        ["reputation", "alice", "--explain"], ["masternode", "list"],
+        ["masternode", "show", "fog-7"], ["masternode", "status", "--json"],
+        ["masternode", "register", "--home", "h", "--from", "o", "--wait"],
+        ["masternode", "register", "--member", "f", "--name", "fog-7"],
+        ["masternode", "unregister", "ab12", "--from", "o", "--wait"], ["masternode", "resume", "fog-7", "--node", "a:1"],
+        ["governance", "list", "--open"], ["governance", "show", "3"], ["governance", "parameters", "--json"],
+        ["governance", "propose", "--set", "heartbeatMs=20000", "--from", "o", "--wait"],
+        ["governance", "propose", "--remove", "fog-7", "--from-epoch", "12", "--home", "h"],
+        ["governance", "propose", "--upgrade", "2", "--from-epoch", "40"], ["governance", "vote", "3", "--approve"],
+        ["governance", "vote", "3", "--reject", "--home", "h"], ["contract", "upload", "f"],
         ["contract", "call", "s", "256", "--data-hex", "00"], ["contract", "query", "s"], ["service", "list"],
         ["service", "show", "s"], ["service", "register", "s", "--code", "f"], ["job", "register", "spec.yaml"],
         ["job", "list"], ["job", "show", "j"], ["job", "watch", "j", "--timeout", "5"], ["job", "pause", "j"],
@@ -91,7 +100,10 @@ import chain_cli
 
     @Test(arguments: [
         ["nothing"], ["tx", "submit", "--service", "s"], ["tx", "submit", "--service", "s", "--action", "70000"],
-        ["audit", "verify", "f"], ["transfer", "bob"], ["status", "--jso"],
+        ["audit", "verify", "f"], ["transfer", "bob"],
+        ["masternode", "register"], ["masternode", "register", "--home", "h", "--member", "f"], ["masternode", "show"],
+        ["governance", "vote", "3"], ["governance", "vote", "3", "--approve", "--reject"], ["governance", "vote", "x", "--approve"],
+        ["governance", "propose", "--upgrade", "70000"], ["governance", "show"], ["status", "--jso"],
     ])
     func badUsageEndsWithTwo(arguments: [String]) {
         #expect(throws: (any Error).self) {

@@ -25,6 +25,10 @@ final class FakeNode: NodeBackend {
         var jobStatus: JobStatus
         var jobRounds: [JobRound] = []
         var codes: Set<Digest> = []
+        /// Masternodes beside the genesis' own, and their members' records by place.
+        var records: [MasternodeRecord] = []
+        var proposals: [ProposalRecord] = []
+        var parameters: Parameters?
         var watchers: [AsyncStream<Height>.Continuation] = []
         var reads = 0
         /// Events that the next block's first transaction, or a scheduled call, announces.
@@ -73,6 +77,7 @@ final class FakeNode: NodeBackend {
                         registeredAt: Height(2)), balance: 0),
             ]
             state.codes = [Digest(sha256: [7]), Digest(sha256: [8])]
+            state.records = Self.records(genesis)
         }
     }
 
@@ -206,8 +211,9 @@ extension FakeNode {
             version: "1.0.0", role: .masternode, nodeName: name, headHeight: header?.height ?? .zero,
             headDigest: last?.digest ?? genesisHash, headTime: header?.time ?? genesis.time,
             stateHeight: header?.height.previous ?? .zero, stateRoot: header?.stateRoot ?? .zero, epoch: .zero,
-            view: header?.view ?? .zero, peersConnected: 3, mempoolCount: pool.count,
-            mempoolBytes: pool.map(\.borsh.count).reduce(0, +), uptimeMs: 3_725_000, finalityP50Ms: 182,
+            protocolVersion: Self.protocolVersion,
+            upgrade: PlannedUpgrade(among: state.withLock { $0.proposals }), view: header?.view ?? .zero, peersConnected: 3,
+            mempoolCount: pool.count, mempoolBytes: pool.map(\.borsh.count).reduce(0, +), uptimeMs: 3_725_000, finalityP50Ms: 182,
             finalityP95Ms: 340)
     }
 
@@ -338,14 +344,6 @@ extension FakeNode {
     }
 
     func hasCode(_ hash: Digest) async throws -> Bool { state.withLock { $0.codes.contains(hash) } }
-
-    func masternodes() async -> MasternodesView {
-        MasternodesView(
-            epoch: .zero, view: View(9), leader: 2, quorum: genesis.masternodes.quorum,
-            members: genesis.masternodes.members.enumerated().map { index, member in
-                MasternodeView(masternode: member, connected: index != 3, isSelf: index == 0)
-            })
-    }
 
     func heads() async -> AsyncStream<Height> {
         let (stream, continuation) = AsyncStream.makeStream(of: Height.self, bufferingPolicy: .bufferingNewest(1))

@@ -22,12 +22,13 @@ import Testing
     @Test func answersAsDescribed() async throws {
         let node = try FakeNode()
         node.closeRound(0, phase: .commit)
+        node.addProposals()
         try await serving(node) { live in
             let document = try await OpenAPIDocument(live)
             let alice = Account(FakeNode.alice.publicKey)
             let signed = try SignedTransaction.record("hello", sequence: 0, genesis: node.genesisHash, service: "digits")
             let examples: [String: String] = [
-                "{height}": "2", "{account}": alice.description, "{service}": "digits",
+                "{height}": "2", "{number}": "3", "{consensusKey}": FakeNode.key(112).publicKey.hex, "{account}": alice.description, "{service}": "digits",
                 "{id}": signed.transaction.id(genesis: node.genesisHash).hex, "{hash}": node.state.withLock { $0.codes.first!.hex },
             ]
             for operation in document.operations.sorted(by: { $0.method > $1.method }) where operation.path != "/v1/events" {

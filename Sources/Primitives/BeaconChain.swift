@@ -1,5 +1,4 @@
 import Cryptography
-import Primitives
 
 /// The hash chain of one masternode: c_0 is secret, c_{i+1} = link(c_i), and c_N is the registered tip. Each block it
 /// proposes shows the preimage of the link that the state holds for it.
@@ -17,6 +16,11 @@ public struct BeaconChain: Sendable {
     /// The stretch of links in which the last reveal was found, and where it starts.
     private var stretch: [Digest] = []
     private var stretchIndex: Int?
+
+    /// The chain that starts from a masternode's beacon key. Takes a second of hashing.
+    public init(of key: PrivateKey) {
+        self.init(secret: Digest(domain: "edgeproof/beacon-secret/1", parts: key.seed))
+    }
 
     public init(secret: Digest, length: Int = BeaconChain.standardLength) {
         self.length = max(Self.stride, length / Self.stride * Self.stride)
