@@ -17,23 +17,29 @@ final class FaultyNetwork: Sendable {
     private let seed: UInt64
 
     init(seed: UInt64) async throws {
-        let namespaces = try NetworkNamespaces(hosts: Self.hosts)
-        do {
-            let clocks = Mutex(SeededGenerator(seed: seed ^ 0xc10c))
-            let addresses = (0..<Self.hosts).map(namespaces.address)
-            network = try TestNetwork(masternodes: Self.hosts, hosts: addresses) { plan, index in
-                let limit = Int(TestClock.largestOffsetMs)
-                let offset = clocks.withLock { $0.below(2 * limit + 1) - limit }
-                return try Self.start(plan, index, on: namespaces, clockOffset: offset)
-            }
-            proxy = try await FaultProxy(namespaces, ports: network.plan.peerPorts, seed: seed)
-            for index in 0..<Self.hosts { try Self.routePeers(of: index, in: network.plan, namespaces) }
-        } catch {
+        self.seed = seed
+        namespaces = try NetworkNamespaces(hosts: Self.hosts)
+        do { network = try Self.network(on: namespaces, seed: seed) } catch {
             namespaces.close()
             throw error
         }
-        self.namespaces = namespaces
-        self.seed = seed
+        do {
+            proxy = try await FaultProxy(namespaces, ports: network.plan.peerPorts, seed: seed)
+            for index in 0..<Self.hosts { try Self.routePeers(of: index, in: network.plan, namespaces) }
+        } catch {
+            await network.close()
+            namespaces.close()
+            throw error
+        }
+    }
+
+    private static func network(on namespaces: NetworkNamespaces, seed: UInt64) throws -> TestNetwork {
+        let clocks = Mutex(SeededGenerator(seed: seed ^ 0xc10c))
+        return try TestNetwork(masternodes: hosts, hosts: (0..<hosts).map(namespaces.address)) { plan, index in
+            let limit = Int(TestClock.largestOffsetMs)
+            let offset = clocks.withLock { $0.below(2 * limit + 1) - limit }
+            return try start(plan, index, on: namespaces, clockOffset: offset)
+        }
     }
 
     /// The network's processes have ended.
