@@ -109,6 +109,11 @@ let package = Package(
             values + ["LocalNetwork", "ChainClient", "KeyFiles", "Node", "ProgramSupport", .argumentParser]),
 
         // Tests
+        .executableTarget(
+            name: "ByzantineNode",
+            dependencies: values + [
+                "Consensus", "KeyFiles", "Node", "PeerNetwork", "ProgramSupport", .argumentParser, .logging,
+            ], path: "Tests/ByzantineNode", swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Encoding", ["Encoding", "TestSupport"]),
         tests(of: "Cryptography", ["Encoding", "Cryptography", "TestSupport"]),
@@ -138,8 +143,8 @@ let package = Package(
         tests(
             of: "EndToEnd",
             values + [
-                "ChainClient", "KeyFiles", "LocalNetwork", "Node", "Storage", "TestSupport", .asyncHTTPClient, "chaind", "chain-cli",
-                "chain-worker",
+                "ChainClient", "KeyFiles", "LocalNetwork", "Node", "Storage", "TestSupport", .asyncHTTPClient, .nioCore,
+                .nioPosix, "chaind", "chain-cli", "chain-worker", "ByzantineNode",
             ]),
     ]
 )

@@ -4,7 +4,8 @@ import KeyFiles
 import Node
 import Primitives
 
-/// A network on loopback: a folder with one genesis, a home for each masternode, and keys of funded accounts.
+/// A network, on loopback unless said otherwise: a folder with one genesis, a home for each masternode, and keys of
+/// funded accounts.
 ///
 /// ```
 /// genesis.json   passphrase   keys/NAME.json   node0/ node1/ ...
@@ -14,6 +15,8 @@ public struct DevnetPlan: Sendable {
     public let masternodes: Int
     public let apiPorts: [Int]
     public let peerPorts: [Int]
+    /// Address at which each masternode listens, for its API and for peers.
+    public let hosts: [String]
     /// Where chaind lies, if not beside the running program.
     public let programs: URL?
 
@@ -21,8 +24,14 @@ public struct DevnetPlan: Sendable {
     /// Smallest units that each account gets: a million coins of a million units.
     public static let accountBalance: UInt128 = 1_000_000_000_000
 
-    public init(folder: URL, masternodes: Int, apiPorts: [Int], peerPorts: [Int], programs: URL? = nil) {
+    /// - Parameters:
+    ///   - apiPorts: one for each masternode, as `peerPorts`.
+    ///   - hosts: an address for each masternode; loopback for all where none is given.
+    public init(
+        folder: URL, masternodes: Int, apiPorts: [Int], peerPorts: [Int], hosts: [String]? = nil, programs: URL? = nil
+    ) {
         self.programs = programs
+        self.hosts = hosts ?? Array(repeating: "127.0.0.1", count: masternodes)
         self.folder = folder
         self.masternodes = masternodes
         self.apiPorts = apiPorts
@@ -39,7 +48,7 @@ public struct DevnetPlan: Sendable {
     public var passphraseFile: URL { folder.appending(path: "passphrase") }
     public var keysFolder: URL { folder.appending(path: "keys", directoryHint: .isDirectory) }
     public func home(_ index: Int) -> NodeHome { NodeHome(folder.appending(path: "node\(index)").path) }
-    public func apiURL(_ index: Int) -> String { "http://127.0.0.1:\(apiPorts[index])" }
+    public func apiURL(_ index: Int) -> String { "http://\(hosts[index]):\(apiPorts[index])" }
 
     /// The environment in which the product's programs find the network's keys.
     public var environment: [String: String] {
@@ -103,11 +112,11 @@ public struct DevnetPlan: Sendable {
             let others = (0..<masternodes).filter { $0 != index }
             try home(index).write(
                 NodeConfiguration(
-                    name: "node\(index)", api: .init(host: "127.0.0.1", port: apiPorts[index]),
-                    peer: .init(host: "127.0.0.1", port: peerPorts[index]),
+                    name: "node\(index)", api: .init(host: hosts[index], port: apiPorts[index]),
+                    peer: .init(host: hosts[index], port: peerPorts[index]),
                     peers: others.map {
                         .init(
-                            name: "node\($0)", host: "127.0.0.1", port: peerPorts[$0],
+                            name: "node\($0)", host: hosts[$0], port: peerPorts[$0],
                             consensusKey: genesis.masternodes.members[$0].consensusKey.hex)
                     }))
         }
@@ -127,14 +136,28 @@ public struct DevnetPlan: Sendable {
         return try Passphrase(file: passphraseFile.path)
     }
 
+    /// What runs masternode `index`.
+    public struct Command: Sendable {
+        public let program: URL
+        public let arguments: [String]
+        public let environment: [String: String]
+        public let logFile: URL
+    }
+
+    public func command(_ index: Int, arguments: [String] = []) throws -> Command {
+        let home = home(index).folder
+        return Command(
+            program: try programs?.appending(path: "chaind") ?? Programs.url("chaind"),
+            arguments: ["--home", home.path, "--masternode"] + arguments,
+            environment: [KeyFiles.passphraseFileVariable: passphraseFile.path], logFile: home.appending(path: "log"))
+    }
+
     /// Starts masternode `index` as a process of its own.
     public func start(_ index: Int, arguments: [String] = []) throws -> ChildProcess {
-        let home = home(index)
+        let command = try command(index, arguments: arguments)
         return try ChildProcess(
-            name: "node\(index)", program: try programs?.appending(path: "chaind") ?? Programs.url("chaind"),
-            arguments: ["--home", home.folder.path, "--masternode"] + arguments,
-            logFile: home.folder.appending(path: "log"),
-            environment: [KeyFiles.passphraseFileVariable: passphraseFile.path])
+            name: "node\(index)", program: command.program, arguments: command.arguments, logFile: command.logFile,
+            environment: command.environment)
     }
 }
 

@@ -41,6 +41,7 @@ public struct NodeRunner: Sendable {
                 "chain": "\(genesis.chainName)", "genesis": "\(genesis.hash)", "role": "\(mode)",
                 "height": "\(machine.head.header.height)",
             ])
+        if let warning = TestClock.warning { logger.warning("\(warning)") }
         let network = try PeerNetwork(
             configuration: peerConfiguration(configuration, genesis, keys?.consensus), logger: logger)
 

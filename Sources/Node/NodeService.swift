@@ -90,7 +90,7 @@ public actor NodeService {
         let monotonic = UInt64(now.tv_sec) * 1_000 + UInt64(now.tv_nsec) / 1_000_000
         clock_gettime(CLOCK_REALTIME, &now)
         let wall = UInt64(now.tv_sec) * 1_000 + UInt64(now.tv_nsec) / 1_000_000
-        return NodeClock(monotonic: Instant(milliseconds: monotonic), wall: Time(wall))
+        return NodeClock(monotonic: Instant(milliseconds: monotonic), wall: TestClock.wall(wall))
     }
 
     func handle(_ input: NodeInput) {

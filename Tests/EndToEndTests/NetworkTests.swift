@@ -154,11 +154,11 @@ extension TestNetwork {
     /// Every node has the highest block that any has, and the same state root in it.
     func expectSameRoots() async throws {
         var target: UInt64 = 0
-        for index in 0..<plan.masternodes {
+        for index in serving {
             target = max(target, try await withClient([index]) { try await $0.status().head.height })
         }
         var roots: Set<Digest> = []
-        for index in 0..<plan.masternodes {
+        for index in serving {
             try await withClient([index]) { client in
                 try await eventually("node\(index) has block \(target)") {
                     try await client.status().head.height >= target

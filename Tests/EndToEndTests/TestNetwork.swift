@@ -9,17 +9,32 @@ import Testing
 
 /// A network of real `chaind` processes in a folder of its own, on free ports. Stopped and removed by `close`.
 final class TestNetwork: Sendable {
+    /// Starts the process of one masternode.
+    typealias Launch = @Sendable (DevnetPlan, Int) throws -> ChildProcess
+
     let plan: DevnetPlan
     let genesis: Genesis
+    /// The masternodes that are `chaind` and serve the API; others are programs that only pretend.
+    let serving: [Int]
+    private let launch: Launch
     private let stage = ProcessGroup()
 
-    init(masternodes: Int, accounts: [String] = ["alice", "bob"]) throws {
+    /// - Parameters:
+    ///   - hosts: address at which each masternode listens; loopback where none is given.
+    ///   - serving: indices of those that are `chaind`; all where none is given.
+    ///   - launch: starts one, where it is not just `chaind`.
+    init(
+        masternodes: Int, accounts: [String] = ["alice", "bob"], hosts: [String]? = nil, serving: [Int]? = nil,
+        launch: @escaping Launch = { try $0.start($1) }
+    ) throws {
         let folder = FileManager.default.temporaryDirectory.appending(
             path: "edgeproof-test-\(UUID().uuidString)", directoryHint: .isDirectory)
         let ports = try FreePorts.take(masternodes * 2)
         plan = DevnetPlan(
             folder: folder, masternodes: masternodes, apiPorts: Array(ports[..<masternodes]),
-            peerPorts: Array(ports[masternodes...]))
+            peerPorts: Array(ports[masternodes...]), hosts: hosts)
+        self.serving = serving ?? Array(0..<masternodes)
+        self.launch = launch
         var parameters = Parameters()
         parameters.heartbeatMs = 3_000
         genesis = try plan.prepare(accounts: accounts, parameters: parameters, chainName: "test")
@@ -29,29 +44,43 @@ final class TestNetwork: Sendable {
     static func with(
         masternodes: Int, accounts: [String] = ["alice", "bob"], _ body: (TestNetwork) async throws -> Void
     ) async throws {
-        let network = try TestNetwork(masternodes: masternodes, accounts: accounts)
+        try await TestNetwork(masternodes: masternodes, accounts: accounts).use(body)
+    }
+
+    /// Starts all nodes and runs the body, then stops and removes everything.
+    func use(_ body: (TestNetwork) async throws -> Void) async throws {
         do {
-            for index in 0..<masternodes { try await network.start(index) }
-            for index in 0..<masternodes { try await network.untilReady(index) }
-            try await body(network)
+            for index in 0..<plan.masternodes { try await start(index) }
+            for index in serving { try await untilReady(index) }
+            try await body(self)
         } catch {
-            for index in 0..<masternodes { print("--- node\(index)\n\(await network.log(index))") }
-            await network.close()
+            for index in 0..<plan.masternodes { print("--- node\(index)\n\(await log(index))") }
+            await close()
             throw error
         }
-        await network.close()
+        await close()
     }
 
     func close() async {
+        // A process that a test has paused would not hear that it is to end.
+        for index in 0..<plan.masternodes { await signal(index, SIGCONT) }
         await stage.stopAll()
         try? FileManager.default.removeItem(at: plan.folder)
     }
 
-    func start(_ index: Int) async throws { await stage.add(try plan.start(index)) }
+    func start(_ index: Int) async throws { await stage.add(try launch(plan, index)) }
     func add(_ process: ChildProcess) async { await stage.add(process) }
     func kill(_ index: Int) async { await stage.kill("node\(index)") }
     func stop(_ index: Int) async { await stage.stop("node\(index)") }
     func log(_ index: Int) async -> String { await stage.process("node\(index)")?.logTail(lines: 30) ?? "" }
+    /// All that the node has said, over all its starts.
+    func wholeLog(_ index: Int) -> String {
+        (try? Data(contentsOf: plan.command(index).logFile)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+    func signal(_ index: Int, _ signal: Int32) async {
+        guard let process = await stage.process("node\(index)"), process.isRunning else { return }
+        Foundation.kill(process.processIdentifier, signal)
+    }
     func process(_ name: String) async -> ChildProcess? { await stage.process(name) }
 
     func untilReady(_ index: Int) async throws {
@@ -65,7 +94,7 @@ final class TestNetwork: Sendable {
     func withClient<Value>(
         _ indices: [Int]? = nil, _ body: (ChainClient) async throws -> Value
     ) async throws -> Value {
-        let nodes = try (indices ?? Array(0..<plan.masternodes)).map { try NodeAddress(plan.apiURL($0)) }
+        let nodes = try (indices ?? serving).map { try NodeAddress(plan.apiURL($0)) }
         let client = ChainClient(nodes: nodes)
         do {
             let value = try await body(client)
