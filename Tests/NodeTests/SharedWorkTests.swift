@@ -81,18 +81,25 @@ private final class CountingVerifier: NodeSignatures {
     @Test func aFullBatchGoesAtOnceAndInOrder() throws {
         var batch = GossipBatch()
         let all = try (0..<UInt64(GossipBatch.mostTransactions)).map { try transaction($0) }
-        for one in all.dropLast() { #expect(batch.add([one])) }
-        #expect(try !batch.add([#require(all.last)]))
-        #expect(batch.take() == all)
+        let answers = all.map { batch.add([$0]) }
+        #expect(answers.dropLast().allSatisfy { $0 })
+        #expect(answers.last == false)
+        let taken = batch.take()
+        #expect(taken == all)
         #expect(batch.isEmpty)
-        #expect(batch.add([all[0]]))
+        let hasRoom = batch.add([all[0]])
+        #expect(hasRoom)
     }
 
     @Test func largeTransactionsDoNotWait() throws {
         var batch = GossipBatch()
-        #expect(try batch.add([transaction(0, bytes: GossipBatch.mostDataBytes / 2)]))
-        #expect(try !batch.add([transaction(1, bytes: GossipBatch.mostDataBytes / 2)]))
-        #expect(batch.take().count == 2)
-        #expect(try batch.add([transaction(2, bytes: GossipBatch.mostDataBytes / 2)]))
+        let half = GossipBatch.mostDataBytes / 2
+        let first = batch.add([try transaction(0, bytes: half)])
+        let second = batch.add([try transaction(1, bytes: half)])
+        #expect(first && !second)
+        let taken = batch.take()
+        #expect(taken.count == 2)
+        let third = batch.add([try transaction(2, bytes: half)])
+        #expect(third)
     }
 }
