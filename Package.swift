@@ -9,6 +9,7 @@ extension Target.Dependency {
     static let crypto = product(name: "Crypto", package: "swift-crypto")
     static let cryptoExtras = product(name: "CryptoExtras", package: "swift-crypto")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+    static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
     static let logging = product(name: "Logging", package: "swift-log")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
@@ -77,7 +78,7 @@ let package = Package(
         module("PeerNetwork", values + [.nioCore, .nioPosix, .nioSSL, .x509, .crypto, .logging]),
         module("ProgramSupport", []),
         module("APIModel", values),
-        module("NodeAPI", values + ["APIModel", .hummingbird, .logging]),
+        module("NodeAPI", values + ["APIModel", .hummingbird, .hummingbirdCore, .nioCore, .logging]),
         module("ChainClient", values + ["APIModel", .asyncHTTPClient, .nioCore, .logging]),
 
         // Layer 3: composed

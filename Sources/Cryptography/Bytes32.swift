@@ -23,6 +23,10 @@ public struct Words256: Hashable, Comparable, Sendable {
     /// Nil unless there are exactly 32 bytes.
     init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == 32 else { return nil }
+        if let words = bytes.withContiguousStorageIfAvailable({ Words256(contiguous: UnsafeRawBufferPointer($0)) }) {
+            self = words
+            return
+        }
         var values: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
         var index = 0
         for byte in bytes {
@@ -37,13 +41,25 @@ public struct Words256: Hashable, Comparable, Sendable {
         (a, b, c, d) = values
     }
 
-    var bytes: [UInt8] {
-        var result: [UInt8] = []
-        result.reserveCapacity(32)
-        for word in [a, b, c, d] {
-            withUnsafeBytes(of: word.bigEndian) { result.append(contentsOf: $0) }
-        }
-        return result
+    /// The buffer has 32 bytes.
+    private init(contiguous bytes: UnsafeRawBufferPointer) {
+        func word(_ index: Int) -> UInt64 { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) }
+        self.init(a: word(0), b: word(1), c: word(2), d: word(3))
+    }
+
+    var bytes: [UInt8] { withBytes { Array($0) } }
+
+    /// The 32 bytes, without an array around them.
+    func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        withUnsafeBytes(of: (a.bigEndian, b.bigEndian, c.bigEndian, d.bigEndian), body)
+    }
+}
+
+extension Words256: BorshCodable {
+    public func encode(to encoder: inout BorshEncoder) { encoder.bigEndianWords(a, b, c, d) }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        (a, b, c, d) = try decoder.bigEndianWords()
     }
 }
 
@@ -80,13 +96,9 @@ extension Bytes32 {
 
     public static func < (lhs: Self, rhs: Self) -> Bool { lhs.words < rhs.words }
 
-    public func encode(to encoder: inout BorshEncoder) { encoder.fixed(bytes) }
+    public func encode(to encoder: inout BorshEncoder) { words.encode(to: &encoder) }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
-        let raw = try decoder.fixed(32)
-        guard let words = Words256(raw) else {
-            throw decoder.failure(.truncated(needed: 32, available: raw.count))
-        }
-        self.init(words: words)
+        self.init(words: try Words256(from: &decoder))
     }
 }

@@ -18,8 +18,17 @@ extension Digest {
     /// SHA-256 of an ASCII domain followed by the parts. The parts must have fixed lengths or carry their own.
     public init(domain: String, parts: [UInt8]...) {
         var hasher = SHA256Hasher()
-        hasher.update(Array(domain.utf8))
+        hasher.update(domain)
         for part in parts { hasher.update(part) }
+        self = hasher.finalize()
+    }
+
+    /// The same of two digests.
+    public init(domain: String, _ first: Digest, _ second: Digest) {
+        var hasher = SHA256Hasher()
+        hasher.update(domain)
+        hasher.update(first)
+        hasher.update(second)
         self = hasher.finalize()
     }
 }
@@ -32,6 +41,16 @@ public struct SHA256Hasher {
 
     public mutating func update(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { state.update(bufferPointer: $0) }
+    }
+
+    /// The text's UTF-8.
+    public mutating func update(_ text: String) {
+        var text = text
+        text.withUTF8 { state.update(bufferPointer: UnsafeRawBufferPointer($0)) }
+    }
+
+    public mutating func update(_ value: some Bytes32) {
+        value.words.withBytes { state.update(bufferPointer: $0) }
     }
 
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {

@@ -39,12 +39,18 @@ public struct Signature: BorshCodable, Hashable, Sendable, CustomStringConvertib
     public var bytes: [UInt8] { r.bytes + s.bytes }
     public var description: String { Hexadecimal.encode(bytes) }
 
-    public func encode(to encoder: inout BorshEncoder) { encoder.fixed(bytes) }
+    public func encode(to encoder: inout BorshEncoder) {
+        r.encode(to: &encoder)
+        s.encode(to: &encoder)
+    }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
-        let raw = try decoder.fixed(Self.byteCount)
-        guard let value = Signature(raw) else { throw decoder.failure(.notCanonical("signature length")) }
-        self = value
+        // Asked for as a whole, so that an error names the whole.
+        guard decoder.remaining >= Self.byteCount else {
+            throw decoder.failure(.truncated(needed: Self.byteCount, available: decoder.remaining))
+        }
+        r = try Words256(from: &decoder)
+        s = try Words256(from: &decoder)
     }
 }
 

@@ -7,11 +7,18 @@ public enum MerkleLog {
     public static let emptyRoot = Digest(sha256: [])
 
     public static func leafHash(_ entry: [UInt8]) -> Digest {
-        Digest(sha256: [0] + entry)
+        var hasher = SHA256Hasher()
+        hasher.update([0])
+        hasher.update(entry)
+        return hasher.finalize()
     }
 
     public static func nodeHash(_ left: Digest, _ right: Digest) -> Digest {
-        Digest(sha256: [1] + left.bytes + right.bytes)
+        var hasher = SHA256Hasher()
+        hasher.update([1])
+        hasher.update(left)
+        hasher.update(right)
+        return hasher.finalize()
     }
 
     /// Root over leaf hashes.

@@ -1,34 +1,42 @@
 /// Reads Borsh values out of bytes that may come from anybody.
 public struct BorshDecoder: Sendable {
-    private let bytes: [UInt8]
-    public private(set) var offset: Int = 0
+    @usableFromInline let bytes: [UInt8]
+    @usableFromInline var position = 0
 
+    @inlinable public var offset: Int { position }
+
+    @inlinable
     public init(_ bytes: [UInt8]) {
         self.bytes = bytes
     }
 
-    public var remaining: Int { bytes.count - offset }
+    @inlinable public var remaining: Int { bytes.count - offset }
 
     /// Throws unless everything was read.
+    @inlinable
     public func finish() throws(BorshError) {
         guard remaining == 0 else { throw BorshError(.trailingBytes(remaining), at: offset) }
     }
 
+    @inlinable
     public func failure(_ reason: BorshError.Reason) -> BorshError {
         BorshError(reason, at: offset)
     }
 
+    @inlinable
     public mutating func integer<T: FixedWidthInteger>(_ type: T.Type = T.self) throws(BorshError) -> T {
-        let size = T.bitWidth / 8
+        let size = MemoryLayout<T>.size
         try need(size)
         var value: T = 0
+        let start = position
         withUnsafeMutableBytes(of: &value) { target in
-            for index in 0..<size { target[index] = bytes[offset + index] }
+            bytes.withUnsafeBytes { target.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + size])) }
         }
-        offset += size
+        position += size
         return T(littleEndian: value)
     }
 
+    @inlinable
     public mutating func bool() throws(BorshError) -> Bool {
         let byte: UInt8 = try integer()
         switch byte {
@@ -38,13 +46,23 @@ public struct BorshDecoder: Sendable {
         }
     }
 
+    @inlinable
     public mutating func fixed(_ count: Int) throws(BorshError) -> [UInt8] {
         try need(count)
-        defer { offset += count }
-        return Array(bytes[offset..<offset + count])
+        defer { position += count }
+        return Array(bytes[position..<position + count])
+    }
+
+    /// 32 bytes as four big-endian words, without an array on the way.
+    @inlinable
+    public mutating func bigEndianWords() throws(BorshError) -> (UInt64, UInt64, UInt64, UInt64) {
+        try need(32)
+        let (a, b, c, d): (UInt64, UInt64, UInt64, UInt64) = (try integer(), try integer(), try integer(), try integer())
+        return (a.byteSwapped, b.byteSwapped, c.byteSwapped, d.byteSwapped)
     }
 
     /// A u32 length of at most `limit`, then that many bytes.
+    @inlinable
     public mutating func variable(limit: Int) throws(BorshError) -> [UInt8] {
         let count = try length(limit: limit, smallestElement: 1)
         return try fixed(count)
@@ -57,11 +75,13 @@ public struct BorshDecoder: Sendable {
         return text
     }
 
+    @inlinable
     public mutating func value<Value: BorshDecodable>(_ type: Value.Type = Value.self) throws(BorshError) -> Value {
         try Value(from: &self)
     }
 
     /// - Parameter smallestElement: the fewest bytes an element can take; bounds the allocation by what is there.
+    @inlinable
     public mutating func array<Element: BorshDecodable>(
         of type: Element.Type = Element.self, limit: Int, smallestElement: Int = 1
     ) throws(BorshError) -> [Element] {
@@ -72,11 +92,13 @@ public struct BorshDecoder: Sendable {
         return result
     }
 
+    @inlinable
     public mutating func optional<Value: BorshDecodable>(_ type: Value.Type = Value.self) throws(BorshError) -> Value? {
         try bool() ? try Value(from: &self) : nil
     }
 
     /// A u32 length that the limit allows and the bytes at hand can hold.
+    @inlinable
     public mutating func length(limit: Int, smallestElement: Int) throws(BorshError) -> Int {
         let start = offset
         let declared: UInt32 = try integer()
@@ -90,7 +112,8 @@ public struct BorshDecoder: Sendable {
         return count
     }
 
-    private func need(_ count: Int) throws(BorshError) {
+    @inlinable
+    func need(_ count: Int) throws(BorshError) {
         guard count >= 0, count <= remaining else {
             throw BorshError(.truncated(needed: count, available: remaining), at: offset)
         }

@@ -20,8 +20,10 @@ public typealias BorshCodable = BorshEncodable & BorshDecodable
 
 extension BorshEncodable {
     /// The canonical bytes of this value.
+    @inlinable
     public var borsh: [UInt8] {
-        var encoder = BorshEncoder()
+        // Most values fit, so that few grow in steps.
+        var encoder = BorshEncoder(reserving: 256)
         encode(to: &encoder)
         return encoder.bytes
     }

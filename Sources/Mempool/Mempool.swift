@@ -178,10 +178,7 @@ public struct Mempool: Sendable {
 
     /// Credits that the account's waiting transactions have reserved.
     public func reservedCredits(of sender: Account) -> UInt64 {
-        waiting(of: sender).reduce(0) { sum, admitted in
-            let (total, overflow) = sum.addingReportingOverflow(admitted.reservedCredits)
-            return overflow ? .max : total
-        }
+        UInt64(clamping: senders[sender]?.reserved ?? 0)
     }
 
     /// First sequence from `nextSequence` on that the account has nothing waiting for.

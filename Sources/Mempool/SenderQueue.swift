@@ -8,6 +8,8 @@ struct SenderQueue: Sendable {
     var turn: UInt64
     /// Sum of the shares of what waits.
     private(set) var share = 0
+    /// Sum of the credits that what waits has reserved: 64 of them at most, which can't overflow.
+    private(set) var reserved: UInt128 = 0
     private var items: [Admitted] = []
 
     init(nextSequence: UInt64, turn: UInt64) {
@@ -31,6 +33,7 @@ struct SenderQueue: Sendable {
     mutating func insert(_ admitted: Admitted, share: Int) {
         items.insert(admitted, at: position(of: admitted.signed.transaction.sequence))
         self.share += share
+        reserved += UInt128(admitted.reservedCredits)
     }
 
     mutating func remove(_ sequence: UInt64, share: (Admitted) -> Int) -> Admitted? {
@@ -38,6 +41,7 @@ struct SenderQueue: Sendable {
         guard index < items.count, items[index].signed.transaction.sequence == sequence else { return nil }
         let removed = items.remove(at: index)
         self.share -= share(removed)
+        reserved -= UInt128(removed.reservedCredits)
         return removed
     }
 
@@ -46,7 +50,10 @@ struct SenderQueue: Sendable {
         nextSequence = max(nextSequence, sequence)
         let below = Array(items.prefix(position(of: nextSequence)))
         items.removeFirst(below.count)
-        for removed in below { self.share -= share(removed) }
+        for removed in below {
+            self.share -= share(removed)
+            reserved -= UInt128(removed.reservedCredits)
+        }
         return below
     }
 

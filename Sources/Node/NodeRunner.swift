@@ -34,7 +34,8 @@ public struct NodeRunner: Sendable {
         let keys = try openKeys(genesis)
         let store = try ChainStore(path: home.databaseFolder.path, genesisHash: genesis.hash)
         let (role, journal, entries) = try openRole(keys, genesis)
-        let machine = try NodeMachine(genesis: genesis, role: role, store: store, journal: entries)
+        let machine = try NodeMachine(
+            genesis: genesis, role: role, store: store, journal: entries, signatures: RememberingVerifier())
         logger.info(
             "starting",
             metadata: [

@@ -31,6 +31,7 @@ public actor NodeService {
     private let onHalt: @Sendable (String) -> Void
 
     private var timers = TimerBook()
+    private var outgoing = GossipBatch()
     private var wakeTask: Task<Void, Never>?
     var peerBook = PeerBook()
     private var headStreams: [UInt64: AsyncStream<Height>.Continuation] = [:]
@@ -131,9 +132,8 @@ public actor NodeService {
         switch output {
         case .send(let message, let peer):
             if let id = peerBook.id(peer) { send(message, message.payload, to: id) }
-        case .broadcast(let message, let audience):
-            let payload = message.payload
-            for id in peerBook.ids(audience) { send(message, payload, to: id) }
+        case .broadcast(.transactions(let transactions), .masternodes): gossip(transactions)
+        case .broadcast(let message, let audience): broadcast(message, to: audience)
         case .setTimer(let timer, let at): timers.set(timer, at: at)
         case .cancelTimer(let timer): timers.cancel(timer)
         case .journal(let entries, let token): write(entries, token)
@@ -153,6 +153,32 @@ public actor NodeService {
         if let set = try? MasternodeSet(keys.map { Masternode(name: "", consensusKey: $0, owner: .zero, beaconTip: .zero) }) {
             network.update(masternodes: set)
         }
+    }
+
+    private func broadcast(_ message: NodeMessage, to audience: Audience) {
+        // On the way anyway: what waits goes along.
+        if case .consensus = message { flushGossip() }
+        let payload = message.payload
+        for id in peerBook.ids(audience) { send(message, payload, to: id) }
+    }
+
+    /// Tells the masternodes of transactions, several at once: each message costs its receivers about as much as a
+    /// transaction in it.
+    private func gossip(_ transactions: [SignedTransaction]) {
+        // The pool's, told again: as many as one message may hold.
+        guard transactions.count < GossipBatch.mostTransactions else {
+            return broadcast(.transactions(transactions), to: .masternodes)
+        }
+        let isFirst = outgoing.isEmpty
+        guard outgoing.add(transactions) else { return flushGossip() }
+        guard isFirst, !outgoing.isEmpty else { return }
+        executor.async(afterMs: GossipBatch.waitMs) { [weak self] in self?.assumeIsolated { $0.flushGossip() } }
+    }
+
+    private func flushGossip() {
+        let transactions = outgoing.take()
+        guard !transactions.isEmpty else { return }
+        broadcast(.transactions(transactions), to: .masternodes)
     }
 
     /// What does not reach a peer is lost; the protocol repeats what matters.
@@ -235,7 +261,8 @@ public actor NodeService {
     // MARK: Timers
 
     private func rescheduleWake() {
-        guard let next = timers.next, next != timers.scheduled else { return }
+        // A wake too early finds nothing due and costs less than calling it off: timers mostly move away.
+        guard let next = timers.next, timers.scheduled.map({ next < $0 }) ?? true else { return }
         timers.scheduled = next
         wakeTask?.cancel()
         let now = Self.clock().monotonic

@@ -19,4 +19,9 @@ final class QueueExecutor: SerialExecutor {
 
     /// Runs the body on the queue, after what was put there before.
     func async(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
+
+    /// Runs the body on the queue once this time is over.
+    func async(afterMs milliseconds: Int, _ body: @escaping @Sendable () -> Void) {
+        queue.asyncAfter(deadline: .now() + .milliseconds(milliseconds), execute: body)
+    }
 }

@@ -39,13 +39,8 @@ struct GuardedWriter {
     let closeConnection: @Sendable () -> Void
 
     func write(_ buffer: ByteBuffer, to writer: inout any ResponseBodyWriter) async throws {
-        let close = closeConnection
-        let limit = timeout
-        let watchdog = Task {
-            do { try await Task.sleep(for: limit) } catch { return }
-            close()
-        }
-        defer { watchdog.cancel() }
+        let deadline = Deadlines.shared.set(after: timeout, closeConnection)
+        defer { Deadlines.shared.callOff(deadline) }
         try await writer.write(buffer)
     }
 

@@ -49,12 +49,11 @@ final class HeadWatch: Sendable {
         }
         // Set before the waiter is looked for, so that a timer that is faster than the registration is seen by it.
         let expired = Flag()
-        let timer = Task {
-            do { try await Task.sleep(for: timeout) } catch { return }
+        let deadline = Deadlines.shared.set(after: timeout) {
             expired.set()
-            resume(id)
+            self.resume(id)
         }
-        defer { timer.cancel() }
+        defer { Deadlines.shared.callOff(deadline) }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let immediate: Height?? = state.withLock { state in

@@ -1,5 +1,6 @@
 import Foundation
 import Hummingbird
+import HummingbirdCore
 import Logging
 import Primitives
 
@@ -36,8 +37,11 @@ public struct APIServer: Sendable {
 
         let application = Application(
             router: router,
-            server: .http1(
-                configuration: HTTP1Limits.channel(idleSeconds: configuration.idleTimeoutSeconds)),
+            server: HTTPServerBuilder { [configuration] responder in
+                LoopChannel(
+                    responder: responder,
+                    configuration: HTTP1Limits.channel(idleSeconds: configuration.idleTimeoutSeconds))
+            },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), serverName: "edgeproof",
                 availableConnectionsDelegate: MaximumConnections.limit(configuration.maxConnections, logger: logger)),

@@ -112,12 +112,8 @@ struct RequestInput: Sendable {
         tooLarge.closesConnection = true
         if let text = request.headers[.contentLength], let declared = Int(text), declared > limit { throw tooLarge }
         // A body that never ends, or never comes, must not hold the connection.
-        let close = context.closeConnection
-        let watchdog = Task {
-            do { try await Task.sleep(for: timeout) } catch { return }
-            close()
-        }
-        defer { watchdog.cancel() }
+        let deadline = Deadlines.shared.set(after: timeout, context.closeConnection)
+        defer { Deadlines.shared.callOff(deadline) }
         do {
             let buffer = try await request.body.collect(upTo: limit)
             return Array(buffer.readableBytesView)

@@ -13,8 +13,10 @@ public struct PeerEvents: AsyncSequence, Sendable {
     public struct Iterator: AsyncIteratorProtocol {
         let queue: PeerEventQueue
 
-        public mutating func next() async -> PeerEvent? { await queue.next() }
-        public mutating func next(isolation actor: isolated (any Actor)?) async -> PeerEvent? { await queue.next() }
+        public mutating func next() async -> PeerEvent? { await queue.next(isolation: nil) }
+        public mutating func next(isolation actor: isolated (any Actor)?) async -> PeerEvent? {
+            await queue.next(isolation: actor)
+        }
     }
 
     public func makeAsyncIterator() -> Iterator { Iterator(queue: queue) }
@@ -105,7 +107,8 @@ final class PeerEventQueue: Sendable {
         waiter?.resume(returning: nil)
     }
 
-    func next() async -> PeerEvent? {
+    /// Stays with the caller's actor: one that takes event after event would otherwise change threads twice for each.
+    func next(isolation: isolated (any Actor)? = #isolation) async -> PeerEvent? {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 enum Step {

@@ -35,11 +35,11 @@ public enum StateTree {
     }
 
     static func leafHash(path: Digest, valueHash: Digest) -> Digest {
-        Digest(domain: "edgeproof/state-leaf/1", parts: path.bytes, valueHash.bytes)
+        Digest(domain: "edgeproof/state-leaf/1", path, valueHash)
     }
 
     static func innerHash(_ left: Digest, _ right: Digest) -> Digest {
-        Digest(domain: "edgeproof/state-inner/1", parts: left.bytes, right.bytes)
+        Digest(domain: "edgeproof/state-inner/1", left, right)
     }
 
     /// Root of the tree that the reader shows.

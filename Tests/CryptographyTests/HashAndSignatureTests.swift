@@ -109,3 +109,39 @@ func hex(_ text: String) throws -> [UInt8] { try #require(Hexadecimal.decode(tex
         #expect(!"\(key)".contains(Hexadecimal.encode(key.seed)))
     }
 }
+
+/// The ways around arrays give what the plain definitions give.
+@Suite struct BytesOf32Tests {
+    @Test func allWaysToTheSameBytes() throws {
+        let seed: UInt64 = 0xb32
+        var generator = SeededGenerator(seed: seed)
+        for _ in 0..<200 {
+            let raw = generator.bytes(32)
+            let digest = try #require(Digest(raw), "seed \(seed)")
+            #expect(digest.bytes == raw)
+            #expect(digest.borsh == raw)
+            #expect(Digest((generator.bytes(3) + raw)[3...]) == digest)
+            #expect(Digest(raw.lazy.map { $0 }) == digest)
+            #expect(try Digest(borsh: raw) == digest)
+            let signature = try #require(Signature(raw + raw.reversed()))
+            #expect(signature.borsh == signature.bytes)
+            #expect(try Signature(borsh: signature.bytes) == signature)
+        }
+        #expect(Digest([UInt8](repeating: 0, count: 31)) == nil)
+        #expect(throws: BorshError(.truncated(needed: 32, available: 31), at: 0)) {
+            try Digest(borsh: [UInt8](repeating: 0, count: 31))
+        }
+        #expect(throws: BorshError(.truncated(needed: 64, available: 63), at: 0)) {
+            try Signature(borsh: [UInt8](repeating: 0, count: 63))
+        }
+    }
+
+    @Test func hashesOfPartsAreHashesOfTheirConcatenation() throws {
+        var generator = SeededGenerator(seed: 0xc0c)
+        let (left, right) = (try #require(Digest(generator.bytes(32))), try #require(Digest(generator.bytes(32))))
+        #expect(MerkleLog.nodeHash(left, right) == Digest(sha256: [1] + left.bytes + right.bytes))
+        #expect(MerkleLog.leafHash([4, 5]) == Digest(sha256: [0, 4, 5]))
+        #expect(Digest(domain: "dömäne", left, right) == Digest(sha256: Array("dömäne".utf8) + left.bytes + right.bytes))
+        #expect(Digest(domain: "d", left, right) == Digest(domain: "d", parts: left.bytes, right.bytes))
+    }
+}

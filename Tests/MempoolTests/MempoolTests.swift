@@ -123,6 +123,10 @@ import Testing
                 }
                 let bytes = waiting.values.reduce(0) { $0 + $1.byteCount }
                 #expect(pool.count == waiting.count && pool.byteCount == bytes, "seed \(seed), step \(step)")
+                for (sender, own) in Dictionary(grouping: waiting.values, by: \.signed.transaction.sender) {
+                    let reserved = own.reduce(0) { $0 + $1.reservedCredits }
+                    #expect(pool.reservedCredits(of: sender) == reserved, "seed \(seed), step \(step)")
+                }
                 #expect(pool.count <= limits.maxCount && bytes <= limits.maxBytes, "seed \(seed), step \(step)")
             }
             return answers

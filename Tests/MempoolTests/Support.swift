@@ -29,7 +29,7 @@ func admitted(
     let signature = try BorshDecoder.signature(Array(repeating: 1, count: 64))
     let signed = SignedTransaction(transaction: transaction, authorization: .ed25519(signature))
     return Admitted(
-        id: transaction.id(genesis: .zero), signed: signed, byteCount: signed.borsh.count, reservedCredits: 60_000)
+        id: transaction.id(genesis: .zero), signed: signed, byteCount: signed.borsh.count, reservedCredits: 60_000 + UInt64(data))
 }
 
 extension BorshDecoder {

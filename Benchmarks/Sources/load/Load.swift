@@ -8,19 +8,27 @@ import LocalNetwork
 import Primitives
 
 /// Sends signed transactions at a steady rate to a devnet of its own and measures the time from each submission until
-/// a node announces the finalised block that holds it.
+/// a node announces the finalised block that holds it, and the processor time that this took.
 @main
 struct Load: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "load", abstract: "Submission to finality on a devnet, under a steady load.",
+        commandName: "load", abstract: "Submission to finality on a devnet, under a steady load; or what an idle one takes.",
         discussion: "Example: load --programs ../.build/release --rate 1000 --seconds 60")
 
     @Option(help: "Folder with the built chaind.") var programs: String
     @Option(help: "Transactions a second.") var rate: Int = 1_000
-    @Option(help: "How long to send.") var seconds: Int = 60
+    @Option(help: "How long to send, in seconds.") var seconds: Int = 60
+    @Option(help: "Sends nothing: measures the processor time of the idle devnet for this many seconds.") var idle: Int?
     @Option(help: "Bytes of one encoded signed transaction, about.") var bytes: Int = 200
     @Option(help: "Masternodes of the devnet.") var masternodes: Int = 4
     @Option(help: "Accounts that send.") var senders: Int = 64
+    @Option(help: "Connections to each node.") var connections: Int = 2
+
+    func validate() throws {
+        guard rate > 0, seconds > 0, senders > 0, connections > 0, masternodes > 0, idle ?? 1 > 0 else {
+            throw ValidationError("rates, times and numbers are at least 1")
+        }
+    }
 
     func run() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(
@@ -31,13 +39,26 @@ struct Load: AsyncParsableCommand {
             folder: folder, masternodes: masternodes, apiPorts: Array(ports[..<masternodes]),
             peerPorts: Array(ports[masternodes...]),
             programs: URL(filePath: programs, directoryHint: .isDirectory))
-        tell("making \(senders) keys and the genesis")
-        let names = (0..<senders).map { "sender-\($0)" }
+        let accounts = idle == nil ? senders : 1
+        tell("making \(accounts) keys and the genesis")
+        let names = (0..<accounts).map { "sender-\($0)" }
         let genesis = try plan.prepare(accounts: names, chainName: "load")
         let nodes = ProcessGroup()
-        for index in 0..<masternodes { await nodes.add(try plan.start(index)) }
         do {
-            try await measure(plan, genesis.hash, names)
+            var processes: [Int32] = []
+            for index in 0..<masternodes {
+                let node = try plan.start(index)
+                await nodes.add(node)
+                processes.append(node.processIdentifier)
+            }
+            let clients = try await connect(plan)
+            if let idle {
+                try await measureIdle(processes, seconds: idle)
+            } else {
+                let load = try sign(plan, genesis.hash, names)
+                try await measure(load, plan, clients[0], processes)
+            }
+            for client in clients { try await client.shutdown() }
         } catch {
             await nodes.stopAll()
             throw error
@@ -45,11 +66,33 @@ struct Load: AsyncParsableCommand {
         await nodes.stopAll()
     }
 
-    private func measure(_ plan: DevnetPlan, _ genesis: Digest, _ names: [String]) async throws {
+    /// Waits until every node is connected with every other one.
+    private func connect(_ plan: DevnetPlan) async throws -> [ChainClient] {
         let clients = try (0..<masternodes).map { ChainClient(nodes: [try NodeAddress(plan.apiURL($0))]) }
         for client in clients {
             while (try? await client.status().peers) ?? 0 < masternodes - 1 { try await Task.sleep(for: .milliseconds(100)) }
         }
+        return clients
+    }
+
+    // MARK: Idle
+
+    private func measureIdle(_ processes: [Int32], seconds: Int) async throws {
+        // What starting left behind settles first.
+        try await Task.sleep(for: .seconds(5))
+        tell("measuring \(seconds) s of idleness")
+        let (before, start) = (processes.map(ProcessorTime.of), ContinuousClock.now)
+        try await Task.sleep(for: .seconds(seconds))
+        let wall = Figures.seconds(ContinuousClock.now - start)
+        let used = zip(processes.map(ProcessorTime.of), before).map { $0 - $1 }
+        let each = used.map { Figures.text($0 / wall, 4) }.joined(separator: ", ")
+        print("idle          \(Figures.text(used.reduce(0, +) / wall, 4)) of a core over \(Figures.text(wall, 0)) s (each node: \(each))")
+    }
+
+    // MARK: Load
+
+    /// Signs everything beforehand, so that sending costs next to nothing.
+    private func sign(_ plan: DevnetPlan, _ genesis: Digest, _ names: [String]) throws -> [Submission] {
         let passphrase = try Passphrase(file: plan.passphraseFile.path)
         let directory = KeyDirectory(path: plan.keysFolder.path)
         let keys = try names.map { try directory.open($0, passphrase: passphrase) }
@@ -57,87 +100,65 @@ struct Load: AsyncParsableCommand {
         let until = Time(UInt64(Date().timeIntervalSince1970 * 1_000) + 590_000)
         let service = ServiceId(unchecked: Array("load".utf8))
         let padding = [UInt8](repeating: 7, count: max(0, bytes - 156))
-        var transactions: [SignedTransaction] = []
-        for index in 0..<rate * seconds {
+        return try (0..<rate * seconds).map { index in
             let key = keys[index % keys.count]
-            transactions.append(
-                try SignedTransaction(
-                    signing: Transaction(
-                        sender: Account(key.publicKey), sequence: UInt64(index / keys.count), validUntil: until,
-                        gasLimit: 30_000, serviceId: service, actionId: .applicationTask, data: padding),
-                    with: key, genesis: genesis))
+            let signed = try SignedTransaction(
+                signing: Transaction(
+                    sender: Account(key.publicKey), sequence: UInt64(index / keys.count), validUntil: until,
+                    gasLimit: 30_000, serviceId: service, actionId: .applicationTask, data: padding),
+                with: key, genesis: genesis)
+            return Submission(id: signed.transaction.id(genesis: genesis), body: signed.borsh)
         }
-        let book = Book()
-        let watcher = Task { [client = clients[0]] in
+    }
+
+    private func measure(
+        _ load: [Submission], _ plan: DevnetPlan, _ client: ChainClient, _ processes: [Int32]
+    ) async throws {
+        let book = Book(load.map(\.id))
+        let watcher = Task {
             for try await event in client.events(from: Height(1)) {
-                await book.final(event.transactions.map(\.wrappedValue), at: .now)
+                book.final(event.transactions.map(\.wrappedValue), at: .now)
             }
         }
+        defer { watcher.cancel() }
+        // An account's transactions all go over one connection, so that they arrive in their order.
+        let links = try (0..<masternodes * connections).map { index in
+            try Connection(port: plan.apiPorts[index % masternodes]) { book.refused($0) }
+        }
         tell("sending \(rate) a second for \(seconds) s")
+        let (nodesBefore, ownBefore) = (processes.map(ProcessorTime.of), ProcessorTime.own)
         let start = ContinuousClock.now
-        await withTaskGroup(of: Void.self) { group in
-            for (index, transaction) in transactions.enumerated() {
+        let (rate, senders) = (rate, senders)
+        await Background.run {
+            for (index, submission) in load.enumerated() {
                 let due = start + .microseconds(index * 1_000_000 / rate)
-                try? await Task.sleep(until: due, clock: .continuous)
-                // An account's transactions all go to one node, in order enough: the pool holds up to 64 ahead.
-                let client = clients[index % keys.count % clients.count]
-                group.addTask {
-                    let id = transaction.transaction.id(genesis: genesis)
-                    await book.submitted(id, at: .now)
-                    do { _ = try await client.submit(transaction) } catch { await book.refused("\(error)") }
-                }
+                let wait = due - .now
+                if wait > .zero { usleep(UInt32(clamping: Figures.microseconds(wait))) }
+                book.submitted(index, due: due, at: .now)
+                links[index % senders % links.count].send(submission.body)
             }
         }
         let sending = ContinuousClock.now - start
-        for _ in 0..<100 where await book.waiting > 0 { try await Task.sleep(for: .milliseconds(100)) }
-        watcher.cancel()
-        let result = await book.result
+        for _ in 0..<100 where book.waiting > 0 { try await Task.sleep(for: .milliseconds(100)) }
+        let wall = Figures.seconds(ContinuousClock.now - start)
+        let nodes = zip(processes.map(ProcessorTime.of), nodesBefore).map { $0 - $1 }.reduce(0, +)
+        let own = ProcessorTime.own - ownBefore
+        for link in links { link.close() }
+        print(book.report(sending: sending))
         print(
             """
-            transactions  \(transactions.count), sent in \(sending)
-            final         \(result.count), refused \(result.refused), not seen final \(result.waiting)
-            finality      p50 \(result.p50) ms, p95 \(result.p95) ms, longest \(result.longest) ms
+            processor     nodes \(Figures.text(nodes, 1)) s (\(Figures.text(nodes / wall, 2)) cores), \
+            generator \(Figures.text(own, 1)) s (\(Figures.text(own / wall, 2)) cores)
+            a transaction \(Figures.text(nodes * 1e6 / Double(load.count), 0)) us of all nodes together, \
+            \(Figures.text(own * 1e6 / Double(load.count), 0)) us of the generator
             """)
-        if let sample = result.sample { print("refusal       \(sample)") }
-        for client in clients { try await client.shutdown() }
     }
 
     private func tell(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
 }
 
-actor Book {
-    private var starts: [TransactionId: ContinuousClock.Instant] = [:]
-    private var early: [TransactionId: ContinuousClock.Instant] = [:]
-    private var samples: [Double] = []
-    private var refusals = 0
-    private var sample: String?
-
-    var waiting: Int { starts.count }
-
-    func submitted(_ id: TransactionId, at instant: ContinuousClock.Instant) {
-        if let end = early.removeValue(forKey: id) { return add(end - instant) }
-        starts[id] = instant
-    }
-
-    func refused(_ reason: String) {
-        refusals += 1
-        sample = reason
-    }
-
-    func final(_ ids: [TransactionId], at instant: ContinuousClock.Instant) {
-        for id in ids {
-            if let start = starts.removeValue(forKey: id) { add(instant - start) } else { early[id] = instant }
-        }
-    }
-
-    private func add(_ duration: Duration) {
-        let parts = duration.components
-        samples.append(max(0, Double(parts.seconds) * 1e3 + Double(parts.attoseconds) / 1e15))
-    }
-
-    var result: (count: Int, refused: Int, waiting: Int, p50: Int, p95: Int, longest: Int, sample: String?) {
-        let ordered = samples.sorted()
-        func at(_ share: Double) -> Int { ordered.isEmpty ? 0 : Int(ordered[min(ordered.count - 1, Int(Double(ordered.count) * share))]) }
-        return (ordered.count, refusals, starts.count, at(0.5), at(0.95), Int(ordered.last ?? 0), sample)
-    }
+/// A signed transaction, ready to send.
+struct Submission: Sendable {
+    let id: TransactionId
+    let body: [UInt8]
 }

@@ -1,0 +1,105 @@
+import Cryptography
+import Node
+import Primitives
+import Synchronization
+import Testing
+
+/// Counts what reaches it. A signature is right when it starts with the first bytes of key and message.
+private final class CountingVerifier: NodeSignatures {
+    private let counter = Mutex(0)
+    var count: Int { counter.withLock { $0 } }
+
+    func isValid(_ signature: Signature, of key: PublicKey, message: [UInt8]) -> Bool {
+        counter.withLock { $0 += 1 }
+        return Array(signature.bytes.prefix(2)) == [key.bytes.first, message.first]
+    }
+
+    func isAuthorized(_ transaction: SignedTransaction, genesis: Digest) -> Bool {
+        counter.withLock { $0 += 1 }
+        return transaction.transaction.sequence == 0
+    }
+}
+
+@Suite struct RememberingVerifierTests {
+    private func signature(_ key: UInt8, _ message: UInt8, _ salt: Int = 0) throws -> Signature {
+        let tail = (0..<8).map { UInt8(truncatingIfNeeded: salt >> ($0 * 8)) }
+        return try #require(Signature([key, message] + tail + [UInt8](repeating: 0, count: 54)))
+    }
+
+    private func key(_ first: UInt8) throws -> PublicKey {
+        try #require(PublicKey([first] + [UInt8](repeating: 0, count: 31)))
+    }
+
+    @Test func aRightSignatureIsCheckedOnce() throws {
+        let inner = CountingVerifier()
+        let verifier = RememberingVerifier(inner)
+        for _ in 0..<3 { #expect(try verifier.isValid(signature(1, 9), of: key(1), message: [9, 5])) }
+        #expect(inner.count == 1)
+    }
+
+    @Test func aWrongOneIsNeverRemembered() throws {
+        let inner = CountingVerifier()
+        let verifier = RememberingVerifier(inner)
+        for _ in 0..<3 { #expect(try !verifier.isValid(signature(1, 8), of: key(1), message: [9])) }
+        #expect(inner.count == 3)
+    }
+
+    @Test func whatIsRememberedHoldsForThisKeyMessageAndSignatureOnly() throws {
+        let inner = CountingVerifier()
+        let verifier = RememberingVerifier(inner)
+        #expect(try verifier.isValid(signature(1, 9), of: key(1), message: [9]))
+        #expect(try !verifier.isValid(signature(1, 9), of: key(2), message: [9]))
+        #expect(try !verifier.isValid(signature(1, 9), of: key(1), message: [8]))
+        #expect(try verifier.isValid(signature(1, 9), of: key(1), message: [9, 0]))
+        #expect(try verifier.isValid(signature(1, 9, 7), of: key(1), message: [9]))
+        #expect(inner.count == 5)
+    }
+
+    @Test func itForgetsTheOldest() throws {
+        let inner = CountingVerifier()
+        let verifier = RememberingVerifier(inner)
+        let many = 3 * 4_096
+        for salt in 0..<many { #expect(try verifier.isValid(signature(1, 9, salt), of: key(1), message: [9])) }
+        #expect(inner.count == many)
+        #expect(try verifier.isValid(signature(1, 9, many - 1), of: key(1), message: [9]))
+        #expect(inner.count == many)
+        #expect(try verifier.isValid(signature(1, 9, 0), of: key(1), message: [9]))
+        #expect(inner.count == many + 1)
+    }
+}
+
+@Suite struct GossipBatchTests {
+    private func transaction(_ sequence: UInt64, bytes: Int = 0) throws -> SignedTransaction {
+        let key = try #require(PrivateKey(seed: [UInt8](repeating: 3, count: 32)))
+        return try SignedTransaction(
+            signing: Transaction(
+                sender: Account(key.publicKey), sequence: sequence, validUntil: Time(1), gasLimit: 1,
+                serviceId: .chain, actionId: .transfer, data: [UInt8](repeating: 0, count: bytes)),
+            with: key, genesis: .zero)
+    }
+
+    @Test func aFullBatchGoesAtOnceAndInOrder() throws {
+        var batch = GossipBatch()
+        let all = try (0..<UInt64(GossipBatch.mostTransactions)).map { try transaction($0) }
+        let answers = all.map { batch.add([$0]) }
+        #expect(answers.dropLast().allSatisfy { $0 })
+        #expect(answers.last == false)
+        let taken = batch.take()
+        #expect(taken == all)
+        #expect(batch.isEmpty)
+        let hasRoom = batch.add([all[0]])
+        #expect(hasRoom)
+    }
+
+    @Test func largeTransactionsDoNotWait() throws {
+        var batch = GossipBatch()
+        let half = GossipBatch.mostDataBytes / 2
+        let first = batch.add([try transaction(0, bytes: half)])
+        let second = batch.add([try transaction(1, bytes: half)])
+        #expect(first && !second)
+        let taken = batch.take()
+        #expect(taken.count == 2)
+        let third = batch.add([try transaction(2, bytes: half)])
+        #expect(third)
+    }
+}
