@@ -116,6 +116,7 @@ public actor NodeService {
                 handle(.message(try NodeMessage(kind: kind, payload: payload), from: peer))
             } catch {
                 logger.warning("malformed message", metadata: ["peer": "\(peer)", "error": "\(error)"])
+                network.report(id, .malformed)
             }
         }
     }
@@ -208,6 +209,7 @@ public actor NodeService {
             logger.trace("view", metadata: ["view": "\(view)", "leader": "\(leader)"])
         case .peerMisbehaved(let peer, let what):
             logger.warning("peer misbehaved", metadata: ["peer": "\(peer)", "what": "\(what)"])
+            if let id = peerBook.id(peer) { network.report(id, PeerOffence(noted: what)) }
         case .evidence(let evidence):
             logger.error("a masternode contradicted itself", metadata: ["signer": "\(evidence.signer)"])
         case .observing(let reason): logger.error("this node does not vote: \(reason)")
