@@ -132,7 +132,7 @@ let package = Package(
         tests(of: "WorkerRuntime", values + ["WorkerRuntime", "Training", "Tensor", "ChainClient"]),
         tests(
             of: "Node",
-            values + ["Consensus", "Mempool", "StateTree", "Ledger", "Storage", "Node", "Simulation"]),
+            values + ["Consensus", "Mempool", "StateTree", "Ledger", "Storage", "PeerNetwork", "Node", "Simulation"]),
         tests(of: "Simulation", values + ["Consensus", "Node", "Simulation"]),
         tests(of: "Layering", []),
         tests(

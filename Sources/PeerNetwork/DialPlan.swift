@@ -1,7 +1,7 @@
 import Cryptography
 
 /// Which masternodes of the address book to dial, and when again. Connections are not its matter: it is told of them.
-struct DialPlan {
+package struct DialPlan {
     private struct Attempt {
         var backoff: Backoff
         /// Not before this time.
@@ -12,9 +12,14 @@ struct DialPlan {
     }
 
     /// Somebody to dial, in the order of preference.
-    struct Candidate {
-        let key: PublicKey
-        let targets: [PeerAddress]
+    package struct Candidate {
+        package let key: PublicKey
+        package let targets: [PeerAddress]
+
+        package init(key: PublicKey, targets: [PeerAddress]) {
+            self.key = key
+            self.targets = targets
+        }
     }
 
     private let own: PublicKey?
@@ -22,12 +27,12 @@ struct DialPlan {
     private var attempts: [PublicKey: Attempt] = [:]
 
     /// - Parameter own: this node's consensus key.
-    init(own: PublicKey?, limits: PeerLimits) {
+    package init(own: PublicKey?, limits: PeerLimits) {
         self.own = own
         self.limits = limits
     }
 
-    var count: Int { attempts.count }
+    package var count: Int { attempts.count }
 
     /// Whom to dial now; each of them is under way until ``ended(_:wasEstablished:now:)``.
     ///
@@ -35,7 +40,7 @@ struct DialPlan {
     ///   - candidates: masternodes that are not connected.
     ///   - places: most that may be under way after this.
     ///   - now: nanoseconds of a clock that does not go back.
-    mutating func due(_ candidates: [Candidate], places: Int, now: UInt64) -> [PeerAddress] {
+    package mutating func due(_ candidates: [Candidate], places: Int, now: UInt64) -> [PeerAddress] {
         var free = min(places, limits.dialsAtOnce) - candidates.count { attempts[$0.key]?.isUnderWay == true }
         var due: [PeerAddress] = []
         for candidate in candidates where free > 0 && !candidate.targets.isEmpty {
@@ -52,7 +57,7 @@ struct DialPlan {
     }
 
     /// What ``due(_:places:now:)`` returned is over: the dial failed, or its connection ended.
-    mutating func ended(_ key: PublicKey, wasEstablished: Bool, now: UInt64) {
+    package mutating func ended(_ key: PublicKey, wasEstablished: Bool, now: UInt64) {
         guard var attempt = attempts[key] else { return }
         attempt.isUnderWay = false
         if wasEstablished {
@@ -64,12 +69,12 @@ struct DialPlan {
     }
 
     /// A connection with the masternode, whoever made it, was established: the next dial starts over.
-    mutating func reached(_ key: PublicKey) {
+    package mutating func reached(_ key: PublicKey) {
         attempts[key]?.backoff.reset()
         attempts[key]?.turn = 0
     }
 
-    mutating func keep(only keys: Set<PublicKey>) {
+    package mutating func keep(only keys: Set<PublicKey>) {
         // One that is under way is told of its end first.
         attempts = attempts.filter { keys.contains($0.key) || $0.value.isUnderWay }
     }

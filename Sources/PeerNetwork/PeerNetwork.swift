@@ -13,6 +13,9 @@ import Synchronization
 /// The module promises
 /// - **who**: a peer named by a consensus key holds a TLS key which that key endorsed, for this chain; the key is of
 ///   an admitted masternode. Followers, without such a key, are admitted in a bounded number;
+/// - **found**: from any one peer on, a masternode comes to be connected with all admitted masternodes, and a follower
+///   with a few; addresses are passed on as their masternodes endorsed them, and kept over a restart;
+/// - **conduct**: offences add up, fade, and lead to bans, which are short for masternodes;
 /// - **one connection**: with each peer there is one, and both ends choose the same where two were made;
 /// - **bounded**: before a peer is known it costs a bounded buffer for a bounded time; after that, its rate, what waits
 ///   for it and what waits from it are bounded, and no peer holds up the others;
@@ -74,6 +77,9 @@ public final class PeerNetwork: Sendable {
             throw .cannotListen(host: host, port: port, detail: "\(error)")
         }
         hub.logger.info("listening for peers at \(listening)")
+        if configuration.endorser != nil, PeerAddress(hub.hello?.listenAddress ?? "")?.isUnspecified == true {
+            hub.logger.warning("nobody can dial \(listening): say where others reach this masternode")
+        }
         let dialers =
             configuration.dial.map { target in Task { await self.keepConnected(target) } }
             + [Task { await self.keepMesh() }, Task { await self.exchangeAddresses() }]
