@@ -33,16 +33,15 @@ extension PeerHub {
         return state.withLock { $0.scores.ban(of: offender, now: now) }
     }
 
-    /// Whether whoever is expected there is banned.
-    func isBanned(_ target: PeerAddress) -> Bool {
-        ban(
+    /// Whether whoever was met or is expected there is banned. Where nobody was, nobody is: a masternode can share its
+    /// address with a follower that is banned.
+    func isBanned(_ known: PeerId?, at target: PeerAddress) -> Bool {
+        guard let known else { return false }
+        let isMasternode = state.withLock { $0.admitted.contains(known.key) }
+        return ban(
             of: Offender(
-                consensusKey: target.consensusKey, tlsKey: nil, remoteIP: target.host,
+                consensusKey: isMasternode ? known.key : nil, tlsKey: known.key, remoteIP: target.host,
                 sparesLoopback: limits.sparesLoopback)) != nil
-    }
-
-    func isBanned(_ peer: PeerId) -> Bool {
-        ban(of: .masternode(peer.key)) != nil || ban(of: .process(peer.key)) != nil
     }
 
     /// Who answers for a connection whose peer has not said who it is.

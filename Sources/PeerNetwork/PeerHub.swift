@@ -60,7 +60,8 @@ final class PeerHub: Sendable {
             State(
                 registry: PeerRegistry(ownTLSKey: tls.publicKey, limits: limits),
                 dials: DialPlan(own: ownConsensusKey, limits: limits), book: AddressBook(limit: limits.admittedKeys),
-                addressAnswers: TokenBucket(rate: limits.addressAnswersPerSecond, burst: limits.addressAnswersPerSecond, now: now),
+                addressAnswers: TokenBucket(
+                    rate: limits.addressAnswersPerSecond, burst: limits.addressAnswersPerSecond, now: now),
                 addressRequests: TokenBucket(rate: 1, burst: Self.requestBurst, now: now),
                 scores: Scoreboard(limits: limits), refusalLog: TokenBucket(rate: 1, burst: 20, now: now)))
         update(masternodes: configuration.masternodes)

@@ -18,7 +18,7 @@ extension PeerNetwork {
                 await backoff.pause()
                 continue
             }
-            if hub.isBanned(target) || known.map({ hub.isBanned($0) }) == true {
+            if hub.isBanned(known, at: target) {
                 await backoff.pause()
                 continue
             }

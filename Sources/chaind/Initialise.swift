@@ -29,7 +29,9 @@ struct Initialise: AsyncParsableCommand {
     @Option(help: "A file of mode 0600 whose first line encrypts the keys.") var passphraseFile: String?
 
     func validate() throws {
-        if let advertise, NodeConfiguration.Peer(seed: advertise) == nil { throw ValidationError("--advertise \(advertise): write HOST:PORT") }
+        if let advertise, NodeConfiguration.Peer(seed: advertise) == nil {
+            throw ValidationError("--advertise \(advertise): write HOST:PORT")
+        }
         _ = try seeds()
     }
 
