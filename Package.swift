@@ -130,7 +130,7 @@ let package = Package(
         tests(of: "Training", values + ["Tensor", "Training"]),
         tests(of: "Storage", values + ["Storage"]),
         tests(of: "KeyFiles", ["Encoding", "Cryptography", "KeyFiles"]),
-        tests(of: "PeerNetwork", values + ["PeerNetwork", .nioCore, .nioPosix, .nioSSL, .logging]),
+        tests(of: "PeerNetwork", values + ["PeerNetwork", "TestSupport", .nioCore, .nioPosix, .nioSSL, .logging]),
         tests(of: "NodeAPI", values + ["NodeAPI", "APIModel", "ChainClient", .hummingbird, .asyncHTTPClient, .logging]),
         tests(
             of: "ChainClient",
@@ -138,7 +138,7 @@ let package = Package(
         tests(of: "WorkerRuntime", values + ["WorkerRuntime", "Training", "Tensor", "ChainClient"]),
         tests(
             of: "Node",
-            values + ["Consensus", "Mempool", "StateTree", "Ledger", "Storage", "Node", "Simulation"]),
+            values + ["Consensus", "Mempool", "StateTree", "Ledger", "Storage", "PeerNetwork", "Node", "Simulation"]),
         tests(of: "Simulation", values + ["Consensus", "Node", "Simulation"]),
         tests(of: "Layering", []),
         tests(

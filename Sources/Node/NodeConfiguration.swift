@@ -1,5 +1,6 @@
 import Cryptography
 import Foundation
+import PeerNetwork
 import Primitives
 
 /// `config.json` of a node's home: where it listens and whom it dials. What must agree between nodes is in the
@@ -20,7 +21,7 @@ public struct NodeConfiguration: Codable, Equatable, Sendable {
         public var name: String
         public var host: String
         public var port: Int
-        /// Hexadecimal consensus key that the peer must prove; without one any masternode of the genesis may answer.
+        /// Hexadecimal consensus key that the peer must prove; without one whoever is there may answer.
         public var consensusKey: String?
 
         public init(name: String, host: String, port: Int, consensusKey: String?) {
@@ -29,6 +30,12 @@ public struct NodeConfiguration: Codable, Equatable, Sendable {
             self.port = port
             self.consensusKey = consensusKey
         }
+
+        /// A seed at `HOST:PORT`, whoever answers there; nil when the text has another form.
+        public init?(seed text: String) {
+            guard let address = PeerAddress(text) else { return nil }
+            self.init(name: text, host: address.host, port: address.port, consensusKey: nil)
+        }
     }
 
     public var name: String
@@ -36,13 +43,18 @@ public struct NodeConfiguration: Codable, Equatable, Sendable {
     public var api: Endpoint
     /// Other nodes.
     public var peer: Endpoint
+    /// `HOST:PORT` at which others reach `peer`, where it is another one: behind a NAT, or when the node listens at all
+    /// of its addresses.
+    public var advertise: String?
+    /// Seeds: where the node starts to look for others. It finds the rest by itself.
     public var peers: [Peer]
 
-    public init(name: String, api: Endpoint, peer: Endpoint, peers: [Peer]) {
+    public init(name: String, api: Endpoint, peer: Endpoint, peers: [Peer], advertise: String? = nil) {
         self.name = name
         self.api = api
         self.peer = peer
         self.peers = peers
+        self.advertise = advertise
     }
 
     public static let defaultAPIPort = 26_600
@@ -63,6 +75,7 @@ public struct NodeConfiguration: Codable, Equatable, Sendable {
 /// keys/          consensus, beacon and owner keys, encrypted, mode 0600
 /// passphrase     optional, mode 0600: opens the keys where no environment variable does
 /// db/            finalised blocks, state, indices (LevelDB)
+/// peers.json     addresses of masternodes that the node found; may be deleted
 /// journal        votes and bodies that are not final yet
 /// ```
 public struct NodeHome: Sendable {
@@ -75,13 +88,19 @@ public struct NodeHome: Sendable {
     public var keysFolder: URL { folder.appending(path: "keys", directoryHint: .isDirectory) }
     public var passphraseFile: URL { folder.appending(path: "passphrase") }
     public var databaseFolder: URL { folder.appending(path: "db", directoryHint: .isDirectory) }
+    public var peersFile: URL { folder.appending(path: "peers.json") }
     public var journalFile: URL { folder.appending(path: "journal") }
 
     public func configuration() throws(NodeHomeError) -> NodeConfiguration {
         let data = try read(configurationFile, hint: "make the home with 'chaind init --home \(folder.path)'")
-        do { return try JSONDecoder().decode(NodeConfiguration.self, from: data) } catch {
+        let configuration: NodeConfiguration
+        do { configuration = try JSONDecoder().decode(NodeConfiguration.self, from: data) } catch {
             throw .unusable(configurationFile.path, "\(error)")
         }
+        if let advertise = configuration.advertise, PeerAddress(advertise) == nil {
+            throw .unusable(configurationFile.path, "its 'advertise' is '\(advertise)', not HOST:PORT")
+        }
+        return configuration
     }
 
     public func genesis() throws(NodeHomeError) -> Genesis {

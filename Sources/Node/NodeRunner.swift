@@ -107,10 +107,11 @@ public struct NodeRunner: Sendable {
     ) -> PeerConfiguration {
         PeerConfiguration(
             listenHost: configuration.peer.host, listenPort: configuration.peer.port, genesisHash: genesis.hash,
-            endorser: key.map { Endorser($0, genesis: genesis.hash) }, masternodes: genesis.masternodes,
+            endorser: key.map { Endorser($0, genesis: genesis.hash) }, masternodes: genesis.masternodes.members.map(\.consensusKey),
             dial: configuration.peers.map {
                 PeerAddress(host: $0.host, port: $0.port, consensusKey: $0.consensusKey.flatMap { PublicKey(hex: $0) })
             },
+            advertisedAddress: configuration.advertise, addressBookPath: home.peersFile.path,
             agent: "edgeproof/\(Self.version)")
     }
 }

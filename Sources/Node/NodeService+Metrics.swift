@@ -1,6 +1,8 @@
 import Primitives
 
 extension NodeService {
+    private static let listedBans = 32
+
     /// Prometheus text exposition format, version 0.0.4.
     public func metrics() async -> String {
         let traffic = network.metrics
@@ -24,6 +26,14 @@ extension NodeService {
         add("peer_bytes_sent_total", "counter", "Bytes to peers.", traffic.bytesSent)
         add("peer_messages_received_total", "counter", "Messages from peers.", traffic.messagesReceived)
         add("peer_messages_sent_total", "counter", "Messages to peers.", traffic.messagesSent)
+        add("peer_known_addresses", "gauge", "Masternodes whose address is known.", traffic.knownAddresses)
+        add("peer_offences_total", "counter", "Things that peers did and the protocol does not allow.", traffic.offences)
+        add("peer_bans_total", "counter", "Bans imposed.", traffic.bansImposed)
+        add("peer_bans", "gauge", "Bans that last.", traffic.bans.count)
+        text += "# HELP edgeproof_peer_ban_seconds What is left of the longest bans.\n# TYPE edgeproof_peer_ban_seconds gauge\n"
+        for ban in traffic.bans.prefix(Self.listedBans) {
+            text += "edgeproof_peer_ban_seconds{peer=\"\(ban.who)\"} \(ban.secondsLeft)\n"
+        }
         return text
     }
 }

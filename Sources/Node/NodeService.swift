@@ -117,6 +117,7 @@ public actor NodeService {
                 handle(.message(try NodeMessage(kind: kind, payload: payload), from: peer))
             } catch {
                 logger.warning("malformed message", metadata: ["peer": "\(peer)", "error": "\(error)"])
+                network.report(id, .malformed)
             }
         }
     }
@@ -150,9 +151,7 @@ public actor NodeService {
     }
 
     private func admit(_ keys: [PublicKey]) {
-        if let set = try? MasternodeSet(keys.map { Masternode(name: "", consensusKey: $0, owner: .zero, beaconTip: .zero) }) {
-            network.update(masternodes: set)
-        }
+        network.update(masternodes: keys)
     }
 
     private func broadcast(_ message: NodeMessage, to audience: Audience) {
@@ -241,6 +240,7 @@ public actor NodeService {
             logger.trace("view", metadata: ["view": "\(view)", "leader": "\(leader)"])
         case .peerMisbehaved(let peer, let what):
             logger.warning("peer misbehaved", metadata: ["peer": "\(peer)", "what": "\(what)"])
+            if let id = peerBook.id(peer) { network.report(id, PeerOffence(noted: what)) }
         case .evidence(let evidence):
             logger.error("a masternode contradicted itself", metadata: ["signer": "\(evidence.signer)"])
         case .observing(let reason): logger.error("this node does not vote: \(reason)")

@@ -5,8 +5,10 @@ import Encoding
 public enum DisconnectReason: Error, Equatable, Sendable, CustomStringConvertible {
     case unsupportedVersion(UInt16)
     case otherGenesis(Digest)
-    case unknownKey(PublicKey)
     case wrongEndorsement(PublicKey)
+    /// The key that the peer proves or claims is a masternode's since now, or is none any more.
+    case admissionChanged(PublicKey, isAdmitted: Bool)
+    case banned(seconds: Int)
     case unexpectedKey(expected: PublicKey, found: PublicKey?)
     case ownConnection
     /// Another process uses this masternode's consensus key: both would sign votes.
@@ -26,12 +28,20 @@ public enum DisconnectReason: Error, Equatable, Sendable, CustomStringConvertibl
     /// The peer ended it and said why. The text is printable ASCII of at most ``Goodbye/longestText`` bytes.
     case saidByPeer(code: UInt8, text: String)
 
+    /// What the peer did to deserve it, where that is an offence.
+    var offence: PeerOffence? {
+        switch self {
+        case .malformed, .frameTooLong: .malformed
+        case .wrongEndorsement: .forged
+        default: nil
+        }
+    }
+
     /// Tells the peer's program what the text tells its operator.
     public var code: UInt8 {
         switch self {
         case .unsupportedVersion: 1
         case .otherGenesis: 2
-        case .unknownKey: 3
         case .wrongEndorsement: 4
         case .unexpectedKey: 5
         case .ownConnection: 6
@@ -48,6 +58,8 @@ public enum DisconnectReason: Error, Equatable, Sendable, CustomStringConvertibl
         case .noTLS: 17
         case .connectionLost: 18
         case .shutdown: 19
+        case .admissionChanged: 20
+        case .banned: 21
         case .saidByPeer(let code, _): code
         }
     }
@@ -57,8 +69,10 @@ public enum DisconnectReason: Error, Equatable, Sendable, CustomStringConvertibl
         case .unsupportedVersion(let version):
             "it speaks protocol version \(version), this node \(Hello.currentVersion)"
         case .otherGenesis(let found): "it belongs to another chain, with genesis \(found)"
-        case .unknownKey(let key): "its consensus key \(key) is not one of the masternodes"
         case .wrongEndorsement(let key): "its TLS key is not endorsed by the consensus key \(key) that it claims"
+        case .admissionChanged(let key, let isAdmitted):
+            "the consensus key \(key) is \(isAdmitted ? "admitted now" : "not admitted any more"): connect again"
+        case .banned(let seconds): "it broke the protocol too often and is banned for \(seconds) s"
         case .unexpectedKey(let expected, let found):
             "the masternode \(expected) was expected there, \(found.map { "\($0)" } ?? "a follower") answered"
         case .ownConnection: "this node reached itself"

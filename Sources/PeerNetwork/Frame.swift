@@ -19,6 +19,10 @@ package enum FrameKind {
     /// Payload: 8 bytes, which the pong repeats.
     package static let ping: UInt8 = 3
     package static let pong: UInt8 = 4
+    /// Asks for addresses of masternodes; no payload.
+    package static let wantAddresses: UInt8 = 5
+    /// Payload: ``AddressAnswer``.
+    package static let addresses: UInt8 = 6
     package static let firstApplication: UInt8 = 16
 }
 

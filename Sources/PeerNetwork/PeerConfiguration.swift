@@ -1,5 +1,7 @@
 import Cryptography
+import Dispatch
 import Encoding
+import Glibc
 import Primitives
 
 /// Where a peer listens, and whom to expect there.
@@ -29,6 +31,16 @@ public struct PeerAddress: Hashable, Sendable, CustomStringConvertible {
         guard !host.isEmpty else { return nil }
         self.init(host: String(host), port: Int(port), consensusKey: consensusKey)
     }
+
+    /// Whether it is "any address" of a host, which leads whoever dials it to itself.
+    var isUnspecified: Bool {
+        var (v4, v6) = (in_addr(), in6_addr())
+        if inet_aton(host, &v4) == 1 { return v4.s_addr == 0 }
+        return inet_pton(AF_INET6, host, &v6) == 1 && withUnsafeBytes(of: &v6) { $0.allSatisfy { $0 == 0 } }
+    }
+
+    /// The place, whoever is expected there.
+    var endpoint: PeerAddress { PeerAddress(host: host, port: port) }
 
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 }
@@ -92,6 +104,34 @@ public struct PeerLimits: Sendable {
     /// Reconnection starts with the first and doubles up to the second, each time with a jitter of half.
     public var firstReconnectMilliseconds: Int64 = 250
     public var lastReconnectMilliseconds: Int64 = 15_000
+    /// Consensus keys that are admitted; of a longer list, the first ones.
+    public var admittedKeys = 4_096
+    /// Dials of addresses from the book that are under way at once.
+    public var dialsAtOnce = 16
+    /// A node that is no masternode itself dials no more when it is connected with as many.
+    public var followedMasternodes = 8
+    /// Between two rounds of asking for addresses, and how many peers are asked in each.
+    public var addressRoundMilliseconds: Int64 = 60_000
+    public var addressPeers = 3
+    /// Requests for addresses that are answered: of one peer one in this time in the long run, of all together
+    /// ``addressAnswersPerSecond``.
+    public var addressAnswerMilliseconds: Int64 = 10_000
+    public var addressAnswerBurst = 4
+    public var addressAnswersPerSecond = 20
+    /// From a change of the address book to the file.
+    public var bookWriteMilliseconds: Int64 = 5_000
+    /// Points of ``PeerOffence/weight`` that ban, and how many fade in a minute.
+    public var banThreshold = 100
+    public var pointsForgottenPerMinute = 10
+    /// Bans double from the first to the last.
+    public var firstBanSeconds = 60
+    public var lastBanSeconds = 86_400
+    /// An admitted masternode is banned no longer at a time: consensus needs its votes.
+    public var masternodeBanSeconds = 60
+    /// Offenders that are remembered.
+    public var offenders = 1_024
+    /// Whether addresses of this machine are spared, where everybody has the same one.
+    public var sparesLoopback = true
 
     public init() {}
 }
@@ -105,20 +145,25 @@ public struct PeerConfiguration: Sendable {
     public var genesisHash: Digest
     /// Nil for a follower.
     public var endorser: Endorser?
-    /// Whose consensus keys are admitted; ``PeerNetwork/update(masternodes:)`` changes them.
-    public var masternodes: MasternodeSet
+    /// Consensus keys that are admitted, the most important first; ``PeerNetwork/update(masternodes:)`` changes them.
+    public var masternodes: [PublicKey]
     /// Peers that this node connects to, and again whenever the connection is lost.
     public var dial: [PeerAddress]
+    /// Where the addresses of masternodes are kept over a restart; nil keeps them nowhere.
+    public var addressBookPath: String?
     /// Program and version, for people; at most 64 bytes.
     public var agent: String
     public var limits: PeerLimits
     /// Event loop threads.
     public var threads: Int
+    /// Nanoseconds that do not go back, for scores and bans.
+    public var clock: @Sendable () -> UInt64
 
     public init(
-        listenHost: String, listenPort: Int, genesisHash: Digest, endorser: Endorser?, masternodes: MasternodeSet,
-        dial: [PeerAddress], advertisedAddress: String? = nil, agent: String = "edgeproof", limits: PeerLimits = PeerLimits(),
-        threads: Int = 1
+        listenHost: String, listenPort: Int, genesisHash: Digest, endorser: Endorser?, masternodes: [PublicKey],
+        dial: [PeerAddress], advertisedAddress: String? = nil, addressBookPath: String? = nil, agent: String = "edgeproof",
+        limits: PeerLimits = PeerLimits(), threads: Int = 1,
+        clock: @escaping @Sendable () -> UInt64 = { DispatchTime.now().uptimeNanoseconds }
     ) {
         self.listenHost = listenHost
         self.listenPort = listenPort
@@ -130,5 +175,7 @@ public struct PeerConfiguration: Sendable {
         self.agent = agent
         self.limits = limits
         self.threads = threads
+        self.addressBookPath = addressBookPath
+        self.clock = clock
     }
 }

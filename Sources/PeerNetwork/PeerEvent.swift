@@ -14,8 +14,10 @@ public struct PeerId: Hashable, Comparable, Sendable, CustomStringConvertible {
 /// Who a peer proved to be.
 public struct PeerIdentity: Hashable, Sendable {
     public let id: PeerId
-    /// Nil for a follower.
+    /// Nil for a follower, and for whoever claims a key that is not admitted.
     public let consensusKey: PublicKey?
+    /// The key in its Hello; not proved unless it is admitted.
+    let claimedKey: PublicKey?
     /// The key that the connection's handshake proved; fresh for each process.
     public let tlsKey: PublicKey
     /// `HOST:PORT` at which it says that it listens; signed by a masternode.
@@ -26,6 +28,10 @@ public struct PeerIdentity: Hashable, Sendable {
     public let dialled: Bool
     /// The address of the connection's other end.
     public let remoteAddress: String
+    /// Who answers for what it does.
+    let offender: Offender?
+    /// What a masternode's Hello says of its address.
+    let endorsedAddress: EndorsedAddress?
 }
 
 public enum PeerEvent: Sendable {
@@ -69,6 +75,14 @@ public struct PeerMetrics: Equatable, Sendable {
     public var followers: Int = 0
     /// Connections that have not said who they are.
     public var pending: Int = 0
+    /// Masternodes whose address is known.
+    public var knownAddresses: Int = 0
+    /// Of peers, as ``PeerOffence`` lists them.
+    public var offences: UInt64 = 0
+    /// Since the start.
+    public var bansImposed: UInt64 = 0
+    /// Those that last, the longest first.
+    public var bans: [PeerBan] = []
 
     public init() {}
 }

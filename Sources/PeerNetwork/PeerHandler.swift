@@ -26,6 +26,9 @@ final class PeerHandler: ChannelDuplexHandler {
     private var reader = FrameReader(limit: FrameLimit.handshake)
     private var bucketOfBytes: TokenBucket
     private var bucketOfMessages: TokenBucket
+    private var addressAnswers: TokenBucket
+    /// A request for addresses is out.
+    private var awaitsAddresses = false
     private var lastHeard = NIODeadline.now()
     private var timer: NIOScheduledTimer?
     private var rateTimer: NIOScheduledTimer?
@@ -38,6 +41,8 @@ final class PeerHandler: ChannelDuplexHandler {
         let (limits, now) = (hub.limits, PeerHub.now)
         bucketOfBytes = TokenBucket(rate: limits.bytesPerSecond, burst: limits.byteBurst, now: now)
         bucketOfMessages = TokenBucket(rate: limits.messagesPerSecond, burst: limits.messageBurst, now: now)
+        addressAnswers = TokenBucket(
+            everyMilliseconds: limits.addressAnswerMilliseconds, burst: limits.addressAnswerBurst, now: now)
     }
 
     // MARK: Channel events
@@ -89,6 +94,7 @@ final class PeerHandler: ChannelDuplexHandler {
         case .drain: drain(context: context)
         case .disconnect(let reason): disconnect(reason, context: context)
         case .resume: gate.open(.consumer)
+        case .askForAddresses: askForAddresses(context: context)
         }
         promise?.succeed(())
     }
@@ -141,6 +147,8 @@ final class PeerHandler: ChannelDuplexHandler {
                     send(Frame(kind: FrameKind.pong, payload: frame.payload), context: context)
                 }
             case FrameKind.pong where frame.payload.count == 8: break
+            case FrameKind.wantAddresses where frame.payload.isEmpty: answer(identity, context: context)
+            case FrameKind.addresses: learn(frame, from: identity, context: context)
             default: disconnect(.malformed("frame kind \(frame.kind)"), context: context)
             }
         }
@@ -153,6 +161,32 @@ final class PeerHandler: ChannelDuplexHandler {
         timer?.cancel()
         keepAlive(context: context)
         hub.logger.info("peer \(identity.id) at \(identity.remoteAddress), \(identity.agent)")
+        if hub.asksFresh(identity) { askForAddresses(context: context) }
+    }
+
+    // MARK: Addresses
+
+    private func askForAddresses(context: ChannelHandlerContext) {
+        guard case .established = phase, context.channel.isWritable else { return }
+        awaitsAddresses = true
+        send(Frame(kind: FrameKind.wantAddresses, payload: []), context: context)
+    }
+
+    private func answer(_ identity: PeerIdentity, context: ChannelHandlerContext) {
+        guard addressAnswers.takeIfThere(now: PeerHub.now) else {
+            return hub.offend(.excessiveRequests, by: identity.offender)
+        }
+        guard context.channel.isWritable, let answer = hub.addressAnswer() else { return }
+        send(Frame(kind: FrameKind.addresses, payload: answer.borsh), context: context)
+    }
+
+    private func learn(_ frame: Frame, from identity: PeerIdentity, context: ChannelHandlerContext) {
+        // Nothing of an answer that nobody asked for is looked at.
+        guard awaitsAddresses else { return hub.offend(.excessiveRequests, by: identity.offender) }
+        awaitsAddresses = false
+        do { hub.learn(try AddressAnswer(borsh: frame.payload), from: identity) } catch {
+            disconnect(.malformed("addresses: \(error)"), context: context)
+        }
     }
 
     private func end(_ frame: Frame, context: ChannelHandlerContext) {

@@ -11,19 +11,39 @@ final class PeerHub: Sendable {
     let tls: TLSIdentity
     let queue: PeerEventQueue
     let logger: Logger
-    private let genesisHash: Digest
-    private let ownConsensusKey: PublicKey?
+    let genesisHash: Digest
+    let ownConsensusKey: PublicKey?
+    /// For scores and bans.
+    let clock: @Sendable () -> UInt64
+    /// Places that the configuration has this node dial anyway.
+    let configuredPlaces: Set<PeerAddress>
+    let addressBookFile: AddressBookFile?
+    /// Where signatures of addresses are checked and the address book is written, off the event loop.
+    let addressQueue = DispatchQueue(label: "edgeproof.addresses", qos: .utility)
 
-    private struct State {
+    struct State {
         var registry: PeerRegistry
-        var masternodes: MasternodeSet
+        /// Without this node's own key.
+        var admitted: Set<PublicKey> = []
+        /// Whether this node's own key is admitted.
+        var isMasternode = false
+        /// The admitted keys in the order in which this node dials them.
+        var dialOrder: [PublicKey] = []
+        var dials: DialPlan
+        var book: AddressBook
+        /// The file is behind the book, and a write is on its way.
+        var isBookWritePending = false
+        var addressAnswers: TokenBucket
+        var addressRequests: TokenBucket
+        var scores: Scoreboard
+        var departed = DepartedPeers()
         var hello: Hello?
         var metrics = PeerMetrics()
         /// Strangers must not fill the log.
         var refusalLog: TokenBucket
     }
 
-    private let state: Mutex<State>
+    let state: Mutex<State>
 
     init(configuration: PeerConfiguration, tls: TLSIdentity, logger: Logger) {
         limits = configuration.limits
@@ -32,12 +52,23 @@ final class PeerHub: Sendable {
         queue = PeerEventQueue(limits: limits)
         genesisHash = configuration.genesisHash
         ownConsensusKey = configuration.endorser?.consensusKey
-        let own = PeerId(configuration.endorser?.consensusKey ?? tls.publicKey)
+        clock = configuration.clock
+        configuredPlaces = Set(configuration.dial.map(\.endpoint))
+        addressBookFile = configuration.addressBookPath.map { AddressBookFile(path: $0) }
+        let now = Self.now
         state = Mutex(
             State(
-                registry: PeerRegistry(own: own, limits: limits), masternodes: configuration.masternodes,
-                refusalLog: TokenBucket(rate: 1, burst: 20, now: Self.now)))
+                registry: PeerRegistry(ownTLSKey: tls.publicKey, limits: limits),
+                dials: DialPlan(own: ownConsensusKey, limits: limits), book: AddressBook(limit: limits.admittedKeys),
+                addressAnswers: TokenBucket(
+                    rate: limits.addressAnswersPerSecond, burst: limits.addressAnswersPerSecond, now: now),
+                addressRequests: TokenBucket(rate: 1, burst: Self.requestBurst, now: now),
+                scores: Scoreboard(limits: limits), refusalLog: TokenBucket(rate: 1, burst: 20, now: now)))
+        update(masternodes: configuration.masternodes)
     }
+
+    /// Requests for addresses to fresh peers at once; more go one a second.
+    private static let requestBurst = 8
 
     /// Nanoseconds of a clock that does not go back.
     static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
@@ -48,17 +79,25 @@ final class PeerHub: Sendable {
     }
 
     func open(_ link: PeerLink) -> DisconnectReason? {
-        state.withLock { $0.registry.addPending(link) }
+        let offender = link.dialled ? nil : offender(at: link)
+        let now = clock()
+        return state.withLock { state in
+            if let offender, !state.scores.admitsHandshake(of: offender, now: now) {
+                return .banned(seconds: state.scores.ban(of: offender, now: now) ?? 0)
+            }
+            return state.registry.addPending(link)
+        }
     }
 
     func check(_ hello: Hello, tlsKey: PublicKey, link: PeerLink) -> Result<PeerIdentity, DisconnectReason> {
-        let (masternodes, followers) = state.withLock { ($0.masternodes, $0.registry.followers) }
-        let admission = Admission(
-            genesisHash: genesisHash, masternodes: masternodes, ownConsensusKey: ownConsensusKey,
-            ownTLSKey: tls.publicKey)
+        let (admission, followers) = state.withLock { (rules($0), $0.registry.followers) }
         let result = admission.check(
-            hello, tlsKey: tlsKey, expected: link.expectedKey, dialled: link.dialled, remoteAddress: link.remoteAddress)
+            hello,
+            from: Admission.Origin(
+                tlsKey: tlsKey, expected: link.expectedKey, dialled: link.dialled, remoteAddress: link.remoteAddress,
+                remoteIP: link.remoteIP))
         guard case .success(let identity) = result else { return result }
+        if let seconds = ban(of: identity.offender) { return .failure(.banned(seconds: seconds)) }
         // Asked again when the connection is established; here so that the peer hears the reason first.
         if identity.consensusKey == nil, followers >= limits.followers {
             return .failure(.tooManyFollowers(limits.followers))
@@ -66,11 +105,23 @@ final class PeerHub: Sendable {
         return queue.hasRoom(for: identity.id) ? result : .failure(.consumerBehind)
     }
 
+    private func rules(_ state: borrowing State) -> Admission {
+        Admission(
+            genesisHash: genesisHash, admitted: state.admitted, ownConsensusKey: ownConsensusKey,
+            ownTLSKey: tls.publicKey, sparesLoopback: limits.sparesLoopback)
+    }
+
     /// Nil when the connection is now the peer's.
     func establish(_ link: PeerLink, _ identity: PeerIdentity) -> DisconnectReason? {
-        state.withLock { state -> DisconnectReason? in
+        let now = clock()
+        let (reason, isBookNew) = state.withLock { state -> (DisconnectReason?, Bool) in
+            // Either can have changed since the Hello.
+            if let reason = rules(state).changes(identity) { return (reason, false) }
+            if let seconds = identity.offender.flatMap({ state.scores.ban(of: $0, now: now) }) {
+                return (.banned(seconds: seconds), false)
+            }
             switch state.registry.establish(link, identity) {
-            case .refused(let reason): return reason
+            case .refused(let reason): return (reason, false)
             case .accepted(let replaced):
                 state.metrics.connectionsEstablished += 1
                 // Under the lock: events of one peer come in the order of what happened.
@@ -79,9 +130,12 @@ final class PeerHub: Sendable {
                     replaced.link.disconnect(.duplicate)
                 }
                 queue.push(.connected(identity), about: identity.id)
-                return nil
+                if let key = identity.consensusKey { state.dials.reached(key) }
+                return (nil, identity.endorsedAddress.map { state.book.confirm($0) } ?? false)
             }
         }
+        if isBookNew { bookChanged() }
+        return reason
     }
 
     /// - Returns: whether to pause reading from the peer.
@@ -93,9 +147,10 @@ final class PeerHub: Sendable {
     func ended(_ link: PeerLink, _ ending: PeerLink.Ending) {
         let remote = link.remoteAddress
         let isLogged = state.withLock { state -> Bool in
-            if state.registry.remove(link, ending.identity?.id), let peer = ending.identity?.id {
+            if state.registry.remove(link, ending.identity?.id), let identity = ending.identity {
                 state.metrics.connectionsLost += 1
-                queue.push(.disconnected(peer, reason: ending.reason), about: peer)
+                state.departed.add(identity)
+                queue.push(.disconnected(identity.id, reason: ending.reason), about: identity.id)
                 return true
             }
             // That one of two connections goes is how it should be.
@@ -104,6 +159,9 @@ final class PeerHub: Sendable {
             state.metrics.connectionsRefused += 1
             queue.pushRefusal(.refused(remoteAddress: remote, reason: ending.reason))
             return state.refusalLog.take(1, now: Self.now) == 0
+        }
+        if let offence = ending.reason.offence {
+            offend(offence, by: ending.identity.map { $0.offender } ?? offender(at: link))
         }
         guard isLogged else { return }
         if ending.wasEstablished {
@@ -129,16 +187,30 @@ final class PeerHub: Sendable {
         }
     }
 
-    /// Admits these from now on; ends the connections with masternodes that are none any more.
-    func update(masternodes: MasternodeSet) {
-        let removed = state.withLock { state in
-            state.masternodes = masternodes
-            return state.registry.identities.compactMap { identity -> (PeerLink, PublicKey)? in
-                guard let key = identity.consensusKey, masternodes.index(of: key) == nil else { return nil }
-                return state.registry.link(identity.id).map { ($0, key) }
-            }
+    /// Admits these from now on. Ends the connections with those that are masternodes now, or are none any more: both
+    /// sides connect again, and each is then what it is.
+    func update(masternodes: [PublicKey]) {
+        let kept = masternodes.prefix(max(0, limits.admittedKeys))
+        if kept.count < masternodes.count {
+            logger.warning("of \(masternodes.count) masternodes the first \(kept.count) are admitted")
         }
-        for (link, key) in removed { link.disconnect(.unknownKey(key)) }
+        let keys = Set(kept)
+        let others = keys.subtracting(ownConsensusKey.map { [$0] } ?? [])
+        // Everybody has another order, so that the few that a follower dials are not the same for all.
+        let order = others.map { (Digest(sha256: tls.publicKey.bytes + $0.bytes), $0) }.sorted { $0.0 < $1.0 }.map(\.1)
+        let (changed, isBookNew) = state.withLock { state in
+            state.admitted = others
+            state.isMasternode = ownConsensusKey.map { keys.contains($0) } ?? false
+            state.dialOrder = order
+            state.dials.keep(only: others)
+            let admission = rules(state)
+            let changed = state.registry.entries.compactMap { entry in
+                admission.changes(entry.identity).map { (entry.link, $0) }
+            }
+            return (changed, state.book.keep(only: others))
+        }
+        for (link, reason) in changed { link.disconnect(reason) }
+        if isBookNew { bookChanged() }
     }
 
     func stop() -> [PeerLink] { state.withLock { $0.registry.stop() } }
@@ -146,11 +218,14 @@ final class PeerHub: Sendable {
     func count(_ change: (inout PeerMetrics) -> Void) { state.withLock { change(&$0.metrics) } }
 
     var metrics: PeerMetrics {
-        state.withLock { state in
+        let now = clock()
+        return state.withLock { state in
             var metrics = state.metrics
             metrics.masternodes = state.registry.masternodes
             metrics.followers = state.registry.followers
             metrics.pending = state.registry.pendingCount
+            metrics.knownAddresses = state.book.count
+            metrics.bans = state.scores.bans(now: now)
             return metrics
         }
     }

@@ -35,6 +35,8 @@ final class PeerLink: Resumable {
 
     var remoteAddress: String { channel.remoteAddress?.description ?? "unknown address" }
 
+    var remoteIP: String? { channel.remoteAddress?.ipAddress }
+
     /// Queues a message; never waits.
     func offer(_ frame: OutboundFrame, _ priority: PeerPriority) -> OutboundQueue.Offer {
         let (offer, wake) = state.withLock { state in
@@ -64,6 +66,11 @@ final class PeerLink: Resumable {
         command(.disconnect(reason))
     }
 
+    /// Asks the peer which masternodes' addresses it knows.
+    func askForAddresses() {
+        command(.askForAddresses)
+    }
+
     /// The consumer took enough of the peer's messages.
     func resume() {
         command(.resume)
@@ -85,4 +92,5 @@ enum PeerCommand: Sendable {
     case drain
     case disconnect(DisconnectReason)
     case resume
+    case askForAddresses
 }

@@ -13,6 +13,9 @@ import Synchronization
 /// The module promises
 /// - **who**: a peer named by a consensus key holds a TLS key which that key endorsed, for this chain; the key is of
 ///   an admitted masternode. Followers, without such a key, are admitted in a bounded number;
+/// - **found**: from any one peer on, a masternode comes to be connected with all admitted masternodes, and a follower
+///   with a few; addresses are passed on as their masternodes endorsed them, and kept over a restart;
+/// - **conduct**: offences add up, fade, and lead to bans, which are short for masternodes;
 /// - **one connection**: with each peer there is one, and both ends choose the same where two were made;
 /// - **bounded**: before a peer is known it costs a bounded buffer for a bounded time; after that, its rate, what waits
 ///   for it and what waits from it are bounded, and no peer holds up the others;
@@ -27,9 +30,9 @@ public final class PeerNetwork: Sendable {
     /// Bytes of one message.
     public static let maximumPayload = FrameLimit.established - 1
 
-    private let configuration: PeerConfiguration
-    private let hub: PeerHub
-    private let group: MultiThreadedEventLoopGroup
+    let configuration: PeerConfiguration
+    let hub: PeerHub
+    let group: MultiThreadedEventLoopGroup
     private let state = Mutex(State())
 
     private struct State {
@@ -56,6 +59,7 @@ public final class PeerNetwork: Sendable {
             return !state.started
         }
         guard isFirst else { throw .alreadyStarted }
+        await hub.readAddressBook()
         let (host, port) = (configuration.listenHost, configuration.listenPort)
         let server: any Channel
         do { server = try await bind() } catch { throw .cannotListen(host: host, port: port, detail: "\(error)") }
@@ -73,7 +77,12 @@ public final class PeerNetwork: Sendable {
             throw .cannotListen(host: host, port: port, detail: "\(error)")
         }
         hub.logger.info("listening for peers at \(listening)")
-        let dialers = configuration.dial.map { target in Task { await self.keepConnected(target) } }
+        if configuration.endorser != nil, PeerAddress(hub.hello?.listenAddress ?? "")?.isUnspecified == true {
+            hub.logger.warning("nobody can dial \(listening): say where others reach this masternode")
+        }
+        let dialers =
+            configuration.dial.map { target in Task { await self.keepConnected(target) } }
+            + [Task { await self.keepMesh() }, Task { await self.exchangeAddresses() }]
         state.withLock { $0.dialers = dialers }
     }
 
@@ -96,6 +105,7 @@ public final class PeerNetwork: Sendable {
         // Bounded: TLS gives up its own shutdown after 2 s.
         for link in links { try? await link.channel.closeFuture.get() }
         for dialer in dialers { await dialer.value }
+        await hub.flushAddressBook()
         hub.queue.finish()
         try? await group.shutdownGracefully()
     }
@@ -114,8 +124,14 @@ public final class PeerNetwork: Sendable {
 
     public var metrics: PeerMetrics { hub.metrics }
 
-    /// Admits these masternodes from now on, and disconnects those that are not among them.
-    public func update(masternodes: MasternodeSet) { hub.update(masternodes: masternodes) }
+    /// Admits these consensus keys from now on, the most important first: at most ``PeerLimits/admittedKeys`` are taken.
+    ///
+    /// Peers that are masternodes now, or are none any more, are disconnected and come again as what they are. This
+    /// node dials the masternodes among these whose addresses it knows.
+    public func update(masternodes: [PublicKey]) { hub.update(masternodes: masternodes) }
+
+    /// The peer, which is or was connected, did what the protocol does not allow. Too much of it bans.
+    public func report(_ peer: PeerId, _ offence: PeerOffence) { hub.report(peer, offence) }
 
     /// Queues a message for the peer; never waits.
     @discardableResult
@@ -180,63 +196,15 @@ extension PeerNetwork {
             .bind(host: configuration.listenHost, port: configuration.listenPort).get()
     }
 
-    private static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 131_072, high: 524_288)
+    static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 131_072, high: 524_288)
 
-    private static func prepare(_ channel: any Channel, link: PeerLink, hub: PeerHub) -> EventLoopFuture<Void> {
+    static func prepare(_ channel: any Channel, link: PeerLink, hub: PeerHub) -> EventLoopFuture<Void> {
         channel.eventLoop.makeCompletedFuture {
             let (gate, peerKey) = (ReadGate(), TLSKeyBox())
             try channel.pipeline.syncOperations.addHandlers([
                 gate, hub.tls.handler(dialling: link.dialled, peerKey: peerKey),
                 PeerHandler(hub: hub, link: link, peerKey: peerKey, gate: gate),
             ])
-        }
-    }
-
-    /// Connects to the target whenever there is no connection with whoever it is, until the task is cancelled.
-    private func keepConnected(_ target: PeerAddress) async {
-        let limits = hub.limits
-        var backoff = Backoff(first: limits.firstReconnectMilliseconds, last: limits.lastReconnectMilliseconds)
-        var known = target.consensusKey.map { PeerId($0) }
-        // Both sides dial: the one whose connection would stay goes first, and mostly spares the other one its own.
-        if let own = configuration.endorser?.consensusKey, let known, known.key < own { await backoff.pause() }
-        while !Task.isCancelled {
-            if let known, hub.isConnected(known) {
-                backoff.reset()
-                await backoff.pause()
-                continue
-            }
-            switch await connect(target) {
-            case .success(let ending):
-                if let identity = ending?.identity { known = identity.id }
-                if ending?.wasEstablished == true { backoff.reset() }
-                if ending?.reason == .ownConnection { return }
-            case .failure(let reason):
-                hub.logger.debug("cannot reach \(target): \(reason)")
-            }
-            await backoff.pause()
-        }
-    }
-
-    /// Connects and waits for the end of the connection.
-    private func connect(_ target: PeerAddress) async -> Result<PeerLink.Ending?, DisconnectReason> {
-        let made = Mutex<PeerLink?>(nil)
-        let hub = hub
-        do {
-            let channel = try await ClientBootstrap(group: group)
-                .connectTimeout(.milliseconds(hub.limits.handshakeMilliseconds))
-                .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .channelOption(.writeBufferWaterMark, value: Self.waterMark)
-                .channelInitializer { channel in
-                    let link = PeerLink(
-                        channel: channel, dialled: true, expectedKey: target.consensusKey, limits: hub.limits)
-                    made.withLock { $0 = link }
-                    return Self.prepare(channel, link: link, hub: hub)
-                }
-                .connect(host: target.host, port: target.port).get()
-            try? await channel.closeFuture.get()
-            return .success(made.withLock { $0?.ending })
-        } catch {
-            return .failure(.connectionLost("\(error)"))
         }
     }
 }

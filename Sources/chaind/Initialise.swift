@@ -26,7 +26,26 @@ struct Initialise: AsyncParsableCommand {
     var peerHost: String = "127.0.0.1"
     @Option(help: "The genesis.json of a network that runs: it is copied into the home, and the description gets a consent.")
     var genesis: String?
+    @Option(help: "HOST:PORT of a node of the network to find the others through; may be repeated.") var seed: [String] = []
+    @Option(help: "HOST:PORT at which others reach this node, where that is not --peer-host and --peer-port.")
+    var advertise: String?
     @Option(help: "A file of mode 0600 whose first line encrypts the keys.") var passphraseFile: String?
+
+    func validate() throws {
+        if let advertise, NodeConfiguration.Peer(seed: advertise) == nil {
+            throw ValidationError("--advertise \(advertise): write HOST:PORT")
+        }
+        _ = try seeds()
+    }
+
+    private func seeds() throws -> [NodeConfiguration.Peer] {
+        try seed.map { text in
+            guard let peer = NodeConfiguration.Peer(seed: text) else {
+                throw ValidationError("--seed \(text): write HOST:PORT, an IPv6 address in brackets")
+            }
+            return peer
+        }
+    }
 
     func run() async throws {
         try await Failure.reported {
@@ -41,6 +60,8 @@ struct Initialise: AsyncParsableCommand {
                 var configuration = NodeConfiguration.loopback(name: name)
                 configuration.api.port = apiPort
                 configuration.peer = .init(host: peerHost, port: peerPort)
+                configuration.peers = try seeds()
+                configuration.advertise = advertise
                 try home.write(configuration)
             }
             var document = MemberDocument(member)

@@ -136,19 +136,6 @@ import Testing
         try await withNodes(nodes) {}
     }
 
-    @Test func masternodesThatLeaveTheSetAreDisconnected() async throws {
-        let keys = try Keys(3)
-        let a = try await TestNode(key: keys.keys[0], set: keys.set)
-        let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address()])
-        let c = try await TestNode(key: keys.keys[2], set: keys.set, dial: [a.address()])
-        try await withNodes([a, b, c]) {
-            try await until("connected") { a.network.peers.count == 2 }
-            a.network.update(masternodes: try MasternodeSet(Array(keys.set.members.dropLast())))
-            try await until("refused") { c.refusals.contains { $0.description.contains("not one of the masternodes") } }
-            #expect(a.isConnected(keys.id(1)) && !a.isConnected(keys.id(2)))
-        }
-    }
-
     @Test func refusesToStartTwiceOrOnATakenPort() async throws {
         let keys = try Keys(1)
         let a = try await TestNode(key: keys.keys[0], set: keys.set)

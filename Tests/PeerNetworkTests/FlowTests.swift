@@ -36,7 +36,10 @@ import Testing
             try await until("the last one arrives") { a.messages.contains { $0.kind == 18 } }
             let indices = a.messages.filter { $0.kind == 16 }.map { $0.payload.prefix(4).reversed().reduce(0) { $0 << 8 | UInt32($1) } }
             #expect(indices == indices.sorted() && Set(indices).count == indices.count, "in order, none twice")
-            #expect(flooder.disconnections.isEmpty && quiet.disconnections.isEmpty)
+            // The two find each other, and may lose one of two connections; with the slow one nothing ends.
+            for node in [flooder, quiet] {
+                #expect(!node.events.contains { if case .disconnected(keys.id(0), _) = $0 { true } else { false } })
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 import Cryptography
+import Dispatch
 import Encoding
 import Foundation
 import Logging
@@ -18,15 +19,12 @@ struct TimedOut: Error, CustomStringConvertible {
 /// Masternodes of a test, ascending by key.
 struct Keys {
     let keys: [PrivateKey]
-    let set: MasternodeSet
+    /// All of them.
+    let set: [PublicKey]
 
     init(_ count: Int) throws {
         keys = (0..<count).map { _ in PrivateKey.generate() }.sorted { $0.publicKey < $1.publicKey }
-        set = try MasternodeSet(
-            keys.enumerated().map { index, key in
-                Masternode(
-                    name: "m\(index)", consensusKey: key.publicKey, owner: Account(key.publicKey), beaconTip: .zero)
-            })
+        set = keys.map(\.publicKey)
     }
 
     func id(_ index: Int) -> PeerId { PeerId(keys[index].publicKey) }
@@ -35,24 +33,28 @@ struct Keys {
 /// A node of a test: its network, and all that its events said so far.
 final class TestNode: Sendable {
     let network: PeerNetwork
+    /// Its consensus key; a follower's TLS key.
+    let key: PublicKey
     let port: Int
     private let seen = Mutex<[PeerEvent]>([])
     private let consumer = Mutex<Task<Void, Never>?>(nil)
 
     /// - Parameter consumes: whether it takes its events from the start.
     init(
-        key: PrivateKey?, set: MasternodeSet, genesis: Digest = sampleGenesis, dial: [PeerAddress] = [], port: Int = 0,
-        limits: PeerLimits = TestNode.limits, consumes: Bool = true
+        key: PrivateKey?, set: [PublicKey], genesis: Digest = sampleGenesis, dial: [PeerAddress] = [], port: Int = 0,
+        limits: PeerLimits = TestNode.limits, book: String? = nil, clock: TestClock? = nil, consumes: Bool = true
     ) async throws {
         network = try PeerNetwork(
             configuration: PeerConfiguration(
                 listenHost: "127.0.0.1", listenPort: port, genesisHash: genesis,
-                endorser: key.map { Endorser($0, genesis: genesis) }, masternodes: set, dial: dial, limits: limits),
+                endorser: key.map { Endorser($0, genesis: genesis) }, masternodes: set, dial: dial, addressBookPath: book,
+                limits: limits, clock: { clock?.now ?? DispatchTime.now().uptimeNanoseconds }),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         do { try await network.start() } catch {
             await network.shutdown()
             throw error
         }
+        self.key = key?.publicKey ?? network.tlsKey
         self.port = try #require(network.listenPort)
         if consumes { consume() }
     }
@@ -61,6 +63,9 @@ final class TestNode: Sendable {
         var limits = PeerLimits()
         limits.firstReconnectMilliseconds = 20
         limits.lastReconnectMilliseconds = 200
+        limits.addressRoundMilliseconds = 100
+        limits.addressAnswerMilliseconds = 10
+        limits.bookWriteMilliseconds = 20
         return limits
     }
 
@@ -90,6 +95,36 @@ final class TestNode: Sendable {
     }
 
     func isConnected(_ peer: PeerId) -> Bool { network.peers.contains { $0.id == peer } }
+}
+
+/// A clock that goes on when a test says so.
+final class TestClock: Sendable {
+    private let nanoseconds = Mutex<UInt64>(1_000_000_000)
+
+    var now: UInt64 { nanoseconds.withLock { $0 } }
+    func advance(seconds: Int) { nanoseconds.withLock { $0 += UInt64(seconds) * 1_000_000_000 } }
+}
+
+/// What a masternode endorses for a process that has no network.
+func endorsed(_ key: PrivateKey, _ address: String, genesis: Digest = sampleGenesis) throws -> EndorsedAddress {
+    let tlsKey = PrivateKey.generate().publicKey
+    let body = TLSEndorsement(tlsKey: tlsKey, listenAddress: address)
+    return EndorsedAddress(
+        consensusKey: key.publicKey, tlsKey: tlsKey, listenAddress: address,
+        signature: try key.sign(body, domain: .tlsEndorsement, genesis: genesis))
+}
+
+/// Expects what a mutating method says; `#expect` itself can't call one.
+func check(_ holds: Bool, _ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(holds, comment, sourceLocation: sourceLocation)
+}
+
+/// Runs the body with a folder of its own.
+func withFolder(_ body: (URL) async throws -> Void) async throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "peers-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try await body(folder)
 }
 
 /// Waits until the condition holds. The bound only ends a test that would hang.
