@@ -60,18 +60,19 @@ public struct DevnetPlan: Sendable {
     /// - Parameters:
     ///   - accounts: names of the keys that the genesis funds.
     ///   - parameters: of a new genesis.
+    ///   - founders: how many of the masternodes the genesis has; the others can register later. All where nil.
     /// - Throws: when the folder holds a network of another size.
     public func prepare(
         accounts: [String] = DevnetPlan.defaultAccounts, parameters: Parameters = Parameters(),
-        chainName: String = "edgeproof-devnet", progress: (String) -> Void = { _ in }
+        chainName: String = "edgeproof-devnet", founders: Int? = nil, progress: (String) -> Void = { _ in }
     ) throws -> Genesis {
         let files = FileManager.default
         if files.fileExists(atPath: genesisFile.path) {
             let genesis = try GenesisDocument.decode(try Data(contentsOf: genesisFile))
-            guard genesis.masternodes.count == masternodes else {
+            guard genesis.masternodes.count == founders ?? masternodes else {
                 throw DevnetError.otherSize(folder.path, found: genesis.masternodes.count, wanted: masternodes)
             }
-            try writeConfigurations(genesis)
+            try writeConfigurations(try keys())
             return genesis
         }
         try files.createDirectory(
@@ -98,16 +99,25 @@ public struct DevnetPlan: Sendable {
         }
         let now = UInt64(Date().timeIntervalSince1970 * 1_000)
         let genesis = try Genesis(
-            chainName: chainName, time: Time(now), parameters: parameters, masternodes: MasternodeSet(members),
+            chainName: chainName, time: Time(now), parameters: parameters, masternodes: MasternodeSet(Array(members.prefix(founders ?? masternodes))),
             allocations: allocations)
         for index in 0..<masternodes { try home(index).write(genesis) }
-        try writeConfigurations(genesis)
+        try writeConfigurations(members.map(\.consensusKey))
         // Last: a folder with a genesis is a complete one.
         try GenesisDocument(genesis).encoded().write(to: genesisFile, options: .atomic)
         return genesis
     }
 
-    private func writeConfigurations(_ genesis: Genesis) throws {
+    /// The masternodes' consensus keys, by their public parts.
+    private func keys() throws -> [PublicKey] {
+        try (0..<masternodes).map { index in
+            let keystore = try KeyDirectory(path: home(index).keysFolder.path).load(NodeKeyNames.consensus)
+            guard let key = PublicKey(hex: keystore.publicKey) else { throw DevnetError.cannotRead(home(index).keysFolder.path) }
+            return key
+        }
+    }
+
+    private func writeConfigurations(_ keys: [PublicKey]) throws {
         for index in 0..<masternodes {
             let others = (0..<masternodes).filter { $0 != index }
             try home(index).write(
@@ -117,7 +127,7 @@ public struct DevnetPlan: Sendable {
                     peers: others.map {
                         .init(
                             name: "node\($0)", host: hosts[$0], port: peerPorts[$0],
-                            consensusKey: genesis.masternodes.members[$0].consensusKey.hex)
+                            consensusKey: keys[$0].hex)
                     }))
         }
     }
@@ -164,11 +174,13 @@ public struct DevnetPlan: Sendable {
 public enum DevnetError: Error, CustomStringConvertible {
     case otherSize(String, found: Int, wanted: Int)
     case cannotWrite(String)
+    case cannotRead(String)
 
     public var description: String {
         switch self {
         case .otherSize(let folder, let found, let wanted):
             "\(folder) holds a network of \(found) masternodes, not \(wanted): name that number, or another --home"
+        case .cannotRead(let path): "\(path) holds no usable consensus key"
         case .cannotWrite(let path): "\(path) can't be written: check the folder's permissions and space"
         }
     }

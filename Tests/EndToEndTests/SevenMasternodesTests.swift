@@ -69,5 +69,19 @@ extension TestNetwork {
         }
         try await eventually("the contradiction is found") { !accusations().isEmpty }
         for line in accusations() { #expect(line.contains("signer=\(liar)"), "\(line)") }
+
+        // Some honest node has reported it, and the ledger of each has taken its collateral.
+        let key = genesis.masternodes.members[liar].consensusKey
+        for index in honest where await process("node\(index)")?.isRunning == true {
+            try await eventually("the liar is slashed on node\(index)") {
+                let listed = try await self.cli("masternode", "list", "--json", node: index)
+                guard listed.status == 0, let document = listed.json, let all = document["masternodes"] as? [[String: Any]]
+                else { return false }
+                let slashed = all.filter { (($0["status"] as? [String: Any])?["kind"] as? String) == "slashed" }
+                    .compactMap { $0["consensusKey"] as? String }
+                #expect(slashed.isEmpty || slashed == [key.hex], "only the liar is slashed")
+                return slashed == [key.hex]
+            }
+        }
     }
 }

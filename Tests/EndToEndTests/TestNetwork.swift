@@ -22,10 +22,11 @@ final class TestNetwork: Sendable {
     /// - Parameters:
     ///   - hosts: address at which each masternode listens; loopback where none is given.
     ///   - serving: indices of those that are `chaind`; all where none is given.
+    ///   - founders: how many the genesis has; all where none is given.
     ///   - launch: starts one, where it is not just `chaind`.
     init(
         masternodes: Int, accounts: [String] = ["alice", "bob"], hosts: [String]? = nil, serving: [Int]? = nil,
-        launch: @escaping Launch = { try $0.start($1) }
+        founders: Int? = nil, parameters given: Parameters? = nil, launch: @escaping Launch = { try $0.start($1) }
     ) throws {
         let folder = FileManager.default.temporaryDirectory.appending(
             path: "edgeproof-test-\(UUID().uuidString)", directoryHint: .isDirectory)
@@ -35,9 +36,9 @@ final class TestNetwork: Sendable {
             peerPorts: Array(ports[masternodes...]), hosts: hosts)
         self.serving = serving ?? Array(0..<masternodes)
         self.launch = launch
-        var parameters = Parameters()
-        parameters.heartbeatMs = 3_000
-        genesis = try plan.prepare(accounts: accounts, parameters: parameters, chainName: "test")
+        var parameters = given ?? Parameters()
+        if given == nil { parameters.heartbeatMs = 3_000 }
+        genesis = try plan.prepare(accounts: accounts, parameters: parameters, chainName: "test", founders: founders)
     }
 
     /// Runs the body with all nodes started, then stops and removes everything.
@@ -50,8 +51,9 @@ final class TestNetwork: Sendable {
     /// Starts all nodes and runs the body, then stops and removes everything.
     func use(_ body: (TestNetwork) async throws -> Void) async throws {
         do {
-            for index in 0..<plan.masternodes { try await start(index) }
-            for index in serving { try await untilReady(index) }
+            let founders = genesis.masternodes.count
+            for index in 0..<founders { try await start(index) }
+            for index in serving where index < founders { try await untilReady(index) }
             try await body(self)
         } catch {
             for index in 0..<plan.masternodes { print("--- node\(index)\n\(await log(index))") }
@@ -86,7 +88,7 @@ final class TestNetwork: Sendable {
     func untilReady(_ index: Int) async throws {
         try await withClient([index]) { client in
             try await eventually("node\(index) answers") {
-                (try? await client.status().peers) ?? -1 >= min(1, self.plan.masternodes - 1)
+                (try? await client.status().peers) ?? -1 >= min(1, self.genesis.masternodes.count - 1)
             }
         }
     }
