@@ -130,7 +130,9 @@ let package = Package(
         tests(of: "Training", values + ["Tensor", "Training"]),
         tests(of: "Storage", values + ["Storage"]),
         tests(of: "KeyFiles", ["Encoding", "Cryptography", "KeyFiles"]),
-        tests(of: "PeerNetwork", values + ["PeerNetwork", "TestSupport", .nioCore, .nioPosix, .nioSSL, .logging]),
+        tests(
+            of: "PeerNetwork",
+            values + ["PeerNetwork", "LocalNetwork", "TestSupport", .nioCore, .nioPosix, .nioSSL, .logging]),
         tests(of: "NodeAPI", values + ["NodeAPI", "APIModel", "ChainClient", .hummingbird, .asyncHTTPClient, .logging]),
         tests(
             of: "ChainClient",

@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import Foundation
+import LocalNetwork
 import PeerNetwork
 import Primitives
 import Testing
@@ -9,7 +10,8 @@ import Testing
     @Test func messagesGoBothWays() async throws {
         let keys = try Keys(2)
         let a = try await TestNode(key: keys.keys[0], set: keys.set)
-        let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address(keys.keys[0].publicKey)])
+        let b = try await TestNode(
+            key: keys.keys[1], set: keys.set, dial: [a.address(keys.keys[0].publicKey)], port: 0)
         try await withNodes([a, b]) {
             try await until("both connected") { a.isConnected(keys.id(1)) && b.isConnected(keys.id(0)) }
             #expect(a.network.peers.first?.consensusKey == keys.keys[1].publicKey)
@@ -60,11 +62,8 @@ import Testing
 
     @Test(arguments: 0..<4) func bothDialAtOnce(round: Int) async throws {
         let keys = try Keys(2)
-        // Ports of nodes that are gone again: now each knows the other's.
-        let (a0, b0) = (try await TestNode(key: nil, set: keys.set), try await TestNode(key: nil, set: keys.set))
-        let (portA, portB) = (a0.port, b0.port)
-        await a0.network.shutdown()
-        await b0.network.shutdown()
+        let ports = try FreePorts.take(2)
+        let (portA, portB) = (ports[0], ports[1])
         async let first = TestNode(
             key: keys.keys[0], set: keys.set,
             dial: [PeerAddress(host: "127.0.0.1", port: portB, consensusKey: round % 2 == 0 ? keys.keys[1].publicKey : nil)],

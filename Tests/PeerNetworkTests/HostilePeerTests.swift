@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import Foundation
+import LocalNetwork
 import PeerNetwork
 import Primitives
 import Testing
@@ -102,9 +103,7 @@ import Testing
 
     @Test func ownAddressAndOwnKey() async throws {
         let keys = try Keys(1)
-        let probe = try await TestNode(key: nil, set: keys.set)
-        let port = probe.port
-        await probe.network.shutdown()
+        let port = try FreePorts.take(1)[0]
         let own = PeerAddress(host: "127.0.0.1", port: port)
         let a = try await TestNode(key: keys.keys[0], set: keys.set, dial: [own], port: port)
         let twin = try await TestNode(key: keys.keys[0], set: keys.set, dial: [a.address()])

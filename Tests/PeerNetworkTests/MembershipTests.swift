@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import Foundation
+import LocalNetwork
 import PeerNetwork
 import Testing
 
@@ -62,9 +63,7 @@ import Testing
     /// Each end sees the other one differently, and both dial: they still keep the same connection.
     @Test(arguments: 0..<4) func bothDialWithDifferentViews(round: Int) async throws {
         let keys = try Keys(2)
-        let probes = [try await TestNode(key: nil, set: []), try await TestNode(key: nil, set: [])]
-        let ports = probes.map(\.port)
-        for probe in probes { await probe.network.shutdown() }
+        let ports = try FreePorts.take(2)
         let admitted = round % 2
         async let first = TestNode(
             key: keys.keys[0], set: [keys.set[admitted]], dial: [PeerAddress(host: "127.0.0.1", port: ports[1])],

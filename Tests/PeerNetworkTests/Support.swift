@@ -2,6 +2,7 @@ import Cryptography
 import Dispatch
 import Encoding
 import Foundation
+import LocalNetwork
 import Logging
 import NIOCore
 import NIOPosix
@@ -41,12 +42,14 @@ final class TestNode: Sendable {
 
     /// - Parameter consumes: whether it takes its events from the start.
     init(
-        key: PrivateKey?, set: [PublicKey], genesis: Digest = sampleGenesis, dial: [PeerAddress] = [], port: Int = 0,
+        key: PrivateKey?, set: [PublicKey], genesis: Digest = sampleGenesis, dial: [PeerAddress] = [], port: Int? = nil,
         limits: PeerLimits = TestNode.limits, book: String? = nil, clock: TestClock? = nil, consumes: Bool = true
     ) async throws {
+        // Not the kernel's choice: an outgoing connection of another test could have it when a node starts again.
+        let listenPort = try port ?? FreePorts.take(1)[0]
         network = try PeerNetwork(
             configuration: PeerConfiguration(
-                listenHost: "127.0.0.1", listenPort: port, genesisHash: genesis,
+                listenHost: "127.0.0.1", listenPort: listenPort, genesisHash: genesis,
                 endorser: key.map { Endorser($0, genesis: genesis) }, masternodes: set, dial: dial, addressBookPath: book,
                 limits: limits, clock: { clock?.now ?? DispatchTime.now().uptimeNanoseconds }),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
