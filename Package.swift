@@ -140,7 +140,10 @@ let package = Package(
         tests(of: "WorkerRuntime", values + ["WorkerRuntime", "Training", "Tensor", "ChainClient"]),
         tests(
             of: "Node",
-            values + ["Consensus", "Mempool", "StateTree", "Ledger", "Storage", "PeerNetwork", "Node", "Simulation"]),
+            values + [
+                "Consensus", "Mempool", "StateTree", "Ledger", "Storage", "PeerNetwork", "Node", "Simulation",
+                "TestSupport", .logging,
+            ]),
         tests(of: "Simulation", values + ["Consensus", "Node", "Simulation"]),
         tests(of: "Layering", []),
         tests(

@@ -13,6 +13,10 @@ public struct ChainVerifier: Sendable {
         /// Certified by the header of `height`.
         public let stateRoot: Digest
         public let transactions: UInt64
+        /// The lowest block that the store holds: above 1, nothing was executed again (see ``unchecked``).
+        public var base = Height(1)
+        /// What a store that was made from a snapshot can't show by itself; nil for a full one.
+        public var unchecked: String?
     }
 
     public struct Failure: Error, CustomStringConvertible {
@@ -21,8 +25,8 @@ public struct ChainVerifier: Sendable {
         public var description: String { "block \(height): \(reason)" }
     }
 
-    private let genesis: Genesis
-    private let store: ChainStore
+    let genesis: Genesis
+    let store: ChainStore
 
     public init(home: NodeHome) throws {
         genesis = try home.genesis()
@@ -32,6 +36,7 @@ public struct ChainVerifier: Sendable {
     /// - Parameter progress: called now and then with the height that was checked and the last one.
     public func run(progress: (Height, Height) -> Void = { _, _ in }) throws -> Result {
         defer { store.close() }
+        if try store.base() > Height(1) { return try runFromSnapshot(progress: progress) }
         let ledger = Ledger(genesis: genesis)
         let memory = MemoryState()
         var parent = try ExecutedBlock(genesis: ledger, store: memory)

@@ -36,4 +36,24 @@ public enum NodeLimits {
     public static let journalBytes = 32_000_000
     /// Own submissions whose finality time is remembered for the percentiles.
     public static let finalitySamples = 4_096
+
+    // Snapshots of the state, for nodes that join
+    /// One is kept for each stretch of so many blocks; `config.json` may say another number.
+    public static let snapshotBlocks: UInt64 = 1_000
+    /// How many are kept, the newest ones.
+    package static let snapshotsKept = 2
+    /// A state of more leaves is not served: its index would take about 100 bytes of memory for each.
+    package static let snapshotLeaves = 1_000_000
+    /// Keys and values of one chunk. A single leaf may be larger, up to the second figure.
+    package static let snapshotChunkBytes = 262_144
+    package static let snapshotLeafBytes = 4_000_000
+    package static let snapshotKeyBytes = 4_096
+    /// Links between masternode sets in one answer, and their bytes.
+    package static let snapshotLinks = 64
+    package static let snapshotLinkBytes = 2_000_000
+    /// Requests of one peer, and of all, that wait for their answer; those above are not answered.
+    package static let snapshotRequestsPerPeer = 4
+    package static let snapshotRequests = 32
+    /// Requests of one peer that are answered in a second: with full chunks 25 MB/s. Those above wait.
+    package static let snapshotRequestsPerSecond = 100
 }

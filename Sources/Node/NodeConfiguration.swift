@@ -48,8 +48,15 @@ public struct NodeConfiguration: Codable, Equatable, Sendable {
     public var advertise: String?
     /// Seeds: where the node starts to look for others. It finds the rest by itself.
     public var peers: [Peer]
+    /// Blocks from one state that is kept for nodes which join to the next; 0 keeps none. Also how far behind a new
+    /// node must be to join by one. Absent: ``NodeLimits/snapshotBlocks``.
+    public var snapshotBlocks: UInt64?
 
-    public init(name: String, api: Endpoint, peer: Endpoint, peers: [Peer], advertise: String? = nil) {
+    public init(
+        name: String, api: Endpoint, peer: Endpoint, peers: [Peer], advertise: String? = nil,
+        snapshotBlocks: UInt64? = nil
+    ) {
+        self.snapshotBlocks = snapshotBlocks
         self.name = name
         self.api = api
         self.peer = peer
@@ -76,6 +83,7 @@ public struct NodeConfiguration: Codable, Equatable, Sendable {
 /// passphrase     optional, mode 0600: opens the keys where no environment variable does
 /// db/            finalised blocks, state, indices (LevelDB)
 /// peers.json     addresses of masternodes that the node found; may be deleted
+/// db.joining/    a state that is being fetched; it becomes db/ when it is complete
 /// journal        votes and bodies that are not final yet
 /// ```
 public struct NodeHome: Sendable {

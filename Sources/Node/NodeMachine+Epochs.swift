@@ -91,14 +91,18 @@ extension NodeMachine {
         outputs.append(.journal([.observing(epoch.epoch)], simplex.journalToken))
     }
 
-    /// Tells the host whom to admit as masternodes: all that are registered, and the members of both sets.
-    func announceEpoch() {
+    /// Whose connections are masternodes': the members of both sets, then all others that are registered.
+    var admittedKeys: [PublicKey] {
         var keys = (epoch.set.members + epoch.nextPlan.set.members).map(\.consensusKey)
         if let bytes = try? head.layer.value(.masternodeIndex), let index = try? MasternodeIndex(borsh: bytes) {
             keys += index.keys
         }
         var seen: Set<PublicKey> = []
-        outputs.append(.admit(keys.filter { seen.insert($0).inserted }))
+        return keys.filter { seen.insert($0).inserted }
+    }
+
+    func announceEpoch() {
+        outputs.append(.admit(admittedKeys))
         if let warning = upgradeAhead { outputs.append(.note(warning)) }
     }
 

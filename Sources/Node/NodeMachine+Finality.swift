@@ -63,7 +63,7 @@ extension NodeMachine {
             commits.append(
                 Commit(
                     block: FinalizedBlock(block: candidate.block, finalization: proof), digest: candidate.digest,
-                    transactionIds: executed.transactionIds, state: previous.stateCommit))
+                    transactionIds: executed.transactionIds, state: previous.stateCommit, link: executed.link(proof)))
             committing.append(candidate)
             mempool.include(candidate.block.transactions)
             previous = executed

@@ -35,15 +35,20 @@ extension NodeService: NodeBackend {
     public nonisolated func block(at height: Height) async throws -> StoredBlock? {
         let genesisHash = genesis.hash
         return try await read { view in
-            try view.snapshot.block(at: height).map {
-                StoredBlock(block: $0, digest: $0.block.header.digest(genesis: genesisHash))
+            guard let block = try view.snapshot.block(at: height) else {
+                try view.requireHeld(height)
+                return nil
             }
+            return StoredBlock(block: block, digest: block.block.header.digest(genesis: genesisHash))
         }
     }
 
     public nonisolated func receipts(at height: Height) async throws -> [Receipt]? {
         try await read { view in
-            guard try height == .zero || view.snapshot.block(at: height) != nil else { return nil }
+            guard try height == .zero || view.snapshot.block(at: height) != nil else {
+                try view.requireHeld(height)
+                return nil
+            }
             return try view.receipts(at: height)
         }
     }
@@ -97,9 +102,11 @@ extension NodeService: NodeBackend {
     ) async throws -> HistoryPage {
         try await read { view in
             let record: AccountRecord = try view.decode(.account(account)) ?? AccountRecord()
-            return HistoryPage(
-                size: record.history.size, root: record.history.root,
-                entries: try view.history(of: account, from: index, limit: limit))
+            let entries = try view.history(of: account, from: index, limit: limit)
+            if index < record.history.size, limit > 0, entries.first?.index != index {
+                throw NotHeld(base: try view.snapshot.base())
+            }
+            return HistoryPage(size: record.history.size, root: record.history.root, entries: entries)
         }
     }
 

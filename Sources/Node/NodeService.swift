@@ -27,6 +27,7 @@ public actor NodeService {
     let machine: NodeMachine
     let network: PeerNetwork
     private let journal: JournalWriter?
+    private nonisolated let snapshots: SnapshotServer
     private let commitQueue = DispatchQueue(label: "edgeproof.commit", qos: .userInitiated)
     private let onHalt: @Sendable (String) -> Void
 
@@ -56,12 +57,25 @@ public actor NodeService {
         genesis = machine.genesis
         ledger = machine.ledger
         view = ReadView(genesis: machine.genesis, snapshot: try store.snapshot(), head: machine.published)
+        snapshots = SnapshotServer(
+            interval: configuration.snapshotBlocks ?? NodeLimits.snapshotBlocks, logger: logger,
+            clock: { Self.clock().monotonic.milliseconds }
+        ) { [network] message, peer in
+            network.send(kind: message.kind.rawValue, message.payload, to: peer, priority: .bulk)
+        }
+        snapshots.consider(view.snapshot)
     }
 
     /// Starts consensus, then takes what peers say until the task is cancelled.
-    public func run() async throws {
+    ///
+    /// - Parameter backlog: what a network that runs already has said before; nil starts the network.
+    public func run(after backlog: [PeerEvent]? = nil) async throws {
         handle(.start)
-        try await network.start()
+        if let backlog {
+            for event in backlog { take(event) }
+        } else {
+            try await network.start()
+        }
         for await event in network.events { take(event) }
     }
 
@@ -75,6 +89,7 @@ public actor NodeService {
             commitQueue.async { continuation.resume() }
         }
         journal?.close()
+        await snapshots.stop()
         store.close()
     }
 
@@ -113,12 +128,19 @@ public actor NodeService {
             logger.warning("connection refused", metadata: ["address": "\(address)", "reason": "\(reason)"])
         case .message(let id, let kind, let payload):
             guard let peer = peerBook.peer(id) else { return }
+            if let kind = SnapshotMessage.Kind(rawValue: kind) { return takeSnapshotMessage(kind, payload, id, peer) }
             do {
                 handle(.message(try NodeMessage(kind: kind, payload: payload), from: peer))
             } catch {
                 logger.warning("malformed message", metadata: ["peer": "\(peer)", "error": "\(error)"])
                 network.report(id, .malformed)
             }
+        }
+    }
+
+    private func takeSnapshotMessage(_ kind: SnapshotMessage.Kind, _ payload: [UInt8], _ id: PeerId, _ peer: NodePeer) {
+        do { snapshots.received(try SnapshotMessage(kind: kind, payload: payload), from: id) } catch {
+            logger.warning("malformed message", metadata: ["peer": "\(peer)", "error": "\(error)"])
         }
     }
 
@@ -206,11 +228,12 @@ public actor NodeService {
     private func commit(_ commits: [Commit]) {
         guard let last = commits.last else { return }
         let height = last.block.block.header.height
-        commitQueue.async { [store, weak self] in
+        commitQueue.async { [store, snapshots, weak self] in
             do {
                 try store.commit(commits)
                 // Taken here, before the next commit, so that it shows exactly this height.
                 let snapshot = try store.snapshot()
+                snapshots.consider(snapshot)
                 self?.post { $0.durable(height, snapshot) }
             } catch {
                 self?.post { $0.perform([.halt("block \(height) can't be stored: \(error)")]) }

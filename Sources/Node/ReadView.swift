@@ -2,6 +2,7 @@ import Audit
 import Cryptography
 import Encoding
 import Ledger
+import NodeAPI
 import Primitives
 import StateTree
 import Storage
@@ -36,6 +37,12 @@ struct ReadView: StateReader, Sendable {
 
     func decode<Value: BorshDecodable>(_ key: StateKey, as type: Value.Type = Value.self) throws -> Value? {
         try value(key).map { try Value(borsh: $0) }
+    }
+
+    /// Throws where a block of this height is on the chain, but below what this node has.
+    func requireHeld(_ height: Height) throws {
+        let base = try snapshot.base()
+        if height > .zero, height < base { throw NotHeld(base: base) }
     }
 
     func receipts(at height: Height) throws -> [Receipt]? {
@@ -78,10 +85,13 @@ struct ReadView: StateReader, Sendable {
         while UInt64(entries.count) < known.history.size {
             let page = try snapshot.history(account, from: UInt64(entries.count), limit: 1_000)
             if page.isEmpty { break }
+            // A file with gaps would prove nothing.
+            guard page.first?.index == UInt64(entries.count) else { throw NotHeld(base: try snapshot.base()) }
             for entry in page where entry.index < known.history.size { entries.append(entry) }
         }
+        guard UInt64(entries.count) >= known.history.size else { throw NotHeld(base: try snapshot.base()) }
         return try AuditFile(
-            genesisHash: genesis.hash, account: account, header: finalized.block.header, finalization: finalization,
+            genesisHash: genesis.hash, account: account, links: try snapshot.links(), header: finalized.block.header, finalization: finalization,
             record: record, entries: entries
         ) { try certified.prove(.reputation(account, $0)) }
     }

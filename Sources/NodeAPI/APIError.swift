@@ -73,6 +73,8 @@ struct ErrorMiddleware: RouterMiddleware {
                 }
             }
             return error.response
+        } catch let error as NotHeld {
+            return APIError(.gone, "before_snapshot", error.description).response
         } catch let error as any HTTPResponseError where error.status == .notFound {
             return APIError(
                 .notFound, "unknown_route",

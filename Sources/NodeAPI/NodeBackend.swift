@@ -1,6 +1,20 @@
 import Cryptography
 import Primitives
 
+/// The node joined the chain by a snapshot of the state and does not have what is asked for, which lies before it.
+/// Any method may throw it.
+public struct NotHeld: Error, Equatable, CustomStringConvertible {
+    /// The lowest height whose block the node has.
+    public let base: Height
+
+    public init(base: Height) { self.base = base }
+
+    public var description: String {
+        "this node joined the chain by a snapshot at height \(base) and does not have what lies before it; "
+            + "ask a node that has the whole chain"
+    }
+}
+
 /// What the API asks of the node behind it. The node implements it; tests implement it in memory.
 ///
 /// Everything speaks of *finalised* blocks and of the state after the newest of them, unless it says otherwise.

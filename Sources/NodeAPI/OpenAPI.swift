@@ -38,6 +38,7 @@ enum OpenAPI {
         (403, "BadSignature", "The signature is not the sender's on this chain"),
         (404, "Unknown", "There is no such thing"),
         (409, "SequenceConflict", "The sequence is used, taken by a waiting transaction, or too far ahead"),
+        (410, "BeforeSnapshot", "The node joined by a snapshot and does not have what lies before it"),
         (413, "TooLarge", "The body is over its limit"),
         (422, "Refused", "Well-formed, but the chain's rules or a contract refuse it"),
         (429, "InsufficientCredits", "The account's credits do not suffice; retryAfterMs says when they do"),

@@ -12,6 +12,7 @@ enum Column: UInt8 {
     case value = 0x76  // v
     case node = 0x6e  // n
     case history = 0x69  // i
+    case link = 0x6c  // l
 
     func key(_ rest: [UInt8]) -> [UInt8] {
         var key: [UInt8] = []
@@ -27,6 +28,9 @@ enum Column: UInt8 {
         Column.history.key(account.bytes + bigEndian(index))
     }
 
+    /// By the epoch that the link ends.
+    static func link(_ epoch: Epoch) -> [UInt8] { Column.link.key(bigEndian(epoch.value)) }
+
     static func bigEndian(_ value: UInt64) -> [UInt8] {
         withUnsafeBytes(of: value.bigEndian) { Array($0) }
     }
@@ -34,7 +38,7 @@ enum Column: UInt8 {
 
 /// The single values of the meta column.
 enum Meta: String {
-    case format, genesis, head, stateHeight
+    case format, genesis, head, stateHeight, base
 
     var key: [UInt8] { Column.meta.key(Array(rawValue.utf8)) }
 }

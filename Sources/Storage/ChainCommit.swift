@@ -11,8 +11,14 @@ public struct Commit: Sendable {
     /// Of the block's transactions, in their order.
     public let transactionIds: [TransactionId]
     public let state: StateCommit?
+    /// The step to another masternode set that this block proves, or that its Finalization proves of an earlier one.
+    public let link: EpochLink?
 
-    public init(block: FinalizedBlock, digest: Digest, transactionIds: [TransactionId], state: StateCommit?) {
+    public init(
+        block: FinalizedBlock, digest: Digest, transactionIds: [TransactionId], state: StateCommit?,
+        link: EpochLink? = nil
+    ) {
+        self.link = link
         self.block = block
         self.digest = digest
         self.transactionIds = transactionIds
@@ -56,8 +62,11 @@ extension WriteBatch {
             put(Column.transaction.key(id.bytes), location.borsh)
         }
         put(Meta.head.key, ChainHead(height: height, digest: commit.digest).borsh)
+        if let link = commit.link { add(link) }
         if let state = commit.state { add(state) }
     }
+
+    mutating func add(_ link: EpochLink) { put(Column.link(link.header.epoch), link.borsh) }
 
     mutating func add(_ state: StateCommit) {
         for (key, value) in state.values {

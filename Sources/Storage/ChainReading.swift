@@ -22,6 +22,27 @@ extension ChainReading {
         try decoded(get(Meta.stateHeight.key), "the state's height")
     }
 
+    /// The lowest height whose block is held: 1, or more in a store that was made from a snapshot. What happened below
+    /// it is not here: blocks, receipts, places of transactions, entries of histories.
+    public func base() throws(StorageError) -> Height {
+        try decoded(get(Meta.base.key), "the base") ?? Height(1)
+    }
+
+    /// The steps from the genesis' masternode set to the one of the head, ascending by epoch.
+    ///
+    /// - Parameter from: leaves out those that end an earlier epoch.
+    public func links(from epoch: Epoch = .zero, limit: Int = .max) throws(StorageError) -> [EpochLink] {
+        var links: [EpochLink] = []
+        for item in try scan(prefix: Column.link.key([]), from: Column.link(epoch), limit: limit) {
+            let link: EpochLink? = try decoded(item.value, "the link after \(links.count) others")
+            guard let link, item.key == Column.link(link.header.epoch) else {
+                throw .corrupt(path: path, detail: "a link between masternode sets lies under another epoch")
+            }
+            links.append(link)
+        }
+        return links
+    }
+
     public func block(at height: Height) throws(StorageError) -> FinalizedBlock? {
         let block: FinalizedBlock? = try decoded(get(Column.block.key(height)), "block \(height)")
         if let block, block.block.header.height != height {
@@ -60,11 +81,16 @@ extension ChainReading {
     }
 
     /// Entries of the account's history in their order, from the index on. The indices are contiguous, or it throws.
+    /// A store that was made from a snapshot lacks the first ones: there the answer may begin with a later index.
     public func history(_ account: Account, from: UInt64 = 0, limit: Int) throws(StorageError) -> [HistoryEntry] {
         let prefix = Column.history.key(account.bytes)
         let found = try scan(prefix: prefix, from: Column.history(account, from), limit: limit)
         var entries: [HistoryEntry] = []
         var expected = from
+        if let first = found.first, first.key != Column.history(account, from), try base() > Height(1) {
+            let entry: HistoryEntry? = try decoded(first.value, "an entry of the history of \(account)")
+            expected = max(from, entry?.index ?? from)
+        }
         for item in found {
             let entry: HistoryEntry? = try decoded(item.value, "entry \(expected) of the history of \(account)")
             guard let entry, entry.index == expected, item.key == Column.history(account, expected) else {
@@ -87,6 +113,16 @@ extension ChainReading {
         return try scan(prefix: Column.value.key(prefix), from: from, limit: limit).map {
             (StateKey(Array($0.key.dropFirst())), $0.value)
         }
+    }
+
+    /// Shows every value of the state once, in key order, a page at a time.
+    public func everyValue(_ body: (StateKey, [UInt8]) throws -> Void) throws {
+        var last: StateKey?
+        repeat {
+            let page = try scanState(prefix: [], after: last, limit: 256)
+            for (key, value) in page { try body(key, value) }
+            last = page.last?.key
+        } while last != nil
     }
 
     func decoded<Value: BorshDecodable>(_ bytes: [UInt8]?, _ what: String) throws(StorageError) -> Value? {

@@ -25,6 +25,19 @@ enum Files {
         guard fsync(descriptor) == 0 else { throw systemError(path, "fsync") }
     }
 
+    /// Makes the files in a folder durable, and the folder.
+    static func synchroniseContents(_ folder: String) throws(StorageError) {
+        let names = try attempt(folder) { try FileManager.default.contentsOfDirectory(atPath: folder) }
+        for name in names {
+            let path = folder + "/" + name
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else { throw systemError(path, "open") }
+            defer { close(descriptor) }
+            guard fsync(descriptor) == 0 else { throw systemError(path, "fsync") }
+        }
+        try synchroniseFolder(folder)
+    }
+
     /// Renames, and makes it durable. Both names are in one folder.
     static func rename(_ from: String, to path: String) throws(StorageError) {
         guard Foundation.rename(from, path) == 0 else { throw systemError(path, "rename") }

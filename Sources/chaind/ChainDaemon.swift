@@ -13,6 +13,6 @@ struct ChainDaemon: AsyncParsableCommand {
               chaind init --home ~/node --name fog-7            keys and configuration of a new node
               chaind --home ~/node --masternode                 run it
             """,
-        subcommands: [Run.self, Initialise.self, MakeGenesis.self, Devnet.self, Verify.self],
+        subcommands: [Run.self, Initialise.self, MakeGenesis.self, Devnet.self, Verify.self, MakeChain.self],
         defaultSubcommand: Run.self)
 }

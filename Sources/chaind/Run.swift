@@ -24,6 +24,16 @@ struct Run: AsyncParsableCommand {
     @Option(help: "A file of mode 0600 whose first line opens the keys.")
     var passphraseFile: String?
 
+    @Option(
+        help: """
+            How a node with an empty store joins: auto (by a snapshot of the state if peers offer one), snapshot, or \
+            blocks (executes the whole chain).
+            """)
+    var sync: SyncMode = .auto
+
+    @Option(help: "HEIGHT:HASH of a block that you know to be final; another one at that height stops the node.")
+    var checkpoint: Checkpoint?
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: Logger.Level = .info
 
@@ -33,13 +43,19 @@ struct Run: AsyncParsableCommand {
         try await Failure.reported {
             let runner = NodeRunner(
                 home: home, mode: masternode ? .masternode : .follower,
-                passphrase: masternode ? try Secrets.passphrase(home: home, file: passphraseFile) : nil, logger: logger)
+                passphrase: masternode ? try Secrets.passphrase(home: home, file: passphraseFile) : nil, logger: logger,
+                sync: sync, checkpoint: checkpoint)
             try await ProgramSupport.untilStopped { try await runner.run() }
         }
     }
 }
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
+extension SyncMode: ExpressibleByArgument {}
+
+extension Checkpoint: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}
 
 enum Secrets {
     static func passphrase(home: NodeHome, file: String?, confirm: Bool = false) throws -> Passphrase {

@@ -20,6 +20,8 @@ struct Verify: AsyncParsableCommand {
         let time: String
         let stateRoot: String
         let transactions: String
+        let base: String
+        let unchecked: String?
     }
 
     func run() async throws {
@@ -30,7 +32,8 @@ struct Verify: AsyncParsableCommand {
             }
             let report = Report(
                 height: "\(result.height)", digest: result.digest.hex, time: "\(result.time)",
-                stateRoot: result.stateRoot.hex, transactions: "\(result.transactions)")
+                stateRoot: result.stateRoot.hex, transactions: "\(result.transactions)", base: "\(result.base)",
+                unchecked: result.unchecked)
             if json {
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -43,7 +46,8 @@ struct Verify: AsyncParsableCommand {
                     time          \(report.time)
                     state root    \(report.stateRoot)
                     transactions  \(report.transactions)
-                    every block, certificate, receipt and root is as it should be
+                    \(result.unchecked.map { "what is here is as it should be. \($0)" }
+                        ?? "every block, certificate, receipt and root is as it should be")
                     """)
             }
         }

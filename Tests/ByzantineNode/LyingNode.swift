@@ -43,7 +43,7 @@ extension NodeHome {
         let configuration = try configuration()
         return PeerConfiguration(
             listenHost: configuration.peer.host, listenPort: configuration.peer.port, genesisHash: genesis.hash,
-            endorser: Endorser(key, genesis: genesis.hash), masternodes: genesis.masternodes,
+            endorser: Endorser(key, genesis: genesis.hash), masternodes: genesis.masternodes.members.map(\.consensusKey),
             dial: configuration.peers.map {
                 PeerAddress(host: $0.host, port: $0.port, consensusKey: $0.consensusKey.flatMap { PublicKey(hex: $0) })
             },

@@ -126,7 +126,10 @@ private actor Recorder {
 
     func expectAllFinal(_ network: TestNetwork) async throws {
         try await network.withClient([0]) { client in
-            for id in acknowledged { #expect(try await client.transaction(id)?.inclusion != nil, "\(id)") }
+            for id in acknowledged {
+                let found = try await client.transaction(id)
+                #expect(found?.inclusion != nil, "\(id)")
+            }
         }
         #expect(acknowledged.count > 20)
     }

@@ -1,0 +1,126 @@
+import Cryptography
+import Foundation
+import Primitives
+import Storage
+import Testing
+
+/// A store that is made from a state instead of a chain.
+@Suite struct SnapshotImportTests {
+    private static let headHeight = 8
+
+    private func chain() throws -> SampleChain { try SampleChain(blocks: 14, seed: 21) }
+
+    /// The values that the head's header would certify: those after the block before it.
+    private func values(_ chain: SampleChain) -> [(StateKey, [UInt8])] {
+        var values: [StateKey: [UInt8]] = [:]
+        for commit in chain.commits.prefix(Self.headHeight) {
+            for (key, value) in commit.state?.values ?? [] { values[key] = value }
+        }
+        return values.sorted { $0.key < $1.key }
+    }
+
+    private func link(_ epoch: UInt64, _ chain: SampleChain) throws -> EpochLink {
+        let key = PrivateKey.generate()
+        let header = Header(
+            height: Height(epoch + 1), view: View(1), epoch: Epoch(epoch), parent: .zero, proposer: 0, time: Time(1),
+            transactionsRoot: .zero, stateRoot: .zero, receiptsRoot: .zero, gasUsed: 0, reveal: .zero, randomness: .zero,
+            activeSetHash: .zero, nextSetHash: .zero, parentCertificateHash: .zero)
+        let subject = Finalize(epoch: Epoch(epoch), view: View(1), digest: header.digest(genesis: chain.genesis))
+        let vote = Vote(
+            subject: subject, signer: 0, signature: try key.sign(subject, domain: Finalize.domain, genesis: chain.genesis))
+        return EpochLink(
+            header: header, finalization: try #require(Certificate(subject: subject, votes: [vote])),
+            nextSet: try MasternodeSet([
+                Masternode(name: "m", consensusKey: key.publicKey, owner: .zero, beaconTip: .zero)
+            ]))
+    }
+
+    private func finish(_ path: String, _ chain: SampleChain, links: [EpochLink] = []) throws {
+        let made = try SnapshotImport(path: path, genesisHash: chain.genesis)
+        let values = values(chain)
+        try made.add(values: Array(values.prefix(4)), nodePuts: [([1], [2])], nodeRemovals: [])
+        #expect(try made.node([1]) == [2])
+        try made.add(values: Array(values.dropFirst(4)), nodePuts: [([3], [4])], nodeRemovals: [[1]])
+        #expect(try made.node([1]) == nil)
+        try made.finish(chain.commits[Self.headHeight - 1], links: links)
+    }
+
+    @Test func theStoreGoesOnFromTheSnapshot() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("db")
+        let chain = try chain()
+        let links = try [2, 7, 300].map { try link($0, chain) }
+        try finish(path, chain, links: links.reversed())
+        #expect(!FileManager.default.fileExists(atPath: SnapshotImport.folder(for: path)))
+
+        var store = try ChainStore(path: path, genesisHash: chain.genesis)
+        let head = chain.commits[Self.headHeight - 1]
+        #expect(try store.head() == ChainHead(height: Height(8), digest: head.digest))
+        #expect(try store.stateHeight() == Height(7) && store.base() == Height(8))
+        #expect(try store.block(at: Height(8)) == head.block && store.block(at: Height(7)) == nil)
+        #expect(try store.links() == links)
+        #expect(try store.links(from: Epoch(3), limit: 1) == [links[1]])
+        var found: [StateKey] = []
+        try store.everyValue { key, value in
+            found.append(key)
+            #expect(values(chain).first { $0.0 == key }?.1 == value)
+        }
+        #expect(found == values(chain).map(\.0))
+
+        // What follows is stored as in any other store, and nothing else.
+        #expect(throws: StorageError.self) { try store.commit(chain.commits[Self.headHeight + 1]) }
+        try store.commit(Array(chain.commits.dropFirst(Self.headHeight)))
+        store.close()
+        store = try ChainStore(path: path, genesisHash: chain.genesis)
+        #expect(try store.head()?.height == Height(14) && store.base() == Height(8))
+        // Histories begin where the snapshot ended, and say so by their indices.
+        for account in chain.accounts {
+            let all = chain.commits.flatMap { $0.state?.history ?? [] }.filter { $0.0 == account }.map(\.1)
+            let later = all.filter { $0.height >= Height(8) }
+            #expect(try store.history(account, limit: 100) == later)
+            if let last = later.last { #expect(try store.history(account, from: last.index, limit: 1) == [last]) }
+        }
+        store.close()
+    }
+
+    @Test func nothingCountsBeforeTheEnd() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("db")
+        let chain = try chain()
+        let unfinished = try SnapshotImport(path: path, genesisHash: chain.genesis)
+        try unfinished.add(values: values(chain), nodePuts: [], nodeRemovals: [])
+        unfinished.close()
+        #expect(!FileManager.default.fileExists(atPath: path))
+        // The next attempt starts over, and an empty store makes room.
+        try ChainStore(path: path, genesisHash: chain.genesis).close()
+        try finish(path, chain)
+        let store = try ChainStore(path: path, genesisHash: chain.genesis)
+        #expect(try store.base() == Height(8))
+        store.close()
+        // One with blocks does not.
+        #expect(throws: StorageError.self) { try finish(path, chain) }
+        try SnapshotImport.discard(path)
+        #expect(!FileManager.default.fileExists(atPath: SnapshotImport.folder(for: path)))
+        let kept = try ChainStore(path: path, genesisHash: chain.genesis)
+        #expect(try kept.head()?.height == Height(8))
+        kept.close()
+    }
+
+    @Test func linksComeWithTheirBlock() throws {
+        let folder = try TemporaryFolder()
+        let chain = try chain()
+        let store = try ChainStore(path: folder.file("db"), genesisHash: chain.genesis)
+        var expected: [EpochLink] = []
+        for (index, commit) in chain.commits.enumerated() {
+            let link = index % 3 == 0 ? try link(UInt64(index), chain) : nil
+            try store.commit(
+                Commit(
+                    block: commit.block, digest: commit.digest, transactionIds: commit.transactionIds, state: commit.state,
+                    link: link))
+            if let link { expected.append(link) }
+            #expect(try store.links() == expected)
+        }
+        #expect(try store.base() == Height(1))
+        store.close()
+    }
+}
