@@ -23,6 +23,8 @@ struct Scenario {
     /// Cut far more often than in the product.
     let journalBytes: Int
     let candidateBlocks: Int
+    /// Longest time that the store takes for a batch: some disks stall.
+    let slowestCommitMs: UInt64
 
     init(_ chance: inout Chance, byzantine: Int) {
         faultsUntilMs = chance.among(8_000...30_000)
@@ -41,6 +43,7 @@ struct Scenario {
         liarsFallSilent = byzantine == 0 || chance.happens(40)
         lossInPeacePercent = chance.pick([0, 0, 2, 6]) ?? 0
         candidateBlocks = chance.pick([NodeLimits.candidateBlocks, 100]) ?? 0
+        slowestCommitMs = chance.pick([60, 60, 60, 1_200]) ?? 60
         journalBytes = chance.pick([4_000, 40_000, 32_000_000]) ?? 0
     }
 }

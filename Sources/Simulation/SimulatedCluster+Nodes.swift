@@ -142,7 +142,7 @@ extension SimulatedCluster {
             if failsToWrite(node) { return }
             guard let last = commits.last else { return }
             queue.add(
-                .commitSynced(last.block.block.header.height, node: node, life: life), at: now + chance.among(1...60))
+                .commitSynced(last.block.block.header.height, node: node, life: life), at: now + chance.among(1...scenario.slowestCommitMs))
         case .published(let block):
             guard nodes[node].isHonest else { return }
             log("\(name(node)) publishes \(block.height) \(Words.short(block.digest))")

@@ -64,8 +64,8 @@ import Testing
         #expect(throws: AuditError.notAnAuditFile) { try AuditFile(bytes: [0] + bytes) }
         #expect(throws: AuditError.truncated(16)) { try AuditFile(bytes: Array(bytes.prefix(16))) }
         var newer = bytes
-        newer[15] = 2
-        #expect(throws: AuditError.unsupportedVersion(2)) { try AuditFile(bytes: newer) }
+        newer[15] = 3
+        #expect(throws: AuditError.unsupportedVersion(3)) { try AuditFile(bytes: newer) }
         var damaged = bytes
         damaged[100] ^= 1
         #expect(throws: AuditError.damaged(computed: Digest(sha256: Array(damaged.dropLast(32))))) {

@@ -12,7 +12,7 @@ import Testing
         let file = try chain.file()
         let bytes = file.bytes
         #expect(try AuditFile(bytes: bytes) == file)
-        #expect(bytes.starts(with: Array("EDGEPROOF-AUDIT".utf8) + [1]))
+        #expect(bytes.starts(with: Array("EDGEPROOF-AUDIT".utf8) + [Audit.version]))
         #expect(Digest(sha256: Array(bytes.dropLast(32))).bytes == Array(bytes.suffix(32)))
 
         let report = try AuditFile.verify(bytes, genesis: chain.genesis)

@@ -98,7 +98,7 @@ import Testing
 }
 
 /// Sends records one after the other, and remembers which became final.
-private actor Recorder {
+private final class Recorder {
     private let key: PrivateKey
     private var acknowledged: [TransactionId] = []
 

@@ -17,7 +17,8 @@ import Testing
         var chain = try TestChain(users, balance: 5_000_000, parameters: parameters)
         let other = Ledger(genesis: chain.ledger.genesis, cachedModules: 1)
         let total = try chain.totalBalance()
-        #expect(total == 25_000_000)
+        // Five users and the collateral of one masternode.
+        #expect(total == 25_000_000 + UInt128(parameters.collateral))
 
         let code = WasmAssembler.module([
             ("init", [.schedule(time: 0, entry: 1, data: [])]),
@@ -118,7 +119,7 @@ import Testing
     @Test func theGenesisStateHoldsTheSupply() throws {
         let users = try (0..<3).map { try User("user \($0)") }
         let chain = try TestChain(users, balance: 7)
-        #expect(chain.state.values[.supply] == UInt128(21).borsh)
+        #expect(chain.state.values[.supply] == (21 + UInt128(chain.ledger.genesis.parameters.collateral)).borsh)
         #expect(chain.state.values[.randomness] == chain.ledger.genesis.initialRandomness.borsh)
         #expect(chain.state.values[.beacon(chain.masternode.key.publicKey)] != nil)
         let keys = chain.ledger.genesisState().changes.map(\.key)

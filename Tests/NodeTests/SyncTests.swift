@@ -100,10 +100,10 @@ import Testing
                 behind.handle(.connected(peer))
                 behind.receive(.head(height: Height(peer == server ? 9 : 6), digest: .zero), from: peer)
             }
+            behind.sent = []
             behind.receive(.blocks(answer), from: server)
             #expect(behind.machine.headHeight == .zero && behind.misbehaviours == 1, "answer \(index)")
             // Whatever it claims next, the other one is asked.
-            behind.sent = []
             behind.receive(.head(height: Height(.max), digest: .zero), from: server)
             behind.tick()
             let asked = behind.sent.compactMap { if case .wantBlocks = $0.message { $0.to } else { nil } }

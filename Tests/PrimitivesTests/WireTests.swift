@@ -53,18 +53,18 @@ struct WireType: Sendable, CustomTestStringConvertible {
         WireType("Nullification", "2ed81ecb4d5a2423") { $0.certificate(Nullify(epoch: $0.counter(), view: $0.counter())) },
         WireType("Finalization", "0a6f779ddb06e136") { $0.certificate($0.finalize()) },
         WireType("MerkleFrontier", "047c02bc219d55ef") { $0.frontier() },
-        WireType("AccountRecord", "df9736c66c6006e5") { $0.record() },
+        WireType("AccountRecord", "456e2d45581a4d77") { $0.record() },
         WireType("ReputationRecord", "3646ef554e6cc5bc") {
             ReputationRecord(positive: $0.u64(), negative: $0.u64(), period: $0.u64())
         },
         WireType("ServiceRecord", "b5fe9f788accf197") { $0.service() },
         WireType("RegisterService", "6f650dd94c530385") { $0.registration() },
         WireType("Transfer", "9d2b36a268b5d5ed") { Transfer(recipient: $0.words()) },
-        WireType("HistoryEntry", "9762b0c937de6ef4") { $0.entry() },
+        WireType("HistoryEntry", "3d34c4fc2e4a7a1f") { $0.entry() },
         WireType("Receipt", "1880d54704769af0") { $0.receipt() },
         WireType("MasternodeSet", "d26d7a5a17bb94c6") { g in try? MasternodeSet((0...g.below(5)).map { _ in g.masternode() }) },
-        WireType("Parameters", "4ee116813ed41e6a") { $0.parameters() },
-        WireType("Genesis", "9572ffccccdf6918") { $0.genesis() },
+        WireType("Parameters", "b2ca60e7e57a2968") { $0.parameters() },
+        WireType("Genesis", "cf9b61fe178d1c12") { $0.genesis() },
     ]
 }
 
