@@ -90,8 +90,8 @@ public struct TransactionLocation: BorshCodable, Hashable, Sendable {
 struct StoredReceipts: BorshCodable {
     let receipts: [Receipt]
 
-    /// The smallest receipt: a transaction's, without events.
-    private static let smallestReceipt = 78
+    /// The smallest receipt: of a border, without events.
+    private static let smallestReceipt = 54
 
     func encode(to encoder: inout BorshEncoder) { encoder.array(receipts) }
 

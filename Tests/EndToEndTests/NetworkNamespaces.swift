@@ -101,6 +101,10 @@ final class NetworkNamespaces: Sendable {
             try IP.run("-n", namespace, "addr", "add", address(host) + "/24", "dev", "eth0")
             try IP.run("-n", namespace, "link", "set", "lo", "up")
             try IP.run("-n", namespace, "link", "set", "eth0", "up")
+            // Nodes tell each other where they listen; here all that passes between them passes through this process.
+            for other in 0..<hosts where other != host {
+                try IP.run("-n", namespace, "route", "add", "blackhole", address(other) + "/32")
+            }
         }
     }
 

@@ -109,7 +109,11 @@ extension SeededGenerator {
     }
 
     mutating func origin() -> Origin {
-        flag() ? .transaction(words()) : .scheduled(contract: words(), number: u64())
+        switch below(3) {
+        case 0: .transaction(words())
+        case 1: .scheduled(contract: words(), number: u64())
+        default: .border(counter())
+        }
     }
 
     mutating func receipt() -> Receipt {
@@ -128,11 +132,62 @@ extension SeededGenerator {
 
     mutating func record() -> AccountRecord {
         AccountRecord(
-            sequence: u64(), balance: u128(), credits: u64(), creditTime: counter(), history: frontier())
+            sequence: u64(), balance: u128(), locked: u128(), credits: u64(), creditTime: counter(), history: frontier())
     }
 
     mutating func masternode() -> Masternode {
         Masternode(name: text(40), consensusKey: words(), owner: words(), beaconTip: words())
+    }
+
+    mutating func set() -> MasternodeSet? { try? MasternodeSet((0...below(4)).map { _ in masternode() }) }
+
+    mutating func status() -> MasternodeRecord.Status {
+        switch below(5) {
+        case 0: .active(from: counter())
+        case 1: .suspended(in: counter())
+        case 2: .leaving(in: counter(), unlocksAt: counter())
+        case 3: .removed(in: counter(), unlocksAt: counter())
+        default: .slashed(in: counter())
+        }
+    }
+
+    mutating func masternodeRecord() -> MasternodeRecord {
+        MasternodeRecord(
+            masternode: masternode(), collateral: u128(), status: status(), registeredAt: counter(), lastSeen: counter())
+    }
+
+    mutating func change() -> Change {
+        switch below(3) {
+        case 0: .parameter(name: text(Change.longestName), value: u64())
+        case 1: .removeMasternode(words())
+        default: .upgrade(protocolVersion: u16())
+        }
+    }
+
+    mutating func proposalRecord() -> ProposalRecord {
+        ProposalRecord(
+            number: u64(), proposer: words(), change: change(), from: counter(), proposedIn: counter(),
+            approvals: list(5) { $0.words() }, rejections: list(5) { $0.words() },
+            outcome: ProposalRecord.Outcome(rawValue: UInt8(below(5))) ?? .open)
+    }
+
+    mutating func epochProgress() -> EpochProgress {
+        var progress = EpochProgress(
+            epoch: counter(), startHeight: counter(), startTime: counter(), protocolVersion: u16())
+        for _ in 0..<below(6) { progress.see(UInt16(below(ChainLimits.masternodes))) }
+        return progress
+    }
+
+    /// Nil where the votes contradict nothing.
+    mutating func evidence() -> Evidence? {
+        let (epoch, view, signer): (Epoch, View, UInt16) = (counter(), counter(), u16())
+        func vote<Subject: VoteSubject>(_ subject: Subject, _ generator: inout SeededGenerator) -> Vote<Subject> {
+            Vote(subject: subject, signer: signer, signature: generator.signature())
+        }
+        let first = vote(Finalize(epoch: epoch, view: view, digest: words()), &self)
+        return flag()
+            ? Evidence(first, vote(Finalize(epoch: epoch, view: view, digest: words()), &self))
+            : Evidence(vote(Nullify(epoch: epoch, view: view), &self), first)
     }
 
     mutating func parameters() -> Parameters {

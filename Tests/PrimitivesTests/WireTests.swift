@@ -53,7 +53,7 @@ struct WireType: Sendable, CustomTestStringConvertible {
         WireType("Nullification", "2ed81ecb4d5a2423") { $0.certificate(Nullify(epoch: $0.counter(), view: $0.counter())) },
         WireType("Finalization", "0a6f779ddb06e136") { $0.certificate($0.finalize()) },
         WireType("MerkleFrontier", "047c02bc219d55ef") { $0.frontier() },
-        WireType("AccountRecord", "456e2d45581a4d77") { $0.record() },
+        WireType("AccountRecord", "ca0839399a61d08e") { $0.record() },
         WireType("ReputationRecord", "3646ef554e6cc5bc") {
             ReputationRecord(positive: $0.u64(), negative: $0.u64(), period: $0.u64())
         },
@@ -61,9 +61,24 @@ struct WireType: Sendable, CustomTestStringConvertible {
         WireType("RegisterService", "6f650dd94c530385") { $0.registration() },
         WireType("Transfer", "9d2b36a268b5d5ed") { Transfer(recipient: $0.words()) },
         WireType("HistoryEntry", "3d34c4fc2e4a7a1f") { $0.entry() },
-        WireType("Receipt", "1880d54704769af0") { $0.receipt() },
+        WireType("Receipt", "383495f6ff3d8441") { $0.receipt() },
         WireType("MasternodeSet", "d26d7a5a17bb94c6") { g in try? MasternodeSet((0...g.below(5)).map { _ in g.masternode() }) },
         WireType("Parameters", "b2ca60e7e57a2968") { $0.parameters() },
+        WireType("MasternodeRecord", "c82178d5534cc01f") { $0.masternodeRecord() },
+        WireType("MasternodeIndex", "b8c77fa832970adc") { g in MasternodeIndex(g.list(6) { $0.words() }) },
+        WireType("RegisterMasternode", "a5dc3044880043dd") {
+            RegisterMasternode(name: $0.text(40), consensusKey: $0.words(), beaconTip: $0.words(), consent: $0.signature())
+        },
+        WireType("Evidence", "31a0549f954cbc62") { $0.evidence() },
+        WireType("ProposeChange", "5d3bf6b3a742bbaf") { ProposeChange(change: $0.change(), from: $0.counter()) },
+        WireType("ProposalRecord", "67086322bda6fb74") { $0.proposalRecord() },
+        WireType("ProposalIndex", "3cfb4f3d9dcc7e22") { g in ProposalIndex(next: g.u64(), open: g.list(9) { $0.u64() }) },
+        WireType("EpochPlan", "66912842eb6520e4") { g in g.set().map { EpochPlan(epoch: g.counter(), seed: g.words(), set: $0) } },
+        WireType("EpochProgress", "49e37e5f94c32a26") { $0.epochProgress() },
+        WireType("EpochLink", "36fa6008bfcb8f8c") { (g: inout SeededGenerator) -> EpochLink? in
+            guard let finalization = g.certificate(g.finalize()), let set = g.set() else { return nil }
+            return EpochLink(header: g.header(), finalization: finalization, nextSet: set)
+        },
         WireType("Genesis", "cf9b61fe178d1c12") { $0.genesis() },
     ]
 }
