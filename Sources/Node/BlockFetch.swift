@@ -51,10 +51,12 @@ struct BlockFetch {
         requests.append(Request(from: from, count: count, peer: peer, askedAt: milliseconds))
     }
 
-    /// Ends the peer's request. Nil where it was asked nothing.
-    mutating func answered(_ peer: NodePeer) -> Request? {
-        guard let place = requests.firstIndex(where: { $0.peer == peer }) else { return nil }
-        return requests.remove(at: place)
+    /// Ends the peer's request that blocks from this height answer; nil stands for an empty answer.
+    /// - Returns: whether there was one.
+    mutating func answered(_ peer: NodePeer, from: Height?) -> Bool {
+        guard let place = requests.firstIndex(where: { $0.peer == peer && from ?? $0.from == $0.from }) else { return false }
+        requests.remove(at: place)
+        return true
     }
 
     mutating func keep(_ blocks: [FinalizedBlock], from peer: NodePeer) {

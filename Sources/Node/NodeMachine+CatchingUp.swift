@@ -51,14 +51,14 @@ extension NodeMachine {
     }
 
     func receivedBlocks(_ blocks: [FinalizedBlock], from peer: NodePeer, _ clock: NodeClock) {
-        guard let request = sync.fetch.answered(peer) else { return }
-        guard let first = blocks.first?.block.header.height else {
+        // Blocks from another height answer a request that has run out; the one that is under way goes on.
+        guard sync.fetch.answered(peer, from: blocks.first?.block.header.height) else { return }
+        guard !blocks.isEmpty else {
             // It has nothing of what its head promised.
             peers[peer] = .zero
             sync.failed(peer)
             return requestBlocks(clock)
         }
-        guard first == request.from else { return distrust(peer, "sent other blocks than it was asked for") }
         sync.fetch.keep(blocks, from: peer)
         while let answer = sync.fetch.take(after: head.header.height) {
             take(answer, clock)

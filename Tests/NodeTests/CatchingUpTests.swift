@@ -48,6 +48,24 @@ import Testing
         #expect(behind.machine.milestone == ahead.machine.milestone && behind.misbehaviours == 0)
     }
 
+    /// An answer that comes after its request ran out, when the peer has been asked for something else.
+    @Test func aLateAnswerIsNoOffence() throws {
+        let ahead = try Bench.chain(blocks: 150)
+        let behind = try Bench(ahead.cast)
+        let peer = NodePeer.follower(0)
+        behind.handle(.connected(peer))
+        behind.receive(.head(height: ahead.machine.headHeight, digest: .zero), from: peer)
+        let first = try #require(asked(behind).first)
+        let late = try #require(answer(ahead, from: first.from))
+        behind.receive(late, from: peer)
+        let second = try #require(asked(behind).first)
+        #expect(second.from > first.from)
+        behind.receive(late, from: peer)
+        #expect(behind.misbehaviours == 0)
+        behind.receive(try #require(answer(ahead, from: second.from)), from: peer)
+        #expect(behind.machine.headHeight.value >= 128)
+    }
+
     /// One of three is silent, one lies: the third brings the node to the end, whoever of them was asked for what.
     @Test func aSilentAndALyingPeerDelayButDoNotStopIt() throws {
         let ahead = try Bench.chain(blocks: 300)

@@ -102,7 +102,9 @@ import Testing
             }
             behind.sent = []
             behind.receive(.blocks(answer), from: server)
-            #expect(behind.machine.headHeight == .zero && behind.misbehaviours == 1, "answer \(index)")
+            // Blocks from another height may be a late answer to an earlier request.
+            #expect(behind.machine.headHeight == .zero && behind.misbehaviours == (index == 0 ? 0 : 1), "answer \(index)")
+            if index == 0 { for _ in 0..<2 { behind.tick() } }
             // Whatever it claims next, the other one is asked.
             behind.receive(.head(height: Height(.max), digest: .zero), from: server)
             behind.tick()
