@@ -65,7 +65,8 @@ extension Simplex {
     ) -> Admission {
         guard peer == .masternode(vote.signer), vote.signer != me, let member = configuration.set.member(vote.signer)
         else {
-            outbox.emit(.misbehaviour(.notTheSigner, by: peer))
+            // A node that this one takes for a follower may have become a masternode meanwhile: no offence.
+            if case .masternode = peer { outbox.emit(.misbehaviour(.notTheSigner, by: peer)) }
             return .refused
         }
         let view = vote.subject.view

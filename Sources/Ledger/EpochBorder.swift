@@ -52,9 +52,7 @@ extension Executor {
         try payRewards(to: seen)
 
         let planned = ended.advanced(by: 2)
-        let members = try masternodes().filter { record in
-            if case .active(let from) = record.status { from <= planned } else { false }
-        }.map(\.masternode)
+        let members = Self.members(of: planned, among: try masternodes())
         // Where nobody is left the last set goes on: a chain can't hand itself to nobody.
         let set = (try? MasternodeSet(members)) ?? context.nextPlan.set
         overlay.set(.epoch(planned), EpochPlan(epoch: planned, seed: randomness, set: set))
@@ -68,6 +66,25 @@ extension Executor {
                 try overlay.require(.epoch(epoch))
             }
         } catch { throw .ledger(error) }
+    }
+
+    /// Who agrees in an epoch: all that were seen since they joined, and of those that were not as many as the set
+    /// tolerates to be absent, the longest registered first; the others wait for a later border. Else a few that
+    /// register and never start could stop the chain for good. Below four no absence is tolerated anyway, and a network
+    /// has to grow.
+    static func members(of epoch: Epoch, among records: [MasternodeRecord]) -> [Masternode] {
+        let ready = records.filter { record in
+            if case .active(let from) = record.status { from <= epoch } else { false }
+        }
+        let proven = ready.count(where: \.isProven)
+        var unproven = 0
+        return ready.filter { record in
+            if record.isProven { return true }
+            let total = proven + unproven + 1
+            guard total <= fewestActive || unproven + 1 <= (total - 1) / 3 else { return false }
+            unproven += 1
+            return true
+        }.map(\.masternode)
     }
 
     /// - Returns: the owners of those who took part, in the order of the set.

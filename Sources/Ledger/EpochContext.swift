@@ -52,9 +52,9 @@ public struct EpochContext: Hashable, Sendable {
 
     /// Whether a block of this height and time ends the epoch.
     public func isBorder(height: Height, time: Time) -> Bool {
-        EpochProgress(
-            epoch: epoch, startHeight: startHeight, startTime: startTime, protocolVersion: protocolVersion
-        ).isBorder(height: height, time: time, parameters: parameters)
+        // Two rotations of the leaders, so that everybody could be seen.
+        height.distance(since: startHeight) >= max(parameters.epochBlocks, 2 * UInt64(set.count))
+            && time.distance(since: startTime) >= parameters.epochMs
     }
 }
 

@@ -16,6 +16,13 @@ extension Executor {
         }
         if let problem = try problem(of: data.change) { throw .failed(problem) }
         var index: ProposalIndex = try decoded(.proposalIndex) ?? ProposalIndex()
+        let own = try index.open.count { number throws(Halt) in
+            let record: ProposalRecord? = try decoded(.proposal(number))
+            return record?.proposer == transaction.sender
+        }
+        guard own < ProposalRecord.mostOpenOfOne else {
+            throw .failed("\(own) proposals of this account are open already")
+        }
         guard index.open.count < ProposalRecord.mostOpen else {
             throw .failed("\(ProposalRecord.mostOpen) proposals are open already")
         }
@@ -33,7 +40,7 @@ extension Executor {
     }
 
     /// Epochs that a proposal may look ahead.
-    private static let farthest: UInt64 = 100_000
+    private static let farthest: UInt64 = 10_000
     private static let noVoter = "the sender is neither owner nor consensus key of a masternode of this epoch's set"
 
     /// Every masternode of the epoch's set has one vote, which its owner or its consensus key casts once. A quorum of
@@ -90,9 +97,14 @@ extension Executor {
             case .active, .suspended: break
             case .leaving, .removed, .slashed: return "this masternode leaves or has left already"
             }
+            guard try masternodes().contains(where: { $0.isProven && $0.consensusKey != key }) else {
+                return "it is the only masternode that is there: without it the chain would stand still"
+            }
         case .upgrade(let version):
-            guard version > context.protocolVersion else {
-                return "the chain runs protocol version \(context.protocolVersion) already"
+            // One after the other: a number that no program will ever know would stop the chain.
+            let (next, overflow) = context.protocolVersion.addingReportingOverflow(1)
+            guard !overflow, version == next else {
+                return "the chain runs protocol version \(context.protocolVersion): only the next one can follow"
             }
         }
         return nil
@@ -107,7 +119,9 @@ extension Executor {
         let index: ProposalIndex = try decoded(.proposalIndex) ?? ProposalIndex()
         for number in index.open {
             guard var proposal: ProposalRecord = try decoded(.proposal(number)), proposal.from <= epoch else { continue }
-            if proposal.outcome == .accepted, try problem(of: proposal.change) == nil {
+            // By the masternodes of now: who accepted it long ago may be there no more.
+            let approvals = proposal.approvals.count { context.set.index(of: $0) != nil }
+            if proposal.outcome == .accepted, approvals >= context.set.quorum, try problem(of: proposal.change) == nil {
                 proposal.outcome = .applied
                 try apply(proposal.change, version: &version)
                 emit("governance.applied", number.borsh)

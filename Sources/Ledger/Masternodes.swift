@@ -50,7 +50,9 @@ extension Executor {
         case .removed: throw .failed("this masternode was voted out already")
         case .slashed: throw .failed("this masternode was slashed")
         }
-        let others = try masternodes().contains { $0.isActive && $0.consensusKey != record.consensusKey }
+        let others = try masternodes().contains {
+            $0.isProven && $0.consensusKey != record.consensusKey && context.nextPlan.set.index(of: $0.consensusKey) != nil
+        }
         guard others else { throw .failed("it is the only active masternode: without it the chain would stand still") }
         record.status = .leaving(in: context.epoch, unlocksAt: time.advanced(by: parameters.unbondingMs))
         set(record)
@@ -234,6 +236,8 @@ extension Executor {
 
     /// Events of the chain itself come from the zero account.
     func emit(_ topic: StaticString, _ data: [UInt8]) {
+        // A border may have more to tell than a receipt can hold.
+        guard overlay.events.count < ChainLimits.eventsPerReceipt else { return }
         if let event = Event(contract: .zero, topic: Array(topic.description.utf8), data: data) { overlay.emit(event) }
     }
 }
@@ -249,4 +253,7 @@ extension Parameters {
 extension MasternodeRecord {
     /// Whether it takes part, now or from a coming epoch on.
     var isActive: Bool { if case .active = status { true } else { false } }
+
+    /// Whether something of it was seen since it registered or came back.
+    var isProven: Bool { if case .active(let from) = status { lastSeen >= from } else { false } }
 }

@@ -71,9 +71,12 @@ struct CandidatePool {
     /// Views count anew in each epoch.
     mutating func forgetRelays() { relayed = [:] }
 
-    /// Forgets blocks at or below a height, and relays at or below a view: their place is taken for ever.
-    mutating func forget(through height: Height, view: View) {
-        byDigest = byDigest.filter { $0.value.block.header.height > height }
+    /// Forgets blocks at or below a height, and of the epoch those at or below a view: their place is taken for ever.
+    mutating func forget(through height: Height, epoch: Epoch, view: View) {
+        byDigest = byDigest.filter { candidate in
+            let header = candidate.value.block.header
+            return header.height > height && (header.epoch, header.view) > (epoch, view)
+        }
         relayed = relayed.filter { $0.key > view }
     }
 }

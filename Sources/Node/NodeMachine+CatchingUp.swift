@@ -11,6 +11,8 @@ extension NodeMachine {
 
     /// Asks peers that are ahead for the blocks after the head, each for another span.
     func requestBlocks(_ clock: NodeClock) {
+        // What the store has not taken yet stays in memory: the disk sets the pace.
+        guard committing.count < NodeLimits.candidateBlocks else { return }
         while sync.fetch.hasRoom {
             let start = sync.fetch.nextStart(after: head.header.height)
             func rank(_ peer: (key: NodePeer, value: Height)) -> (UInt64, UInt64, NodePeer) {
@@ -59,6 +61,10 @@ extension NodeMachine {
             sync.failed(peer)
             return requestBlocks(clock)
         }
+        guard Self.isSpan(blocks) else {
+            distrust(peer, "sent blocks that do not follow one another")
+            return requestBlocks(clock)
+        }
         sync.fetch.keep(blocks, from: peer)
         while let answer = sync.fetch.take(after: head.header.height) {
             take(answer, clock)
@@ -66,6 +72,14 @@ extension NodeMachine {
             guard !isHalted else { return }
         }
         if peers.values.contains(where: { $0 > head.header.height }) { requestBlocks(clock) }
+    }
+
+    /// Whether the heights of the blocks are consecutive, in one epoch: what the bookkeeping of spans relies on.
+    private static func isSpan(_ blocks: [FinalizedBlock]) -> Bool {
+        guard let first = blocks.first?.block.header, blocks.count <= NodeLimits.syncBlocksUnproven else { return false }
+        return blocks.enumerated().allSatisfy { place, block in
+            block.block.header.height == first.height.advanced(by: UInt64(place)) && block.block.header.epoch == first.epoch
+        }
     }
 
     private func take(_ answer: BlockFetch.Answer, _ clock: NodeClock) {

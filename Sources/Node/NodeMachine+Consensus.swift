@@ -54,7 +54,7 @@ extension NodeMachine {
         for record in records {
             entries.append(.consensus(record))
             // An own proposal is relayed when the vote on it may leave.
-            if case .notarizeVote(let vote) = record, vote.signer == me,
+            if case .notarizeVote(let vote) = record, vote.signer == me, vote.subject.digest != vote.subject.parentDigest,
                 epoch.leaders.leader(of: vote.subject.view) == me, let candidate = pool[vote.subject.digest]
             {
                 relays.append((token, candidate.block))

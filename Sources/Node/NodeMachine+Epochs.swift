@@ -16,7 +16,8 @@ extension NodeMachine {
             if let problem = Self.versionProblem(head.context, rules) { return halt(problem) }
             epoch = head.context
             do {
-                let seat = try Seat(identity: identity, epoch: epoch, head: head, observingSince: observingSince)
+                let seat = try Seat(
+                    identity: identity, epoch: epoch, head: head, observingSince: observingSince, journal: laterRecords)
                 me = seat.index
                 if seat.mayVoteAgain { observingSince = nil }
                 simplex = try Self.makeSimplex(
@@ -63,8 +64,18 @@ extension NodeMachine {
         /// masternode in a later epoch, from which on the set has it again.
         let mayVoteAgain: Bool
 
-        init(identity: NodeIdentity?, epoch: EpochContext, head: ExecutedBlock, observingSince: Epoch?) throws {
+        /// - Parameter journal: records of this epoch and later ones.
+        init(
+            identity: NodeIdentity?, epoch: EpochContext, head: ExecutedBlock, observingSince: Epoch?,
+            journal: [JournalRecord]
+        ) throws {
             var mayVote = true
+            // A store that was set aside, under a journal that was cut since: what this key said in an epoch that is over
+            // is no longer known, and nothing of it is needed.
+            if journal.contains(where: { $0.epoch > epoch.epoch }), !journal.contains(where: { $0.epoch == epoch.epoch }) {
+                (role, index, mayVoteAgain) = (.follower, nil, false)
+                return
+            }
             if let lost = observingSince, let identity {
                 mayVote = false
                 if let bytes = try head.layer.value(.masternode(identity.key)),
@@ -88,7 +99,9 @@ extension NodeMachine {
         outputs.append(.note(.observing("\(reason)")))
         guard case .voteUnknownToJournal = reason else { return }
         observingSince = max(observingSince ?? .zero, epoch.epoch)
-        outputs.append(.journal([.observing(epoch.epoch)], simplex.journalToken))
+        // The records of this very step come after it: it stands for those before them.
+        let before = JournalToken(simplex.journalToken.value - min(1, simplex.journalToken.value))
+        outputs.append(.journal([.observing(epoch.epoch)], before))
     }
 
     /// Whose connections are masternodes': the members of both sets, then all others that are registered.

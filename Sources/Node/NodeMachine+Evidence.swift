@@ -40,6 +40,8 @@ extension NodeMachine {
     /// Whether a report would still do something, as far as the newest final state tells.
     private func standing(of offender: PublicKey, _ evidence: Evidence) -> Standing {
         guard epoch.epoch.distance(since: evidence.epoch) <= epoch.parameters.evidenceEpochs,
+            // The ledger may have forgotten the set of that epoch already.
+            (try? head.layer.value(.epoch(evidence.epoch))).flatMap({ $0 }) != nil,
             let bytes = try? head.layer.value(.masternode(offender)), let record = try? MasternodeRecord(borsh: bytes)
         else { return .settled }
         if case .slashed = record.status { return .settled }

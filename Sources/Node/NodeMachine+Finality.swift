@@ -71,7 +71,7 @@ extension NodeMachine {
         head = previous
         headFinalization = finalization
         mempool.expire(at: head.header.time)
-        pool.forget(through: head.header.height, view: finalView)
+        pool.forget(through: head.header.height, epoch: head.header.epoch, view: finalView)
         verifications = verifications.filter { $0.key > finalView }
         if let waiting = undelivered, waiting.view <= finalView { undelivered = nil }
         outputs.append(.commit(commits))
@@ -79,10 +79,11 @@ extension NodeMachine {
         return nil
     }
 
-    func committed(_ height: Height) {
+    func committed(_ height: Height, _ clock: NodeClock) {
         publish(through: height)
         outputs.append(.broadcast(.head(height: published.header.height, digest: published.digest), to: .followers))
         cutJournalIfLong()
+        if peers.values.contains(where: { $0.distance(since: head.header.height) > 1 }) { requestBlocks(clock) }
     }
 
     private func publish(through height: Height) {

@@ -50,6 +50,9 @@ extension NodeMachine {
     /// Whether the journal's records of a later epoch wait until this node has got there again.
     package func remembers(_ epoch: Epoch) -> Bool { laterRecords.contains { $0.epoch == epoch } }
 
+    /// Whether it could serve the body of a block above its last stored one.
+    package func holds(body digest: Digest) -> Bool { pool[digest] != nil }
+
     /// Contradictions that this node knows and the ledger does not.
     package var openCases: Int { cases.count }
 

@@ -127,7 +127,10 @@ extension NodeMachine {
         if !wanted {
             guard header.epoch == epoch.epoch, case .masternode(header.proposer) = names.peer(of: peer, in: epoch.set),
                 epoch.leaders.leader(of: header.view) == header.proposer, header.view > finalView,
-                header.view <= view.advanced(by: 8), pool.admitRelayed(view: header.view)
+                header.view <= view.advanced(by: 8),
+                // Each block above the head has a view of its own.
+                header.height.distance(since: head.header.height) <= header.view.distance(since: finalView),
+                pool.admitRelayed(view: header.view)
             else { return }
         }
         sync.bodies[digest] = nil

@@ -143,7 +143,8 @@ public final class NodeMachine {
                 pool.insert(block, digest: block.header.digest(genesis: genesisHash))?.journalled = true
             }
         }
-        let seat = try Seat(identity: identity, epoch: epoch, head: start.head, observingSince: observingSince)
+        let seat = try Seat(
+            identity: identity, epoch: epoch, head: start.head, observingSince: observingSince, journal: laterRecords)
         me = seat.index
         if seat.mayVoteAgain { observingSince = nil }
         simplex = try Self.makeSimplex(
@@ -165,12 +166,13 @@ public final class NodeMachine {
             peers[peer] = nil
             names.remove(peer)
             sync.forget(peer)
+            requestBlocks(clock)
         case .message(let message, let peer): received(message, from: peer, clock)
         case .timer(.consensus(let timer)): step(.timer(timer), clock)
         case .timer(.due): break
         case .timer(.tick): tick(clock)
         case .journalDurable(let token): journalled(token, clock)
-        case .committed(let height): committed(height)
+        case .committed(let height): committed(height, clock)
         }
         settle(clock)
         return takeOutputs()

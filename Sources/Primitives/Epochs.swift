@@ -61,12 +61,6 @@ public struct EpochProgress: BorshCodable, Hashable, Sendable {
         seen[byte] |= 1 << UInt8(member % 8)
     }
 
-    /// Whether a block of this height and time is the epoch's last.
-    public func isBorder(height: Height, time: Time, parameters: Parameters) -> Bool {
-        height.distance(since: startHeight) >= parameters.epochBlocks
-            && time.distance(since: startTime) >= parameters.epochMs
-    }
-
     public func encode(to encoder: inout BorshEncoder) {
         encoder.value(epoch)
         encoder.value(startHeight)

@@ -87,6 +87,8 @@ public struct Ballot: BorshCodable, Hashable, Sendable {
 public struct ProposalRecord: BorshCodable, Hashable, Sendable {
     /// Proposals that are open at the same time.
     public static let mostOpen = 64
+    /// Of these, proposals of one account, so that nobody fills all the places.
+    public static let mostOpenOfOne = 4
 
     public enum Outcome: UInt8, BorshCodable, Hashable, Sendable, CustomStringConvertible {
         case open, accepted, rejected, expired, applied

@@ -92,8 +92,32 @@ extension Parameters {
             guard let narrow = UInt32(exactly: value) else { return .failure(.unusable("\(name) \(value) is over 2^32 - 1")) }
             changed[keyPath: path] = narrow
         }
-        if let problem = changed.problem { return .failure(.unusable(problem)) }
+        if let problem = changed.problem ?? changed.stoppage { return .failure(.unusable(problem)) }
         return .success(changed)
+    }
+
+    /// What would stop a running chain, or let it run away, with nothing left to undo it: bounds for governance, which a
+    /// genesis made for tests may exceed.
+    private var stoppage: String? {
+        let ranges: [(String, ClosedRange<UInt64>)] = [
+            ("networkDelayMs", 50...60_000), ("heartbeatMs", 100...3_600_000), ("clockAheadMs", 100...60_000),
+            ("validityMs", 30_000...86_400_000), ("epochBlocks", 4...100_000), ("epochMs", 1...604_800_000),
+            ("unbondingMs", 1...31_536_000_000), ("evidenceEpochs", 1...Self.longestEvidenceEpochs),
+            ("collateral", 1...(1 << 62)), ("blockGas", 1_000_000...10_000_000_000),
+            ("transactionGas", 1_000_000...10_000_000_000), ("gasPerTransaction", 0...100_000),
+            ("gasPerDataByte", 0...100), ("gasPerStorageByte", 0...1_000), ("gasPerStorageAccess", 0...10_000),
+            ("gasPerSignatureCheck", 0...100_000), ("scheduledGasPerBlock", 1...10_000_000_000),
+            ("scheduledGasPerCall", 1...10_000_000_000), ("scheduledCallsPerBlock", 1...100_000),
+            ("creditsPerTransactionByte", 0...10_000), ("creditBase", 100_000_000...(1 << 62)),
+            ("creditMaximum", 100_000_000...(1 << 62)), ("creditWindowMs", 1_000...31_536_000_000),
+        ]
+        for (name, range) in ranges {
+            guard let value = value(of: name) else { continue }
+            if !range.contains(value) {
+                return "\(name) \(value) is not in \(range.lowerBound)...\(range.upperBound): it could stop the chain"
+            }
+        }
+        return nil
     }
 }
 

@@ -43,7 +43,8 @@ struct EpochInvariants {
         guard let start = starts[header.epoch] else { return "block \(header.height) is of epoch \(header.epoch), which has not begun" }
         let parameters = cast.genesis.parameters
         let isBorder =
-            header.height.value >= start.height.value + parameters.epochBlocks
+            header.height.value >= start.height.value
+                + max(parameters.epochBlocks, 2 * UInt64(plans[header.epoch]?.set.count ?? 0))
             && header.time.value >= start.time.value + parameters.epochMs
         guard isBorder else {
             return context.epoch == header.epoch ? nil : "block \(header.height) ends epoch \(header.epoch) too early"

@@ -155,6 +155,18 @@ struct Invariants {
         }
     }
 
+    /// A node that is back can serve the bodies that its journal held for the votes which it cast.
+    mutating func recovered(_ node: UInt16, _ machine: NodeMachine, journal: [JournalEntry], places: Int) {
+        var bodies: [Digest] = []
+        for case .body(let block) in journal where block.header.height > machine.milestone.height {
+            bodies.append(block.header.digest(genesis: cast.genesisHash))
+        }
+        guard bodies.count < places else { return }
+        for digest in bodies where promised[node]?.contains(digest) == true && !machine.holds(body: digest) {
+            fail("m\(node) came back without the body \(digest), which it voted for and has in its journal")
+        }
+    }
+
     // MARK: Blocks
 
     /// An honest node tells that this block is final.

@@ -43,6 +43,9 @@ extension SimulatedCluster {
             fail("\(name(node)) came back at height \(nodes[node].published) having told of \(publishedBefore)")
         }
         if nodes[node].isHonest { noteStored(node, after: publishedBefore) }
+        if let machine = nodes[node].machine, nodes[node].kind == .honest {
+            invariants.recovered(identity, machine, journal: nodes[node].disk.journal, places: scenario.candidateBlocks)
+        }
         step(node, .start)
         if let machine = nodes[node].machine, nodes[node].isHonest {
             invariants.restarted(name(node), identity, machine)

@@ -72,9 +72,10 @@ import Testing
             #expect(effects.count == effects.misbehaviour.count, "\(message): \(effects)")
             #expect(node.position == position && node.machine.view == view)
         }
-        // A follower's connection can't vote.
+        // A follower's connection can't vote. That is no offence: it may have become a masternode meanwhile.
         let vote = ConsensusMessage.nullifyVote(cast.vote(cast.nullify(6), by: node.others[0]))
-        #expect(node.step(.message(vote, from: .follower(1))).misbehaviour == [.notTheSigner])
+        #expect(node.step(.message(vote, from: .follower(1))).isEmpty)
+        #expect(node.position == position && node.machine.view == view)
     }
 
     @Test func aLaterEpochIsReportedAndNothingElse() throws {

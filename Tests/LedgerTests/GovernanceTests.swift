@@ -94,7 +94,10 @@ import Testing
         try refused(.parameter(name: "heartbeatMs", value: 5), from: 1, "from epoch 2")
         try refused(.parameter(name: "heartbeatMs", value: 5), by: alice, "neither owner nor")
         try refused(.removeMasternode(alice.key.publicKey), "is registered")
-        try refused(.upgrade(protocolVersion: 1), "runs protocol version 1 already")
+        try refused(.upgrade(protocolVersion: 1), "runs protocol version 1: only")
+        try refused(.upgrade(protocolVersion: 3), "only the next one")
+        try refused(.parameter(name: "clockAheadMs", value: 1 << 40), "could stop the chain")
+        try refused(.parameter(name: "transactionGas", value: 30_000), "could stop the chain")
         #expect(try vote(7, true, by: owners[0]).failure?.contains("no proposal '7'") == true)
         // What is no ballot does not even get into the pool.
         let bad = try chain.transaction(owners[0], .voteProposal, data: [2], post: "1")
@@ -129,12 +132,40 @@ import Testing
 
     /// The queue of proposals is bounded, and what is decided makes room.
     @Test mutating func openProposalsAreBounded() throws {
-        for _ in 0..<ProposalRecord.mostOpen {
-            #expect(try propose(.parameter(name: "heartbeatMs", value: 9_999), from: 90, by: owners[0]) == .succeeded)
+        let change = Change.parameter(name: "heartbeatMs", value: 9_999)
+        for _ in 0..<ProposalRecord.mostOpenOfOne {
+            #expect(try propose(change, from: 90, by: owners[0]) == .succeeded)
         }
-        let full = try propose(.parameter(name: "heartbeatMs", value: 9_999), from: 90, by: owners[0])
-        #expect(full.failure?.contains("64 proposals are open") == true)
-        for user in owners.prefix(2) { #expect(try vote(5, false, by: user) == .succeeded) }
-        #expect(try propose(.parameter(name: "heartbeatMs", value: 9_999), from: 90, by: owners[0]) == .succeeded)
+        // One account does not fill the places of all.
+        let full = try propose(change, from: 90, by: owners[0])
+        #expect(full.failure?.contains("4 proposals of this account are open") == true)
+        #expect(try propose(change, from: 90, by: owners[1]) == .succeeded)
+        for user in owners.prefix(2) { #expect(try vote(2, false, by: user) == .succeeded) }
+        #expect(try propose(change, from: 90, by: owners[0]) == .succeeded)
     }
+
+    /// Who accepted a change may be gone when it is due: then those who are there did not accept it.
+    @Test mutating func acceptanceIsCountedAgainWhenItIsDue() throws {
+        #expect(try propose(.parameter(name: "heartbeatMs", value: 9_999), from: 5, by: owners[0]) == .succeeded)
+        for user in owners.prefix(3) { #expect(try vote(1, true, by: user) == .succeeded) }
+        for place in 0..<2 {
+            let leaving = MasternodeReference(consensusKey: validators[place].key).borsh
+            #expect(try chain.send(owners[place], .unregisterMasternode, data: leaving).outcome == .succeeded)
+        }
+        try chain.advance(to: 5)
+        #expect(try chain.context.set.count == 2 && proposal(1)?.outcome == .expired)
+        #expect(try chain.context.parameters.heartbeatMs == 15_000)
+    }
+
+    /// A border tells no more than a receipt can hold.
+    @Test mutating func aBorderWithMuchToTellStaysReadable() throws {
+        let change = Change.parameter(name: "heartbeatMs", value: 9_999)
+        for user in owners + validators.map(\.user) {
+            for _ in 0..<ProposalRecord.mostOpenOfOne { #expect(try propose(change, from: 9, by: user) == .succeeded) }
+        }
+        while try chain.context.epoch < Epoch(9) {
+            let receipts = try chain.run().receipts
+            for receipt in receipts { #expect(try Receipt(borsh: receipt.borsh) == receipt) }
+        }
+        #expect(try ProposalIndex(borsh: try #require(chain.state.values[.proposalIndex])).open.isEmpty)    }
 }

@@ -111,6 +111,23 @@ import Testing
         #expect(try chain.isConserved())
     }
 
+    /// Whoever registers and never starts waits outside, but for so many as the set can do without.
+    @Test mutating func silentJoinersDoNotStopTheChain() throws {
+        let ghosts = try (0..<5).map { try Validator("ghost \($0)") }
+        for ghost in ghosts {
+            chain.validators[ghost.key] = ghost
+            chain.silent.insert(ghost.key)
+            let data = try registration(of: ghost, owner: owner).borsh
+            #expect(try chain.send(owner, .registerMasternode, data: data, value: 5_000).outcome == .succeeded)
+        }
+        for epoch in 2...7 as ClosedRange<UInt64> {
+            try chain.advance(to: epoch)
+            let set = try chain.context.set
+            let absent = set.members.count { chain.silent.contains($0.consensusKey) }
+            #expect(absent <= set.faultTolerance && set.count - absent == 5, "epoch \(epoch)")
+        }
+    }
+
     // MARK: Leaving
 
     @Test mutating func aLeavingMasternodeGetsItsCollateralBackWhenEvidenceHasNoMoreForce() throws {
@@ -170,7 +187,10 @@ import Testing
         let other = MasternodeReference(consensusKey: validators[0].key).borsh
         #expect(try chain.send(owner, .resumeMasternode, data: other).outcome == .succeeded)
         #expect(try record(validators[0])?.status == .active(from: Epoch(7)))
-        try chain.advance(to: 8)
+        // Not both at once: of those of whom nothing was seen yet, the set takes no more than it can do without.
+        try chain.advance(to: 7)
+        #expect(try chain.context.set.count == 4)
+        try chain.advance(to: 9)
         #expect(try isMember(silent, chain.context.set) && chain.context.set.count == 5)
         #expect(try chain.isConserved())
     }

@@ -40,6 +40,19 @@ import Testing
         #expect(bodies(bench) == 2)
     }
 
+    /// A body of a height that no chain of views leads to would never be forgotten.
+    @Test func bodiesFarAboveTheHeadAreNotTaken() throws {
+        let bench = try Bench(cast, masternode: 0)
+        for view in 1...9 as ClosedRange<UInt64> {
+            let leader = cast.peer(cast.leaders.leader(of: View(view)))
+            bench.receive(.body(block(view: view, height: view + 1)), from: leader)
+            bench.receive(.body(block(view: view, height: .max)), from: leader)
+        }
+        #expect(bodies(bench) == 0)
+        bench.receive(.body(block(view: 3, height: 3)), from: cast.peer(cast.leaders.leader(of: View(3))))
+        #expect(bodies(bench) == 1)
+    }
+
     @Test func aBodyThatItsHeaderDoesNotBindIsRefused() throws {
         let bench = try Bench(cast, masternode: 0)
         let genuine = block(view: 1)

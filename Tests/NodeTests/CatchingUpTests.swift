@@ -48,6 +48,24 @@ import Testing
         #expect(behind.machine.milestone == ahead.machine.milestone && behind.misbehaviours == 0)
     }
 
+    /// Heights that go back would let an answer be dropped without a word, and its sender be asked again for ever.
+    @Test func anAnswerWithHeightsThatDoNotFollowIsAnOffence() throws {
+        let ahead = try Bench.chain(blocks: 80)
+        let blocks = try (1...3 as ClosedRange<UInt64>).map { try #require(try ahead.store.block(at: Height($0))) }
+        for answer in [[blocks[0], blocks[0]], [blocks[0], blocks[2]], [blocks[0], blocks[1], blocks[0]]] {
+            let behind = try Bench(ahead.cast)
+            let (liar, other) = (NodePeer.follower(0), NodePeer.follower(1))
+            behind.handle(.connected(liar))
+            behind.handle(.connected(other))
+            behind.receive(.head(height: Height(.max), digest: .zero), from: liar)
+            behind.receive(.head(height: Height(60), digest: .zero), from: other)
+            _ = asked(behind)
+            behind.receive(.blocks(answer), from: liar)
+            #expect(behind.misbehaviours == 1)
+            #expect(asked(behind).map(\.peer) == [other])
+        }
+    }
+
     /// An answer that comes after its request ran out, when the peer has been asked for something else.
     @Test func aLateAnswerIsNoOffence() throws {
         let ahead = try Bench.chain(blocks: 150)
