@@ -18,6 +18,8 @@ final class ExecutedBlock {
     let layer: StateLayer
     /// Of the epoch that its child belongs to.
     let context: EpochContext
+    /// Encoded, after this block: read here, since the store may have gone on by the time somebody asks.
+    let supply: [UInt8]?
     private let tree: TreeUpdate
 
     /// Whether it did more than move the beacon: its root is then worth certifying at once.
@@ -47,6 +49,7 @@ final class ExecutedBlock {
         self.context = execution.context
         tree = try StateTree.update(reader: below, changes: delta.treeChanges)
         layer = StateLayer(delta: delta, tree: tree, below: below, store: store)
+        supply = try layer.value(.supply)
     }
 
     /// The genesis block, whose state no transaction made.
@@ -63,6 +66,7 @@ final class ExecutedBlock {
         gasUsed = 0
         nextDue = nil
         context = try EpochContext(ledger: ledger, state: layer)
+        supply = try layer.value(.supply)
     }
 
     /// What the rules need to know of this block when it is a parent.

@@ -18,7 +18,7 @@ extension NodeMachine {
         Milestone(
             height: published.header.height, view: published.header.view, digest: published.digest,
             stateRoot: published.stateRoot, receiptsRoot: published.receiptsRoot,
-            supply: try? published.layer.value(.chain("supply")))
+            supply: published.supply)
     }
 
     /// Final blocks whose commits are under way.
