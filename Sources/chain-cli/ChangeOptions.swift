@@ -69,6 +69,9 @@ extension ChangeOptions.Wanted {
             guard Int(version) > parameters.protocolVersion else {
                 throw UsageError("--upgrade \(version): the chain runs protocol version \(parameters.protocolVersion) already")
             }
+            guard Int(version) == parameters.protocolVersion + 1 else {
+                throw UsageError("--upgrade \(version): only version \(parameters.protocolVersion + 1) can follow")
+            }
             return .upgrade(protocolVersion: version)
         }
     }

@@ -96,7 +96,9 @@ import chain_cli
         let parameters = ParametersDocument(
             epoch: Epoch(3), protocolVersion: 1, parameters: Parameters(), genesis: Parameters())
         func resolve(_ wanted: ChangeOptions.Wanted) throws -> Change { try wanted.resolved(Self.four, parameters: parameters) }
-        #expect(try resolve(.parameter(name: "heartbeatMs", value: 5)) == .parameter(name: "heartbeatMs", value: 5))
+        #expect(
+            try resolve(.parameter(name: "heartbeatMs", value: 5_000)) == .parameter(name: "heartbeatMs", value: 5_000))
+        #expect(failure { _ = try resolve(.parameter(name: "heartbeatMs", value: 5)) }.contains("could stop the chain"))
         #expect(try resolve(.removal(of: "a")) == .removeMasternode(Self.key(1).publicKey))
         #expect(try resolve(.upgrade(2)) == .upgrade(protocolVersion: 2))
         #expect(failure { _ = try resolve(.parameter(name: "heartbeat", value: 5)) }.contains("'governance parameters' lists them"))
@@ -105,6 +107,7 @@ import chain_cli
         #expect(failure { _ = try resolve(.parameter(name: "blockBytes", value: 1 << 32)) }.contains("over 2^32 - 1"))
         #expect(failure { _ = try resolve(.removal(of: "gone")) }.hasPrefix("1 gone ("))
         #expect(failure { _ = try resolve(.upgrade(1)) }.contains("runs protocol version 1 already"))
+        #expect(failure { _ = try resolve(.upgrade(3)) }.contains("only version 2 can follow"))
     }
 
     // MARK: Joining
