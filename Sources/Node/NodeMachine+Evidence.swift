@@ -13,11 +13,12 @@ extension NodeMachine {
 
     func keep(_ evidence: Evidence, _ clock: NodeClock) {
         outputs.append(.note(.evidence(evidence)))
-        guard rules.reportEvidence, let me, let offender = epoch.set.member(evidence.signer)?.consensusKey,
+        // Whoever waits for its own epoch reports too, after the members: it may be the only one that saw both votes.
+        guard rules.reportEvidence, identity != nil, let offender = epoch.set.member(evidence.signer)?.consensusKey,
             cases[offender] == nil
         else { return }
         let count = UInt64(epoch.set.count)
-        let turn = (UInt64(me) + count - UInt64(evidence.signer)) % count
+        let turn = me.map { (UInt64($0) + count - UInt64(evidence.signer)) % count } ?? count
         cases[offender] = Case(evidence: evidence, dueTick: ticks &+ max(1, turn) &- 1)
         reportCases(clock)
     }

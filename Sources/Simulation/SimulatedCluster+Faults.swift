@@ -156,12 +156,18 @@ extension SimulatedCluster {
         }
     }
 
+    /// A member that has evidence which the ledger does not know. One that is in no set may have nothing to pay with.
+    private func owesReport(_ node: Int) -> Bool {
+        guard let machine = nodes[node].machine, machine.me != nil else { return false }
+        return machine.openCases > 0
+    }
+
     /// Everything that clients want is final on all of the quorum.
     var isDone: Bool {
         guard now >= healedAt + 3_000, clients.allSatisfy({ $0.isDone }) else { return false }
         guard invariants.epoch.value + 1 >= UInt64(configuration.epochs) else { return false }
         let highest = clients.map(\.highest).max() ?? .zero
-        guard survivors.allSatisfy({ nodes[$0].machine?.openCases == 0 }) else { return false }
+        guard survivors.allSatisfy({ !owesReport($0) }) else { return false }
         return survivors.allSatisfy { nodes[$0].published >= highest }
     }
 
@@ -174,7 +180,7 @@ extension SimulatedCluster {
         if invariants.epoch.value + 1 < UInt64(configuration.epochs) {
             return fail("the chain stands in epoch \(invariants.epoch) at the end")
         }
-        for node in survivors where nodes[node].machine?.openCases != 0 {
+        for node in survivors where owesReport(node) {
             return fail("\(name(node)) still has evidence that the ledger does not know")
         }
         for node in survivors where nodes[node].published < (clients.map(\.highest).max() ?? .zero) {
