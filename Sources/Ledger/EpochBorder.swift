@@ -59,10 +59,9 @@ extension Executor {
         try forgetPlans(before: ended)
         let next = EpochProgress(epoch: ended.next, startHeight: height, startTime: time, protocolVersion: version)
         overlay.set(.epochProgress, next)
+        let parameters = try currentParameters()
         do {
-            return try EpochContext(
-                progress: next, parameters: overlay.value(.parameters) ?? ledger.genesis.parameters
-            ) { epoch throws(LedgerError) in
+            return try EpochContext(progress: next, parameters: parameters) { epoch throws(LedgerError) in
                 try overlay.require(.epoch(epoch))
             }
         } catch { throw .ledger(error) }

@@ -110,7 +110,8 @@ extension Executor {
         return nil
     }
 
-    private func currentParameters() throws(Halt) -> Parameters { try decoded(.parameters) ?? ledger.genesis.parameters }
+    /// As governance has left them, whatever this epoch runs by.
+    func currentParameters() throws(Halt) -> Parameters { try decoded(.parameters) ?? ledger.genesis.parameters }
 
     /// At the border into `epoch`: what was accepted for it takes effect, what was not decided by then is over.
     /// - Returns: the protocol version from then on.

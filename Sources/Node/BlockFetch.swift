@@ -28,7 +28,6 @@ struct BlockFetch {
     /// By the height of the first block.
     private(set) var answers: [Height: Answer] = [:]
 
-    var isBusy: Bool { !requests.isEmpty || !answers.isEmpty }
     var hasRoom: Bool { requests.count + answers.count < Self.mostSpans }
 
     func isAsking(_ peer: NodePeer) -> Bool { requests.contains { $0.peer == peer } }
