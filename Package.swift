@@ -154,3 +154,28 @@ let package = Package(
             ]),
     ]
 )
+
+// EDGEPROOF_ONLY=LedgerTests,AuditTests builds just these targets and what they need: a change in one module is then
+// compiled and tested without everything above it.
+if let only = Context.environment["EDGEPROOF_ONLY"] {
+    let byName = Dictionary(uniqueKeysWithValues: package.targets.map { ($0.name, $0) })
+    var wanted: Set<String> = []
+    func want(_ name: String) {
+        guard let target = byName[name], wanted.insert(name).inserted else { return }
+        for dependency in target.dependencies {
+            switch dependency {
+            case .targetItem(let name, _), .byNameItem(let name, _): want(name)
+            default: break
+            }
+        }
+    }
+    for name in only.split(separator: ",") { want(String(name)) }
+    package.targets.removeAll { !wanted.contains($0.name) }
+    package.products.removeAll { product in
+        switch product {
+        case let executable as Product.Executable: !wanted.isSuperset(of: executable.targets)
+        case let library as Product.Library: !wanted.isSuperset(of: library.targets)
+        default: true
+        }
+    }
+}
