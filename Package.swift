@@ -86,7 +86,7 @@ let package = Package(
             "Node",
             values + [
                 "Consensus", "Mempool", "StateTree", "Ledger", "Audit", "Storage", "KeyFiles", "PeerNetwork", "NodeAPI",
-                .logging,
+                "ProgramSupport", .logging,
             ]),
         module(
             "WorkerRuntime",
@@ -97,11 +97,15 @@ let package = Package(
         module(
             "Simulation", values + ["Consensus", "Mempool", "StateTree", "Ledger", "Storage", "Node"]),
 
+        module(
+            "ChainCommands",
+            values + ["ChainClient", "Audit", "KeyFiles", "APIModel", "ProgramSupport", .argumentParser, .yams]),
+
         // Layer 4: programs
-        program("chain-sim", ["Simulation", .argumentParser]),
+        program("chain-sim", ["Simulation", "ProgramSupport", .argumentParser]),
         program(
             "chaind", values + ["Node", "LocalNetwork", "KeyFiles", "ProgramSupport", .argumentParser, .logging]),
-        program("chain-cli", ["ChainClient", "Audit", "KeyFiles", "APIModel", .argumentParser, .yams] + values),
+        program("chain-cli", ["ChainCommands"]),
         program(
             "chain-worker",
             values + ["WorkerRuntime", "Training", "ChainClient", "KeyFiles", "ProgramSupport", .argumentParser]),
@@ -136,7 +140,10 @@ let package = Package(
         tests(of: "NodeAPI", values + ["NodeAPI", "APIModel", "ChainClient", .hummingbird, .asyncHTTPClient, .logging]),
         tests(
             of: "ChainClient",
-            values + ["ChainClient", "APIModel", "KeyFiles", "chain-cli", .argumentParser, .yams, .nioCore]),
+            values + ["ChainClient", "APIModel", "KeyFiles", .nioCore]),
+        tests(
+            of: "ChainCommands",
+            values + ["ChainCommands", "ChainClient", "APIModel", "KeyFiles", .argumentParser, .yams]),
         tests(of: "WorkerRuntime", values + ["WorkerRuntime", "Training", "Tensor", "ChainClient"]),
         tests(
             of: "Node",

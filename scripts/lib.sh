@@ -1,6 +1,35 @@
 # Shared by the scripts: how they speak and fail.
-say() { printf '\033[1m==> %s\033[0m\n' "$*" >&2; }
+# Bold on a terminal alone: a log gets no escape sequences.
+if [ -t 2 ]; then bold=$'\033[1m' plain=$'\033[0m'; else bold='' plain=''; fi
+say() { printf '%s==> %s%s\n' "$bold" "$*" "$plain" >&2; }
 fail() {
     printf 'error: %s\n' "$*" >&2
     exit 1
+}
+usage() {
+    printf 'error: %s\n' "$*" >&2
+    exit 2
+}
+
+# Passes a build's output on, and makes its "[done/all] step" lines into one line that moves (on a terminal) or one for
+# each tenth (in a log).
+progress() {
+    local line tenth last=-1 moving=''
+    [ -t 2 ] && moving=yes
+    while IFS= read -r line || [ -n "$line" ]; do
+        if [[ $line =~ ^\[([0-9]+)/([0-9]+)\]\ (.*) ]]; then
+            local done=${BASH_REMATCH[1]} all=${BASH_REMATCH[2]}
+            [ "$all" -gt 0 ] || continue
+            if [ -n "$moving" ]; then
+                printf '\r\033[K    %3d %%  %s' $((done * 100 / all)) "${BASH_REMATCH[3]:0:60}" >&2
+            elif tenth=$((done * 10 / all)); [ "$tenth" -ne "$last" ]; then
+                last=$tenth
+                printf '    %3d %%, %d s\n' $((done * 100 / all)) "$SECONDS" >&2
+            fi
+        else
+            [ -z "$moving" ] || printf '\r\033[K' >&2
+            printf '%s\n' "$line" >&2
+        fi
+    done
+    [ -z "$moving" ] || printf '\r\033[K' >&2
 }

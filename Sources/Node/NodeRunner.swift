@@ -6,13 +6,14 @@ import Logging
 import NodeAPI
 import PeerNetwork
 import Primitives
+import ProgramSupport
 import Storage
 
 /// Opens a home and runs the node in it until the task is cancelled or the node halts.
 public struct NodeRunner: Sendable {
     public enum Mode: Sendable { case masternode, follower }
 
-    public static let version = "0.1.0"
+    public static let version = Product.version
 
     private let home: NodeHome
     private let mode: Mode

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import ProgramSupport
 import Simulation
 
 @main
@@ -13,7 +14,8 @@ struct ChainSim: AsyncParsableCommand {
 
             Example: chain-sim --seeds 0..999 --nodes 7 --byzantine 2 --epochs 3
             Soak:    chain-sim --seeds 0.. --forever --nodes 4 --byzantine 1 --epochs 4
-            """)
+            """,
+        version: Product.version)
 
     @Option(help: "Seeds to run: A..B, both included, or A.. with --forever.")
     var seeds: String = "0..999"

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ProgramSupport
 
 @main
 struct ChainWorker: AsyncParsableCommand {
@@ -8,5 +9,6 @@ struct ChainWorker: AsyncParsableCommand {
         discussion: """
             Example: chain-worker run --job digits --role edge --data ~/mnist --shard 0/2 --key edge-1
             """,
+        version: Product.version,
         subcommands: [Run.self, Evaluate.self])
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ProgramSupport
 
 @main
 struct ChainDaemon: AsyncParsableCommand {
@@ -13,6 +14,7 @@ struct ChainDaemon: AsyncParsableCommand {
               chaind init --home ~/node --name fog-7            keys and configuration of a new node
               chaind --home ~/node --masternode                 run it
             """,
+        version: Product.version,
         subcommands: [Run.self, Initialise.self, MakeGenesis.self, Devnet.self, Verify.self, MakeChain.self],
         defaultSubcommand: Run.self)
 }

@@ -11,7 +11,8 @@ struct Demo: AsyncParsableCommand {
             Everything runs on loopback and in --home. 'scripts/demo' prepares what it needs and calls it.
 
             Example: edgeproof-demo --home .demo --data ~/mnist --contract Contracts/.build/job.wasm
-            """)
+            """,
+        version: Product.version)
 
     @Option(help: "The folder for homes, keys, audits and the report.") var home: String
     @Option(help: "Folder with MNIST, as IDX files or CSV.") var data: String

@@ -10,7 +10,7 @@ import Testing
         "Training": 1, "CZlib": 1,
         "CLevelDB": 2, "Storage": 2, "KeyFiles": 2, "PeerNetwork": 2, "APIModel": 2, "ProgramSupport": 2, "NodeAPI": 2, "ChainClient": 2,
         "TestSupport": 0,
-        "Node": 3, "WorkerRuntime": 3, "LocalNetwork": 3, "Simulation": 3,
+        "Node": 3, "WorkerRuntime": 3, "LocalNetwork": 3, "Simulation": 3, "ChainCommands": 3,
         "chaind": 4, "chain-cli": 4, "chain-worker": 4, "chain-sim": 4, "edgeproof-demo": 4,
         "ByzantineNode": 4,
     ]

@@ -3,7 +3,7 @@ import ChainClient
 import Cryptography
 import Primitives
 import Testing
-import chain_cli
+import ChainCommands
 
 @Suite struct CommandTests {
     static let validator = Account(Digest(sha256: [1]).bytes) ?? .zero

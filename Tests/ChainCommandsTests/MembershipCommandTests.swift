@@ -5,7 +5,7 @@ import Foundation
 import KeyFiles
 import Primitives
 import Testing
-import chain_cli
+import ChainCommands
 
 @Suite struct MembershipCommandTests {
     static let owner = Account(key(200).publicKey)

@@ -1,0 +1,39 @@
+import APIModel
+import ArgumentParser
+import ChainClient
+import Primitives
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Show a node and the chain it is on.",
+        discussion: "Example: chain-cli status --node http://127.0.0.1:26600")
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() async throws {
+        let status = try await global.client().status()
+        global.show(
+            status,
+            facts([
+                ("chain", status.chain),
+                ("genesis", status.genesisHash.hex),
+                ("node", "\(status.node), \(status.role), version \(status.version), up \(Format.duration(status.uptimeMs))"),
+                ("height", Format.number(status.head.height) + (status.catchingUp ? ", catching up" : "")),
+                ("block", status.head.digest.hex),
+                ("time", Format.time(status.head.time)),
+                ("state root", "\(status.state.root) after block \(status.state.height)"),
+                ("epoch, view", "\(status.epoch), \(status.view)"),
+                ("protocol", Self.protocolText(status)),
+                ("peers", "\(status.peers) connected"),
+                ("waiting", "\(Format.number(status.mempool.transactions)) transactions, \(Format.number(status.mempool.bytes)) bytes"),
+                ("finality", status.finalityMs.map { "\($0.p50) ms (p50), \($0.p95) ms (p95)" } ?? "nothing submitted here yet"),
+            ]))
+    }
+
+    private static func protocolText(_ status: StatusDocument) -> String? {
+        status.protocolVersion.map { version in
+            "version \(version)"
+                + (status.upgrade.map { "; version \($0.protocolVersion) from epoch \($0.epoch) on" } ?? "")
+        }
+    }
+}
