@@ -67,6 +67,8 @@ let package = Package(
         module("WebAssembly", []),
         module("Ledger", values + ["WebAssembly"]),
         module("Audit", values + ["StateTree"]),
+        module("NodeCore", values + ["Consensus", "Mempool", "StateTree", "Ledger"]),
+        module("StateSync", values + ["StateTree"]),
         module("Tensor", []),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         module("Training", values + ["Tensor", "CZlib"]),
@@ -75,6 +77,7 @@ let package = Package(
         .systemLibrary(name: "CLevelDB", providers: [.apt(["libleveldb-dev"])]),
         module("Storage", values + ["CLevelDB"]),
         module("KeyFiles", ["Encoding", "Cryptography"]),
+        module("NodeHome", values + ["KeyFiles"]),
         module("PeerNetwork", values + [.nioCore, .nioPosix, .nioSSL, .x509, .crypto, .logging]),
         module("ProgramSupport", []),
         module("APIModel", values),
@@ -83,19 +86,18 @@ let package = Package(
 
         // Layer 3: composed
         module(
-            "Node",
+            "NodeHost",
             values + [
-                "Consensus", "Mempool", "StateTree", "Ledger", "Audit", "Storage", "KeyFiles", "PeerNetwork", "NodeAPI",
-                "ProgramSupport", .logging,
+                "Consensus", "Mempool", "StateTree", "Ledger", "Audit", "NodeCore", "StateSync", "Storage", "KeyFiles",
+                "NodeHome", "PeerNetwork", "NodeAPI", "ProgramSupport", .logging,
             ]),
         module(
             "WorkerRuntime",
             values + ["Tensor", "Training", "ChainClient", .hummingbird, .asyncHTTPClient, .logging]),
 
-        module("LocalNetwork", values + ["KeyFiles", "Node", "ProgramSupport"]),
+        module("LocalNetwork", values + ["KeyFiles", "NodeHome", "ProgramSupport"]),
 
-        module(
-            "Simulation", values + ["Consensus", "Mempool", "StateTree", "Ledger", "Storage", "Node"]),
+        module("Simulation", values + ["Consensus", "Mempool", "StateTree", "Ledger", "NodeCore"]),
 
         module(
             "ChainCommands",
@@ -104,20 +106,25 @@ let package = Package(
         // Layer 4: programs
         program("chain-sim", ["Simulation", "ProgramSupport", .argumentParser]),
         program(
-            "chaind", values + ["Node", "LocalNetwork", "KeyFiles", "ProgramSupport", .argumentParser, .logging]),
+            "chaind",
+            values + [
+                "NodeHost", "NodeHome", "StateSync", "LocalNetwork", "KeyFiles", "ProgramSupport", .argumentParser,
+                .logging,
+            ]),
         program("chain-cli", ["ChainCommands"]),
         program(
             "chain-worker",
             values + ["WorkerRuntime", "Training", "ChainClient", "KeyFiles", "ProgramSupport", .argumentParser]),
         program(
             "edgeproof-demo",
-            values + ["LocalNetwork", "ChainClient", "KeyFiles", "Node", "ProgramSupport", .argumentParser]),
+            values + ["LocalNetwork", "ChainClient", "KeyFiles", "ProgramSupport", .argumentParser]),
 
         // Tests
         .executableTarget(
             name: "ByzantineNode",
             dependencies: values + [
-                "Consensus", "KeyFiles", "Node", "PeerNetwork", "ProgramSupport", .argumentParser, .logging,
+                "Consensus", "KeyFiles", "NodeCore", "NodeHome", "PeerNetwork", "ProgramSupport", .argumentParser,
+                .logging,
             ], path: "Tests/ByzantineNode", swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests(of: "Encoding", ["Encoding", "TestSupport"]),
@@ -148,16 +155,16 @@ let package = Package(
         tests(
             of: "Node",
             values + [
-                "Consensus", "Mempool", "StateTree", "Ledger", "Storage", "PeerNetwork", "Node", "Simulation",
-                "TestSupport", .logging,
+                "Consensus", "Mempool", "StateTree", "Ledger", "Storage", "PeerNetwork", "NodeCore", "StateSync",
+                "NodeHome", "NodeHost", "Simulation", "TestSupport", .logging,
             ]),
-        tests(of: "Simulation", values + ["Consensus", "Node", "Simulation"]),
+        tests(of: "Simulation", values + ["Consensus", "NodeCore", "Simulation"]),
         tests(of: "Layering", []),
         tests(
             of: "EndToEnd",
             values + [
-                "ChainClient", "KeyFiles", "LocalNetwork", "Node", "Storage", "TestSupport", .asyncHTTPClient, .nioCore,
-                .nioPosix, "chaind", "chain-cli", "chain-worker", "ByzantineNode",
+                "ChainClient", "KeyFiles", "LocalNetwork", "NodeHome", "NodeHost", "StateSync", "Storage", "TestSupport",
+                .asyncHTTPClient, .nioCore, .nioPosix, "chaind", "chain-cli", "chain-worker", "ByzantineNode",
             ]),
     ]
 )

@@ -1,7 +1,7 @@
 import Cryptography
 import Foundation
 import KeyFiles
-import Node
+import NodeHome
 import Primitives
 
 /// A network, on loopback unless said otherwise: a folder with one genesis, a home for each masternode, and keys of

@@ -1,4 +1,5 @@
 import Cryptography
+import Primitives
 
 /// Where masternodes listen, for those that are admitted alone, at most two addresses each.
 ///

@@ -1,4 +1,5 @@
 import Cryptography
+import Primitives
 
 /// The rules by which a peer's Hello is admitted.
 struct Admission: Sendable {

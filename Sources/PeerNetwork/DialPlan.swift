@@ -1,4 +1,5 @@
 import Cryptography
+import Primitives
 
 /// Which masternodes of the address book to dial, and when again. Connections are not its matter: it is told of them.
 package struct DialPlan {

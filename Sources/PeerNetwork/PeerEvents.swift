@@ -1,3 +1,4 @@
+import Primitives
 import Synchronization
 
 /// What happens on the network, for one consumer.

@@ -2,6 +2,7 @@ import Cryptography
 import Encoding
 import NIOCore
 import NIOSSL
+import Primitives
 
 /// One connection: Hello, Welcome, then messages, keepalive, rate and goodbye. Runs on the connection's event loop.
 final class PeerHandler: ChannelDuplexHandler {

@@ -1,5 +1,6 @@
 import Cryptography
 import Dispatch
+import Primitives
 
 /// The address book: what is learnt and told, whom to dial, and the file.
 extension PeerHub {

@@ -1,4 +1,5 @@
 import Cryptography
+import Primitives
 
 /// Offences and bans.
 extension PeerHub {

@@ -1,5 +1,6 @@
 import Cryptography
 import NIOCore
+import Primitives
 import Synchronization
 
 /// What other threads see of a connection: its queue of outgoing messages, and commands to its handler.

@@ -1,6 +1,7 @@
 import Cryptography
 import NIOCore
 import NIOPosix
+import Primitives
 import Synchronization
 
 /// Connections that this node makes: those of the configuration, and those with the masternodes of its address book.

@@ -1,4 +1,5 @@
 import Cryptography
+import Primitives
 
 /// Which connections there are, and which of two with the same peer stays.
 struct PeerRegistry {

@@ -1,5 +1,5 @@
 import Cryptography
-import Node
+import NodeCore
 import Primitives
 import Synchronization
 

@@ -1,6 +1,6 @@
 import Cryptography
 import Ledger
-import Node
+import NodeCore
 import Primitives
 
 /// Epochs as the simulator finds them itself: where borders must be, by the parameters; which set each epoch has, by the

@@ -1,4 +1,4 @@
-import Node
+import NodeCore
 import Primitives
 
 /// Where consensus stands: views count anew in each epoch.

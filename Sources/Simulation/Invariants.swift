@@ -1,9 +1,8 @@
 import Consensus
 import Cryptography
 import Encoding
-import Node
+import NodeCore
 import Primitives
-import Storage
 
 /// Watches everything that honest nodes say and do, and keeps the first rule that one breaks. What masternodes have to
 /// do with epochs is in `EpochInvariants.swift`.
@@ -223,7 +222,7 @@ extension SimulatedCluster {
         guard let node = survivors.first ?? honestMasternodes.first else { return }
         let store = nodes[node].disk.store
         guard let height = try? store.stateHeight(), height > .zero else { return }
-        guard let accounts = try? store.scanState(prefix: [UInt8(ascii: "a")], limit: .max) else {
+        guard let accounts = try? store.values(prefix: UInt8(ascii: "a")) else {
             return fail("the accounts of \(name(node)) can't be read")
         }
         let pool = number(.rewardPool, in: store)

@@ -1,4 +1,5 @@
-import Node
+import NodeCore
+
 
 /// What a seed draws at its start: how rough the run is, and which kinds of faults it has.
 struct Scenario {

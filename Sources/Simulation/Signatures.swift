@@ -1,6 +1,6 @@
 import Consensus
 import Cryptography
-import Node
+import NodeCore
 import Primitives
 
 /// A keyed hash in place of Ed25519, which is what most of a run would otherwise cost: the public key signs and

@@ -1,7 +1,7 @@
 import Cryptography
 import Encoding
 import Ledger
-import Node
+import NodeCore
 import Primitives
 
 /// A client with a key of its own: it signs each sequence once, and submits it again until it is final.

@@ -1,5 +1,5 @@
 import Consensus
-import Node
+import NodeCore
 import Primitives
 
 /// Faults of the network, processes and clocks, and their end.

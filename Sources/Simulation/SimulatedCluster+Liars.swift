@@ -2,7 +2,7 @@ import Consensus
 import Cryptography
 import Encoding
 import Ledger
-import Node
+import NodeCore
 import Primitives
 
 /// Byzantine masternodes. Each runs two machines under one key, talks with some only, and lies besides.

@@ -1,5 +1,5 @@
 import Consensus
-import Node
+import NodeCore
 import Primitives
 
 /// What is wrong with the network at the moment.

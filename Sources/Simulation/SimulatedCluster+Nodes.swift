@@ -1,6 +1,6 @@
 import Consensus
 import Cryptography
-import Node
+import NodeCore
 import Primitives
 
 /// Processes: starting, running a machine, doing what it asks, dying.

@@ -1,6 +1,6 @@
 import Consensus
 import Cryptography
-import Node
+import NodeCore
 import Primitives
 
 /// A network of nodes on virtual time: one seed decides everything that happens.

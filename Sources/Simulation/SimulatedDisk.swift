@@ -1,8 +1,7 @@
 import Consensus
 import Cryptography
-import Node
+import NodeCore
 import Primitives
-import Storage
 
 /// What survives a process: its block store, and its journal with what was not synced yet.
 ///

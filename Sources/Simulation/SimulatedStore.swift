@@ -1,20 +1,26 @@
 import Cryptography
-import Node
+import NodeCore
 import Primitives
-import Storage
 import Synchronization
 
 /// A node's block store in memory, with LevelDB's promise: a synced batch is there whole or not at all.
 package final class SimulatedStore: NodeStore {
-    package let path = "memory"
-
     package init() {}
 
     private let content = Mutex<Content>(Content())
 
-    private struct Content {
-        var entries: [[UInt8]: [UInt8]] = [:]
+    fileprivate struct Content {
+        var head: ChainHead?
+        var stateHeight: Height?
+        var blocks: [Height: FinalizedBlock] = [:]
+        var heights: [Digest: Height] = [:]
+        var values: [StateKey: [UInt8]] = [:]
+        var nodes: [[UInt8]: [UInt8]] = [:]
         var isFailing = false
+    }
+
+    package struct Failure: Error, CustomStringConvertible {
+        package let description = "the store can't be read: injected"
     }
 
     /// While set, every read fails, as on a dying disk.
@@ -23,53 +29,59 @@ package final class SimulatedStore: NodeStore {
         set { content.withLock { $0.isFailing = newValue } }
     }
 
-    package func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
-        let found: Result<[UInt8]?, StorageError> = content.withLock {
-            $0.isFailing
-                ? .failure(.inputOutput(path: path, detail: "injected")) : .success($0.entries[key])
+    private func read<Value: Sendable>(_ body: (Content) -> Value) throws -> Value {
+        try content.withLock { content in
+            if content.isFailing { throw Failure() }
+            return body(content)
         }
-        return try found.get()
     }
 
-    package func scan(prefix: [UInt8], from: [UInt8]?, limit: Int) throws(StorageError) -> [LevelDBEntry] {
-        let found = content.withLock { $0.entries.filter { $0.key.starts(with: prefix) } }
-        let start = from ?? prefix
-        return found.filter { !$0.key.lexicographicallyPrecedes(start) }
-            .sorted { $0.key.lexicographicallyPrecedes($1.key) }
-            .prefix(limit).map { LevelDBEntry(key: $0.key, value: $0.value) }
+    package func head() throws -> ChainHead? { try read(\.head) }
+    package func stateHeight() throws -> Height? { try read(\.stateHeight) }
+    package func block(at height: Height) throws -> FinalizedBlock? { try read { $0.blocks[height] } }
+    package func height(of digest: Digest) throws -> Height? { try read { $0.heights[digest] } }
+    package func value(_ key: StateKey) throws -> [UInt8]? { try read { $0.values[key] } }
+    package func node(_ key: [UInt8]) throws -> [UInt8]? { try read { $0.nodes[key] } }
+
+    /// Values whose keys start with this byte, in key order.
+    package func values(prefix: UInt8) throws -> [(key: StateKey, value: [UInt8])] {
+        try read { content in
+            content.values.filter { $0.key.bytes.first == prefix }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        }
     }
 
-    /// - Returns: what ``ChainStore`` would refuse the commits for, if anything.
+    /// - Returns: what a node's store on a disk would refuse the commits for, if anything; then nothing is stored.
     package func commit(_ commits: [Commit]) -> String? {
         // A disk that fails for readers still shows the store its own end.
-        let wasFailing = isFailing
-        isFailing = false
-        defer { isFailing = wasFailing }
-        var batch = WriteBatch()
-        var height = (try? head())?.height ?? .zero
-        var digest = (try? head())?.digest
-        var state = (try? stateHeight()) ?? nil
-        for commit in commits {
-            let header = commit.block.block.header
-            guard header.height == height.next else { return "block \(header.height) was stored after \(height)" }
-            if let digest, header.parent != digest { return "block \(header.height) was stored on another parent" }
-            (height, digest) = (header.height, commit.digest)
-            if let change = commit.state {
+        content.withLock { content in
+            var (height, digest, state) = (content.head?.height ?? .zero, content.head?.digest, content.stateHeight)
+            for commit in commits {
+                let header = commit.block.block.header
+                guard header.height == height.next else { return "block \(header.height) was stored after \(height)" }
+                if let digest, header.parent != digest { return "block \(header.height) was stored on another parent" }
+                (height, digest) = (header.height, commit.digest)
+                guard let change = commit.state else { continue }
                 guard change.height == state?.next ?? .zero, change.height < height else {
                     return "the state after block \(change.height) was stored with block \(height)"
                 }
                 state = change.height
             }
-            batch.add(commit)
+            for commit in commits { content.take(commit) }
+            return nil
         }
-        content.withLock { content in
-            for operation in batch.operations {
-                switch operation {
-                case .put(let key, let value): content.entries[key] = value
-                case .delete(let key): content.entries[key] = nil
-                }
-            }
-        }
-        return nil
+    }
+}
+
+extension SimulatedStore.Content {
+    fileprivate mutating func take(_ commit: Commit) {
+        let height = commit.block.block.header.height
+        blocks[height] = commit.block
+        heights[commit.digest] = height
+        head = ChainHead(height: height, digest: commit.digest)
+        guard let state = commit.state else { return }
+        for (key, value) in state.values { values[key] = value }
+        for key in state.nodeRemovals { nodes[key] = nil }
+        for (key, node) in state.nodePuts { nodes[key] = node }
+        stateHeight = state.height
     }
 }

@@ -1,4 +1,4 @@
-import Node
+import NodeCore
 import Primitives
 
 /// # Simulation

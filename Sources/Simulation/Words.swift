@@ -1,6 +1,6 @@
 import Consensus
 import Cryptography
-import Node
+import NodeCore
 import Primitives
 
 /// Events in words for the log, and as numbers for the digest.

@@ -43,49 +43,6 @@ enum Meta: String {
     var key: [UInt8] { Column.meta.key(Array(rawValue.utf8)) }
 }
 
-/// The last finalised block that the store holds.
-public struct ChainHead: BorshCodable, Hashable, Sendable {
-    public let height: Height
-    public let digest: Digest
-
-    public init(height: Height, digest: Digest) {
-        self.height = height
-        self.digest = digest
-    }
-
-    public func encode(to encoder: inout BorshEncoder) {
-        encoder.value(height)
-        encoder.value(digest)
-    }
-
-    public init(from decoder: inout BorshDecoder) throws(BorshError) {
-        height = try decoder.value()
-        digest = try decoder.value()
-    }
-}
-
-/// Where a transaction stands in the finalised chain.
-public struct TransactionLocation: BorshCodable, Hashable, Sendable {
-    public let height: Height
-    /// Place in the block, from 0.
-    public let index: UInt32
-
-    public init(height: Height, index: UInt32) {
-        self.height = height
-        self.index = index
-    }
-
-    public func encode(to encoder: inout BorshEncoder) {
-        encoder.value(height)
-        encoder.integer(index)
-    }
-
-    public init(from decoder: inout BorshDecoder) throws(BorshError) {
-        height = try decoder.value()
-        index = try decoder.integer()
-    }
-}
-
 /// A list as the store keeps it: a u32 count, then the elements.
 struct StoredReceipts: BorshCodable {
     let receipts: [Receipt]

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import LocalNetwork
-import Node
+import NodeHome
 import ProgramSupport
 
 struct Devnet: AsyncParsableCommand {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Cryptography
 import Foundation
-import Node
+import NodeHome
 import Primitives
 
 struct Initialise: AsyncParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
-import Node
+import NodeHome
+import NodeHost
 import Primitives
 
 /// For scripts/bench-join.

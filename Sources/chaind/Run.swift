@@ -2,8 +2,10 @@ import ArgumentParser
 import Foundation
 import KeyFiles
 import Logging
-import Node
+import NodeHome
+import NodeHost
 import ProgramSupport
+import StateSync
 
 struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
-import Node
+import NodeHome
+import NodeHost
 
 struct Verify: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

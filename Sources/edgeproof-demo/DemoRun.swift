@@ -4,7 +4,6 @@ import Encoding
 import Foundation
 import KeyFiles
 import LocalNetwork
-import Node
 import Primitives
 
 /// One run of the demo; see the README.

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import KeyFiles
 import Logging
-import Node
+import NodeHome
 import PeerNetwork
 import ProgramSupport
 

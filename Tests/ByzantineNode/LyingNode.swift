@@ -2,7 +2,8 @@ import Consensus
 import Cryptography
 import Encoding
 import Logging
-import Node
+import NodeCore
+import NodeHome
 import PeerNetwork
 import Primitives
 

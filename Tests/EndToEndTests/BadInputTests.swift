@@ -4,7 +4,6 @@ import Cryptography
 import Encoding
 import Foundation
 import LocalNetwork
-import Node
 import Primitives
 import Testing
 

@@ -2,7 +2,7 @@ import ChainClient
 import Foundation
 import LocalNetwork
 import NIOCore
-import Node
+import NodeHost
 import Synchronization
 import TestSupport
 import Testing

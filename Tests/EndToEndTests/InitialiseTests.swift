@@ -1,6 +1,6 @@
 import Foundation
 import LocalNetwork
-import Node
+import NodeHome
 import Testing
 
 /// What `chaind init` writes.

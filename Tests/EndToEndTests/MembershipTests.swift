@@ -2,7 +2,6 @@ import ChainClient
 import Cryptography
 import Foundation
 import LocalNetwork
-import Node
 import Primitives
 import Testing
 

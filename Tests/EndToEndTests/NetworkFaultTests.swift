@@ -3,7 +3,7 @@ import Cryptography
 import Foundation
 import LocalNetwork
 import NIOCore
-import Node
+import NodeHost
 import Primitives
 import Synchronization
 import TestSupport

@@ -2,8 +2,9 @@ import ChainClient
 import Cryptography
 import Foundation
 import LocalNetwork
-import Node
+import NodeHome
 import Primitives
+import StateSync
 import TestSupport
 import Testing
 

@@ -3,7 +3,6 @@ import Cryptography
 import Foundation
 import KeyFiles
 import LocalNetwork
-import Node
 import Primitives
 import Testing
 

@@ -7,10 +7,10 @@ import Testing
     private static let layers: [String: Int] = [
         "Encoding": 0, "Cryptography": 0, "Primitives": 0,
         "Consensus": 1, "Mempool": 1, "StateTree": 1, "WebAssembly": 1, "Ledger": 1, "Audit": 1, "Tensor": 1,
-        "Training": 1, "CZlib": 1,
-        "CLevelDB": 2, "Storage": 2, "KeyFiles": 2, "PeerNetwork": 2, "APIModel": 2, "ProgramSupport": 2, "NodeAPI": 2, "ChainClient": 2,
+        "Training": 1, "CZlib": 1, "NodeCore": 1, "StateSync": 1,
+        "CLevelDB": 2, "Storage": 2, "KeyFiles": 2, "NodeHome": 2, "PeerNetwork": 2, "APIModel": 2, "ProgramSupport": 2, "NodeAPI": 2, "ChainClient": 2,
         "TestSupport": 0,
-        "Node": 3, "WorkerRuntime": 3, "LocalNetwork": 3, "Simulation": 3, "ChainCommands": 3,
+        "NodeHost": 3, "WorkerRuntime": 3, "LocalNetwork": 3, "Simulation": 3, "ChainCommands": 3,
         "chaind": 4, "chain-cli": 4, "chain-worker": 4, "chain-sim": 4, "edgeproof-demo": 4,
         "ByzantineNode": 4,
     ]
@@ -75,7 +75,22 @@ import Testing
             guard reached.insert(name).inserted else { continue }
             open += byName[name]?.target_dependencies ?? []
         }
-        #expect(reached.isDisjoint(with: ["Node", "Storage", "Ledger", "Consensus", "PeerNetwork", "NodeAPI"]))
+        #expect(reached.isDisjoint(with: ["NodeCore", "NodeHost", "Storage", "Ledger", "Consensus", "PeerNetwork", "NodeAPI"]))
+    }
+
+    @Test func simulatorNeedsNoSocketsOrDisk() throws {
+        let targets = try Self.describe()
+        let byName = Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0) })
+        var reached: Set<String> = []
+        var products: Set<String> = []
+        var open = ["Simulation"]
+        while let name = open.popLast() {
+            guard reached.insert(name).inserted else { continue }
+            open += byName[name]?.target_dependencies ?? []
+            products.formUnion(byName[name]?.product_dependencies ?? [])
+        }
+        for name in reached { #expect((Self.layers[name] ?? 9) <= 1 || name == "Simulation", "Simulation reaches \(name)") }
+        #expect(products.isSubset(of: ["Crypto", "CryptoExtras"]), "Simulation links \(products)")
     }
 
     @Test func pureModulesImportNoInputOrOutput() throws {

@@ -1,6 +1,6 @@
 import Consensus
 import Cryptography
-import Node
+import NodeCore
 import Primitives
 import Simulation
 import Testing

@@ -1,6 +1,7 @@
 import Consensus
 import Foundation
-import Node
+import NodeHome
+import NodeHost
 import PeerNetwork
 import Testing
 

@@ -1,5 +1,6 @@
 import Cryptography
-import Node
+import NodeCore
+import NodeHost
 import Primitives
 import Synchronization
 import Testing

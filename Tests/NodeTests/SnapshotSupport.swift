@@ -1,8 +1,11 @@
 import Cryptography
 import Foundation
-import Node
+import NodeCore
+import NodeHome
+import NodeHost
 import PeerNetwork
 import Primitives
+import StateSync
 import StateTree
 import Storage
 
@@ -56,7 +59,7 @@ final class SnapshotPeer {
     var chunks = 0
 
     init(
-        _ number: UInt8, _ snapshots: [RetainedSnapshot], chunkBytes: Int = NodeLimits.snapshotChunkBytes,
+        _ number: UInt8, _ snapshots: [RetainedSnapshot], chunkBytes: Int = SnapshotLimits.chunkBytes,
         change: @escaping (SnapshotMessage) -> SnapshotMessage? = { $0 }
     ) {
         id = PeerId(PublicKey([UInt8](repeating: number, count: 32)) ?? .zero)

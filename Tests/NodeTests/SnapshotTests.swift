@@ -3,9 +3,11 @@ import Cryptography
 import Encoding
 import Foundation
 import Logging
-import Node
+import NodeCore
+import NodeHost
 import PeerNetwork
 import Primitives
+import StateSync
 import StateTree
 import Storage
 import Synchronization
@@ -304,12 +306,12 @@ import Testing
         #expect(server.offers == [chain.offer])
         let stranger = PeerId(PublicKey([UInt8](repeating: 9, count: 32)) ?? .zero)
         for _ in 0..<1_000 { server.received(.wantOffers, from: stranger) }
-        #expect(answers.withLock { $0.count } == NodeLimits.snapshotRequestsPerSecond)
+        #expect(answers.withLock { $0.count } == SnapshotLimits.requestsPerSecond)
         let other = PeerId(PublicKey([UInt8](repeating: 8, count: 32)) ?? .zero)
         server.received(.wantHead(chain.head.digest), from: other)
         server.received(.wantChunk(.zero, start: .zero, minimumDepth: 0), from: other)
         server.received(.offers([]), from: other)
-        let expected = NodeLimits.snapshotRequestsPerSecond + 2
+        let expected = SnapshotLimits.requestsPerSecond + 2
         for _ in 0..<1_000 where answers.withLock({ $0.count }) < expected { try await Task.sleep(for: .milliseconds(10)) }
         let head = try chain.store.block(at: chain.head.height)
         #expect(

@@ -1,4 +1,4 @@
-import Node
+import NodeHost
 import Testing
 
 /// A node's clock moves for tests alone.

@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import PeerNetwork
+import Primitives
 import TestSupport
 import Testing
 

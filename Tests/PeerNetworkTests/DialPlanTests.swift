@@ -1,5 +1,6 @@
 import Cryptography
 import PeerNetwork
+import Primitives
 import Testing
 
 /// Whom a node dials, and when again.

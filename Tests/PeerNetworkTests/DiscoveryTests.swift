@@ -2,6 +2,7 @@ import Cryptography
 import Encoding
 import Foundation
 import PeerNetwork
+import Primitives
 import Testing
 
 /// Masternodes find each other through any one of them.

@@ -3,6 +3,7 @@ import Encoding
 import Foundation
 import LocalNetwork
 import PeerNetwork
+import Primitives
 import Testing
 
 /// Who is a masternode changes while the network runs.

@@ -1,0 +1,102 @@
+import Cryptography
+import Ledger
+import Primitives
+import StateTree
+
+/// A block whose effects are known: the state after it, what its child must certify, what the store will hold.
+package final class ExecutedBlock {
+    package let header: Header
+    package let digest: Digest
+    package let transactionIds: [TransactionId]
+    package let delta: StateDelta
+    package let receipts: [Receipt]
+    package let receiptsRoot: Digest
+    package let gasUsed: UInt64
+    /// When the earliest waiting call of the schedule queue is due.
+    package let nextDue: Time?
+    package let layer: StateLayer
+    /// Of the epoch that its child belongs to.
+    package let context: EpochContext
+    /// Encoded, after this block: read here, since the store may have gone on by the time somebody asks.
+    package let supply: [UInt8]?
+    private let tree: TreeUpdate
+
+    /// Whether it did more than move the beacon: its root is then worth certifying at once.
+    package var changedState: Bool { !receipts.isEmpty }
+    package var stateRoot: Digest { layer.root }
+    /// Whether it is the last block of its epoch.
+    package var isBorder: Bool { context.epoch != header.epoch }
+
+    /// Executes a block that is valid on the state below.
+    /// - Parameters:
+    ///   - ids: of its transactions, where the check has them already.
+    ///   - context: of its epoch, where its parent's execution gave it.
+    package init(
+        executing block: Block, digest: Digest, transactionIds ids: [TransactionId]? = nil,
+        context: EpochContext? = nil, ledger: Ledger, below: StateLayer, store: any StateSource
+    ) throws {
+        let ids = ids ?? block.transactions.map { $0.transaction.id(genesis: ledger.genesisHash) }
+        let execution = try ledger.execute(block, state: below, context: context, transactionIds: ids)
+        header = block.header
+        self.digest = digest
+        transactionIds = ids
+        delta = execution.delta
+        receipts = execution.receipts
+        receiptsRoot = execution.receiptsRoot
+        gasUsed = execution.gasUsed
+        nextDue = execution.nextDue
+        self.context = execution.context
+        tree = try StateTree.update(reader: below, changes: delta.treeChanges)
+        layer = StateLayer(delta: delta, tree: tree, below: below, store: store)
+        supply = try layer.value(.supply)
+    }
+
+    /// The genesis block, whose state no transaction made.
+    package init(genesis ledger: Ledger, store: any StateSource) throws {
+        let empty = StateLayer(stored: StateTree.emptyRoot, store: store)
+        delta = ledger.genesisState()
+        tree = try StateTree.update(reader: empty, changes: delta.treeChanges)
+        layer = StateLayer(delta: delta, tree: tree, below: empty, store: store)
+        header = GenesisBlock.header(genesis: ledger.genesis, stateRoot: tree.root)
+        digest = header.digest(genesis: ledger.genesisHash)
+        transactionIds = []
+        receipts = []
+        receiptsRoot = Receipt.root([])
+        gasUsed = 0
+        nextDue = nil
+        context = try EpochContext(ledger: ledger, state: layer)
+        supply = try layer.value(.supply)
+    }
+
+    /// What the rules need to know of this block when it is a parent.
+    package var facts: ParentFacts {
+        ParentFacts(
+            digest: digest, height: header.height, view: header.view, epoch: header.epoch, time: header.time,
+            randomness: header.randomness, stateRoot: stateRoot, receiptsRoot: receiptsRoot, gasUsed: gasUsed)
+    }
+
+    /// The state after this block, as the store takes it together with the next block.
+    package var stateCommit: StateCommit {
+        StateCommit(
+            height: header.height, values: delta.changes.map { ($0.key, $0.value) },
+            nodePuts: tree.puts.map { ($0.0.bytes, $0.1) }, nodeRemovals: tree.removals.map(\.bytes),
+            receipts: receipts, history: delta.history.map { ($0.account, $0.entry) })
+    }
+}
+
+extension StateDelta {
+    package var treeChanges: [(path: Digest, valueHash: Digest?)] {
+        changes.map { ($0.key.path, $0.value.map { StateTree.valueHash($0) }) }
+    }
+}
+
+/// The block that every chain of a genesis starts with. Its header is a function of the genesis alone.
+enum GenesisBlock {
+    static func header(genesis: Genesis, stateRoot: Digest) -> Header {
+        Header(
+            height: .zero, view: .zero, epoch: .zero, parent: .zero, proposer: 0, time: genesis.time,
+            transactionsRoot: MerkleLog.emptyRoot, stateRoot: stateRoot, receiptsRoot: MerkleLog.emptyRoot, gasUsed: 0,
+            reveal: .zero, randomness: genesis.initialRandomness, activeSetHash: genesis.masternodes.hash,
+            nextSetHash: genesis.masternodes.hash, parentCertificateHash: ParentCertificate.genesis.hash)
+    }
+}

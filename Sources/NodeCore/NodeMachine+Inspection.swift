@@ -1,0 +1,66 @@
+import Cryptography
+import Ledger
+import Primitives
+
+/// What the simulator watches: nothing here changes anything.
+extension NodeMachine {
+    /// A block that this node holds final and durable, with what executing it gave.
+    package struct Milestone: Hashable, Sendable {
+        package let height: Height
+        package let view: View
+        package let digest: Digest
+        package let stateRoot: Digest
+        package let receiptsRoot: Digest
+        package let supply: [UInt8]?
+    }
+
+    package var milestone: Milestone {
+        Milestone(
+            height: published.header.height, view: published.header.view, digest: published.digest,
+            stateRoot: published.stateRoot, receiptsRoot: published.receiptsRoot,
+            supply: published.supply)
+    }
+
+    /// Bodies of blocks that are not final.
+    package var candidateCount: Int { pool.count }
+
+    /// Final blocks whose commits are under way.
+    package var finalNotStored: [Digest] { committing.map(\.digest) }
+
+    package var headHeight: Height { head.header.height }
+    package var lastFinalView: View { simplex.lastFinalized.view }
+
+    /// Everything that peers and clients can make grow, with its limit.
+    package var pools: [(name: StaticString, count: Int, limit: Int)] {
+        [
+            ("candidate bodies", pool.count, rules.candidateBlocks),
+            ("bodies asked for", sync.bodies.count, SyncProgress.bodiesRemembered),
+            ("waiting transactions", mempool.count, NodeLimits.poolTransactions),
+            ("proposals under verification", verifications.count, NodeLimits.candidateBlocks),
+            ("bodies to relay", relays.count, NodeLimits.candidateBlocks),
+            ("blocks being stored", committing.count, 4 * NodeLimits.candidateBlocks),
+        ]
+    }
+}
+
+extension NodeMachine {
+    /// Of the epoch that the child of this final block belongs to, where this node still has the block executed.
+    package func context(after height: Height) -> EpochContext? {
+        if published.header.height == height { return published.context }
+        return committing.first { $0.executed?.header.height == height }?.executed?.context
+    }
+
+    /// Whether the journal's records of a later epoch wait until this node has got there again.
+    package func remembers(_ epoch: Epoch) -> Bool { laterRecords.contains { $0.epoch == epoch } }
+
+    /// Whether it could serve the body of a block above its last stored one.
+    package func holds(body digest: Digest) -> Bool { pool[digest] != nil }
+
+    /// Contradictions that this node knows and the ledger does not.
+    package var openCases: Int { cases.count }
+
+    /// A record of the final state.
+    package func record(of masternode: PublicKey) -> MasternodeRecord? {
+        (try? head.layer.value(.masternode(masternode))).flatMap { $0 }.flatMap { try? MasternodeRecord(borsh: $0) }
+    }
+}

@@ -1,0 +1,203 @@
+import Consensus
+import Cryptography
+import Foundation
+import KeyFiles
+import Logging
+import NodeAPI
+import NodeCore
+import NodeHome
+import PeerNetwork
+import Primitives
+import ProgramSupport
+import StateSync
+import Storage
+
+/// Opens a home and runs the node in it until the task is cancelled or the node halts.
+public struct NodeRunner: Sendable {
+    public enum Mode: Sendable { case masternode, follower }
+
+    public static let version = Product.version
+
+    private let home: NodeHome
+    private let mode: Mode
+    private let passphrase: Passphrase?
+    private let logger: Logger
+    private let sync: SyncMode
+    private let checkpoint: Checkpoint?
+
+    /// - Parameters:
+    ///   - passphrase: opens the keys of a masternode.
+    ///   - sync: how a node with an empty store joins the chain.
+    ///   - checkpoint: a block that must be on the chain.
+    public init(
+        home: NodeHome, mode: Mode, passphrase: Passphrase?, logger: Logger, sync: SyncMode = .auto,
+        checkpoint: Checkpoint? = nil
+    ) {
+        self.sync = sync
+        self.checkpoint = checkpoint
+        self.home = home
+        self.mode = mode
+        self.passphrase = passphrase
+        self.logger = logger
+    }
+
+    /// - Throws: what keeps the node from starting, or the reason for which it halted.
+    public func run() async throws {
+        let configuration = try home.configuration()
+        let genesis = try home.genesis()
+        let keys = try openKeys(genesis)
+        let network = try PeerNetwork(
+            configuration: peerConfiguration(configuration, genesis, keys?.consensus), logger: logger)
+        do {
+            let backlog = try await join(network, configuration, genesis)
+            try await run(network, after: backlog, configuration, genesis, keys)
+        } catch {
+            await network.shutdown()
+            throw error
+        }
+    }
+
+    /// Joins by a snapshot if that is what a new node is to do.
+    ///
+    /// - Returns: what the network, which runs then, has said; nil when it was not started.
+    private func join(
+        _ network: PeerNetwork, _ configuration: NodeConfiguration, _ genesis: Genesis
+    ) async throws -> [PeerEvent]? {
+        let path = home.databaseFolder.path
+        try SnapshotImport.discard(path)
+        if FileManager.default.fileExists(atPath: path) {
+            let store = try ChainStore(path: path, genesisHash: genesis.hash)
+            defer { store.close() }
+            if let head = try store.head() {
+                if sync == .snapshot {
+                    logger.notice("the store has block \(head.height): a snapshot is for an empty one; goes on by blocks")
+                }
+                return nil
+            }
+        }
+        guard sync != .blocks, sync == .snapshot || !configuration.peers.isEmpty else { return nil }
+        var rules = SnapshotJoin.Rules(mode: sync, checkpoint: checkpoint, expectedPeers: configuration.peers.count)
+        rules.smallestHeight = Height(configuration.snapshotBlocks ?? SnapshotLimits.interval)
+        try await network.start()
+        return try await SnapshotJoiner(
+            network: network, genesis: genesis, path: path, rules: rules, logger: logger
+        ).run()
+    }
+
+    private func run(
+        _ network: PeerNetwork, after backlog: [PeerEvent]?, _ configuration: NodeConfiguration, _ genesis: Genesis,
+        _ keys: NodeKeys?
+    ) async throws {
+        let store = try ChainStore(path: home.databaseFolder.path, genesisHash: genesis.hash)
+        try check(checkpoint, store)
+        let (role, journal, entries) = try openRole(keys, genesis)
+        let machine = try NodeMachine(
+            genesis: genesis, role: role, store: store, journal: entries, signatures: RememberingVerifier())
+        logger.info(
+            "starting",
+            metadata: [
+                "chain": "\(genesis.chainName)", "genesis": "\(genesis.hash)", "role": "\(mode)",
+                "height": "\(machine.head.header.height)",
+            ])
+        if let warning = TestClock.warning { logger.warning("\(warning)") }
+
+        let (halts, halted) = AsyncStream.makeStream(of: String.self)
+        let service = try NodeService(
+            machine: machine, network: network, store: store, journal: journal, configuration: configuration,
+            logger: logger
+        ) { halted.yield($0) }
+        var api = APIConfiguration()
+        api.host = configuration.api.host
+        api.port = configuration.api.port
+        let server = APIServer(backend: service, configuration: api, logger: logger)
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await service.run(after: backlog) }
+                group.addTask {
+                    try await server.run { [logger] port in
+                        logger.info("API", metadata: ["url": "http://\(configuration.api.host):\(port)"])
+                    }
+                }
+                group.addTask {
+                    for await reason in halts { throw NodeHalted(reason: reason) }
+                }
+                // Whoever ends first ends the node: an error by throwing, a cancelled server by returning.
+                try await group.next()
+                group.cancelAll()
+            }
+        } catch {
+            await service.stop()
+            throw error
+        }
+        await service.stop()
+        logger.info("stopped")
+    }
+
+    /// Compares a checkpoint with the block that the store holds, if it does.
+    private func check(_ checkpoint: Checkpoint?, _ store: ChainStore) throws {
+        guard let checkpoint else { return }
+        guard let block = try store.block(at: checkpoint.height) else {
+            return logger.notice("checkpoint \(checkpoint.height) can't be checked: this node does not have that block")
+        }
+        let digest = block.block.header.digest(genesis: store.genesisHash)
+        guard digest == checkpoint.digest else {
+            throw NodeHomeError.unusable(
+                home.databaseFolder.path,
+                "its block \(checkpoint.height) is \(digest), not the checkpoint \(checkpoint.digest): it is on another chain")
+        }
+        logger.notice("checkpoint \(checkpoint.height) is on this node's chain")
+    }
+
+    private func openKeys(_ genesis: Genesis) throws -> NodeKeys? {
+        guard mode == .masternode else { return nil }
+        guard let passphrase else { throw KeyFileError.noPassphrase }
+        return try NodeKeys(opening: home, passphrase: passphrase)
+    }
+
+    private func openRole(_ keys: NodeKeys?, _ genesis: Genesis) throws -> (NodeRole, Journal?, [JournalEntry]) {
+        guard let keys else { return (.follower, nil, []) }
+        let key = keys.consensus.publicKey
+        let beacon = keys.beacon()
+        // One that the genesis does not know registers later, and follows until its epoch.
+        if let member = genesis.masternodes.index(of: key).flatMap({ genesis.masternodes.member($0) }),
+            beacon.tip != member.beaconTip
+        {
+            throw NodeHomeError.unusable(
+                home.keysFolder.path, "its beacon key belongs to another hash chain than the genesis registers for \(member.name)")
+        }
+        let journal = try Journal(path: home.journalFile.path)
+        if let note = journal.note { logger.notice("\(note)") }
+        let entries = try journal.replayed.map { try JournalEntry(borsh: $0) }
+        return (
+            .masternode(NodeIdentity(key: key, signer: keys.consensus, beacon: beacon)), journal, entries)
+    }
+
+    /// Masternodes that the stored state has registered: the address book keeps only what is admitted from the start.
+    private func storedMasternodes(_ genesis: Genesis) -> [PublicKey]? {
+        let path = home.databaseFolder.path
+        guard FileManager.default.fileExists(atPath: path),
+            let store = try? ChainStore(path: path, genesisHash: genesis.hash)
+        else { return nil }
+        defer { store.close() }
+        guard let bytes = try? store.value(.masternodeIndex), let index = try? MasternodeIndex(borsh: bytes) else { return nil }
+        return index.keys
+    }
+
+    private func peerConfiguration(
+        _ configuration: NodeConfiguration, _ genesis: Genesis, _ key: PrivateKey?
+    ) -> PeerConfiguration {
+        PeerConfiguration(
+            listenHost: configuration.peer.host, listenPort: configuration.peer.port, genesisHash: genesis.hash,
+            endorser: key.map { Endorser($0, genesis: genesis.hash) }, masternodes: storedMasternodes(genesis) ?? genesis.masternodes.members.map(\.consensusKey),
+            dial: configuration.peers.map {
+                PeerAddress(host: $0.host, port: $0.port, consensusKey: $0.consensusKey.flatMap { PublicKey(hex: $0) })
+            },
+            advertisedAddress: configuration.advertise, addressBookPath: home.peersFile.path,
+            agent: "edgeproof/\(Self.version)")
+    }
+}
+
+public struct NodeHalted: Error, CustomStringConvertible {
+    public let reason: String
+    public var description: String { "the node stopped itself: \(reason)" }
+}

@@ -1,0 +1,39 @@
+import Primitives
+
+extension NodeService {
+    private static let listedBans = 32
+
+    /// Prometheus text exposition format, version 0.0.4.
+    public func metrics() async -> String {
+        let traffic = network.metrics
+        var text = ""
+        func add(_ name: String, _ kind: String, _ help: String, _ value: some CustomStringConvertible) {
+            text += "# HELP edgeproof_\(name) \(help)\n# TYPE edgeproof_\(name) \(kind)\nedgeproof_\(name) \(value)\n"
+        }
+        add("height", "gauge", "Height of the newest final block.", machine.published.header.height)
+        add("view", "gauge", "View that consensus is in.", machine.view)
+        add("peers", "gauge", "Connected nodes.", peerBook.count)
+        add("mempool_transactions", "gauge", "Transactions that wait for a block.", machine.mempool.count)
+        add("mempool_bytes", "gauge", "Bytes of these.", machine.mempool.byteCount)
+        add("candidate_blocks", "gauge", "Bodies of blocks that are not final.", machine.candidateCount)
+        add("head_time_seconds", "gauge", "Header time of the newest final block.", Double(machine.published.header.time.value) / 1_000)
+        if let p50 = finality.percentile(50), let p95 = finality.percentile(95) {
+            add("finality_p50_seconds", "gauge", "Median time from submission here to durable finality.", Double(p50) / 1_000)
+            add("finality_p95_seconds", "gauge", "95th percentile of the same.", Double(p95) / 1_000)
+        }
+        add("finality_samples", "gauge", "Submissions behind the finality percentiles.", finality.count)
+        add("peer_bytes_received_total", "counter", "Bytes from peers.", traffic.bytesReceived)
+        add("peer_bytes_sent_total", "counter", "Bytes to peers.", traffic.bytesSent)
+        add("peer_messages_received_total", "counter", "Messages from peers.", traffic.messagesReceived)
+        add("peer_messages_sent_total", "counter", "Messages to peers.", traffic.messagesSent)
+        add("peer_known_addresses", "gauge", "Masternodes whose address is known.", traffic.knownAddresses)
+        add("peer_offences_total", "counter", "Things that peers did and the protocol does not allow.", traffic.offences)
+        add("peer_bans_total", "counter", "Bans imposed.", traffic.bansImposed)
+        add("peer_bans", "gauge", "Bans that last.", traffic.bans.count)
+        text += "# HELP edgeproof_peer_ban_seconds What is left of the longest bans.\n# TYPE edgeproof_peer_ban_seconds gauge\n"
+        for ban in traffic.bans.prefix(Self.listedBans) {
+            text += "edgeproof_peer_ban_seconds{peer=\"\(ban.who)\"} \(ban.secondsLeft)\n"
+        }
+        return text
+    }
+}

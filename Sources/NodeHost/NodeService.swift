@@ -1,0 +1,319 @@
+import Consensus
+import Cryptography
+import Dispatch
+import Foundation
+import Ledger
+import Logging
+import NodeAPI
+import NodeCore
+import NodeHome
+import PeerNetwork
+import Primitives
+import StateSync
+import Storage
+
+/// Drives one ``NodeMachine`` with real sockets, files and clocks, and answers the API.
+///
+/// The machine runs on a queue of its own. The journal and the store have a queue each, so that a vote's fsync never
+/// waits for a block's; what they finish comes back in order.
+public actor NodeService {
+    private nonisolated let executor = QueueExecutor(label: "edgeproof.node")
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    public nonisolated let genesis: Genesis
+    nonisolated let store: ChainStore
+    nonisolated let ledger: Ledger
+    nonisolated let logger: Logger
+    nonisolated let configuration: NodeConfiguration
+    nonisolated let readQueue = DispatchQueue(label: "edgeproof.read", attributes: .concurrent)
+
+    let machine: NodeMachine
+    let network: PeerNetwork
+    private let journal: JournalWriter?
+    private nonisolated let snapshots: SnapshotServer
+    private let commitQueue = DispatchQueue(label: "edgeproof.commit", qos: .userInitiated)
+    private let onHalt: @Sendable (String) -> Void
+
+    private var timers = TimerBook()
+    private var outgoing = GossipBatch()
+    private var wakeTask: Task<Void, Never>?
+    var peerBook = PeerBook()
+    private var headStreams: [UInt64: AsyncStream<Height>.Continuation] = [:]
+    private var nextStream: UInt64 = 0
+    /// The published chain, as the API reads it.
+    var view: ReadView
+    var finality = FinalityTimes()
+    let started = ContinuousClock.now
+    private var stopped = false
+
+    init(
+        machine: sending NodeMachine, network: PeerNetwork, store: ChainStore, journal: Journal?,
+        configuration: NodeConfiguration, logger: Logger, onHalt: @escaping @Sendable (String) -> Void
+    ) throws {
+        self.machine = machine
+        self.network = network
+        self.store = store
+        self.journal = journal.map { JournalWriter($0) }
+        self.configuration = configuration
+        self.logger = logger
+        self.onHalt = onHalt
+        genesis = machine.genesis
+        ledger = machine.ledger
+        view = ReadView(genesis: machine.genesis, snapshot: try store.snapshot(), head: machine.published)
+        snapshots = SnapshotServer(
+            interval: configuration.snapshotBlocks ?? SnapshotLimits.interval, logger: logger,
+            clock: { Self.clock().monotonic.milliseconds }
+        ) { [network] message, peer in
+            network.send(kind: message.kind.rawValue, message.payload, to: peer, priority: .bulk)
+        }
+        snapshots.consider(view.snapshot)
+    }
+
+    /// Starts consensus, then takes what peers say until the task is cancelled.
+    ///
+    /// - Parameter backlog: what a network that runs already has said before; nil starts the network.
+    public func run(after backlog: [PeerEvent]? = nil) async throws {
+        handle(.start)
+        if let backlog {
+            for event in backlog { take(event) }
+        } else {
+            try await network.start()
+        }
+        for await event in network.events { take(event) }
+    }
+
+    public func stop() async {
+        stopped = true
+        wakeTask?.cancel()
+        for stream in headStreams.values { stream.finish() }
+        headStreams = [:]
+        await network.shutdown()
+        await withCheckedContinuation { continuation in
+            commitQueue.async { continuation.resume() }
+        }
+        journal?.close()
+        await snapshots.stop()
+        store.close()
+    }
+
+    // MARK: Inputs
+
+    /// Runs the body on the node's queue, after everything that was put there before.
+    private nonisolated func post(_ body: @escaping @Sendable (isolated NodeService) -> Void) {
+        executor.async { self.assumeIsolated { body($0) } }
+    }
+
+    static func clock() -> NodeClock {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        let monotonic = UInt64(now.tv_sec) * 1_000 + UInt64(now.tv_nsec) / 1_000_000
+        clock_gettime(CLOCK_REALTIME, &now)
+        let wall = UInt64(now.tv_sec) * 1_000 + UInt64(now.tv_nsec) / 1_000_000
+        return NodeClock(monotonic: Instant(milliseconds: monotonic), wall: TestClock.wall(wall))
+    }
+
+    func handle(_ input: NodeInput) {
+        guard !stopped else { return }
+        perform(machine.handle(input, at: Self.clock()))
+    }
+
+    private func take(_ event: PeerEvent) {
+        switch event {
+        case .connected(let identity):
+            let peer = peerBook.add(identity.id, consensusKey: identity.consensusKey)
+            logger.info("peer connected", metadata: ["peer": "\(peer)", "agent": "\(identity.agent)"])
+            handle(.connected(peer))
+        case .disconnected(let id, let reason):
+            guard let peer = peerBook.remove(id) else { return }
+            logger.info("peer disconnected", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
+            handle(.disconnected(peer))
+        case .refused(let address, let reason):
+            logger.warning("connection refused", metadata: ["address": "\(address)", "reason": "\(reason)"])
+        case .message(let id, let kind, let payload):
+            guard let peer = peerBook.peer(id) else { return }
+            if let kind = SnapshotMessage.Kind(rawValue: kind) { return takeSnapshotMessage(kind, payload, id, peer) }
+            do {
+                handle(.message(try NodeMessage(kind: kind, payload: payload), from: peer))
+            } catch {
+                logger.warning("malformed message", metadata: ["peer": "\(peer)", "error": "\(error)"])
+                network.report(id, .malformed)
+            }
+        }
+    }
+
+    private func takeSnapshotMessage(_ kind: SnapshotMessage.Kind, _ payload: [UInt8], _ id: PeerId, _ peer: NodePeer) {
+        do { snapshots.received(try SnapshotMessage(kind: kind, payload: payload), from: id) } catch {
+            logger.warning("malformed message", metadata: ["peer": "\(peer)", "error": "\(error)"])
+        }
+    }
+
+    // MARK: Outputs
+
+    func perform(_ outputs: [NodeOutput]) {
+        for output in outputs { perform(output) }
+        rescheduleWake()
+    }
+
+    private func perform(_ output: NodeOutput) {
+        switch output {
+        case .send(let message, let peer):
+            if let id = peerBook.id(peer) { send(message, message.payload, to: id) }
+        case .broadcast(.transactions(let transactions), .masternodes): gossip(transactions)
+        case .broadcast(let message, let audience): broadcast(message, to: audience)
+        case .setTimer(let timer, let at): timers.set(timer, at: at)
+        case .cancelTimer(let timer): timers.cancel(timer)
+        case .journal(let entries, let token): write(entries, token)
+        case .rewriteJournal(let entries): rewrite(entries)
+        case .commit(let commits): commit(commits)
+        case .published(let block): published(block)
+        case .admit(let keys): admit(keys)
+        case .note(let note): log(note)
+        case .halt(let reason):
+            stopped = true
+            logger.critical("the node stops: \(reason)")
+            onHalt(reason)
+        }
+    }
+
+    private func admit(_ keys: [PublicKey]) {
+        network.update(masternodes: keys)
+    }
+
+    private func broadcast(_ message: NodeMessage, to audience: Audience) {
+        // On the way anyway: what waits goes along.
+        if case .consensus = message { flushGossip() }
+        let payload = message.payload
+        for id in peerBook.ids(audience) { send(message, payload, to: id) }
+    }
+
+    /// Tells the masternodes of transactions, several at once: each message costs its receivers about as much as a
+    /// transaction in it.
+    private func gossip(_ transactions: [SignedTransaction]) {
+        // The pool's, told again: as many as one message may hold.
+        guard transactions.count < GossipBatch.mostTransactions else {
+            return broadcast(.transactions(transactions), to: .masternodes)
+        }
+        let isFirst = outgoing.isEmpty
+        guard outgoing.add(transactions) else { return flushGossip() }
+        guard isFirst, !outgoing.isEmpty else { return }
+        executor.async(afterMs: GossipBatch.waitMs) { [weak self] in self?.assumeIsolated { $0.flushGossip() } }
+    }
+
+    private func flushGossip() {
+        let transactions = outgoing.take()
+        guard !transactions.isEmpty else { return }
+        broadcast(.transactions(transactions), to: .masternodes)
+    }
+
+    /// What does not reach a peer is lost; the protocol repeats what matters.
+    private func send(_ message: NodeMessage, _ payload: [UInt8], to id: PeerId) {
+        network.send(kind: message.kind.rawValue, payload, to: id, priority: message.priority)
+    }
+
+    private func write(_ entries: [JournalEntry], _ token: JournalToken) {
+        guard let journal else { return handle(.journalDurable(token)) }
+        journal.append(entries.map(\.borsh), token: token) { [weak self] in self?.journalled($0) }
+    }
+
+    private func rewrite(_ entries: [JournalEntry]) {
+        journal?.rewrite(entries.map(\.borsh)) { [weak self] in self?.journalled($0) }
+    }
+
+    private nonisolated func journalled(_ outcome: JournalWriter.Outcome) {
+        post { node in
+            switch outcome {
+            case .success(let token): node.handle(.journalDurable(token))
+            case .failure(let error): node.perform([.halt("the vote journal can't be written: \(error)")])
+            }
+        }
+    }
+
+    private func commit(_ commits: [Commit]) {
+        guard let last = commits.last else { return }
+        let height = last.block.block.header.height
+        commitQueue.async { [store, snapshots, weak self] in
+            do {
+                try store.commit(commits)
+                // Taken here, before the next commit, so that it shows exactly this height.
+                let snapshot = try store.snapshot()
+                snapshots.consider(snapshot)
+                self?.post { $0.durable(height, snapshot) }
+            } catch {
+                self?.post { $0.perform([.halt("block \(height) can't be stored: \(error)")]) }
+            }
+        }
+    }
+
+    private func durable(_ height: Height, _ snapshot: ChainSnapshot) {
+        let outputs = machine.handle(.committed(height), at: Self.clock())
+        view = ReadView(genesis: genesis, snapshot: snapshot, head: machine.published)
+        perform(outputs)
+    }
+
+    private func published(_ block: PublishedBlock) {
+        finality.included(block.transactionIds, at: ContinuousClock.now)
+        for stream in headStreams.values { stream.yield(block.height) }
+        logger.debug(
+            "final",
+            metadata: [
+                "height": "\(block.height)", "transactions": "\(block.transactionIds.count)", "digest": "\(block.digest)",
+            ])
+    }
+
+    private func log(_ note: Note) {
+        switch note {
+        case .enteredView(let view, let leader):
+            logger.trace("view", metadata: ["view": "\(view)", "leader": "\(leader)"])
+        case .peerMisbehaved(let peer, let what):
+            logger.warning("peer misbehaved", metadata: ["peer": "\(peer)", "what": "\(what)"])
+            if let id = peerBook.id(peer) { network.report(id, PeerOffence(noted: what)) }
+        case .evidence(let evidence):
+            logger.error("a masternode contradicted itself", metadata: ["signer": "\(evidence.signer)"])
+        case .observing(let reason): logger.error("this node does not vote: \(reason)")
+        case .rejectedProposal(let view, let reason):
+            logger.warning("rejected a proposal", metadata: ["view": "\(view)", "reason": "\(reason)"])
+        case .enteredEpoch(let epoch, let members, let isMember):
+            logger.info(
+                "epoch",
+                metadata: ["epoch": "\(epoch)", "masternodes": "\(members)", "member": "\(isMember)"])
+        case .upgradeAhead(let version, let epoch):
+            logger.warning(
+                "from epoch \(epoch) on the chain runs protocol version \(version), which this program does not know: install a newer chaind before")
+        case .catchingUp(let from, let to):
+            logger.info("catching up", metadata: ["from": "\(from)", "to": "\(to)"])
+        }
+    }
+
+    // MARK: Timers
+
+    private func rescheduleWake() {
+        // A wake too early finds nothing due and costs less than calling it off: timers mostly move away.
+        guard let next = timers.next, timers.scheduled.map({ next < $0 }) ?? true else { return }
+        timers.scheduled = next
+        wakeTask?.cancel()
+        let now = Self.clock().monotonic
+        let wait = next.milliseconds > now.milliseconds ? next.milliseconds - now.milliseconds : 0
+        wakeTask = Task { [weak self] in
+            if wait > 0 { try? await Task.sleep(for: .milliseconds(wait)) }
+            if !Task.isCancelled { await self?.wake() }
+        }
+    }
+
+    private func wake() {
+        timers.scheduled = nil
+        for timer in timers.takeDue(Self.clock().monotonic) { handle(.timer(timer)) }
+        rescheduleWake()
+    }
+
+    // MARK: Heads
+
+    func headStream() -> AsyncStream<Height> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Height.self, bufferingPolicy: .bufferingNewest(1))
+        let number = nextStream
+        nextStream &+= 1
+        headStreams[number] = continuation
+        continuation.onTermination = { [weak self] _ in self?.post { $0.headStreams[number] = nil } }
+        continuation.yield(machine.published.header.height)
+        return stream
+    }
+}

@@ -1,0 +1,111 @@
+import Audit
+import Cryptography
+import Encoding
+import Ledger
+import NodeAPI
+import NodeCore
+import Primitives
+import StateTree
+import Storage
+
+/// The published chain as it was at one instant: blocks and the certified state from a snapshot of the store, and
+/// over them what the newest block changed. Reading it needs no word from the machine, and blocks on the disk.
+struct ReadView: StateReader, Sendable {
+    let genesis: Genesis
+    let snapshot: ChainSnapshot
+    let header: Header
+    let digest: Digest
+    /// Of the newest block, which the snapshot does not know yet.
+    let receipts: [Receipt]
+    private let changes: [StateKey: [UInt8]?]
+    private let newHistory: [Account: [HistoryEntry]]
+
+    init(genesis: Genesis, snapshot: ChainSnapshot, head: ExecutedBlock) {
+        self.genesis = genesis
+        self.snapshot = snapshot
+        header = head.header
+        digest = head.digest
+        receipts = head.receipts
+        let delta = head.delta
+        changes = Dictionary(delta.changes.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
+        newHistory = Dictionary(grouping: delta.history, by: \.account).mapValues { $0.map(\.entry) }
+    }
+
+    func value(_ key: StateKey) throws -> [UInt8]? {
+        if let change = changes[key] { return change }
+        return try snapshot.value(key)
+    }
+
+    func decode<Value: BorshDecodable>(_ key: StateKey, as type: Value.Type = Value.self) throws -> Value? {
+        try value(key).map { try Value(borsh: $0) }
+    }
+
+    /// Throws where a block of this height is on the chain, but below what this node has.
+    func requireHeld(_ height: Height) throws {
+        let base = try snapshot.base()
+        if height > .zero, height < base { throw NotHeld(base: base) }
+    }
+
+    func receipts(at height: Height) throws -> [Receipt]? {
+        if height == header.height { return height == .zero ? [] : receipts }
+        return try snapshot.receipts(at: height)
+    }
+
+    func history(of account: Account, from index: UInt64, limit: Int) throws -> [HistoryEntry] {
+        guard limit > 0 else { return [] }
+        var entries = try snapshot.history(account, from: index, limit: limit)
+        for entry in newHistory[account] ?? [] where entry.index >= index && entries.count < limit {
+            entries.append(entry)
+        }
+        return entries
+    }
+
+    /// Values whose keys start with a byte, ascending, with the newest block's changes.
+    func scan(prefix: UInt8, after: StateKey?, limit: Int) throws -> [(key: StateKey, value: [UInt8])] {
+        var found = try snapshot.scanState(prefix: [prefix], after: after, limit: limit)
+        for (key, value) in changes where key.bytes.first == prefix {
+            if let after, key <= after { continue }
+            found.removeAll { $0.key == key }
+            if let value { found.append((key, value)) }
+        }
+        return Array(found.sorted { $0.key < $1.key }.prefix(limit))
+    }
+
+    // MARK: Audit
+
+    /// The audit file of an account against the state that the newest final header certifies. Nil where that state
+    /// does not know the account, or there is no block yet.
+    func auditFile(of account: Account) throws -> AuditFile? {
+        guard let head = try snapshot.head(), let finalized = try snapshot.block(at: head.height),
+            let finalization = finalized.finalization
+        else { return nil }
+        let certified = CertifiedState(snapshot: snapshot)
+        let record: ProvenValue<AccountRecord> = try certified.prove(.account(account))
+        guard let known = record.value else { return nil }
+        var entries: [HistoryEntry] = []
+        while UInt64(entries.count) < known.history.size {
+            let page = try snapshot.history(account, from: UInt64(entries.count), limit: 1_000)
+            if page.isEmpty { break }
+            // A file with gaps would prove nothing.
+            guard page.first?.index == UInt64(entries.count) else { throw NotHeld(base: try snapshot.base()) }
+            for entry in page where entry.index < known.history.size { entries.append(entry) }
+        }
+        guard UInt64(entries.count) >= known.history.size else { throw NotHeld(base: try snapshot.base()) }
+        return try AuditFile(
+            genesisHash: genesis.hash, account: account, links: try snapshot.links(), header: finalized.block.header, finalization: finalization,
+            record: record, entries: entries
+        ) { try certified.prove(.reputation(account, $0)) }
+    }
+}
+
+/// The stored state, with proofs against the root that the newest final header carries.
+private struct CertifiedState: NodeReader {
+    let snapshot: ChainSnapshot
+
+    func node(_ key: NodeKey) throws -> [UInt8]? { try snapshot.node(key.bytes) }
+
+    func prove<Value>(_ key: StateKey) throws -> ProvenValue<Value> {
+        let proof = try StateTree.prove(reader: self, path: key.path).proof
+        return ProvenValue(value: try snapshot.value(key).map { try Value(borsh: $0) }, proof: proof)
+    }
+}

@@ -1,0 +1,165 @@
+import Cryptography
+import Dispatch
+import Logging
+import NodeCore
+import PeerNetwork
+import Primitives
+import StateSync
+import Storage
+import Synchronization
+
+/// Keeps states of the recent past and answers the nodes that join with them.
+///
+/// It works on a queue of its own: reading for a stranger never holds up consensus, and what one peer or all together
+/// can make it do is bounded (``NodeLimits``). Who asks too fast is answered later; requests above the bounds get no answer, and the asker tries
+/// elsewhere.
+package final class SnapshotServer: Sendable {
+    private let interval: UInt64
+    private let logger: Logger
+    private let clock: @Sendable () -> UInt64
+    private let queue = DispatchQueue(label: "edgeproof.snapshots", qos: .utility)
+    private let send: @Sendable (SnapshotMessage, PeerId) -> Void
+    private let admission = Mutex(Admission())
+    private let kept = Mutex(Kept())
+
+    private struct Kept {
+        var snapshots: [Held] = []
+        /// The next head from this height on is kept.
+        var due: UInt64
+        var isStopped = false
+
+        init() { due = 0 }
+    }
+
+    /// Given to the queue alone, which uses it one piece of work at a time.
+    private struct Held: @unchecked Sendable {
+        let snapshot: RetainedSnapshot
+    }
+
+    private struct Admission {
+        private var underWay: [PeerId: Int] = [:]
+        private var total = 0
+        /// When a peer that asked at the allowed rate would have asked for the last time, in milliseconds.
+        private var paced: [PeerId: UInt64] = [:]
+
+        private static let spacingMs = UInt64(1_000 / SnapshotLimits.requestsPerSecond)
+
+        /// - Returns: how long the answer has to wait, in milliseconds; nil when there is none.
+        mutating func enter(_ peer: PeerId, now: UInt64) -> UInt64? {
+            guard total < SnapshotLimits.requests, underWay[peer, default: 0] < SnapshotLimits.requestsPerPeer
+            else { return nil }
+            total += 1
+            underWay[peer, default: 0] += 1
+            if paced.count >= 1_024 { paced = paced.filter { $0.value > now } }
+            let last = max(paced[peer] ?? now, now) + Self.spacingMs
+            paced[peer] = last
+            return last > now + 1_000 ? last - now - 1_000 : 0
+        }
+
+        mutating func leave(_ peer: PeerId) {
+            total -= 1
+            let left = underWay[peer, default: 1] - 1
+            underWay[peer] = left > 0 ? left : nil
+        }
+    }
+
+    /// - Parameters:
+    ///   - interval: blocks from one kept state to the next; 0 keeps none.
+    ///   - clock: milliseconds that never go back.
+    ///   - send: queues an answer.
+    package init(
+        interval: UInt64, logger: Logger, clock: @escaping @Sendable () -> UInt64,
+        send: @escaping @Sendable (SnapshotMessage, PeerId) -> Void
+    ) {
+        self.interval = interval
+        self.logger = logger
+        self.clock = clock
+        self.send = send
+        kept.withLock { $0.due = interval }
+    }
+
+    /// Keeps the state as it is now if one is due: the first at or after each multiple of the interval whose head has a
+    /// Finalization of its own.
+    package func consider(_ snapshot: ChainSnapshot) {
+        guard interval > 0 else { return }
+        do {
+            guard let head = try snapshot.head(), head.height.value >= kept.withLock({ $0.due }),
+                let block = try snapshot.block(at: head.height), block.finalization != nil
+            else { return }
+            let offer = SnapshotOffer(height: head.height, digest: head.digest)
+            let fresh = Held(snapshot: RetainedSnapshot(offer: offer, store: snapshot))
+            let dropped: Held? = kept.withLock { kept in
+                guard !kept.isStopped else { return nil }
+                kept.due = (head.height.value / interval).addingReportingOverflow(1).partialValue
+                    .multipliedReportingOverflow(by: interval).partialValue
+                kept.snapshots.insert(fresh, at: 0)
+                return kept.snapshots.count > SnapshotLimits.kept ? kept.snapshots.removeLast() : nil
+            }
+            logger.info("keeps a snapshot for nodes that join", metadata: ["height": "\(head.height)"])
+            // LevelDB may have to free much: not under the lock, nor on the caller's queue.
+            if let dropped { queue.async { withExtendedLifetime(dropped) {} } }
+        } catch {
+            logger.error("no snapshot was kept", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Answers a request, now or never. What is no request is ignored: this node asked for nothing.
+    package func received(_ message: SnapshotMessage, from peer: PeerId) {
+        guard message.isRequest else { return }
+        guard let delay = admission.withLock({ $0.enter(peer, now: clock()) }) else { return }
+        if case .wantOffers = message {
+            admission.withLock { $0.leave(peer) }
+            if delay == 0 { send(.offers(offers), peer) }
+            return
+        }
+        // Who asks too fast is answered later, as fast as it may ask.
+        queue.asyncAfter(deadline: .now() + .milliseconds(Int(clamping: delay))) { [self] in
+            let answer = answer(message)
+            // First, since the peer may ask again as soon as it has the answer.
+            admission.withLock { $0.leave(peer) }
+            if let answer { send(answer, peer) }
+        }
+    }
+
+    /// Lets go of the store. Ends when no read is under way.
+    package func stop() async {
+        kept.withLock {
+            $0.isStopped = true
+            $0.snapshots = []
+        }
+        await withCheckedContinuation { continuation in queue.async { continuation.resume() } }
+    }
+
+    package var offers: [SnapshotOffer] { kept.withLock { $0.snapshots.map(\.snapshot.offer) } }
+
+    private func snapshot(_ digest: Digest) -> RetainedSnapshot? {
+        kept.withLock { $0.snapshots.first { $0.snapshot.offer.digest == digest } }?.snapshot
+    }
+
+    private func answer(_ message: SnapshotMessage) -> SnapshotMessage? {
+        do {
+            switch message {
+            case .wantHead(let digest): return .head(digest, try snapshot(digest)?.head())
+            case .wantLinks(let digest, let from):
+                return .links(digest, from: from, try snapshot(digest)?.links(from: from))
+            case .wantChunk(let digest, let start, let depth):
+                guard let snapshot = snapshot(digest) else { return .chunk(digest, start: start, nil) }
+                do {
+                    return .chunk(digest, start: start, try snapshot.chunk(start: start, minimumDepth: Int(depth)))
+                } catch let reason as RetainedSnapshot.Unservable {
+                    withdraw(digest, because: reason)
+                    return .chunk(digest, start: start, nil)
+                }
+            case .wantOffers, .offers, .head, .links, .chunk: return nil
+            }
+        } catch {
+            logger.error("a snapshot can't be read", metadata: ["error": "\(error)"])
+            return nil
+        }
+    }
+
+    private func withdraw(_ digest: Digest, because reason: RetainedSnapshot.Unservable) {
+        logger.warning("does not serve a snapshot", metadata: ["reason": "\(reason)"])
+        kept.withLock { $0.snapshots.removeAll { $0.snapshot.offer.digest == digest } }
+    }
+}

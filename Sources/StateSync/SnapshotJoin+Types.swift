@@ -1,0 +1,72 @@
+import Cryptography
+import Primitives
+
+extension SnapshotJoin {
+    package enum Output: Sendable {
+        case send(SnapshotMessage, to: PeerId)
+        /// The set that finalised the head, proven from the genesis: who may call itself a masternode now.
+        case trusts(MasternodeSet)
+        /// Forget what was stored; leaves of this root follow.
+        case begin(root: Digest)
+        /// Leaves that are proven. They come in no particular order of ranges, each once.
+        case store([StateChunk.Leaf])
+        /// All leaves were given out.
+        case complete(VerifiedHead)
+        /// No snapshot is worth it.
+        case byBlocks(String)
+        /// Going on would be wrong.
+        case fail(String)
+        case note(Note)
+    }
+
+    package enum Note: Hashable, Sendable {
+        case waiting(String)
+        case chose(SnapshotOffer, peers: Int)
+        case verified(SnapshotOffer, links: Int)
+        case checkpoint(String)
+        case distrusts(PeerId, String)
+        case abandons(SnapshotOffer, String)
+        case progress(chunks: Int, bytes: Int, percent: Int)
+    }
+
+    /// A snapshot's head with what proves it.
+    package struct VerifiedHead: Sendable {
+        package let block: FinalizedBlock
+        package let digest: Digest
+        package let links: [EpochLink]
+    }
+
+    package struct Rules: Sendable {
+        package var mode: SyncMode
+        /// Auto: a snapshot below this height is not worth it.
+        package var smallestHeight = Height(SnapshotLimits.interval)
+        package var checkpoint: Checkpoint?
+        /// Peers that will probably answer.
+        package var expectedPeers: Int
+
+        /// From the first answer to the choice, for the others' answers.
+        package var settleMs: UInt64 = 1_500
+        /// Auto: without any answer.
+        package var patienceMs: UInt64 = 3_000
+        package var requestMs: UInt64 = 10_000
+        package var askAgainMs: UInt64 = 2_000
+        /// Bits that split the paths into regions, which are fetched side by side.
+        package var regionBits = 4
+        package var requestsPerPeer = SnapshotLimits.requestsPerPeer
+        /// Requests for one snapshot that a peer may leave unanswered.
+        package var silences = 3
+        /// Snapshots that a peer may have offered and then not had.
+        package var denials = 8
+        /// Chunks in a row, of one peer, that hold next to nothing though more was there. An honest peer sends the
+        /// largest range that fits; one that cuts the state into crumbs would never come to an end.
+        package var crumbs = 256
+        /// Bytes of a full chunk.
+        package var chunkBytes = SnapshotLimits.chunkBytes
+    
+        package init(mode: SyncMode, checkpoint: Checkpoint? = nil, expectedPeers: Int) {
+            self.mode = mode
+            self.checkpoint = checkpoint
+            self.expectedPeers = expectedPeers
+        }
+    }
+}

@@ -1,0 +1,29 @@
+import Primitives
+
+extension WriteBatch {
+    package mutating func add(_ commit: Commit) {
+        let height = commit.block.block.header.height
+        put(Column.block.key(height), commit.block.borsh)
+        put(Column.height.key(commit.digest.bytes), height.borsh)
+        for (index, id) in commit.transactionIds.enumerated() {
+            let location = TransactionLocation(height: height, index: UInt32(truncatingIfNeeded: index))
+            put(Column.transaction.key(id.bytes), location.borsh)
+        }
+        put(Meta.head.key, ChainHead(height: height, digest: commit.digest).borsh)
+        if let link = commit.link { add(link) }
+        if let state = commit.state { add(state) }
+    }
+
+    mutating func add(_ link: EpochLink) { put(Column.link(link.header.epoch), link.borsh) }
+
+    mutating func add(_ state: StateCommit) {
+        for (key, value) in state.values {
+            if let value { put(Column.value.key(key.bytes), value) } else { delete(Column.value.key(key.bytes)) }
+        }
+        for key in state.nodeRemovals { delete(Column.node.key(key)) }
+        for (key, node) in state.nodePuts { put(Column.node.key(key), node) }
+        for (account, entry) in state.history { put(Column.history(account, entry.index), entry.borsh) }
+        put(Column.receipts.key(state.height), StoredReceipts(state.receipts).borsh)
+        put(Meta.stateHeight.key, state.height.borsh)
+    }
+}
