@@ -69,7 +69,8 @@ let package = Package(
         module("Audit", values + ["StateTree"]),
         module("NodeCore", values + ["Consensus", "Mempool", "StateTree", "Ledger"]),
         module("StateSync", values + ["StateTree"]),
-        module("Tensor", []),
+        .target(name: "CTensorKernels", exclude: ["kernels.inc"]),
+        module("Tensor", ["CTensorKernels"]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         module("Training", values + ["Tensor", "CZlib"]),
 
@@ -79,6 +80,7 @@ let package = Package(
         module("KeyFiles", ["Encoding", "Cryptography"]),
         module("NodeHome", values + ["KeyFiles"]),
         module("PeerNetwork", values + [.nioCore, .nioPosix, .nioSSL, .x509, .crypto, .logging]),
+        module("ModelFiles", ["Training", .yams]),
         module("ProgramSupport", []),
         module("APIModel", values),
         module("NodeAPI", values + ["APIModel", .hummingbird, .hummingbirdCore, .nioCore, .logging]),
@@ -139,6 +141,7 @@ let package = Package(
         tests(of: "Audit", values + ["StateTree", "Audit", "TestSupport"]),
         tests(of: "Tensor", ["Tensor"]),
         tests(of: "Training", values + ["Tensor", "Training"]),
+        tests(of: "ModelFiles", ["Training", "ModelFiles"]),
         tests(of: "Storage", values + ["Storage"]),
         tests(of: "KeyFiles", ["Encoding", "Cryptography", "KeyFiles"]),
         tests(

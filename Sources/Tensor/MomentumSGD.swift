@@ -1,3 +1,5 @@
+import CTensorKernels
+
 /// Stochastic gradient descent with momentum (Polyak's heavy ball, in the form most frameworks use).
 public struct MomentumSGD: Sendable, Equatable {
     public let learningRate: Float
@@ -15,27 +17,12 @@ public struct MomentumSGD: Sendable, Equatable {
         self.momentum = momentum
     }
 
-    /// `velocity = momentum * velocity + gradient`, then `parameters -= learningRate * velocity`, element by element.
-    public func step(
-        _ parameters: inout FloatTensor, velocity: inout FloatTensor, gradient: FloatTensor
-    ) throws(TensorError) {
-        guard velocity.shape == parameters.shape else {
-            throw .shapeMismatch(operand: "velocity", expected: parameters.shape, found: velocity.shape)
-        }
-        guard gradient.shape == parameters.shape else {
-            throw .shapeMismatch(operand: "gradient", expected: parameters.shape, found: gradient.shape)
-        }
-        let (rate, momentum) = (learningRate, momentum)
-        parameters.withMutableElements { w in
-            velocity.withMutableElements { v in
-                gradient.withElements { g in
-                    for index in 0..<w.count {
-                        let speed = momentum * v[index] + g[index]
-                        v[index] = speed
-                        w[index] -= rate * speed
-                    }
-                }
-            }
-        }
+    /// `velocity = momentum * velocity + gradient`, then `parameters -= learningRate * velocity`, element by element;
+    /// without velocities (plain SGD) `parameters -= learningRate * gradient`.
+    package func step(
+        _ parameters: UnsafeMutablePointer<Float>, velocities: UnsafeMutablePointer<Float>?,
+        gradient: UnsafePointer<Float>, count: Int
+    ) {
+        ept_step(InstructionSet.code, parameters, velocities, gradient, count, learningRate, momentum)
     }
 }

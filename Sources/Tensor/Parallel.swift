@@ -14,4 +14,7 @@ enum Parallel {
             body(count * piece / pieces..<count * (piece + 1) / pieces)
         }
     }
+
+    /// As many of the threads as have work for some tens of microseconds each: below, handing it over costs more.
+    static func worthwhile(_ threads: Int, work: Int) -> Int { max(1, min(threads, work >> 17)) }
 }

@@ -27,11 +27,14 @@ public struct CentralisedTrainer: Sendable {
             let (images, labels) = try data.batch(plan.batchIndices(edge: 0, step: step, shardCount: data.count))
             total += try computing { () throws(TensorError) in
                 let pass = try front.forward(images, threads: threads)
-                let backPass = try back.forward(pass.boundary, threads: threads)
-                let loss = try SoftmaxCrossEntropy.evaluate(logits: backPass.logits, labels: labels)
-                let gradient = try back.step(
-                    backPass, logitsGradient: loss.gradient, optimiser: plan.optimiser, threads: threads)
-                try front.step(pass, boundaryGradient: gradient, optimiser: plan.optimiser, threads: threads)
+                let backPass = try back.forward(pass.output, threads: threads)
+                let loss = try SoftmaxCrossEntropy.evaluate(logits: backPass.output, labels: labels)
+                if let gradient = try back.step(
+                    backPass, outputGradient: loss.gradient, optimiser: plan.optimiser, wantsInputGradient: true,
+                    threads: threads)
+                {
+                    try front.step(pass, outputGradient: gradient, optimiser: plan.optimiser, threads: threads)
+                }
                 return loss.meanLoss
             }
             guard total.isFinite, front.isFinite, back.isFinite else { throw .diverged(step: step) }

@@ -1,20 +1,27 @@
 public import Cryptography
 public import Encoding
-public import Tensor
 
-/// The whole state of a job's training between two rounds: both halves with their optimiser's velocities.
+/// The whole state of a split job's training between two rounds: both halves with their optimiser's velocities.
+/// (Fog learning has no halves: its state is a `Network`.)
 public struct Checkpoint: Sendable, Equatable {
-    public let front: FrontModel
-    public let back: BackModel
+    public let front: Network
+    public let back: Network
 
-    public init(front: FrontModel, back: BackModel) {
+    /// Two parts of one model; ``CloudRound`` checks that they are.
+    public init(front: Network, back: Network) {
         self.front = front
         self.back = back
     }
 
     /// Where a job starts.
-    public static func initial(seed: JobSeed) throws(TensorError) -> Checkpoint {
-        Checkpoint(front: try FrontModel(seed: seed), back: try BackModel(seed: seed))
+    public static func initial(_ spec: ModelSpec = LeNet5.spec, seed: JobSeed) throws(TrainingError) -> Checkpoint {
+        Checkpoint(
+            front: try Network(spec, part: .front, seed: seed), back: try Network(spec, part: .back, seed: seed))
+    }
+
+    /// Both halves as one network.
+    public var network: Network {
+        get throws(TrainingError) { try Network(front: front, back: back) }
     }
 
     public var isFinite: Bool { front.isFinite && back.isFinite }
@@ -36,7 +43,11 @@ extension Checkpoint: BorshCodable {
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        let start = decoder.offset
         front = try decoder.value()
         back = try decoder.value()
+        guard front.part == .front, back.part == .back, front.spec == back.spec else {
+            throw BorshError(.notCanonical("these are not the front and the back of one model"), at: start)
+        }
     }
 }

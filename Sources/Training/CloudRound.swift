@@ -42,18 +42,20 @@ public struct CloudRound: Sendable {
     public private(set) var edges: [UInt16]
     /// The step whose messages are awaited; `plan.steps` while differences are.
     public private(set) var step: UInt32 = 0
-    private let start: FrontModel
-    private var back: BackModel
+    private let start: Network
+    private var back: Network
     private let threads: Int
     private var state = State.running
     private var log = StepLog()
     private var lossSum = 0.0
-    private var merged: FrontModel?
+    private var merged: Network?
     // One slot for each place in `edges`.
     private var activations: [ActivationMessage?]
     private var differences: [FrontUpdate?]
 
-    /// Boundary values are means of rectified sums: never negative, and never near this.
+    /// What boundary values can be: never negative where the front ends in rectified sums or their means and maxima,
+    /// and never near this in size.
+    private let boundaryRange: ClosedRange<Float>
     static let boundaryBound: Float = 65_536
 
     public init(
@@ -66,9 +68,13 @@ public struct CloudRound: Sendable {
         guard (1...roster.count).contains(quorum) else {
             throw .invalidPlan("a quorum of \(quorum) among \(roster.count) edges")
         }
+        guard checkpoint.front.part == .front, checkpoint.back.part == .back,
+            checkpoint.front.spec == checkpoint.back.spec
+        else { throw .model("a cloud needs the front and the back of one model") }
         self.plan = plan
         self.quorum = quorum
         self.edges = roster
+        boundaryRange = (checkpoint.front.spec.hasPositiveBoundary ? 0 : -Self.boundaryBound)...Self.boundaryBound
         start = checkpoint.front
         back = checkpoint.back
         self.threads = threads
@@ -126,18 +132,21 @@ public struct CloudRound: Sendable {
         if let refusal = refusal(round: message.round, step: message.step, from: edge, collecting: false) {
             return refusal
         }
-        let shape = [plan.batchSize] + LeNet5.boundaryShape
+        let shape = [plan.batchSize] + back.inputShape
         guard message.boundary.shape == shape else {
             return .wrongShape(expected: shape, found: message.boundary.shape)
         }
-        guard message.labels.count == plan.batchSize, message.labels.allSatisfy({ Int($0) < LeNet5.classes }) else {
+        guard message.labels.count == plan.batchSize, message.labels.allSatisfy({ Int($0) < back.spec.classes }) else {
             return .labels
         }
-        return message.boundary.isWithin(0...Self.boundaryBound) ? nil : .values
+        return message.boundary.isWithin(boundaryRange) ? nil : .values
     }
 
     private func refusal(of message: FrontDifferenceMessage, from edge: UInt16) -> Refusal? {
         refusal(round: message.round, step: message.step, from: edge, collecting: true)
+            ?? (message.update.fits(start)
+                ? nil
+                : .wrongShape(expected: [start.parameterCount], found: [message.update.difference.count]))
             ?? (message.update.isInBounds ? nil : .values)
     }
 
@@ -176,16 +185,15 @@ public struct CloudRound: Sendable {
     }
 
     private mutating func train(on batch: [ActivationMessage]) throws(TrainingError) -> [Action] {
-        let loss: SoftmaxCrossEntropy.Output
-        let gradient: FloatTensor
-        do {
+        let (loss, stepped) = try computing { () throws(TensorError) in
             let pass = try back.forward(.concatenate(batch.map(\.boundary)), threads: threads)
-            loss = try SoftmaxCrossEntropy.evaluate(logits: pass.logits, labels: batch.flatMap(\.labels))
-            gradient = try back.step(
-                pass, logitsGradient: loss.gradient, optimiser: plan.optimiser, threads: threads)
-        } catch {
-            throw .tensor(error)
+            let loss = try SoftmaxCrossEntropy.evaluate(logits: pass.output, labels: batch.flatMap(\.labels))
+            let gradient = try back.step(
+                pass, outputGradient: loss.gradient, optimiser: plan.optimiser, wantsInputGradient: true,
+                threads: threads)
+            return (loss, gradient)
         }
+        guard let gradient = stepped else { throw .diverged(step: step) }
         guard loss.meanLoss.isFinite, gradient.isFinite, back.isFinite else { throw .diverged(step: step) }
         lossSum += loss.meanLoss
 

@@ -21,7 +21,7 @@ public struct EdgeRound: Sendable {
     public enum Action: Sendable, Equatable {
         case send(AnyTrainingMessage)
         /// The round is over; `front` is where the next one starts.
-        case finished(RoundResult, front: FrontModel)
+        case finished(RoundResult, front: Network)
     }
 
     /// What the machine waits for.
@@ -34,7 +34,7 @@ public struct EdgeRound: Sendable {
 
     private enum State: Sendable {
         case idle
-        case awaitingGradient(step: UInt32, FrontModel.Pass)
+        case awaitingGradient(step: UInt32, Network.Pass)
         case awaitingAverage
         case finished
     }
@@ -42,10 +42,10 @@ public struct EdgeRound: Sendable {
     public let plan: RoundPlan
     /// The edge's place in the roster: its shard, and the key of its batches.
     public let index: UInt16
-    private let start: FrontModel
+    private let start: Network
     private let data: Dataset
     private let threads: Int
-    private var front: FrontModel
+    private var front: Network
     private var state = State.idle
     private var log = StepLog()
     private var lossSum = 0.0
@@ -54,9 +54,10 @@ public struct EdgeRound: Sendable {
     static let gradientBound: Float = 65_536
 
     public init(
-        plan: RoundPlan, index: UInt16, front: FrontModel, shard: Dataset, threads: Int = 1
+        plan: RoundPlan, index: UInt16, front: Network, shard: Dataset, threads: Int = 1
     ) throws(TrainingError) {
         guard shard.count > 0 else { throw .emptyDataset }
+        guard front.part == .front else { throw .model("an edge trains the front of a model") }
         self.plan = plan
         self.index = index
         start = front
@@ -108,22 +109,22 @@ public struct EdgeRound: Sendable {
         state = .awaitingGradient(step: step, pass)
         log.expected += 1
         return .send(
-            .activation(ActivationMessage(round: plan.round, step: step, boundary: pass.boundary, labels: labels)))
+            .activation(ActivationMessage(round: plan.round, step: step, boundary: pass.output, labels: labels)))
     }
 
     private mutating func take(
-        _ message: GradientMessage, step: UInt32, pass: FrontModel.Pass
+        _ message: GradientMessage, step: UInt32, pass: Network.Pass
     ) throws(TrainingError) -> [Action] {
         try check(round: message.round, step: message.step, expected: step)
-        guard message.gradient.shape == pass.boundary.shape else {
-            throw .refused(.wrongShape(expected: pass.boundary.shape, found: message.gradient.shape))
+        guard message.gradient.shape == pass.output.shape else {
+            throw .refused(.wrongShape(expected: pass.output.shape, found: message.gradient.shape))
         }
         guard message.gradient.isWithin(-Self.gradientBound...Self.gradientBound), message.loss >= 0,
             message.loss.isFinite
         else { throw .refused(.values) }
         do {
             try front.step(
-                pass, boundaryGradient: message.gradient, optimiser: plan.optimiser, threads: threads)
+                pass, outputGradient: message.gradient, optimiser: plan.optimiser, threads: threads)
         } catch {
             throw .tensor(error)
         }
@@ -142,6 +143,9 @@ public struct EdgeRound: Sendable {
 
     private mutating func take(_ message: FrontAverageMessage) throws(TrainingError) -> [Action] {
         try check(round: message.round, step: message.step, expected: plan.steps)
+        guard message.update.fits(start) else {
+            throw .refused(.wrongShape(expected: [start.parameterCount], found: [message.update.difference.count]))
+        }
         guard message.update.isInBounds else { throw .refused(.values) }
         front = try computing { () throws(TensorError) in try start.applying(message.update) }
         state = .finished

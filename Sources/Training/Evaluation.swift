@@ -23,8 +23,9 @@ public enum Micro {
     }
 }
 
-extension Checkpoint {
-    /// Classifies every sample. The result depends neither on the threads nor on how the work is batched.
+extension Network {
+    /// Classifies every sample with a whole network. The result depends neither on the threads nor on how the work is
+    /// batched.
     public func evaluate(on data: Dataset, threads: Int = 1) throws(TrainingError) -> Evaluation {
         guard data.count > 0 else { throw .emptyDataset }
         var correct = 0
@@ -32,13 +33,19 @@ extension Checkpoint {
         for start in stride(from: 0, to: data.count, by: 128) {
             let (images, labels) = try data.batch(Array(start..<min(start + 128, data.count)))
             let output = try computing { () throws(TensorError) in
-                let boundary = try front.forward(images, threads: threads).boundary
-                let logits = try back.forward(boundary, threads: threads).logits
-                return try SoftmaxCrossEntropy.evaluate(logits: logits, labels: labels)
+                try SoftmaxCrossEntropy.evaluate(
+                    logits: try forward(images, threads: threads).output, labels: labels)
             }
             correct += output.correct
             loss = output.losses.reduce(loss) { $0 + Double($1) }
         }
         return Evaluation(samples: data.count, correct: correct, meanLoss: loss / Double(data.count))
+    }
+}
+
+extension Checkpoint {
+    /// As ``Network/evaluate(on:threads:)``.
+    public func evaluate(on data: Dataset, threads: Int = 1) throws(TrainingError) -> Evaluation {
+        try network.evaluate(on: data, threads: threads)
     }
 }

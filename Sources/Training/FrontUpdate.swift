@@ -9,74 +9,72 @@ public struct FrontUpdate: Sendable, Equatable {
     /// No honest difference or velocity comes near; beyond it an update is refused.
     static let bound: Float = 65_536
 
-    public let weights: FloatTensor
-    public let bias: FloatTensor
-    public let weightsVelocity: FloatTensor
-    public let biasVelocity: FloatTensor
+    /// In the order of the network's flat parameters.
+    public let difference: [Float]
+    /// Empty without momentum.
+    public let velocities: [Float]
 
-    private init(
-        weights: FloatTensor, bias: FloatTensor, weightsVelocity: FloatTensor, biasVelocity: FloatTensor
-    ) {
-        self.weights = weights
-        self.bias = bias
-        self.weightsVelocity = weightsVelocity
-        self.biasVelocity = biasVelocity
+    private init(difference: [Float], velocities: [Float]) {
+        self.difference = difference
+        self.velocities = velocities
     }
 
-    /// `trained - start`, element by element.
-    public init(from start: FrontModel, to trained: FrontModel) throws(TensorError) {
+    /// `trained - start`, element by element, for two fronts of one model.
+    public init(from start: Network, to trained: Network) throws(TensorError) {
+        guard start.parameterCount == trained.parameterCount else {
+            throw .elementCount(expected: start.parameterCount, found: trained.parameterCount)
+        }
         self.init(
-            weights: try trained.c1.weights.subtracting(start.c1.weights),
-            bias: try trained.c1.bias.subtracting(start.c1.bias),
-            weightsVelocity: trained.c1.weightsVelocity, biasVelocity: trained.c1.biasVelocity)
+            difference: trained.parameters.subtracting(start.parameters), velocities: trained.velocities ?? [])
     }
 
     /// The mean of the updates, summed in the order given (the roster's), element by element.
     public static func mean(_ updates: [FrontUpdate]) throws(TensorError) -> FrontUpdate {
-        FrontUpdate(
-            weights: try FloatTensor.mean(updates.map(\.weights)),
-            bias: try FloatTensor.mean(updates.map(\.bias)),
-            weightsVelocity: try FloatTensor.mean(updates.map(\.weightsVelocity)),
-            biasVelocity: try FloatTensor.mean(updates.map(\.biasVelocity)))
+        guard let difference = [Float].mean(updates.map(\.difference)),
+            let velocities = [Float].mean(updates.map(\.velocities))
+        else { throw .invalidShape([]) }
+        return FrontUpdate(difference: difference, velocities: velocities)
+    }
+
+    /// Whether it is one of this front's, by its sizes.
+    func fits(_ front: Network) -> Bool {
+        difference.count == front.parameterCount && velocities.count == (front.velocities?.count ?? 0)
     }
 
     var isInBounds: Bool {
-        [weights, bias, weightsVelocity, biasVelocity].allSatisfy { $0.isWithin(-Self.bound...Self.bound) }
+        difference.isWithin(-Self.bound...Self.bound) && velocities.isWithin(-Self.bound...Self.bound)
     }
 }
 
-extension FrontModel {
+extension Network {
     /// This front plus the difference, with the update's velocities.
-    public func applying(_ update: FrontUpdate) throws(TensorError) -> FrontModel {
-        var result = self
-        result.c1.weights = try c1.weights.adding(update.weights)
-        result.c1.bias = try c1.bias.adding(update.bias)
-        result.c1.weightsVelocity = update.weightsVelocity
-        result.c1.biasVelocity = update.biasVelocity
-        return result
+    public func applying(_ update: FrontUpdate) throws(TensorError) -> Network {
+        guard update.fits(self) else {
+            throw .elementCount(expected: parameterCount, found: update.difference.count)
+        }
+        return try replacing(
+            parameters: parameters.adding(update.difference), velocities: velocities == nil ? nil : update.velocities)
     }
 }
 
-/// Canonical bytes: the four tensors in the order of their declaration.
+/// Canonical bytes: `{ difference: [f32], velocities: [f32] }`, each with a u32 length.
 extension FrontUpdate: BorshCodable {
     public func encode(to encoder: inout BorshEncoder) {
-        encoder.tensor(weights)
-        encoder.tensor(bias)
-        encoder.tensor(weightsVelocity)
-        encoder.tensor(biasVelocity)
+        for values in [difference, velocities] {
+            encoder.integer(UInt32(truncatingIfNeeded: values.count))
+            encoder.floats(values)
+        }
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
-        weights = try decoder.tensor(shape: FrontModel.weightsShape)
-        bias = try decoder.tensor(shape: [6])
-        weightsVelocity = try decoder.tensor(shape: FrontModel.weightsShape)
-        biasVelocity = try decoder.tensor(shape: [6])
+        difference = try decoder.floats(
+            count: try decoder.length(limit: ModelSpec.maximumParameters, smallestElement: 4))
+        velocities = try decoder.floats(
+            count: try decoder.length(limit: ModelSpec.maximumParameters, smallestElement: 4))
     }
 }
 
 extension FloatTensor {
     /// Whether every element lies in the range; a NaN does not.
-    func isWithin(_ range: ClosedRange<Float>) -> Bool {
-        elements.allSatisfy { range.contains($0) }
-    }
+    func isWithin(_ range: ClosedRange<Float>) -> Bool { elements.isWithin(range) }
 }

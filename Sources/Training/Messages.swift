@@ -21,7 +21,7 @@ public protocol TrainingMessage: BorshCodable, Sendable, Equatable {
     var step: UInt32 { get }
 }
 
-/// `{ round, step, boundary: tensor [N, 6, 14, 14], labels: bytes }`
+/// `{ round, step, boundary: tensor [N] + the boundary's shape, labels: bytes }`
 public struct ActivationMessage: TrainingMessage {
     public static let kind = MessageKind.activation
 
@@ -52,7 +52,7 @@ public struct ActivationMessage: TrainingMessage {
     }
 }
 
-/// `{ round, step, gradient: tensor [N, 6, 14, 14], loss: f64 }`
+/// `{ round, step, gradient: tensor [N] + the boundary's shape, loss: f64 }`
 public struct GradientMessage: TrainingMessage {
     public static let kind = MessageKind.gradient
 

@@ -10,14 +10,7 @@ extension BorshEncoder {
         for size in tensor.shape {
             integer(UInt32(truncatingIfNeeded: size))
         }
-        let bytes = [UInt8](unsafeUninitializedCapacity: 4 * tensor.count) { buffer, initialized in
-            let raw = UnsafeMutableRawBufferPointer(buffer)
-            for (index, value) in tensor.elements.enumerated() {
-                raw.storeBytes(of: value.bitPattern.littleEndian, toByteOffset: 4 * index, as: UInt32.self)
-            }
-            initialized = 4 * tensor.count
-        }
-        fixed(bytes)
+        floats(tensor.elements)
     }
 }
 
@@ -33,20 +26,8 @@ extension BorshDecoder {
             shape.append(Int(size))
         }
         do {
-            let count = try FloatTensor.count(of: shape)
-            let bytes = try fixed(4 * count)
-            let elements = [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-                bytes.withUnsafeBytes { raw in
-                    for index in 0..<count {
-                        let bits = UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
-                        buffer.initializeElement(at: index, to: Float(bitPattern: bits))
-                    }
-                }
-                initialized = count
-            }
-            let tensor = try FloatTensor(shape: shape, elements: elements)
-            guard tensor.isFinite else { throw BorshError(.notCanonical("a value that is not finite"), at: start) }
-            return tensor
+            let elements = try floats(count: try FloatTensor.count(of: shape))
+            return try FloatTensor(shape: shape, elements: elements)
         } catch let error as TensorError {
             throw BorshError(.notCanonical("\(error)"), at: start)
         } catch let error as BorshError {
@@ -54,15 +35,5 @@ extension BorshDecoder {
         } catch {
             throw BorshError(.notCanonical("tensor"), at: start)
         }
-    }
-
-    /// Decodes a tensor that must have this shape.
-    public mutating func tensor(shape: [Int]) throws(BorshError) -> FloatTensor {
-        let start = offset
-        let tensor = try tensor()
-        guard tensor.shape == shape else {
-            throw BorshError(.notCanonical("tensor of shape \(tensor.shape), expected \(shape)"), at: start)
-        }
-        return tensor
     }
 }

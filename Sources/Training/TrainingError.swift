@@ -4,6 +4,8 @@ public import Tensor
 public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     /// An operator refused its operands.
     case tensor(TensorError)
+    /// The model's specification is wrong, or values are not of it.
+    case model(String)
     /// A loss or a parameter is no longer finite.
     case diverged(step: UInt32)
     /// The plan of a round is out of its limits.
@@ -20,6 +22,7 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .tensor(let error): "\(error)"
+        case .model(let what): "the model is invalid: \(what)"
         case .diverged(let step): "training diverged in step \(step): a value is no longer finite"
         case .invalidPlan(let what): "the plan of the round is invalid: \(what)"
         case .emptyDataset: "the dataset has no samples"
@@ -51,7 +54,7 @@ public enum Refusal: Error, Equatable, Sendable, CustomStringConvertible {
         case .wrongStep(let expected, let found): "it is for step \(found), expected step \(expected)"
         case .duplicate: "there is one for this step already"
         case .wrongShape(let expected, let found): "a tensor has shape \(found), expected \(expected)"
-        case .labels: "labels are missing, too many, or not digits"
+        case .labels: "labels are missing, too many, or no classes of the model"
         case .values: "a value is not finite or out of bounds"
         }
     }

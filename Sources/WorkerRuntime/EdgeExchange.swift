@@ -6,7 +6,7 @@ struct EdgeExchange {
     let exchange: Exchange
     let me: JobParticipant
     let cloud: JobParticipant
-    let front: FrontModel
+    let front: Network
     let shard: Dataset
 
     /// The cloud did not answer: it may have restarted, and not know any more what was said.
@@ -14,7 +14,7 @@ struct EdgeExchange {
 
     /// Does the round, again from its first step whenever the cloud falls silent: one that still knows the round gives
     /// the same answers at once, one that restarted needs it.
-    func run() async throws -> (RoundResult, FrontModel) {
+    func run() async throws -> (RoundResult, Network) {
         while true {
             do { return try await attempt() } catch is Silence {
                 try Task.checkCancellation()
@@ -26,7 +26,7 @@ struct EdgeExchange {
         }
     }
 
-    private func attempt() async throws -> (RoundResult, FrontModel) {
+    private func attempt() async throws -> (RoundResult, Network) {
         var machine = try EdgeRound(
             plan: exchange.plan, index: me.index, front: front, shard: shard, threads: exchange.threads)
         var conversation = exchange.conversation(edge: me, cloud: cloud)

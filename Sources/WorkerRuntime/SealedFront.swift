@@ -19,8 +19,8 @@ package struct SealedFront: BorshCodable, Sendable {
     }
 
     /// The front, if it is the one of the checkpoint that the chain names.
-    package func open(job: Account, key: KEMPrivateKey, checkpoint: Digest) throws -> FrontModel {
-        let front = try FrontModel(borsh: key.open(message, info: Self.info(job: job), authenticating: round.borsh))
+    package func open(job: Account, key: KEMPrivateKey, checkpoint: Digest) throws -> Network {
+        let front = try Network(borsh: key.open(message, info: Self.info(job: job), authenticating: round.borsh))
         guard Checkpoint.digest(front: front.digest, back: back) == checkpoint else {
             throw WorkerError.peer("the cloud sent a front that is not of the accepted checkpoint \(checkpoint)")
         }

@@ -36,7 +36,7 @@ actor WorkerLoop {
     private var lastWarning = ""
 
     enum Model: Sendable {
-        case front(FrontModel)
+        case front(Network)
         case checkpoint(Checkpoint)
 
         var digest: Digest {

@@ -61,14 +61,14 @@ package struct WorkerState: Sendable {
     private static let models = ["checkpoint-", "front-"]
 
     package func save(_ checkpoint: Checkpoint) throws { try write(checkpoint.borsh, to: "checkpoint-\(checkpoint.digest)") }
-    package func save(_ front: FrontModel) throws { try write(front.borsh, to: "front-\(front.digest)") }
+    package func save(_ front: Network) throws { try write(front.borsh, to: "front-\(front.digest)") }
 
     /// The checkpoint with this digest; nil where it is not here.
     package func checkpoint(_ digest: Digest) throws -> Checkpoint? {
         try model("checkpoint-\(digest)") { $0.digest == digest }
     }
 
-    package func front(_ digest: Digest) throws -> FrontModel? { try model("front-\(digest)") { $0.digest == digest } }
+    package func front(_ digest: Digest) throws -> Network? { try model("front-\(digest)") { $0.digest == digest } }
 
     private func model<Model: BorshDecodable>(_ name: String, isRight: (Model) -> Bool) throws -> Model? {
         guard let bytes = try read(name) else { return nil }

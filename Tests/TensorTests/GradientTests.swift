@@ -24,44 +24,55 @@ import Testing
         }
     }
 
-    @Test func convolution() throws {
+    @Test(arguments: [(1, 1, false), (1, 1, true), (2, 1, false), (3, 2, false)])
+    func convolution(strideHeight: Int, strideWidth: Int, pads: Bool) throws {
         var draw = Draw(seed: 5)
         let x = try draw.tensor([2, 3, 7, 8])
         let w = try draw.tensor([4, 3, 3, 2])
         let b = try draw.tensor([4])
-        let dy = try draw.tensor([2, 4, 5, 7])
-        let (dw, db) = try Convolution.backwardParameters(input: x, gradient: dy)
-        try check(x, Convolution.backwardInput(gradient: dy, weights: w), weight: dy) {
-            try Convolution.forward($0, weights: w, bias: b)
-        }
-        try check(w, dw, weight: dy) { try Convolution.forward(x, weights: $0, bias: b) }
-        try check(b, db, weight: dy) { try Convolution.forward(x, weights: w, bias: $0) }
+        let naive = NaiveConvolution(x: x, w: w, b: b, stride: (strideHeight, strideWidth), pads: pads)
+        let dy = try draw.tensor([2, 4, naive.oh, naive.ow])
+        let convolution = try ConvolutionOperator(naive)
+        let (dw, db) = try convolution.backwardParameters(x, dy, weights: w.shape)
+        try check(x, convolution.backwardInput(dy, w), weight: dy) { try convolution.forward($0, w, b) }
+        try check(w, dw, weight: dy) { try convolution.forward(x, $0, b) }
+        try check(b, db, weight: dy) { try convolution.forward(x, w, $0) }
     }
 
     @Test func dense() throws {
         var draw = Draw(seed: 6)
         let x = try draw.tensor([3, 9])
-        let w = try draw.tensor([9, 5])
+        let w = try draw.tensor([5, 9])
         let b = try draw.tensor([5])
         let dy = try draw.tensor([3, 5])
-        let (dw, db) = try Dense.backwardParameters(input: x, gradient: dy)
-        try check(x, Dense.backwardInput(gradient: dy, weights: w), weight: dy) {
-            try Dense.forward($0, weights: w, bias: b)
-        }
-        try check(w, dw, weight: dy) { try Dense.forward(x, weights: $0, bias: b) }
-        try check(b, db, weight: dy) { try Dense.forward(x, weights: w, bias: $0) }
+        let dense = try DenseOperator(inputs: 9, outputs: 5)
+        let (dw, db) = try dense.backwardParameters(x, dy)
+        try check(x, dense.backwardInput(dy, w), weight: dy) { try dense.forward($0, w, b) }
+        try check(w, dw, weight: dy) { try dense.forward(x, $0, b) }
+        try check(b, db, weight: dy) { try dense.forward(x, w, $0) }
     }
 
-    @Test func poolingAndRectifier() throws {
+    @Test(arguments: [(2, 2), (2, 1), (3, 2)])
+    func pooling(size: Int, stride: Int) throws {
         var draw = Draw(seed: 7)
-        let x = try draw.tensor([2, 3, 4, 6])
-        let dy = try draw.tensor([2, 3, 2, 3])
-        try check(x, AveragePooling.backward(gradient: dy), weight: dy) { try AveragePooling.forward($0) }
-        let seed = try draw.tensor(x.shape)
-        // Small steps: away from the kink at 0 the rectifier is linear.
-        try check(
-            x, Rectifier.backward(gradient: seed, output: Rectifier.forward(x)), weight: seed, step: 1.0 / 16384
-        ) { Rectifier.forward($0) }
+        let x = try draw.tensor([2, 3, 5, 6])
+        for isMaximum in [false, true] {
+            let naive = Naive.Pooling(x: x, isMaximum: isMaximum, size: (size, size), stride: (stride, stride))
+            let dy = try draw.tensor([2, 3, naive.oh, naive.ow])
+            let pooling = try PoolingOperator(naive)
+            // Small steps: away from a change of the largest value the maximum is linear.
+            try check(x, pooling.backward(dy, x: x), weight: dy, step: 1.0 / 1024) { try pooling.forward($0) }
+        }
+    }
+
+    @Test(arguments: [ActivationOperator.rectifier, .tanh, .sigmoid, .scaledTanh])
+    func activations(function: ActivationOperator) throws {
+        var draw = Draw(seed: 9)
+        let x = try draw.tensor([2, 3, 4, 6]).scaled(by: 0.25)
+        let dy = try draw.tensor(x.shape)
+        try check(x, function.backward(dy, y: function.forward(x)), weight: dy, step: 1.0 / 1024) {
+            try function.forward($0)
+        }
     }
 
     @Test func softmaxCrossEntropy() throws {

@@ -1,21 +1,45 @@
 import Tensor
 
-/// The operators as plain loops, written from their documented sums alone.
-enum Naive {
-    static func convolve(_ x: FloatTensor, _ w: FloatTensor, _ b: FloatTensor) throws -> FloatTensor {
-        let (n, c, h, wd) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
-        let (o, r, s) = (w.shape[0], w.shape[2], w.shape[3])
+/// The operators as plain loops, written from their documented sums alone. Images are `[N, C, H, W]`.
+struct NaiveConvolution {
+    let x: FloatTensor
+    let w: FloatTensor
+    let b: FloatTensor
+    let stride: (Int, Int)
+    let pads: Bool
+
+    private var c: Int { x.shape[1] }
+    private var h: Int { x.shape[2] }
+    private var wd: Int { x.shape[3] }
+    private var o: Int { w.shape[0] }
+    private var r: Int { w.shape[2] }
+    private var s: Int { w.shape[3] }
+    private var top: Int { pads ? (r - 1) / 2 : 0 }
+    private var left: Int { pads ? (s - 1) / 2 : 0 }
+    var oh: Int { pads ? h : (h - r) / stride.0 + 1 }
+    var ow: Int { pads ? wd : (wd - s) / stride.1 + 1 }
+
+    private func input(_ n: Int, _ channel: Int, _ y: Int, _ x: Int) -> Float {
+        guard y >= 0, y < h, x >= 0, x < wd else { return 0 }
+        return self.x.elements[((n * c + channel) * h + y) * wd + x]
+    }
+
+    private func weight(_ output: Int, _ channel: Int, _ u: Int, _ v: Int) -> Float {
+        w.elements[((output * c + channel) * r + u) * s + v]
+    }
+
+    func forward() throws -> FloatTensor {
         var y: [Float] = []
-        for sample in 0..<n {
+        for n in 0..<x.samples {
             for output in 0..<o {
-                for i in 0...(h - r) {
-                    for j in 0...(wd - s) {
+                for i in 0..<oh {
+                    for j in 0..<ow {
                         var sum = b.elements[output]
                         for channel in 0..<c {
                             for u in 0..<r {
                                 for v in 0..<s {
-                                    let weight = w.elements[((output * c + channel) * r + u) * s + v]
-                                    sum += weight * x.elements[((sample * c + channel) * h + i + u) * wd + j + v]
+                                    sum += weight(output, channel, u, v)
+                                        * input(n, channel, i * stride.0 + u - top, j * stride.1 + v - left)
                                 }
                             }
                         }
@@ -24,27 +48,26 @@ enum Naive {
                 }
             }
         }
-        return try FloatTensor(shape: [n, o, h - r + 1, wd - s + 1], elements: y)
+        return try FloatTensor(shape: [x.samples, o, oh, ow], elements: y)
     }
 
-    static func convolveBackwardInput(_ dy: FloatTensor, _ w: FloatTensor) throws -> FloatTensor {
-        let (n, o, oh, ow) = (dy.shape[0], dy.shape[1], dy.shape[2], dy.shape[3])
-        let (c, r, s) = (w.shape[1], w.shape[2], w.shape[3])
-        let (h, wd) = (oh + r - 1, ow + s - 1)
+    func backwardInput(_ dy: FloatTensor) throws -> FloatTensor {
         var dx: [Float] = []
-        for sample in 0..<n {
+        for n in 0..<x.samples {
             for channel in 0..<c {
                 for y in 0..<h {
                     for x in 0..<wd {
                         var sum: Float = 0
-                        for u in 0..<r where y - u >= 0 && y - u < oh {
-                            for v in 0..<s where x - v >= 0 && x - v < ow {
-                                var term: Float = 0
-                                for output in 0..<o {
-                                    term += w.elements[((output * c + channel) * r + u) * s + v]
-                                        * dy.elements[((sample * o + output) * oh + y - u) * ow + x - v]
+                        for output in 0..<o {
+                            for u in (0..<r).reversed() {
+                                for v in (0..<s).reversed() {
+                                    let (i, iRest) = (y + top - u).quotientAndRemainder(dividingBy: stride.0)
+                                    let (j, jRest) = (x + left - v).quotientAndRemainder(dividingBy: stride.1)
+                                    guard iRest == 0, jRest == 0, y + top >= u, x + left >= v, i < oh, j < ow else {
+                                        continue
+                                    }
+                                    sum += weight(output, channel, u, v) * dy.elements[((n * o + output) * oh + i) * ow + j]
                                 }
-                                sum += term
                             }
                         }
                         dx.append(sum)
@@ -52,45 +75,51 @@ enum Naive {
                 }
             }
         }
-        return try FloatTensor(shape: [n, c, h, wd], elements: dx)
+        return try FloatTensor(shape: x.shape, elements: dx)
     }
 
-    static func convolveBackwardParameters(
-        _ x: FloatTensor, _ dy: FloatTensor
-    ) throws -> (weights: FloatTensor, bias: FloatTensor) {
-        let (n, c, h, wd) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
-        let (o, oh, ow) = (dy.shape[1], dy.shape[2], dy.shape[3])
-        let (r, s) = (h - oh + 1, wd - ow + 1)
+    /// 16 sums, one for each lane, added in pairs.
+    func backwardParameters(_ dy: FloatTensor) throws -> (weights: FloatTensor, bias: FloatTensor) {
+        func lanes(_ term: (Int, Int, Int) -> Float) -> Float {
+            laneSum(samples: x.samples) { n, sum in
+                for i in 0..<oh {
+                    for j in 0..<ow { sum += term(n, i, j) }
+                }
+            }
+        }
         var dw: [Float] = []
         var db: [Float] = []
         for output in 0..<o {
+            func gradient(_ n: Int, _ i: Int, _ j: Int) -> Float { dy.elements[((n * o + output) * oh + i) * ow + j] }
             for channel in 0..<c {
                 for u in 0..<r {
                     for v in 0..<s {
-                        var sum: Float = 0
-                        for sample in 0..<n {
-                            for i in 0..<oh {
-                                for j in 0..<ow {
-                                    sum += x.elements[((sample * c + channel) * h + i + u) * wd + j + v]
-                                        * dy.elements[((sample * o + output) * oh + i) * ow + j]
-                                }
-                            }
-                        }
-                        dw.append(sum)
+                        dw.append(
+                            lanes {
+                                gradient($0, $1, $2)
+                                    * input($0, channel, $1 * stride.0 + u - top, $2 * stride.1 + v - left)
+                            })
                     }
                 }
             }
-            var sum: Float = 0
-            for sample in 0..<n {
-                for position in 0..<oh * ow {
-                    sum += dy.elements[(sample * o + output) * oh * ow + position]
-                }
-            }
-            db.append(sum)
+            db.append(lanes { gradient($0, $1, $2) })
         }
-        return (try FloatTensor(shape: [o, c, r, s], elements: dw), try FloatTensor(shape: [o], elements: db))
+        return (try FloatTensor(shape: w.shape, elements: dw), try FloatTensor(shape: [o], elements: db))
     }
+}
 
+/// Sums over samples as the operators take them: those of equal number modulo 16 in ascending order, then the 16 sums in
+/// pairs 8, 4, 2 and 1 apart.
+func laneSum(samples: Int, _ add: (Int, inout Float) -> Void) -> Float {
+    var sums = [Float](repeating: 0, count: 16)
+    for n in 0..<samples { add(n, &sums[n % 16]) }
+    for width in [8, 4, 2, 1] {
+        for lane in 0..<width { sums[lane] += sums[lane + width] }
+    }
+    return sums[0]
+}
+
+enum Naive {
     /// `a[i, k] * b[k, j]` summed from `start[j]` with `k` ascending; transposed operands by index functions.
     static func product(
         rows: Int, columns: Int, depth: Int, start: (Int) -> Float, a: (Int, Int) -> Float, b: (Int, Int) -> Float
@@ -106,6 +135,62 @@ enum Naive {
             }
         }
         return try FloatTensor(shape: [rows, columns], elements: result)
+    }
+
+    struct Pooling {
+        let x: FloatTensor
+        let isMaximum: Bool
+        let size: (Int, Int)
+        let stride: (Int, Int)
+
+        var oh: Int { (x.shape[2] - size.0) / stride.0 + 1 }
+        var ow: Int { (x.shape[3] - size.1) / stride.1 + 1 }
+
+        private func window(_ plane: Int, _ i: Int, _ j: Int) -> [Int] {
+            (0..<size.0).flatMap { u in
+                (0..<size.1).map { v in (plane * x.shape[2] + i * stride.0 + u) * x.shape[3] + j * stride.1 + v }
+            }
+        }
+
+        private func winner(_ places: [Int]) -> Int {
+            places.dropFirst().reduce(places[0]) { x.elements[$1] > x.elements[$0] ? $1 : $0 }
+        }
+
+        func forward() throws -> FloatTensor {
+            var y: [Float] = []
+            for plane in 0..<x.shape[0] * x.shape[1] {
+                for i in 0..<oh {
+                    for j in 0..<ow {
+                        let places = window(plane, i, j)
+                        if isMaximum {
+                            y.append(x.elements[winner(places)])
+                        } else {
+                            let sum = places.dropFirst().reduce(x.elements[places[0]]) { $0 + x.elements[$1] }
+                            y.append(sum * (1 / Float(places.count)))
+                        }
+                    }
+                }
+            }
+            return try FloatTensor(shape: [x.shape[0], x.shape[1], oh, ow], elements: y)
+        }
+
+        func backward(_ dy: FloatTensor) throws -> FloatTensor {
+            var dx = [Float](repeating: 0, count: x.count)
+            for plane in 0..<x.shape[0] * x.shape[1] {
+                for i in 0..<oh {
+                    for j in 0..<ow {
+                        let places = window(plane, i, j)
+                        let gradient = dy.elements[(plane * oh + i) * ow + j]
+                        if isMaximum {
+                            dx[winner(places)] += gradient
+                        } else {
+                            for place in places { dx[place] += gradient * (1 / Float(places.count)) }
+                        }
+                    }
+                }
+            }
+            return try FloatTensor(shape: x.shape, elements: dx)
+        }
     }
 }
 

@@ -20,25 +20,19 @@ import Testing
     @Test func operatorsRefuseWhatDoesNotFit() throws {
         func t(_ shape: Int...) throws -> FloatTensor { try FloatTensor(shape: shape, repeating: 1) }
         let attempts: [() throws -> Void] = [
-            { _ = try Convolution.forward(t(1, 2, 4, 4), weights: t(1, 3, 2, 2), bias: t(1)) },
-            { _ = try Convolution.forward(t(1, 2, 4, 4), weights: t(1, 2, 5, 2), bias: t(1)) },
-            { _ = try Convolution.forward(t(1, 2, 4, 4), weights: t(3, 2, 2, 2), bias: t(2)) },
-            { _ = try Convolution.forward(t(2, 4, 4), weights: t(3, 2, 2, 2), bias: t(3)) },
-            { _ = try Convolution.backwardInput(gradient: t(1, 2, 4, 4), weights: t(3, 2, 2, 2)) },
-            { _ = try Convolution.backwardInput(gradient: t(1, 3, 4, 4), weights: t(3, 2)) },
-            { _ = try Convolution.backwardInput(gradient: t(1, 1, 1 << 24, 1), weights: t(1, 1, 1, 1 << 24)) },
-            { _ = try Convolution.backwardParameters(input: t(1, 1, 4, 4), gradient: t(1, 1, 5, 4)) },
-            { _ = try Convolution.backwardParameters(input: t(1, 1, 4, 4), gradient: t(2, 1, 3, 3)) },
-            { _ = try Convolution.backwardParameters(input: t(1, 1, 9000, 1), gradient: t(1, 9000, 1, 1)) },
-            { _ = try Dense.forward(t(2, 3), weights: t(4, 5), bias: t(5)) },
-            { _ = try Dense.forward(t(2, 4), weights: t(4, 5), bias: t(4)) },
-            { _ = try Dense.forward(t(4), weights: t(4, 5), bias: t(5)) },
-            { _ = try Dense.backwardInput(gradient: t(2, 3), weights: t(4, 5)) },
-            { _ = try Dense.backwardParameters(input: t(2, 3), gradient: t(3, 4)) },
-            { _ = try AveragePooling.forward(t(1, 1, 3, 4)) },
-            { _ = try AveragePooling.forward(t(4, 4)) },
-            { _ = try AveragePooling.backward(gradient: t(4, 4)) },
-            { _ = try Rectifier.backward(gradient: t(4), output: t(5)) },
+            { _ = try Self.convolution(kernel: (5, 2)) },
+            { _ = try Self.convolution(stride: (0, 1)) },
+            { _ = try Self.convolution(stride: (2, 1), pads: true) },
+            { _ = try Self.convolution(channels: 0) },
+            { _ = try Self.convolution(channels: 65_535, filters: 65_535) },
+            { _ = try Self.convolution(height: 65_535, width: 65_535) },
+            { _ = try DenseOperator(inputs: 0, outputs: 3) },
+            { _ = try DenseOperator(inputs: 1 << 22, outputs: 1 << 12) },
+            { _ = try PoolingOperator(.average, channels: 1, height: 3, width: 4, size: (4, 2), stride: (2, 2)) },
+            { _ = try PoolingOperator(.maximum, channels: 1, height: 3, width: 4, size: (2, 2), stride: (0, 2)) },
+            { _ = try Blocks(t(2, 3), layout: BlockLayout([4]), threads: 1) },
+            { _ = try Blocks(BlockLayout([1 << 22]), samples: 1 << 20) },
+            { _ = try Blocks(BlockLayout([4]), samples: 0) },
             { _ = try SoftmaxCrossEntropy.evaluate(logits: t(2, 3), labels: [1]) },
             { _ = try SoftmaxCrossEntropy.evaluate(logits: t(2, 3), labels: [1, 3]) },
             { _ = try SoftmaxCrossEntropy.evaluate(logits: t(2), labels: [1, 1]) },
@@ -57,6 +51,15 @@ import Testing
         for (index, attempt) in attempts.enumerated() {
             #expect(throws: TensorError.self, "attempt \(index)") { try attempt() }
         }
+    }
+
+    private static func convolution(
+        channels: Int = 2, height: Int = 4, width: Int = 4, filters: Int = 3, kernel: (Int, Int) = (2, 2),
+        stride: (Int, Int) = (1, 1), pads: Bool = false
+    ) throws -> ConvolutionOperator {
+        try ConvolutionOperator(
+            channels: channels, height: height, width: width, filters: filters, kernel: kernel, stride: stride,
+            pads: pads)
     }
 
     @Test func samplesAreCutAndJoined() throws {

@@ -36,7 +36,28 @@ private func unitsOff(_ found: Float, _ exact: Double) -> Double {
         #expect(worst <= 2)
     }
 
+    @Test func tanhAndSigmoidAreWithinFourUnits() {
+        var worst = (tanh: 0.0, sigmoid: 0.0)
+        for pattern in stride(from: UInt32(1), through: Float(80).bitPattern, by: 4_001) {
+            let value = Float(bitPattern: pattern)
+            worst.tanh = max(worst.tanh, unitsOff(Transcendental.tanh(value), Foundation.tanh(Double(value))))
+            #expect(Transcendental.tanh(-value) == -Transcendental.tanh(value))
+            for x in [value, -value] {
+                worst.sigmoid = max(
+                    worst.sigmoid, unitsOff(Transcendental.sigmoid(x), 1 / (1 + Foundation.exp(Double(-x)))))
+            }
+        }
+        #expect(worst.tanh <= 4, "\(worst)")
+        #expect(worst.sigmoid <= 4, "\(worst)")
+    }
+
     @Test func specialValues() {
+        #expect(Transcendental.tanh(0) == 0)
+        #expect(Transcendental.tanh(.infinity) == 1)
+        #expect(Transcendental.tanh(-.infinity) == -1)
+        #expect(Transcendental.tanh(.nan).isNaN)
+        #expect(Transcendental.sigmoid(-.infinity) == 0)
+        #expect(Transcendental.sigmoid(.infinity) == 1)
         #expect(Transcendental.exp(0) == 1)
         #expect(Transcendental.exp(-.infinity) == 0)
         #expect(Transcendental.exp(.infinity) == .infinity)

@@ -191,7 +191,7 @@ import Training
             genesisHash: Digest(sha256: [1]), jobId: Account(words: Digest(sha256: [2]).words), round: 3, index: 0,
             edge: alice.party, cloud: bob.party)
         var cloud = edge
-        let update = try FrontUpdate(from: FrontModel(seed: testSeed), to: FrontModel(seed: testSeed))
+        let update = try FrontUpdate(from: testFront(testSeed), to: testFront(testSeed))
         let message = AnyTrainingMessage.frontDifference(FrontDifferenceMessage(round: 3, step: 9, update: update))
         let first = try edge.seal(message, salt: salt, key: alice.key)
         #expect(try cloud.open(first, step: 9, kind: .frontDifference, key: bob.kem) == message)

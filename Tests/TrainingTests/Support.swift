@@ -25,6 +25,8 @@ func syntheticDataset(count: Int, key: UInt64) throws -> Dataset {
     return try Dataset(pixels: pixels, labels: labels)
 }
 
+func testFront(_ seed: JobSeed) throws -> Network { try Network(LeNet5.spec, part: .front, seed: seed) }
+
 func testPlan(round: UInt32 = 0, steps: UInt32 = 3, batchSize: Int = 8) throws -> RoundPlan {
     try RoundPlan(
         seed: testSeed, round: round, steps: steps, batchSize: batchSize,
@@ -62,7 +64,7 @@ struct SplitDriver {
     struct Outcome {
         let cloud: RoundResult
         let edges: [RoundResult]
-        let fronts: [FrontModel]
+        let fronts: [Network]
     }
 
     mutating func run(_ plan: RoundPlan) throws -> Outcome {
@@ -84,7 +86,7 @@ struct SplitDriver {
                 index: $0, edge: edgeKeys[Int($0)].party, cloud: cloudKeys.party)
         }
         var results: [RoundResult?] = indices.map { _ in nil }
-        var fronts: [FrontModel?] = indices.map { _ in nil }
+        var fronts: [Network?] = indices.map { _ in nil }
         var queue: [(edge: Int, action: EdgeRound.Action)] = []
         for index in edges.indices {
             queue += try edges[index].handle(.start).map { (index, $0) }

@@ -10,9 +10,22 @@ public import Tensor
 ///  -> C3 16 x 10 x 10 (5 x 5) -> ReLU -> S4 16 x 5 x 5 -> C5 120 -> ReLU -> F6 84 -> ReLU -> 10      the back
 /// ```
 public enum LeNet5 {
-    public static let classes = 10
+    /// The architecture, as in `Models/lenet5.yaml`.
+    public static let spec = ModelSpec(
+        input: [1, 32, 32],
+        layers: [
+            .convolution(ConvolutionLayer(name: "c1", filters: 6, kernel: Extent(5))), .activation(.relu),
+            .averagePooling(PoolingLayer(size: Extent(2))),
+            .convolution(ConvolutionLayer(name: "c3", filters: 16, kernel: Extent(5))), .activation(.relu),
+            .averagePooling(PoolingLayer(size: Extent(2))), .flatten,
+            .dense(DenseLayer(name: "c5", units: 120)), .activation(.relu),
+            .dense(DenseLayer(name: "f6", units: 84)), .activation(.relu),
+            .dense(DenseLayer(name: "output", units: 10)),
+        ],
+        classes: 10, cut: 3)
+    public static let classes = spec.classes
     /// One sample as the front takes it: the 28 x 28 image with a border of 2.
-    public static let inputShape = [1, 32, 32]
+    public static let inputShape = spec.input
     /// One sample at the cut: 1,176 values.
     public static let boundaryShape = [6, 14, 14]
     /// The momentum of every job; the learning rate is the job's own.
@@ -25,11 +38,6 @@ public enum LeNet5 {
     /// The optimiser for a job that gives its learning rate in millionths.
     public static func optimiser(learningRateMicro: UInt32) throws(TensorError) -> MomentumSGD {
         try MomentumSGD(learningRate: Float(learningRateMicro) / 1_000_000, momentum: momentum)
-    }
-
-    /// The random numbers for the initial weights of one layer.
-    static func initialValues(seed: JobSeed, layer: UInt32) -> RandomStream {
-        RandomStream(key: seed.key(for: "edgeproof/initial-weights/1"), worker: layer)
     }
 }
 
