@@ -41,8 +41,8 @@ public struct Conversation: Sendable, Equatable {
     public func context(step: UInt32, kind: MessageKind) -> EnvelopeContext {
         let (sender, receiver) =
             switch kind {
-            case .activation, .frontDifference: (edge, cloud)
-            case .gradient, .frontAverage: (cloud, edge)
+            case .activation, .frontDifference, .deviceSamples, .fogDifference: (edge, cloud)
+            case .gradient, .frontAverage, .fogMean: (cloud, edge)
             }
         return EnvelopeContext(
             genesisHash: genesisHash, jobId: jobId, round: round, step: step, kind: kind, index: index,

@@ -8,7 +8,7 @@ public struct Dataset: Sendable, Equatable {
     public static let maximumCount = 1 << 20
 
     /// Row-major, one image after the other.
-    private let pixels: [UInt8]
+    let pixels: [UInt8]
     public let labels: [UInt8]
 
     /// `pixels` are 784 for each label; each label is 0 to 9.
@@ -91,7 +91,12 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
     case shard(index: Int, count: Int)
     /// A field of a CSV file; lines count from 1.
     case csv(line: Int, String)
-    case gzip(String)
+    /// Damaged compressed data: the format, and what is wrong.
+    case compressed(String, String)
+    /// What is wrong with a MATLAB file.
+    case mat(String)
+    /// A shard that others have samples of, or that the data have not.
+    case overlap(first: Int, second: Int, sample: Int)
     /// The decompressed data would be larger than the limit.
     case tooLarge(limit: Int)
 
@@ -107,7 +112,10 @@ public enum DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
         case .label(let label, let sample): "label \(label) of sample \(sample) is not a digit"
         case .shard(let index, let count): "there is no shard \(index) of \(count)"
         case .csv(let line, let what): "line \(line): \(what)"
-        case .gzip(let what): "damaged gzip data: \(what)"
+        case .compressed(let format, let what): "damaged \(format) data: \(what)"
+        case .mat(let what): "not a MATLAB file of digits: \(what)"
+        case .overlap(let first, let second, let sample):
+            "shards \(first) and \(second) both have sample \(sample): shards must not overlap"
         case .tooLarge(let limit): "the decompressed data are larger than \(limit) bytes"
         }
     }

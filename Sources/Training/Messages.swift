@@ -11,6 +11,12 @@ public enum MessageKind: UInt8, Sendable, Hashable, CaseIterable {
     case frontDifference = 2
     /// Cloud to edge, once a round.
     case frontAverage = 3
+    /// Device to fog node: samples, normalised and blurred.
+    case deviceSamples = 4
+    /// Fog node to cloud, once a round.
+    case fogDifference = 5
+    /// Cloud to fog node, once a round: what to add to the weights.
+    case fogMean = 6
 }
 
 /// A payload names its round and step in clear words too, so that it stays meaningful once an envelope is opened.
@@ -147,6 +153,9 @@ public enum AnyTrainingMessage: Sendable, Equatable {
     case gradient(GradientMessage)
     case frontDifference(FrontDifferenceMessage)
     case frontAverage(FrontAverageMessage)
+    case deviceSamples(DeviceSamplesMessage)
+    case fogDifference(FogDifferenceMessage)
+    case fogMean(FogMeanMessage)
 
     public init(kind: MessageKind, payload: [UInt8]) throws(BorshError) {
         switch kind {
@@ -154,6 +163,9 @@ public enum AnyTrainingMessage: Sendable, Equatable {
         case .gradient: self = .gradient(try GradientMessage(borsh: payload))
         case .frontDifference: self = .frontDifference(try FrontDifferenceMessage(borsh: payload))
         case .frontAverage: self = .frontAverage(try FrontAverageMessage(borsh: payload))
+        case .deviceSamples: self = .deviceSamples(try DeviceSamplesMessage(borsh: payload))
+        case .fogDifference: self = .fogDifference(try FogDifferenceMessage(borsh: payload))
+        case .fogMean: self = .fogMean(try FogMeanMessage(borsh: payload))
         }
     }
 
@@ -163,6 +175,9 @@ public enum AnyTrainingMessage: Sendable, Equatable {
         case .gradient(let message): message
         case .frontDifference(let message): message
         case .frontAverage(let message): message
+        case .deviceSamples(let message): message
+        case .fogDifference(let message): message
+        case .fogMean(let message): message
         }
     }
 

@@ -16,6 +16,8 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     case unexpectedEvent(String)
     /// The caller did not report the commitment of every message that it was told to send.
     case commitmentsMissing(expected: Int, found: Int)
+    /// The worker's samples were exposed as far as the plan allows (epsilon, spent and allowed).
+    case budgetSpent(spent: Double, budget: Double)
     /// A peer's message is malformed for this round.
     case refused(Refusal)
 
@@ -29,6 +31,8 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
         case .unexpectedEvent(let what): "unexpected event: \(what)"
         case .commitmentsMissing(let expected, let found):
             "\(found) envelope commitments were reported, \(expected) messages were to be sent"
+        case .budgetSpent(let spent, let budget):
+            "the privacy budget is spent: one more step would bring epsilon to \(spent), the plan allows \(budget)"
         case .refused(let reason): "message refused: \(reason)"
         }
     }
@@ -46,6 +50,16 @@ public enum Refusal: Error, Equatable, Sendable, CustomStringConvertible {
     case labels
     /// A value is not finite, or beyond what any honest front or loss gives.
     case values
+    /// A difference that no honest epoch gives.
+    case norm(found: Float, limit: Float)
+    /// The same difference as that of another place in this round.
+    case copied(of: UInt16)
+    /// With it the model is worse on the reserved samples, by more than the tolerance (accuracies in millionths).
+    case worsens(before: UInt64, after: UInt64)
+    /// A masked difference in a plain round, or the other way round.
+    case wrongForm
+    /// Its bytes are no message.
+    case malformed(String)
 
     public var description: String {
         switch self {
@@ -56,6 +70,12 @@ public enum Refusal: Error, Equatable, Sendable, CustomStringConvertible {
         case .wrongShape(let expected, let found): "a tensor has shape \(found), expected \(expected)"
         case .labels: "labels are missing, too many, or no classes of the model"
         case .values: "a value is not finite or out of bounds"
+        case .norm(let found, let limit): "the difference has the norm \(found), at most \(limit) is taken"
+        case .copied(let place): "it is the difference that place \(place) sent"
+        case .worsens(let before, let after):
+            "with it the accuracy on reserved samples is \(after) millionths, before it was \(before)"
+        case .malformed(let what): what
+        case .wrongForm: "the difference has not the form that the plan asks for"
         }
     }
 }

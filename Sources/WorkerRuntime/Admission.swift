@@ -36,7 +36,11 @@ package struct Admission: Sendable {
         switch context.kind {
         case .activation, .frontDifference:
             guard sender.role == .edge, sender.index == context.index else { throw .notItsPart }
-        case .gradient, .frontAverage:
+        case .deviceSamples:
+            guard sender.role == .device else { throw .notItsPart }
+        case .fogDifference:
+            guard sender.role == .fog, sender.index == context.index else { throw .notItsPart }
+        case .gradient, .frontAverage, .fogMean:
             guard sender.role == .cloud else { throw .notItsPart }
         }
         do { try envelope.verifyPublicly() } catch { throw .badSignature }

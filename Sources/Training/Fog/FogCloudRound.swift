@@ -1,0 +1,156 @@
+public import Cryptography
+import Tensor
+
+/// The cloud's part in one round of fog learning, as a pure state machine: it waits for the fog nodes' differences,
+/// refuses by name what can't be used, validates each on reserved samples, and moves the weights by what the plan makes
+/// of the accepted ones: `W <- W + mean` (paper B).
+///
+/// Nothing that a fog node sends makes it throw. Who is refused is simply absent.
+public struct FogCloudRound: Sendable {
+    public enum Event: Sendable {
+        case difference(from: UInt16, FogDifferenceMessage)
+        /// The time for differences is over.
+        case timedOut
+        case sent(Digest)
+    }
+
+    public enum Action: Sendable, Equatable {
+        case send(to: UInt16, AnyTrainingMessage)
+        case refuse(from: UInt16, Refusal)
+        case dropped(UInt16)
+        case completed
+        /// Fewer differences were accepted than the quorum: the weights stay.
+        case starved
+    }
+
+    /// What became of one difference.
+    public struct Verdict: Sendable, Equatable {
+        public let place: UInt16
+        /// Of the weights with this difference alone, on the reserved samples; nil without validation.
+        public let evaluation: Evaluation?
+        public let loss: Double
+    }
+
+    public let plan: TrainingPlan
+    public let round: UInt32
+    public let quorum: Int
+    /// In millionths of accuracy: how much worse a difference may make the weights and still be accepted.
+    public let epsilonMicro: UInt64
+    private let start: Network
+    /// Nil for a cloud that accepts whatever is well-formed.
+    private let validation: FeatureSet?
+    private let threads: Int
+    private var awaitedPlaces: [UInt16]
+    private var check: DifferenceCheck
+    private var taken: [UInt16: (values: [Float], loss: Double)] = [:]
+    private var answered: [UInt16] = []
+    private var log = StepLog()
+    private var isOver = false
+    private var moved: Network?
+    /// Of the weights before the round; nil without validation.
+    public private(set) var before: Evaluation?
+    /// The accepted differences, in the order of places.
+    public private(set) var accepted: [Verdict] = []
+
+    public init(
+        plan: TrainingPlan, round: UInt32, places: [UInt16], quorum: Int, network: Network, validation: FeatureSet?,
+        epsilonMicro: UInt64, threads: Int = 1
+    ) throws(TrainingError) {
+        let roster = places.sorted()
+        guard !roster.isEmpty, zip(roster, roster.dropFirst()).allSatisfy({ $0 < $1 }) else {
+            throw .invalidPlan("a roster needs fog nodes, each once")
+        }
+        guard (1...roster.count).contains(quorum) else {
+            throw .invalidPlan("a quorum of \(quorum) among \(roster.count) fog nodes")
+        }
+        if case .secureSum = plan.aggregation {
+            throw .invalidPlan("a secure sum has a round of its own: single differences are never seen")
+        }
+        self.plan = plan
+        self.round = round
+        self.quorum = quorum
+        self.epsilonMicro = epsilonMicro
+        start = network
+        self.validation = validation
+        self.threads = threads
+        awaitedPlaces = roster
+        check = DifferenceCheck(weights: network.parameters)
+    }
+
+    /// Fog nodes whose difference is still to come.
+    public var awaited: [UInt16] { isOver ? [] : awaitedPlaces }
+
+    public mutating func handle(_ event: Event) throws(TrainingError) -> [Action] {
+        switch event {
+        case .sent(let commitment):
+            try log.record(commitment)
+            return []
+        case .difference(let place, let message):
+            if let refusal = refusal(of: message, from: place) { return [.refuse(from: place, refusal)] }
+            guard let values = message.difference.values else { return [.refuse(from: place, .wrongForm)] }
+            if let refusal = check.refusal(of: values, from: place) { return [.refuse(from: place, refusal)] }
+            taken[place] = (values, message.loss)
+            awaitedPlaces.removeAll { $0 == place }
+            return awaitedPlaces.isEmpty ? try conclude([]) : []
+        case .timedOut:
+            guard !isOver else { return [] }
+            let missing = awaitedPlaces
+            awaitedPlaces = []
+            return try conclude(missing.map { .dropped($0) })
+        }
+    }
+
+    /// The outcome, once the commitments of all messages are reported. The artifact is the digest of the weights.
+    public func result() throws(TrainingError) -> (result: RoundResult, network: Network) {
+        guard let moved else { throw .unexpectedEvent("the round has no result") }
+        let loss = accepted.reduce(0.0) { $0 + $1.loss } / Double(max(accepted.count, 1))
+        return (
+            RoundResult(
+                stepsRoot: try log.root(), artifact: moved.weightsDigest, meanLoss: loss, log: log), moved
+        )
+    }
+
+    private func refusal(of message: FogDifferenceMessage, from place: UInt16) -> Refusal? {
+        guard message.round == round else { return .wrongRound(expected: round, found: message.round) }
+        guard message.step == 0 else { return .wrongStep(expected: 0, found: message.step) }
+        if taken[place] != nil { return .duplicate }
+        return isOver || !awaitedPlaces.contains(place) ? .notInRound : nil
+    }
+
+    private mutating func conclude(_ soFar: [Action]) throws(TrainingError) -> [Action] {
+        isOver = true
+        var actions = soFar
+        before = try validation.map { samples throws(TrainingError) in try start.evaluate(on: samples, threads: threads) }
+        for place in taken.keys.sorted() {
+            guard let (values, loss) = taken[place] else { continue }
+            guard let validation, let before else {
+                accepted.append(Verdict(place: place, evaluation: nil, loss: loss))
+                continue
+            }
+            let evaluation = try start.adding(values).evaluate(on: validation, threads: threads)
+            // A loss that is no number has an accuracy all the same.
+            guard evaluation.meanLoss.isFinite, evaluation.accuracyMicro + epsilonMicro >= before.accuracyMicro else {
+                actions.append(
+                    .refuse(
+                        from: place, .worsens(before: before.accuracyMicro, after: evaluation.accuracyMicro)))
+                continue
+            }
+            accepted.append(Verdict(place: place, evaluation: evaluation, loss: loss))
+        }
+        guard accepted.count >= quorum else { return actions + [.starved] }
+        let mean = RobustMean.combine(accepted.compactMap { taken[$0.place]?.values }, by: plan.aggregation)
+        let network = try start.adding(mean)
+        guard network.isFinite else { throw .diverged(step: 0) }
+        moved = network
+        let message = FogMeanMessage(round: round, difference: .dense(mean))
+        // Also to those that were refused: they start the next round from the same weights.
+        let receivers = taken.keys.sorted()
+        log.expected += receivers.count
+        return actions + receivers.map { .send(to: $0, .fogMean(message)) } + [.completed]
+    }
+}
+
+extension Network {
+    /// SHA-256 under a domain of its own over the canonical bytes of a network's weights.
+    public var weightsDigest: Digest { Digest(domain: "edgeproof/weights/1", parts: Difference.dense(parameters).borsh) }
+}
