@@ -126,7 +126,7 @@ struct CloudExchange {
         switch message {
         case .activation(let activation): return try round.machine.handle(.activation(from: index, activation))
         case .frontDifference(let difference): return try round.machine.handle(.difference(from: index, difference))
-        case .gradient, .frontAverage: return []
+        case .gradient, .frontAverage, .deviceSamples, .fogDifference, .fogMean: return []
         }
     }
 
