@@ -53,6 +53,10 @@ struct ByteReader {
 // and the unused bits of the last possible byte must be zero or extend the sign.
 extension ByteReader {
     mutating func unsigned32() throws(ModuleError) -> UInt32 {
+        if offset < end, bytes[offset] < 0x80 {
+            defer { offset += 1 }
+            return UInt32(bytes[offset])
+        }
         var result: UInt32 = 0
         for shift in stride(from: UInt32(0), to: 35, by: 7) {
             let next = try byte()
@@ -119,13 +123,25 @@ extension ByteReader {
     }
 
     mutating func name(limits: Limits) throws(ModuleError) -> String {
-        let start = offset
-        let count = try vectorLength(atMost: limits.nameBytes, of: "bytes of a name")
-        let range = try take(count)
+        try name(at: try nameRange(limits: limits))
+    }
+
+    /// Where a name's bytes are.
+    mutating func nameRange(limits: Limits) throws(ModuleError) -> Range<Int> {
+        try take(try vectorLength(atMost: limits.nameBytes, of: "bytes of a name"))
+    }
+
+    func name(at range: Range<Int>) throws(ModuleError) -> String {
         guard let name = String(validating: bytes[range], as: UTF8.self) else {
-            throw ModuleError(.malformed, at: start, "a name is not UTF-8")
+            throw ModuleError(.malformed, at: range.lowerBound, "a name is not UTF-8")
         }
         return name
+    }
+
+    /// The next byte, which stays.
+    func peek() throws(ModuleError) -> UInt8 {
+        guard offset < end else { throw malformed("unexpected end") }
+        return bytes[offset]
     }
 
     mutating func valueType() throws(ModuleError) -> ValueType {

@@ -6,7 +6,7 @@ extension FunctionCompiler {
         try checkLabel(try reader.index())
     }
 
-    private func checkLabel(_ depth: Int) throws(ModuleError) -> Int {
+    private mutating func checkLabel(_ depth: Int) throws(ModuleError) -> Int {
         guard depth < blocks.count else { throw invalid("unknown label \(depth)") }
         return blocks.count - 1 - depth
     }
@@ -31,9 +31,10 @@ extension FunctionCompiler {
         charge(Gas.branch + carryCost(label))
         let condition = try pop(.i32)
         let types = blocks[label].labelTypes
+        let number = Int(types.count)
         try checkTop(types, retyping: true)
         // Settling must happen on both ways.
-        if types.count > 1 { settleTop(types.count) }
+        if number > 1 { settleTop(number) }
         if carriesNothing(to: label) {
             if let jump = emitConditionalJump(condition, whenTrue: true) { connect(.instruction(jump), to: label) }
         } else if let skip = emitConditionalJump(condition, whenTrue: false) {
@@ -45,23 +46,31 @@ extension FunctionCompiler {
 
     mutating func branchTable() throws(ModuleError) {
         let count = try reader.vectorLength(atMost: limits.branchTableTargets, of: "targets of br_table")
-        var labels: [Int] = []
-        labels.reserveCapacity(count + 1)
-        for _ in 0...count { labels.append(try label()) }
-        let fallback = labels[count]
+        tableLabels.removeAll(keepingCapacity: true)
+        var fallback = 0
+        for _ in 0...count {
+            fallback = try label()
+            tableLabels.append(Int32(truncatingIfNeeded: fallback))
+        }
+        work += 3 * count
         charge(Gas.branchTable + carryCost(fallback))
         let index = try pop(.i32)
         let arity = blocks[fallback].labelTypes.count
-        for label in labels {
+        var checked = -1
+        for entry in 0...count {
+            let label = Int(tableLabels[entry])
+            // Mostly several entries in a row go to one place.
+            if label == checked { continue }
+            checked = label
             guard blocks[label].labelTypes.count == arity else { throw invalid("br_table targets differ in arity") }
             try checkTop(blocks[label].labelTypes, retyping: false)
         }
         try checkTop(blocks[fallback].labelTypes, retyping: true)
-        emitJumpTable(index, labels)
+        emitJumpTable(index)
         becomeUnreachable()
     }
 
-    private func carryCost(_ label: Int) -> UInt64 {
+    private mutating func carryCost(_ label: Int) -> UInt64 {
         UInt64(blocks[label].labelTypes.count) * Gas.branchValue
     }
 
@@ -69,13 +78,16 @@ extension FunctionCompiler {
     /// with `retyping` they are there and known afterwards.
     ///
     /// Mostly nothing has to change, and a module may branch often with many values, so that way is the fast one.
-    private mutating func checkTop(_ types: [ValueType], retyping: Bool) throws(ModuleError) {
-        guard let block = blocks.last else { throw invalid("branch after the function's end") }
+    private mutating func checkTop(_ types: TypeShape.Run, retyping: Bool) throws(ModuleError) {
+        let number = Int(types.count)
+        guard number > 0 else { return }
+        work += number
         var isExact = true
         var index = stack.count
-        for expected in types.reversed() {
-            guard index > block.height else {
-                guard block.isUnreachable else { throw invalid("operand stack is empty, expected \(expected)") }
+        for place in stride(from: number - 1, through: 0, by: -1) {
+            let expected = value(types, place)
+            guard index > blockHeight else {
+                guard isUnreachable else { throw invalid("operand stack is empty, expected \(expected)") }
                 isExact = false
                 break
             }
@@ -110,22 +122,24 @@ extension FunctionCompiler {
     }
 
     /// Makes a jump lead to a label.
-    private mutating func connect(_ reference: Block.Reference, to label: Int) {
+    private mutating func connect(_ reference: Reference, to label: Int) {
         if blocks[label].kind == .loop {
-            resolve(reference, to: blocks[label].start)
+            resolve(reference, to: Int(blocks[label].start))
         } else {
-            blocks[label].references.append(reference)
+            var list = blocks[label].references
+            link(reference, to: &list)
+            setReferences(list, of: label)
         }
     }
 
     /// Whether a jump to the label needs no other instruction: the values it carries are in place already.
-    private func carriesNothing(to label: Int) -> Bool {
+    private mutating func carriesNothing(to label: Int) -> Bool {
         let block = blocks[label]
         guard block.kind != .function else { return false }
-        let number = block.labelTypes.count
+        let number = Int(block.labelTypes.count)
         guard number > 0 else { return true }
         guard let last = stack.operands.last else { return false }
-        let target = stack.home(at: block.height)
+        let target = stack.home(at: Int(block.height))
         if number == 1 { return last.place == .slot(target) }
         return stack.home(at: stack.count - number) == target
     }
@@ -135,9 +149,9 @@ extension FunctionCompiler {
     private mutating func emitTransfer(to label: Int) {
         guard isLive else { return }
         let block = blocks[label]
-        let number = block.labelTypes.count
+        let number = Int(block.labelTypes.count)
         guard block.kind != .function else { return emitReturn(number) }
-        let target = stack.home(at: block.height)
+        let target = stack.home(at: Int(block.height))
         if number == 1, let operand = stack.operands.last {
             emitMove(operand.place, to: target)
         } else if number > 1 {
@@ -169,27 +183,28 @@ extension FunctionCompiler {
 
     /// A label whose values aren't in place is reached by way of a few instructions of its own, shared by all
     /// entries for that label.
-    private mutating func emitJumpTable(_ index: Operand, _ labels: [Int]) {
-        guard isLive, let fallback = labels.last else { return }
+    private mutating func emitJumpTable(_ index: Operand) {
+        guard isLive, let fallback = tableLabels.last else { return }
+        let count = tableLabels.count
         let slot = register(index)
-        settleTop(blocks[fallback].labelTypes.count)
+        settleTop(Int(blocks[Int(fallback)].labelTypes.count))
         let first = code.jumpTargets.count
-        code.jumpTargets.append(contentsOf: repeatElement(0, count: labels.count))
+        code.jumpTargets.append(contentsOf: repeatElement(0, count: count))
         let immediate = Instruction.pair(
-            lower: UInt32(truncatingIfNeeded: first), upper: UInt32(truncatingIfNeeded: labels.count - 1))
+            lower: UInt32(truncatingIfNeeded: first), upper: UInt32(truncatingIfNeeded: count - 1))
         emit(Instruction(operation: .jumpTable, b: slot, immediate: immediate))
-        var detours: [Int: Int] = [:]
-        for (entry, label) in labels.enumerated() {
+        tableNumber += 1
+        for entry in 0..<count {
+            let label = Int(tableLabels[entry])
             if carriesNothing(to: label) {
                 connect(.jumpTarget(first + entry), to: label)
                 continue
             }
-            let detour = detours[label] ?? position
-            if detours[label] == nil {
-                detours[label] = detour
+            if blocks[label].detourTable != Int32(truncatingIfNeeded: tableNumber) {
+                setDetour(position, of: label)
                 emitTransfer(to: label)
             }
-            resolve(.jumpTarget(first + entry), to: detour)
+            resolve(.jumpTarget(first + entry), to: Int(blocks[label].detour))
         }
     }
 }

@@ -4,6 +4,7 @@ extension FunctionCompiler {
     mutating func compileInstruction() throws(ModuleError) {
         instructionOffset = reader.offset
         let opcode = try reader.byte()
+        work += 1
         switch opcode {
         case 0x00...0x11: try compileControl(opcode)
         case 0x1a: try drop()
@@ -12,7 +13,7 @@ extension FunctionCompiler {
         case 0x28...0x40: try compileMemory(opcode)
         case 0x41...0x44: try compileConstant(opcode)
         case 0x45...0xc4:
-            guard let instruction = NumericInstruction.table[Int(opcode)] else { throw unknown(opcode) }
+            guard let instruction = numeric[Int(opcode)] else { throw unknown(opcode) }
             try compileNumeric(instruction)
         case 0xfc: try compilePrefixed(try reader.unsigned32())
         default: throw unknown(opcode)
@@ -56,16 +57,16 @@ extension FunctionCompiler {
     private mutating func call() throws(ModuleError) {
         let index = try reader.index()
         guard index < module.functionTypes.count else { throw invalid("unknown function \(index)") }
-        let type = module.type(ofFunction: index)
+        let shape = module.shape(ofFunction: index)
         let isImported = index < module.imports.count
-        charge((isImported ? Gas.hostCall : Gas.call) + callValuesCost(type))
-        settleTop(type.parameters.count)
-        try pop(type.parameters)
+        charge((isImported ? Gas.hostCall : Gas.call) + callValuesCost(shape))
+        settleTop(Int(shape.parameters.count))
+        try pop(shape.parameters)
         let immediate = UInt64(isImported ? index : index - module.imports.count)
         emit(
             Instruction(
                 operation: isImported ? .callHost : .call, a: stack.home(at: stack.count), immediate: immediate))
-        try push(type.results)
+        try push(shape.results)
     }
 
     private mutating func callIndirect() throws(ModuleError) {
@@ -73,21 +74,21 @@ extension FunctionCompiler {
         let table = try reader.index()
         guard table == 0, module.tableEntries != nil else { throw invalid("unknown table \(table)") }
         guard index < module.types.count else { throw invalid("unknown type \(index)") }
-        let type = module.types[index]
-        charge(Gas.callIndirect + callValuesCost(type))
+        let shape = module.shapes[index]
+        charge(Gas.callIndirect + callValuesCost(shape))
         let entry = try pop(.i32)
         let slot = isLive ? register(entry) : 0
-        settleTop(type.parameters.count)
-        try pop(type.parameters)
+        settleTop(Int(shape.parameters.count))
+        try pop(shape.parameters)
         emit(
             Instruction(
                 operation: .callIndirect, a: stack.home(at: stack.count), b: slot,
                 immediate: UInt64(module.canonicalTypes[index])))
-        try push(type.results)
+        try push(shape.results)
     }
 
-    private func callValuesCost(_ type: FunctionType) -> UInt64 {
-        UInt64(type.parameters.count + type.results.count) * Gas.callValue
+    private mutating func callValuesCost(_ shape: TypeShape) -> UInt64 {
+        UInt64(shape.parameters.count + shape.results.count) * Gas.callValue
     }
 
     private mutating func drop() throws(ModuleError) {
@@ -118,10 +119,9 @@ extension FunctionCompiler {
         charge(Gas.simple)
         switch opcode {
         case 0x20...0x22:
-            guard index < locals.count else { throw invalid("unknown local \(index)") }
-            let place = Place.slot(UInt16(truncatingIfNeeded: index))
-            if opcode != 0x20 { setLocal(index, try pop(locals[index])) }
-            if opcode != 0x21 { try push(locals[index], place) }
+            guard let type = locals.type(index) else { throw invalid("unknown local \(index)") }
+            if opcode != 0x20 { setLocal(index, try pop(type)) }
+            if opcode != 0x21 { try push(type, local: index) }
         default:
             guard index < module.globals.count else { throw invalid("unknown global \(index)") }
             let global = module.globals[index]
@@ -154,23 +154,33 @@ extension FunctionCompiler {
     private mutating func compileConstant(_ opcode: UInt8) throws(ModuleError) {
         charge(Gas.simple)
         switch opcode {
-        case 0x41: try push(.i32, .constant(UInt64(UInt32(bitPattern: try reader.signed32()))))
-        case 0x42: try push(.i64, .constant(UInt64(bitPattern: try reader.signed64())))
-        case 0x43: try push(.f32, .constant(UInt64(try reader.fixed32())))
-        default: try push(.f64, .constant(try reader.fixed64()))
+        case 0x41: try push(.i32, constant: UInt64(UInt32(bitPattern: try reader.signed32())))
+        case 0x42: try push(.i64, constant: UInt64(bitPattern: try reader.signed64()))
+        case 0x43: try push(.f32, constant: UInt64(try reader.fixed32()))
+        default: try push(.f64, constant: try reader.fixed64())
         }
     }
 }
 
 // Numeric instructions.
 extension FunctionCompiler {
+    /// Pushes an operand that was just popped, under another type: its bits stay where they are.
+    private mutating func pushAgain(_ operand: Operand, as type: ValueType) throws(ModuleError) {
+        guard isLive else { return try push(type) }
+        switch operand.place {
+        case .constant(let value): try push(type, constant: value)
+        case .slot(let slot) where stack.isLocal(operand.place): try push(type, local: Int(slot))
+        case .slot: try push(type)
+        }
+    }
+
     mutating func compileNumeric(_ instruction: NumericInstruction) throws(ModuleError) {
         charge(instruction.cost)
         switch instruction.form {
         case .unary(let operation):
             let operand = try pop(instruction.operand)
             guard let operation else {
-                try push(instruction.result, isLive ? operand.place : nil)
+                try pushAgain(operand, as: instruction.result)
                 return
             }
             if isLive {

@@ -30,11 +30,17 @@ private struct Access {
 }
 
 extension FunctionCompiler {
-    private func requireMemory(_ index: Int = 0) throws(ModuleError) {
+    private mutating func requireMemory(_ index: Int = 0) throws(ModuleError) {
         guard index == 0, module.memory != nil else { throw invalid("unknown memory \(index)") }
     }
 
-    private func requireTable(_ index: Int) throws(ModuleError) {
+    /// The byte that stands for the only memory: a zero, not a number in LEB128 (specification 2.0, section 5.4.6).
+    private mutating func zeroByte() throws(ModuleError) -> Int {
+        guard try reader.byte() == 0 else { throw reader.malformed("zero byte expected") }
+        return 0
+    }
+
+    private mutating func requireTable(_ index: Int) throws(ModuleError) {
         guard index == 0, module.tableEntries != nil else { throw invalid("unknown table \(index)") }
     }
 
@@ -43,7 +49,7 @@ extension FunctionCompiler {
         case 0x28...0x35: try load(Access.loads[Int(opcode) - 0x28])
         case 0x36...0x3e: try store(Access.stores[Int(opcode) - 0x36])
         default:
-            try requireMemory(try reader.index())
+            try requireMemory(try zeroByte())
             charge(opcode == 0x3f ? Gas.simple : Gas.memoryGrow)
             if opcode == 0x3f {
                 emitProducer(Instruction(operation: .memorySize, a: stack.home(at: stack.count)))
@@ -91,11 +97,11 @@ extension FunctionCompiler {
         case 8: try memoryInit()
         case 9: try drop(.dataDrop, dataSegment())
         case 10:
-            try requireMemory(try reader.index())
-            try requireMemory(try reader.index())
+            try requireMemory(try zeroByte())
+            try requireMemory(try zeroByte())
             try bulk(.memoryCopy)
         case 11:
-            try requireMemory(try reader.index())
+            try requireMemory(try zeroByte())
             try bulk(.memoryFill)
         case 12: try tableInit()
         case 13: try drop(.elementDrop, elementSegment())
@@ -110,7 +116,7 @@ extension FunctionCompiler {
 
     private mutating func memoryInit() throws(ModuleError) {
         let segment = try dataSegment()
-        try requireMemory(try reader.index())
+        try requireMemory(try zeroByte())
         try bulk(.memoryInit, segment)
     }
 

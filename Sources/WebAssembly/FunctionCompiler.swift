@@ -3,68 +3,163 @@
 ///
 /// Both need the same bookkeeping: the operand stack with types, and the stack of open blocks. Code that can't
 /// be reached is validated but not emitted.
-struct FunctionCompiler {
+///
+/// **Linear.** Strangers choose the code, so each instruction may do only so much: a constant number of steps, one
+/// for each value of a label or callee (few: ``Limits/blockValues``, ``Limits/resultsPerType``), and steps that some
+/// earlier instruction paid for: an operand is popped, settled or searched over only as often as it was pushed. The
+/// steps are counted in ``work`` and held below ``Limits/workPerByte``, so that an error in this reasoning refuses
+/// a module instead of stopping a chain.
+///
+/// Methods that only read are `mutating` all the same where they are called often: the compiler (6.3) copies the whole
+/// value to call the others.
+struct FunctionCompiler: ~Copyable {
     let module: ModuleContents
     let limits: Limits
+    let numeric = NumericInstruction.table
     var code = CompiledCode()
+    /// Steps done so far: operands pushed, popped, compared and settled, instructions read and emitted.
+    var work = 0
 
     // The function at hand.
     var reader: ByteReader
     var instructionOffset = 0
-    var locals: [ValueType] = []
+    var locals = LocalVariables()
     var stack = OperandStack()
-    var blocks: [Block] = []
+    private(set) var blocks: [Block] = []
+    /// What ``pop(_:)`` needs of the innermost block.
+    private(set) var blockHeight = 0
+    private(set) var isUnreachable = false
     /// Whether control can get here, so that code is emitted.
     var isLive = true
-    /// The `gas` instruction of the metered block at hand, once something in it costs gas.
-    private var gasInstruction: Int?
+    /// The `gas` instruction of the metered block at hand, once something in it costs gas, and what it costs so far.
+    private var gasInstruction = -1
+    private var gasCost: UInt64 = 0
     /// The instruction that has just computed the topmost operand into its home. It may still be given another
     /// destination, or be merged into a jump.
     var producer: Int?
+    /// The labels of the `br_table` at hand: kept to be used again.
+    var tableLabels: [Int32] = []
+    /// The number of `br_table`s so far.
+    var tableNumber = 0
+
+    private let workBase: Int
+    private let workPerByte: Int
 
     init(_ module: ModuleContents, limits: Limits) {
         self.module = module
         self.limits = limits
+        workBase = limits.workBase
+        workPerByte = limits.workPerByte
         reader = ByteReader([])
     }
 
-    mutating func compile(_ body: inout ByteReader, function: Int) throws(ModuleError) {
-        let type = module.type(ofFunction: function)
+    mutating func compile(_ body: ByteReader, function: Int) throws(ModuleError) {
+        let shape = module.shape(ofFunction: function)
         reader = body
-        try decodeLocals(parameters: type.parameters)
+        try locals.begin(shape.parameters, &reader, module, limits)
+        work += 8 + locals.groupCount
         stack.reset(locals: locals.count)
-        blocks.removeAll(keepingCapacity: true)
         isLive = true
         let entry = code.instructions.count
         beginMeteredBlock()
-        let zeroed = locals.count - type.parameters.count
+        let zeroed = locals.count - locals.parameterCount
         charge(Gas.locals(zeroed))
-        blocks.append(Block(kind: .function, type: type, height: 0, isLiveAtEntry: true))
+        open(Block(kind: .function, shape: shape, height: 0, isLiveAtEntry: true))
+        // Each round takes a byte at least, and no round many steps: looking once in a while is enough.
         while !blocks.isEmpty {
             try compileInstruction()
+            guard work <= workBase + workPerByte &* reader.offset else {
+                throw ModuleError(.limitExceeded, at: instructionOffset, "the code takes too long to check")
+            }
         }
+        beginMeteredBlock()
         guard reader.isAtEnd else { throw reader.malformed("function body continues after its end") }
-        let frameSlots = max(locals.count + stack.highest, type.results.count)
-        guard frameSlots <= Limits.addressableSlots else {
+        let frameSlots = max(locals.count + stack.highest, Int(shape.results.count))
+        guard frameSlots <= Limits.addressableSlots, code.instructions.count <= Limits.addressableInstructions else {
             throw ModuleError(.limitExceeded, at: instructionOffset, "function needs \(frameSlots) slots")
         }
         code.functions.append(
             CompiledFunction(
-                entry: entry, parameters: type.parameters.count, zeroedLocals: zeroed, frameSlots: frameSlots))
+                entry: entry, parameters: locals.parameterCount, zeroedLocals: zeroed, frameSlots: frameSlots))
     }
+}
 
-    private mutating func decodeLocals(parameters: [ValueType]) throws(ModuleError) {
-        locals.removeAll(keepingCapacity: true)
-        locals.append(contentsOf: parameters)
+/// A function's parameters and local variables, kept as they are declared: a declaration of two bytes can stand for
+/// thousands.
+struct LocalVariables: ~Copyable {
+    private var parameters: ArraySlice<ValueType> = []
+    /// For each group of equal locals the index after its last one.
+    private var ends: [Int] = []
+    private var types: [ValueType] = []
+    private(set) var parameterCount = 0
+    private(set) var count = 0
+
+    var groupCount: Int { ends.count }
+
+    mutating func begin(
+        _ run: TypeShape.Run, _ reader: inout ByteReader, _ module: ModuleContents, _ limits: Limits
+    ) throws(ModuleError) {
+        ends.removeAll(keepingCapacity: true)
+        types.removeAll(keepingCapacity: true)
+        parameters = module.typeValues[Int(run.start)..<Int(run.start + run.count)]
+        parameterCount = parameters.count
+        count = parameterCount
         let groups = try reader.vectorLength(elementBytes: 2, atMost: limits.localsPerFunction, of: "groups of locals")
         for _ in 0..<groups {
-            let count = try reader.index()
-            guard count <= limits.localsPerFunction - min(locals.count, limits.localsPerFunction) else {
+            let number = try reader.index()
+            guard number <= limits.localsPerFunction - min(count, limits.localsPerFunction) else {
                 throw ModuleError(
                     .limitExceeded, at: reader.offset, "more than \(limits.localsPerFunction) locals in a function")
             }
-            locals.append(contentsOf: repeatElement(try reader.valueType(), count: count))
+            count += number
+            types.append(try reader.valueType())
+            ends.append(count)
         }
+    }
+
+    /// The type of a local; nil if there is none of this index.
+    func type(_ index: Int) -> ValueType? {
+        guard index >= 0, index < count else { return nil }
+        guard index >= parameterCount else { return parameters[parameters.startIndex + index] }
+        var low = 0
+        var high = ends.count - 1
+        while low < high {
+            let middle = (low + high) / 2
+            if index < ends[middle] { high = middle } else { low = middle + 1 }
+        }
+        return types[low]
+    }
+}
+
+// Blocks.
+extension FunctionCompiler {
+    mutating func open(_ block: Block) {
+        blocks.append(block)
+        blockHeight = Int(block.height)
+        isUnreachable = block.isUnreachable
+    }
+
+    mutating func close() -> Block? {
+        let closed = blocks.popLast()
+        if let index = blocks.indices.last {
+            blockHeight = Int(blocks[index].height)
+            isUnreachable = blocks[index].isUnreachable
+        }
+        return closed
+    }
+
+    /// Notes that the rest of the innermost block can't be reached.
+    mutating func closeOff() {
+        guard let index = blocks.indices.last else { return }
+        blocks[index].isUnreachable = true
+        isUnreachable = true
+    }
+
+    mutating func setReferences(_ list: Reference, of label: Int) { blocks[label].references = list }
+
+    mutating func setDetour(_ position: Int, of label: Int) {
+        blocks[label].detourTable = Int32(truncatingIfNeeded: tableNumber)
+        blocks[label].detour = Int32(truncatingIfNeeded: position)
     }
 }
 
@@ -86,35 +181,40 @@ extension FunctionCompiler {
 
     mutating func emit(_ instruction: Instruction) {
         guard isLive else { return }
+        work += 1
         code.instructions.append(instruction)
     }
 
     /// Emits an instruction whose `a` is the home of the operand that is pushed next.
     mutating func emitProducer(_ instruction: Instruction) {
         guard isLive else { return }
+        work += 1
+        producer = code.instructions.count
         code.instructions.append(instruction)
-        producer = position - 1
     }
 
     /// Adds an instruction's cost to its metered block.
     mutating func charge(_ cost: UInt64) {
         guard isLive, cost > 0 else { return }
-        if let gasInstruction {
-            code.instructions[gasInstruction].immediate += cost
-        } else {
+        if gasInstruction < 0 {
             gasInstruction = position
-            code.instructions.append(Instruction(operation: .gas, immediate: cost))
+            emit(Instruction(operation: .gas))
         }
+        gasCost += cost
     }
 
     /// From here on gas is charged anew, and earlier instructions are not touched any more.
     mutating func beginMeteredBlock() {
-        gasInstruction = nil
+        if gasInstruction >= 0 {
+            code.instructions[gasInstruction].immediate = gasCost
+            gasInstruction = -1
+            gasCost = 0
+        }
         producer = nil
     }
 
     /// Whether the operand was computed by the very last instruction.
-    func isFresh(_ operand: Operand) -> Bool {
+    mutating func isFresh(_ operand: Operand) -> Bool {
         guard let producer, producer == position - 1, case .slot(let slot) = operand.place else { return false }
         return slot == operand.home && code.instructions[producer].a == slot
     }
@@ -138,18 +238,35 @@ extension FunctionCompiler {
 
 // Operands.
 extension FunctionCompiler {
-    mutating func push(_ type: ValueType?, _ place: Place? = nil) throws(ModuleError) {
+    private mutating func checkRoom() throws(ModuleError) {
         guard stack.count < limits.operandsPerFunction else {
             throw ModuleError(
                 .limitExceeded, at: instructionOffset, "more than \(limits.operandsPerFunction) operands on the stack")
         }
-        stack.push(type, place)
+    }
+
+    mutating func push(_ type: ValueType?) throws(ModuleError) {
+        try checkRoom()
+        work += 1
+        stack.push(type)
+    }
+
+    mutating func push(_ type: ValueType?, constant: UInt64) throws(ModuleError) {
+        try checkRoom()
+        work += 1
+        stack.push(type, constant: constant)
+    }
+
+    mutating func push(_ type: ValueType?, local: Int) throws(ModuleError) {
+        try checkRoom()
+        work += 1
+        stack.push(type, local: local)
     }
 
     mutating func pop(_ expected: ValueType? = nil) throws(ModuleError) -> Operand {
-        guard let block = blocks.last else { throw invalid("instruction after the function's end") }
-        if stack.count == block.height {
-            guard block.isUnreachable else {
+        work += 1
+        if stack.count == blockHeight {
+            guard isUnreachable else {
                 throw invalid("operand stack is empty" + (expected.map { ", expected \($0)" } ?? ""))
             }
             let home = stack.home(at: stack.count)
@@ -162,12 +279,22 @@ extension FunctionCompiler {
         return operand
     }
 
-    mutating func pop(_ expected: [ValueType]) throws(ModuleError) {
-        for type in expected.reversed() { _ = try pop(type) }
+    mutating func value(_ run: TypeShape.Run, _ index: Int) -> ValueType {
+        module.typeValues[Int(run.start) + index]
     }
 
-    mutating func push(_ types: [ValueType]) throws(ModuleError) {
-        for type in types { try push(type) }
+    mutating func pop(_ run: TypeShape.Run) throws(ModuleError) {
+        var index = Int(run.count)
+        while index > 0 {
+            index -= 1
+            _ = try pop(value(run, index))
+            // All that is left of an unreachable block's stack is whatever it should be: no need to take it one by one.
+            if isUnreachable, stack.count == blockHeight { return }
+        }
+    }
+
+    mutating func push(_ run: TypeShape.Run) throws(ModuleError) {
+        for index in 0..<Int(run.count) { try push(value(run, index)) }
     }
 
     /// Brings an operand's value into its home. Unreachable code leaves the operands around it alone.
@@ -180,25 +307,34 @@ extension FunctionCompiler {
 
     /// Brings the topmost operands into their homes, so that they lie in one row.
     mutating func settleTop(_ number: Int) {
-        for index in max(0, stack.count - number)..<stack.count { settle(at: index) }
+        guard isLive, number > 0 else { return }
+        var index = stack.count
+        let bottom = max(0, index - number)
+        work += index - bottom
+        while index > bottom {
+            index -= 1
+            settle(at: index)
+        }
     }
 
     /// Saves the operands that live in locals: what follows may run or not, or run again.
     mutating func settleLocals() {
         guard isLive else { return }
         var index = stack.count
+        // Ends at the lowest alias. What lies above it was pushed after it, and no second time comes this way.
         while stack.aliasCount > 0, index > 0 {
             index -= 1
+            work += 1
             if stack.isLocal(stack.operands[index].place) { settle(at: index) }
         }
     }
 
     /// Saves the operands that live in one local, which is about to change.
     mutating func settle(local: Int) {
-        var index = stack.count
-        while stack.aliasCount(of: local) > 0, index > 0 {
-            index -= 1
-            if stack.operands[index].place == .slot(UInt16(truncatingIfNeeded: local)) { settle(at: index) }
+        guard isLive else { return }
+        while let index = stack.topAlias(of: local) {
+            work += 1
+            settle(at: index)
         }
     }
 }

@@ -61,9 +61,28 @@ public enum Gas {
 
     /// For each instance.
     public static let instantiation: UInt64 = 1_000
+    /// For each import, which is looked up among what the host offers.
+    public static let instantiationImport: UInt64 = 250
     /// For each global, table entry and segment of an instance. The bytes of active data segments cost the same
     /// as bulk memory instructions, the elements of active element segments the same as `table.init`.
     public static let instantiationEntry: UInt64 = 1
+
+    // Parsing: charged by whoever has a module parsed, before it is.
+
+    /// For each module that is decoded, checked and compiled.
+    public static let parsingBase: UInt64 = 2_000
+    /// For each byte of such a module.
+    public static let parsingByte: UInt64 = 16
+
+    /// What decoding, checking and compiling a module of so many bytes costs, whether it is taken or refused.
+    ///
+    /// The worst module known takes 38 nanoseconds a byte (measured on one core of a 2-core cloud machine by
+    /// `scripts/bench-vm check`, over the hostile modules of the tests, see ``Module/measuringWork(parsing:limits:)``);
+    /// contracts that a compiler made take 13. The steps behind it are bounded by ``Limits/workPerByte``.
+    public static func parsing(bytes: Int) -> UInt64 {
+        let (variable, overflow) = UInt64(max(0, bytes)).multipliedReportingOverflow(by: parsingByte)
+        return overflow ? .max : variable.addingReportingOverflow(parsingBase).overflow ? .max : variable + parsingBase
+    }
 
     static func bulkBytes(_ count: UInt64) -> UInt64 {
         count / bulkBytesPerUnit + (count % bulkBytesPerUnit == 0 ? 0 : 1)

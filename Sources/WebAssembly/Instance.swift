@@ -87,7 +87,8 @@ public final class Instance {
     private static func link(_ imports: [Import], _ offers: [HostImport]) throws(InstantiationError) -> [Int] {
         var numbers: [Int] = []
         for wanted in imports {
-            let match = offers.firstIndex { sameBytes($0.module, wanted.module) && sameBytes($0.name, wanted.name) }
+            // Names differ sooner than modules do. ``Gas/instantiationImport`` pays for the search.
+            let match = offers.firstIndex { sameBytes($0.name, wanted.name) && sameBytes($0.module, wanted.module) }
             guard let match else { throw .missingImport(wanted) }
             guard offers[match].type == wanted.type else {
                 throw .importTypeMismatch(wanted, offered: offers[match].type)

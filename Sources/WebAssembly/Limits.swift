@@ -6,10 +6,12 @@ public struct Limits: Sendable, Hashable {
     public var moduleBytes = 65_000
     /// Entries of the type section.
     public var types = 1_024
-    /// Parameters of one function or block type.
-    public var parametersPerType = 128
-    /// Results of one function or block type.
-    public var resultsPerType = 32
+    /// Parameters of one function type.
+    public var parametersPerType = 64
+    /// Results of one function type.
+    public var resultsPerType = 4
+    /// Parameters and results of one block, which each branch to it carries.
+    public var blockValues = 4
     /// Imported functions.
     public var imports = 256
     /// Functions that the module defines.
@@ -34,6 +36,12 @@ public struct Limits: Sendable, Hashable {
     public var blockDepth = 4_096
     /// Targets of one `br_table`, the default not counted.
     public var branchTableTargets = 4_096
+    /// Steps of checking and compiling for each byte of the code so far, and those that come before.
+    ///
+    /// No module should get there: what takes many steps for few bytes has a bound of its own above. It is the last
+    /// line, which makes a module that takes long a refused one.
+    public var workPerByte = 32
+    public var workBase = 4_096
     /// Pages of linear memory: at the declared minimum, and what `memory.grow` can reach.
     public var memoryPages = 64
 
@@ -56,4 +64,7 @@ public struct Limits: Sendable, Hashable {
 extension Limits {
     /// Frame slots are addressed by 16 bits in the compiled code, whatever the limits say.
     static let addressableSlots = 65_535
+    /// Instructions are addressed by 31 bits while they are compiled.
+    static let addressableInstructions = 1 << 30
+
 }

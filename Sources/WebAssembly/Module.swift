@@ -5,7 +5,8 @@ public struct Module: Sendable {
 
     /// Decodes, validates and compiles a module.
     ///
-    /// Time and memory are proportional to `bytes.count`, which `limits` bounds.
+    /// Time and memory are proportional to `bytes.count`, which `limits` bounds, for every module, valid or not:
+    /// ``Gas/parsing(bytes:)`` is what it costs, ``memoryBytes`` what the result takes.
     public init(parsing bytes: [UInt8], limits: Limits = .contract) throws(ModuleError) {
         var decoder = ModuleDecoder(bytes, limits: limits)
         contents = try decoder.decode()
@@ -17,6 +18,26 @@ public struct Module: Sendable {
 
     /// What the module offers, in the module's order.
     public var exports: [Export] { contents.exports }
+
+    /// Bytes of memory that the module takes while it is kept, its own bytes included. At most
+    /// ``memoryBytesPerByte`` for each of them, and a few kilobytes.
+    public var memoryBytes: Int { contents.memoryBytes }
+
+    /// The most memory that a parsed module takes for each of its bytes: see ``memoryBytes``.
+    public static let memoryBytesPerByte = 80
+
+    /// The steps that checking these bytes takes, and why they are no module, if they aren't. For tests and
+    /// measurements: ``init(parsing:limits:)`` bounds the steps by itself (``Limits/workPerByte``).
+    public static func measuringWork(
+        parsing bytes: [UInt8], limits: Limits = .contract
+    ) -> (steps: Int, error: ModuleError?) {
+        var decoder = ModuleDecoder(bytes, limits: limits)
+        do throws(ModuleError) {
+            return (try decoder.decode().work, nil)
+        } catch {
+            return (decoder.contents.work, error)
+        }
+    }
 
     /// The gas that creating an instance costs: fixed for a module.
     public var instantiationGas: UInt64 { contents.instantiationGas }
@@ -48,6 +69,10 @@ public struct Module: Sendable {
 struct ModuleContents: Sendable {
     var bytes: [UInt8]
     var types: [FunctionType] = []
+    /// The same types for the compiler, which copies them often.
+    var shapes: [TypeShape] = []
+    /// The value types that ``shapes`` point into. The first four are the number types, for blocks with one result.
+    var typeValues: [ValueType] = ValueType.all
     /// For each type index the first index of an equal type: `call_indirect` compares these.
     var canonicalTypes: [Int] = []
     var imports: [Import] = []
@@ -65,9 +90,30 @@ struct ModuleContents: Sendable {
     var dataCount: Int?
     var data: [DataSegment] = []
     var code = CompiledCode()
+    /// Steps that checking the functions took.
+    var work = 0
 
     func type(ofFunction index: Int) -> FunctionType {
         types[functionTypes[index]]
+    }
+
+    func shape(ofFunction index: Int) -> TypeShape {
+        shapes[functionTypes[index]]
+    }
+}
+
+/// A function or block type as two runs of ``ModuleContents/typeValues``: copied without reference counting.
+struct TypeShape: Sendable, Equatable {
+    var parameters = Run()
+    var results = Run()
+
+    struct Run: Sendable, Equatable {
+        var start: Int32 = 0
+        var count: Int32 = 0
+    }
+
+    static func one(_ type: ValueType) -> TypeShape {
+        TypeShape(results: Run(start: Int32(0x7f - type.rawValue), count: 1))
     }
 }
 
@@ -118,6 +164,7 @@ extension ModuleContents {
     var instantiationGas: UInt64 {
         var gas = Gas.instantiation
         gas += UInt64(memory?.minimum ?? 0) * Gas.page
+        gas += UInt64(imports.count) * Gas.instantiationImport
         let entries = globals.count + (tableEntries ?? 0) + elements.count + data.count
         gas += UInt64(entries) * Gas.instantiationEntry
         for segment in data where segment.activeOffset != nil {
@@ -127,5 +174,33 @@ extension ModuleContents {
             if case .active = segment.mode { gas += UInt64(segment.entries.count) * Gas.tableElement }
         }
         return gas
+    }
+
+    /// What the arrays hold on to, and their headers.
+    var memoryBytes: Int {
+        func room<Element>(_ array: [Element]) -> Int { 32 + array.capacity * MemoryLayout<Element>.stride }
+        var total = 512 + room(bytes) + room(types) + room(shapes) + room(typeValues) + room(canonicalTypes)
+        total += room(imports) + room(functionTypes) + room(signatures) + room(globals) + room(exports)
+        total += room(elements) + room(data)
+        total += room(code.instructions) + room(code.jumpTargets) + room(code.functions)
+        for type in types { total += room(type.parameters) + room(type.results) }
+        for wanted in imports { total += 64 + wanted.module.utf8.count + wanted.name.utf8.count }
+        for export in exports { total += 32 + export.name.utf8.count }
+        for segment in elements { total += room(segment.entries) }
+        return total
+    }
+}
+
+extension ModuleContents {
+    mutating func add(_ type: FunctionType) -> TypeShape {
+        func run(_ types: [ValueType]) -> TypeShape.Run {
+            let start = Int32(truncatingIfNeeded: typeValues.count)
+            typeValues.append(contentsOf: types)
+            return TypeShape.Run(start: start, count: Int32(truncatingIfNeeded: types.count))
+        }
+        types.append(type)
+        let shape = TypeShape(parameters: run(type.parameters), results: run(type.results))
+        shapes.append(shape)
+        return shape
     }
 }

@@ -3,7 +3,12 @@
 extension ModuleDecoder {
     mutating func decodeTypes(_ section: inout ByteReader) throws(ModuleError) {
         let count = try section.vectorLength(elementBytes: 3, atMost: limits.types, of: "types")
-        var firstIndices: [FunctionType: Int] = [:]
+        var interner = ByteInterner(capacity: count)
+        var firstIndices: [Int] = []
+        // The types without padding: what makes two of them equal.
+        var normal: [UInt8] = []
+        // A type's runs are appended twice the bytes it took at most.
+        contents.typeValues.reserveCapacity(contents.typeValues.count + section.remaining)
         for index in 0..<count {
             let start = section.offset
             let form = try section.byte()
@@ -12,12 +17,20 @@ extension ModuleDecoder {
             }
             var type = FunctionType()
             let parameters = try section.vectorLength(atMost: limits.parametersPerType, of: "parameters")
+            type.parameters.reserveCapacity(parameters)
             for _ in 0..<parameters { type.parameters.append(try section.valueType()) }
             let results = try section.vectorLength(atMost: limits.resultsPerType, of: "results")
+            type.results.reserveCapacity(results)
             for _ in 0..<results { type.results.append(try section.valueType()) }
-            contents.types.append(type)
-            contents.canonicalTypes.append(firstIndices[type] ?? index)
-            if firstIndices[type] == nil { firstIndices[type] = index }
+            let shape = contents.add(type)
+            let first = normal.count
+            normal.append(UInt8(truncatingIfNeeded: shape.parameters.count))
+            normal.append(UInt8(truncatingIfNeeded: shape.parameters.count >> 8))
+            for type in type.parameters { normal.append(type.rawValue) }
+            for type in type.results { normal.append(type.rawValue) }
+            let (number, isNew) = interner.intern(first..<normal.count, of: normal)
+            if isNew { firstIndices.append(index) }
+            contents.canonicalTypes.append(firstIndices[number])
         }
     }
 
@@ -28,7 +41,7 @@ extension ModuleDecoder {
             let module = try section.name(limits: limits)
             let name = try section.name(limits: limits)
             let kind = try section.byte()
-            let label = "import \(module.debugDescription) \(name.debugDescription)"
+            func label() -> String { "import \(module.debugDescription) \(name.debugDescription)" }
             switch kind {
             case 0:
                 let type = try typeIndex(&section)
@@ -36,9 +49,9 @@ extension ModuleDecoder {
                 contents.functionTypes.append(type)
             case 1, 2, 3:
                 let what = ["a function", "a table", "a memory", "a global"][Int(kind)]
-                throw ModuleError(.unsupported, at: start, "\(label) is \(what): only functions can be imported")
+                throw ModuleError(.unsupported, at: start, "\(label()) is \(what): only functions can be imported")
             default:
-                throw ModuleError(.malformed, at: start, "\(label) is of unknown kind \(kind)")
+                throw ModuleError(.malformed, at: start, "\(label()) is of unknown kind \(kind)")
             }
         }
     }
@@ -125,27 +138,29 @@ extension ModuleDecoder {
 
     mutating func decodeExports(_ section: inout ByteReader) throws(ModuleError) {
         let count = try section.vectorLength(elementBytes: 3, atMost: limits.exports, of: "exports")
-        var names: Set<[UInt8]> = []
+        var names = ByteInterner(capacity: count)
         for _ in 0..<count {
             let start = section.offset
-            let name = try section.name(limits: limits)
-            let label = "export \(name.debugDescription)"
-            guard names.insert(Array(name.utf8)).inserted else {
-                throw ModuleError(.invalid, at: start, "\(label) is there twice")
+            let range = try section.nameRange(limits: limits)
+            let name = try section.name(at: range)
+            guard names.intern(range, of: section.bytes).isNew else {
+                throw ModuleError(.invalid, at: start, "export \(name.debugDescription) is there twice")
             }
             let kind = try section.byte()
             let index = try section.index()
             let item: Export.Item
             let bound: Int
+            /// Only for errors: a label costs more than all else here.
+            func label() -> String { "export \(name.debugDescription)" }
             switch kind {
             case 0: (item, bound) = (.function(index), contents.functionTypes.count)
             case 1: (item, bound) = (.table, contents.tableEntries == nil ? 0 : 1)
             case 2: (item, bound) = (.memory, contents.memory == nil ? 0 : 1)
             case 3: (item, bound) = (.global(index), contents.globals.count)
-            default: throw ModuleError(.malformed, at: start, "\(label) is of unknown kind \(kind)")
+            default: throw ModuleError(.malformed, at: start, "\(label()) is of unknown kind \(kind)")
             }
             guard index < bound else {
-                throw ModuleError(.invalid, at: start, "\(label) refers to unknown index \(index)")
+                throw ModuleError(.invalid, at: start, "\(label()) refers to unknown index \(index)")
             }
             contents.exports.append(Export(name: name, item: item))
         }

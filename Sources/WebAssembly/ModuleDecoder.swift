@@ -84,9 +84,12 @@ struct ModuleDecoder {
             throw section.malformed("\(count) function bodies for \(declared) declared functions")
         }
         var compiler = FunctionCompiler(contents, limits: limits)
+        // Most code has fewer instructions than half its bytes. Growing would copy it several times.
+        compiler.code.instructions.reserveCapacity(section.remaining / 2)
+        compiler.code.functions.reserveCapacity(count)
+        defer { contents.work += compiler.work }
         for index in 0..<count {
-            var body = try section.slice(try section.index())
-            try compiler.compile(&body, function: contents.imports.count + index)
+            try compiler.compile(try section.slice(try section.index()), function: contents.imports.count + index)
         }
         contents.code = compiler.code
     }

@@ -14,15 +14,21 @@ struct Operand {
     var place: Place
     /// The slot of the operand's position on the stack.
     var home: UInt16
+    /// The next operand below that lives in the same local variable; -1 if there is none.
+    fileprivate(set) var nextAlias: Int32 = -1
 }
 
-/// The operand stack at compile time. It counts which operands are really local variables, so that a local's
+/// The operand stack at compile time. It knows which operands are really local variables, so that a local's
 /// value can be saved before the local changes, and operands can be settled before control flow may meet.
-struct OperandStack {
+///
+/// The operands that live in one local form a list from the topmost down, so that saving them takes no search: a
+/// search through all operands for each `local.set` would make checking quadratic.
+struct OperandStack: ~Copyable {
     private(set) var operands: [Operand] = []
     private var localCount = 0
-    /// For each local the number of operands that live in it.
-    private var aliases: [Int] = []
+    /// For each local the topmost operand that lives in it; -1 if there is none. All -1 while the stack is empty, so
+    /// that a function need not clear it, however many locals it declares.
+    private var aliases: [Int32] = []
     /// The number of operands that live in any local.
     private(set) var aliasCount = 0
     /// The most operands at a time so far.
@@ -30,12 +36,12 @@ struct OperandStack {
 
     var count: Int { operands.count }
 
+    /// Begins a function. The stack must be empty.
     mutating func reset(locals: Int) {
-        operands.removeAll(keepingCapacity: true)
         localCount = locals
-        aliases.removeAll(keepingCapacity: true)
-        aliases.append(contentsOf: repeatElement(0, count: locals))
-        aliasCount = 0
+        if aliases.count < locals {
+            aliases.append(contentsOf: repeatElement(-1, count: locals - aliases.count))
+        }
         highest = 0
     }
 
@@ -48,35 +54,66 @@ struct OperandStack {
         if case .slot(let slot) = place { Int(slot) < localCount } else { false }
     }
 
-    func aliasCount(of local: Int) -> Int { aliases[local] }
+    /// Whether an operand is in its home and known to have this type.
+    func isSettled(at index: Int, as type: ValueType) -> Bool {
+        let operand = operands[index]
+        guard operand.type == type, case .slot(let slot) = operand.place else { return false }
+        return slot == operand.home
+    }
 
-    mutating func push(_ type: ValueType?, _ place: Place? = nil) {
-        let home = home(at: count)
-        let operand = Operand(type: type, place: place ?? .slot(home), home: home)
-        operands.append(operand)
-        track(operand.place, +1)
-        highest = max(highest, count)
+    /// The topmost operand that lives in a local.
+    func topAlias(of local: Int) -> Int? {
+        let index = aliases[local]
+        return index < 0 ? nil : Int(index)
+    }
+
+    /// An operand in its home.
+    mutating func push(_ type: ValueType?) {
+        let home = home(at: operands.count)
+        operands.append(Operand(type: type, place: .slot(home), home: home))
+        if operands.count > highest { highest = operands.count }
+    }
+
+    mutating func push(_ type: ValueType?, constant: UInt64) {
+        operands.append(Operand(type: type, place: .constant(constant), home: home(at: operands.count)))
+        if operands.count > highest { highest = operands.count }
+    }
+
+    mutating func push(_ type: ValueType?, local: Int) {
+        let index = operands.count
+        operands.append(
+            Operand(
+                type: type, place: .slot(UInt16(truncatingIfNeeded: local)), home: home(at: index),
+                nextAlias: aliases[local]))
+        aliases[local] = Int32(truncatingIfNeeded: index)
+        aliasCount += 1
+        if operands.count > highest { highest = operands.count }
     }
 
     mutating func pop() -> Operand? {
         guard let operand = operands.popLast() else { return nil }
-        track(operand.place, -1)
+        if case .slot(let slot) = operand.place, Int(slot) < localCount {
+            aliases[Int(slot)] = operand.nextAlias
+            aliasCount -= 1
+        }
         return operand
     }
 
     mutating func truncate(to height: Int) {
-        while count > height { _ = pop() }
+        if aliasCount == 0 {
+            if operands.count > height { operands.removeLast(operands.count - height) }
+            return
+        }
+        while operands.count > height { _ = pop() }
     }
 
-    /// Notes that an operand's value is in its home now.
+    /// Notes that an operand's value is in its home now. Of the operands that live in one local, the topmost must
+    /// be settled first.
     mutating func settle(at index: Int) {
-        track(operands[index].place, -1)
+        if case .slot(let slot) = operands[index].place, Int(slot) < localCount {
+            aliases[Int(slot)] = operands[index].nextAlias
+            aliasCount -= 1
+        }
         operands[index].place = .slot(operands[index].home)
-    }
-
-    private mutating func track(_ place: Place, _ change: Int) {
-        guard case .slot(let slot) = place, Int(slot) < localCount else { return }
-        aliases[Int(slot)] += change
-        aliasCount += change
     }
 }

@@ -104,7 +104,10 @@ struct Instruction: Sendable {
     var immediate: UInt64 = 0
 
     /// The immediate of operations that keep two numbers in it.
-    var lower: UInt32 { UInt32(truncatingIfNeeded: immediate) }
+    var lower: UInt32 {
+        get { UInt32(truncatingIfNeeded: immediate) }
+        set { immediate = immediate & ~UInt64(UInt32.max) | UInt64(newValue) }
+    }
     var upper: UInt32 { UInt32(truncatingIfNeeded: immediate >> 32) }
 
     static func pair(lower: UInt32, upper: UInt32) -> UInt64 {

@@ -4,6 +4,9 @@ public enum ValueType: UInt8, Sendable, Hashable {
     case i64 = 0x7e
     case f32 = 0x7d
     case f64 = 0x7c
+
+    /// In the order of ``TypeShape/one(_:)``.
+    static let all: [ValueType] = [.i32, .i64, .f32, .f64]
 }
 
 extension ValueType: CustomStringConvertible {

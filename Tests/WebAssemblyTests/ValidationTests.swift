@@ -47,13 +47,23 @@ func refusal(_ bytes: [UInt8], limits: Limits = .contract) -> ModuleError? {
             i64(1) + memoryOp(0x28) + drop, i32(1) + [0x28, 3, 0] + drop, i32(1) + [0x29, 4, 0] + drop,
             i32(1) + [0x2c, 1, 0] + drop, i32(1) + i64(1) + memoryOp(0x36), i32(1) + i32(1) + [0x3a, 1, 0],
             i32(1) + [0x28, 0x42, 1, 0] + drop,
-            [0x3f, 1] + drop, i64(1) + [0x40, 0] + drop,
+            i64(1) + [0x40, 0] + drop,
             i32(1) + i32(1) + [0xfc, 11, 0], i32(0) + i32(0) + i32(0) + [0xfc, 8, 1, 0],
             i32(0) + i32(0) + i32(0) + [0xfc, 12, 1, 0], i32(0) + i32(0) + i64(0) + [0xfc, 14, 0, 0],
-            [0xfc, 9, 1], [0xfc, 13, 1], i32(0) + i32(0) + i32(0) + [0xfc, 10, 0, 1],
+            [0xfc, 9, 1], [0xfc, 13, 1],
             [0x05],
         ]
         for code in bad { #expect(refused(code) == .invalid, "\(code)") }
+        // Where only a zero byte may stand, neither another byte nor a zero in two bytes will do; and a block's type
+        // -1 is one byte, not a padded number.
+        let three = i32(0) + i32(0) + i32(0)
+        let malformed: [[UInt8]] = [
+            [0x3f, 1] + drop, [0x3f, 0x80, 0] + drop, i32(1) + [0x40, 0x80, 0] + drop, three + [0xfc, 10, 0, 1],
+            three + [0xfc, 10, 0, 0x80, 0], three + [0xfc, 10, 0x80, 0, 0], three + [0xfc, 11, 0x80, 0],
+            three + [0xfc, 8, 0, 0x80, 0],
+            [0x02, 0xff, 0x7f] + i32(0) + end + drop, [0x02, 0xc0, 0x7f] + end, [0x03, 0xff, 0xff, 0x7f] + end,
+        ]
+        for code in malformed { #expect(refused(code) == .malformed, "\(code)") }
         #expect(refused(results: [.i32]) == .invalid)
         #expect(refused(i64(1), results: [.i32]) == .invalid)
         #expect(refused(i32(1), i32(1), results: [.i32]) == .invalid)
