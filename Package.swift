@@ -40,7 +40,7 @@ let package = Package(
         .executable(name: "chain-cli", targets: ["chain-cli"]),
         .executable(name: "chain-worker", targets: ["chain-worker"]),
         .executable(name: "chain-sim", targets: ["chain-sim"]),
-        .library(name: "EdgeproofClient", targets: ["ChainClient", "KeyFiles", "Primitives", "Cryptography", "Encoding"]),
+        .library(name: "EdgeproofClient", targets: ["ChainClient", "JobProtocol", "KeyFiles", "Primitives", "Cryptography", "Encoding"]),
         .library(name: "EdgeproofNetwork", targets: ["LocalNetwork"]),
     ],
     dependencies: [
@@ -73,6 +73,7 @@ let package = Package(
         module("Tensor", ["CTensorKernels"]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         module("Training", values + ["Tensor", "CZlib"]),
+        module("JobProtocol", values),
 
         // Layer 2: input and output
         .systemLibrary(name: "CLevelDB", providers: [.apt(["libleveldb-dev"])]),
@@ -84,7 +85,7 @@ let package = Package(
         module("ProgramSupport", []),
         module("APIModel", values),
         module("NodeAPI", values + ["APIModel", .hummingbird, .hummingbirdCore, .nioCore, .logging]),
-        module("ChainClient", values + ["APIModel", .asyncHTTPClient, .nioCore, .logging]),
+        module("ChainClient", values + ["APIModel", "JobProtocol", .asyncHTTPClient, .nioCore, .logging]),
 
         // Layer 3: composed
         module(
@@ -95,7 +96,7 @@ let package = Package(
             ]),
         module(
             "WorkerRuntime",
-            values + ["Tensor", "Training", "ChainClient", .hummingbird, .asyncHTTPClient, .logging]),
+            values + ["Tensor", "Training", "JobProtocol", "ChainClient", .hummingbird, .asyncHTTPClient, .logging]),
 
         module("LocalNetwork", values + ["KeyFiles", "NodeHome", "ProgramSupport"]),
 
@@ -103,7 +104,7 @@ let package = Package(
 
         module(
             "ChainCommands",
-            values + ["ChainClient", "Audit", "KeyFiles", "APIModel", "ProgramSupport", .argumentParser, .yams]),
+            values + ["ChainClient", "JobProtocol", "Audit", "KeyFiles", "APIModel", "ProgramSupport", .argumentParser, .yams]),
 
         // Layer 4: programs
         program("chain-sim", ["Simulation", "ProgramSupport", .argumentParser]),
@@ -116,10 +117,10 @@ let package = Package(
         program("chain-cli", ["ChainCommands"]),
         program(
             "chain-worker",
-            values + ["WorkerRuntime", "Training", "ChainClient", "KeyFiles", "ProgramSupport", .argumentParser]),
+            values + ["WorkerRuntime", "Training", "JobProtocol", "ChainClient", "KeyFiles", "ProgramSupport", .argumentParser]),
         program(
             "edgeproof-demo",
-            values + ["LocalNetwork", "ChainClient", "KeyFiles", "ProgramSupport", .argumentParser]),
+            values + ["LocalNetwork", "ChainClient", "JobProtocol", "KeyFiles", "ProgramSupport", .argumentParser]),
 
         // Tests
         .executableTarget(
@@ -129,6 +130,10 @@ let package = Package(
                 .logging,
             ], path: "Tests/ByzantineNode", swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        // The job contract's own code, compiled for the host: a test walks through its states.
+        .target(
+            name: "JobContract", dependencies: values + ["JobProtocol"], path: "Contracts/Job",
+            exclude: ["Shared.swift", "Entry.swift"], swiftSettings: strict),
         tests(of: "Encoding", ["Encoding", "TestSupport"]),
         tests(of: "Cryptography", ["Encoding", "Cryptography", "TestSupport"]),
         tests(of: "Primitives", values + ["TestSupport"]),
@@ -136,7 +141,8 @@ let package = Package(
         tests(of: "Mempool", values + ["Mempool"]),
         tests(of: "StateTree", values + ["StateTree", "TestSupport"]),
         tests(of: "WebAssembly", ["WebAssembly"]),
-        tests(of: "Contracts", values + ["WebAssembly"]),
+        tests(of: "JobProtocol", values + ["JobProtocol"]),
+        tests(of: "Contracts", values + ["WebAssembly", "JobProtocol", "JobContract"]),
         tests(of: "Ledger", values + ["Ledger", "WebAssembly"]),
         tests(of: "Audit", values + ["StateTree", "Audit", "TestSupport"]),
         tests(of: "Tensor", ["Tensor"]),
@@ -147,14 +153,14 @@ let package = Package(
         tests(
             of: "PeerNetwork",
             values + ["PeerNetwork", "LocalNetwork", "TestSupport", .nioCore, .nioPosix, .nioSSL, .logging]),
-        tests(of: "NodeAPI", values + ["NodeAPI", "APIModel", "ChainClient", .hummingbird, .asyncHTTPClient, .logging]),
+        tests(of: "NodeAPI", values + ["NodeAPI", "APIModel", "ChainClient", "JobProtocol", .hummingbird, .asyncHTTPClient, .logging]),
         tests(
             of: "ChainClient",
             values + ["ChainClient", "APIModel", "KeyFiles", .nioCore]),
         tests(
             of: "ChainCommands",
-            values + ["ChainCommands", "ChainClient", "APIModel", "KeyFiles", .argumentParser, .yams]),
-        tests(of: "WorkerRuntime", values + ["WorkerRuntime", "Training", "Tensor", "ChainClient"]),
+            values + ["ChainCommands", "ChainClient", "JobProtocol", "APIModel", "KeyFiles", .argumentParser, .yams]),
+        tests(of: "WorkerRuntime", values + ["WorkerRuntime", "JobProtocol", "Training", "Tensor", "ChainClient"]),
         tests(
             of: "Node",
             values + [
@@ -166,7 +172,7 @@ let package = Package(
         tests(
             of: "EndToEnd",
             values + [
-                "ChainClient", "KeyFiles", "LocalNetwork", "NodeHome", "NodeHost", "StateSync", "Storage", "TestSupport",
+                "ChainClient", "JobProtocol", "KeyFiles", "LocalNetwork", "NodeHome", "NodeHost", "StateSync", "Storage", "TestSupport",
                 .asyncHTTPClient, .nioCore, .nioPosix, "chaind", "chain-cli", "chain-worker", "ByzantineNode",
             ]),
     ]

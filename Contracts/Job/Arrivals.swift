@@ -1,16 +1,16 @@
 /// How long after the start of their rounds the last 16 commitments came; sets the next deadline.
-struct Arrivals: BorshCodable {
+struct Arrivals: JobStored {
     private typealias Offsets = [16 of UInt32]
 
     private static let spreads: UInt64 = 4
-    /// Milliseconds, in a ring; `next` is the oldest once the ring is full.
+    /// UInt64, in a ring; `next` is the oldest once the ring is full.
     private var offsets = Offsets(repeating: 0)
     private var count = 0
     private var next = 0
 
     init() {}
 
-    mutating func record(_ offset: Milliseconds) {
+    mutating func record(_ offset: UInt64) {
         offsets[next] = UInt32(clamping: offset)
         next = (next &+ 1) % offsets.count
         count = min(count &+ 1, offsets.count)
@@ -18,7 +18,7 @@ struct Arrivals: BorshCodable {
 
     /// clamp(min, median + 4 * MAD, max), MAD being the median absolute deviation; `max` until 16
     /// arrivals are known.
-    func timeout(min: Milliseconds, max: Milliseconds) -> Milliseconds {
+    func timeout(min: UInt64, max: UInt64) -> UInt64 {
         guard count == offsets.count else { return max }
         let middle = Self.median(offsets)
         var deviations = offsets
@@ -45,15 +45,15 @@ struct Arrivals: BorshCodable {
         return UInt32(truncatingIfNeeded: (low &+ high) / 2)
     }
 
-    init(from reader: inout Reader) {
-        count = min(Int(reader.integer(UInt8.self)), offsets.count)
-        next = Int(reader.integer(UInt8.self)) % offsets.count
-        for index in 0..<count { offsets[index] = reader.integer() }
+    func encode(to encoder: inout BorshEncoder) {
+        encoder.integer(UInt8(truncatingIfNeeded: count))
+        encoder.integer(UInt8(truncatingIfNeeded: next))
+        for index in 0..<count { encoder.integer(offsets[index]) }
     }
 
-    func encode(to writer: inout Writer) {
-        writer.write(UInt8(truncatingIfNeeded: count))
-        writer.write(UInt8(truncatingIfNeeded: next))
-        for index in 0..<count { writer.write(offsets[index]) }
+    init(from decoder: inout BorshDecoder) throws(BorshError) {
+        count = min(Int(try decoder.integer(UInt8.self)), offsets.count)
+        next = Int(try decoder.integer(UInt8.self)) % offsets.count
+        for index in 0..<count { offsets[index] = try decoder.integer() }
     }
 }

@@ -1,158 +1,220 @@
 // Actions 5, 2, 4 and 7: apply, say who one is, confirm, leave.
 
-extension Call {
-    /// Action 5, only while the job is open.
-    mutating func apply() {
-        let application = context.decode(Application.self, "application")
-        requireOpen("application")
-        let slot = placeForApplicant()
-        Storage.set(
-            Keys.participant(slot), Participant(account: context.caller, samples: application.samples))
+extension RoundMachine {
+    /// Action 5, at any time before the end.
+    func apply(_ act: JobAct) throws(Refusal) {
+        let application: JobApplication = try jobDecode(act.data, "application")
+        try requireRunning()
+        let isDevice = application.role == .device
+        guard isDevice || application.role == .cloud || application.role == spec.workerRole else {
+            throw Refusal("the job has no such role")
+        }
+        let bond = isDevice ? 0 : spec.bond
+        guard act.value == bond else { throw Refusal("its value is not the job's bond") }
+        if isDevice {
+            guard let parent = chain.get(Keys.slot(of: application.parent)),
+                (state.workers - state.released).contains(parent)
+            else { throw Refusal("its parent is no worker of the job") }
+        }
+        try requirePlacement(act.caller, application.role)
+        let slot = try slotForApplicant(act.caller)
         state.clouds.remove(slot)
-        if application.isCloud { state.clouds.insert(slot) }
+        state.devices.remove(slot)
+        if application.role == .cloud { state.clouds.insert(slot) }
+        if isDevice { state.devices.insert(slot) }
+        state.released.remove(slot)
+        state.identified.remove(slot)
+        state.missed.remove(slot)
+        state.bonds = plus(state.bonds, bond)
+        chain.set(
+            Keys.participant(slot), Participant(application, account: act.caller, bond: bond, at: chain.now))
+        chain.set(Keys.slot(of: act.caller), slot)
     }
 
-    /// A new slot, or the old one of somebody who left and comes back.
-    private mutating func placeForApplicant() -> UInt8 {
-        if let slot = Storage.get(Keys.slot(of: context.caller)) {
-            guard state.released.contains(slot) else {
-                Chain.fail("application refused: \(context.caller) has applied already")
+    private func requirePlacement(_ account: Account, _ role: Role) throws(Refusal) {
+        switch spec.placement.kind {
+        // The bond itself came with the application.
+        case .open, .bond: return
+        case .allowList:
+            for allowed in spec.placement.allowed where allowed == account { return }
+            throw Refusal("the job takes listed accounts alone")
+        case .reputation:
+            guard chain.reputation(of: account, as: role) >= UInt64(spec.placement.leastReputation) else {
+                throw Refusal("too little reputation in this role")
             }
-            state.released.remove(slot)
-            state.identified.remove(slot)
-            return slot
         }
-        guard state.applicants < SlotSet.capacity else {
-            Chain.fail("application refused: \(SlotSet.capacity) have applied, no more fit")
+    }
+
+    /// A new slot, or one that nobody needs any more.
+    private func slotForApplicant(_ account: Account) throws(Refusal) -> UInt8 {
+        if let slot = chain.get(Keys.slot(of: account)) {
+            guard state.released.contains(slot) else { throw Refusal("this account has applied already") }
+            // Back to its own slot, unless the running round still looks at what it did there.
+            if !state.inUse.contains(slot) { return slot }
         }
-        let slot = state.applicants
-        state.applicants &+= 1
-        Storage.set(Keys.slot(of: context.caller), slot)
+        if state.applicants < 64 {
+            state.applicants &+= 1
+            return state.applicants &- 1
+        }
+        for slot in JobSlots(bits: ~state.inUse.bits) {
+            if state.released.contains(slot) { return reuse(slot) }
+            // Applied, and did not confirm in time: the place goes to somebody else.
+            if let old = chain.get(Keys.participant(slot)),
+                chain.now > saturatingAdd(old.appliedAt, spec.confirmTimeoutMs)
+            {
+                remove(slot, old, keepsBond: false)
+                return reuse(slot)
+            }
+        }
+        throw Refusal("64 have applied, no more fit")
+    }
+
+    private func reuse(_ slot: UInt8) -> UInt8 {
+        if let old = chain.get(Keys.participant(slot)), chain.get(Keys.slot(of: old.account)) == slot {
+            chain.remove(Keys.slot(of: old.account))
+        }
+        chain.remove(Keys.work(slot))
         return slot
     }
 
     /// Action 2, at any time before the end: KEM keys rotate, endpoints move.
-    mutating func postIdentity() {
-        let identity = context.decode(Identity.self, "identity")
-        requireRunning("identity")
-        let slot = slot("identity")
-        guard !state.released.contains(slot) else { Chain.fail("identity refused: this worker has left") }
-        guard var participant = Storage.get(Keys.participant(slot)) else {
-            Chain.fail("identity refused: no such participant")
+    func postIdentity(_ act: JobAct) throws(Refusal) {
+        let identity: JobIdentity = try jobDecode(act.data, "identity")
+        try requireRunning()
+        guard isEndpoint(identity.endpoint) else {
+            throw Refusal("an endpoint is host:port in printable ASCII")
         }
+        let slot = try slot(of: act.caller)
+        guard let participant = chain.get(Keys.participant(slot)) else { throw Refusal("no such participant") }
         participant.kemPublicKey = identity.kemPublicKey
         participant.endpoint = identity.endpoint
-        Storage.set(Keys.participant(slot), participant)
+        chain.set(Keys.participant(slot), participant)
         state.identified.insert(slot)
     }
 
-    /// Action 4: takes a place while the job is open; later it brings a suspended worker back.
-    mutating func confirm() {
-        context.expectNoInput("confirmation")
-        requireRunning("confirmation")
-        let slot = slot("confirmation")
-        guard !state.released.contains(slot) else { Chain.fail("confirmation refused: this worker has left") }
-        if state.suspended.contains(slot) { return comeBack(slot) }
-
-        requireOpen("confirmation")
-        guard !state.confirmed.contains(slot) else { Chain.fail("confirmation refused: confirmed already") }
-        guard state.identified.contains(slot) else {
-            Chain.fail("confirmation refused: publish a KEM key and an endpoint first (action 2)")
+    /// Action 4: takes a place. While the job runs, and after a suspension, it holds from the next round on.
+    func confirm(_ act: JobAct) throws(Refusal) {
+        try requireEmpty(act)
+        try requireRunning()
+        let slot = try slot(of: act.caller)
+        guard !(state.confirmed | state.active).contains(slot) else {
+            throw Refusal("confirmed already")
         }
-        let isCloud = state.clouds.contains(slot)
-        let taken = isCloud ? state.confirmed & state.clouds : state.confirmed - state.clouds
-        guard let spec = Storage.get(Keys.spec) else { Chain.fail("the job is not initialised") }
-        guard taken.count < (isCloud ? spec.clouds : spec.edges) else {
-            Chain.fail("confirmation refused: all \(taken.count) places of this role are taken")
+        guard state.identified.contains(slot), let participant = chain.get(Keys.participant(slot)) else {
+            throw Refusal("publish a KEM key and an endpoint first (action 2)")
         }
-        state.confirmed.insert(slot)
-        if state.isRosterFull(spec) { advanceNow() }
-    }
-
-    private mutating func comeBack(_ slot: UInt8) {
+        let role = state.role(of: slot, spec)
+        let (taken, places): (JobSlots, UInt16) =
+            switch role {
+            case .cloud: (state.cloudPlaces, spec.clouds)
+            case .device: (state.devicePlaces, spec.devices)
+            default: (state.workerPlaces, spec.workers)
+            }
+        let place = UInt8(truncatingIfNeeded: (~taken.bits).trailingZeroBitCount)
+        guard UInt16(place) < places else { throw Refusal("all places of this role are taken") }
+        switch role {
+        case .cloud: state.cloudPlaces.insert(place)
+        case .device: state.devicePlaces.insert(place)
+        default: state.workerPlaces.insert(place)
+        }
+        participant.place = UInt16(place)
+        chain.set(Keys.participant(slot), participant)
         state.suspended.remove(slot)
-        if state.phase == .commit {
-            state.active.insert(slot)
-        } else {
-            // The running round goes on without it; the next one takes it in.
-            state.confirmed.insert(slot)
-        }
+        state.confirmed.insert(slot)
+        if state.phase == .open || state.phase == .paused { advanceNow() }
     }
 
-    /// Action 7: leaves for good, except that while the job is open one may apply anew.
-    mutating func release() {
-        context.expectNoInput("release")
-        requireRunning("release")
-        let slot = slot("release")
-        guard !state.released.contains(slot) else { Chain.fail("release refused: released already") }
-        state.released.insert(slot)
-        state.confirmed.remove(slot)
+    /// Action 7: leaves, or the owner releases somebody. Who leaves before its commit, or after its reveal, leaves
+    /// without fault and takes its bond along; who owes a reveal leaves the bond.
+    func release(_ act: JobAct) throws(Refusal) {
+        try requireRunning()
+        var leaver = act.caller
+        if act.data.byteCount > 0 {
+            guard act.caller == chain.owner else { throw Refusal("only the owner releases others") }
+            let release: JobRelease = try jobDecode(act.data, "release")
+            leaver = release.account
+        }
+        let slot = try slot(of: leaver)
+        guard let participant = chain.get(Keys.participant(slot)) else { throw Refusal("no such participant") }
+        let owesReveal = state.committed.contains(slot) && !state.revealed.contains(slot)
+        remove(slot, participant, keepsBond: owesReveal && leaver == act.caller)
+        if owesReveal { state.committed.remove(slot) }
+        state.late.remove(slot)
+        advanceIfComplete()
+    }
+
+    /// Takes a participant out; what it has earned stays its own.
+    @inline(never)
+    func remove(_ slot: UInt8, _ participant: Participant, keepsBond: Bool) {
+        if (state.active | state.confirmed).contains(slot) { freePlace(of: slot) }
         state.active.remove(slot)
+        state.confirmed.remove(slot)
         state.suspended.remove(slot)
         state.missed.remove(slot)
-
-        // Whoever leaves between commit and reveal is judged now, so that nobody waits for it.
-        // What is revealed stays in the round.
-        let phase = state.phase == .paused ? state.frozen : state.phase
-        let owesReveal = state.committed.contains(slot) && !state.revealed.contains(slot)
-        if owesReveal, phase == .commit || phase == .reveal {
-            state.committed.remove(slot)
-            Chain.verdict(.committedNotRevealed, about: context.caller, as: state.role(of: slot))
+        state.released.insert(slot)
+        var pay = chain.get(Keys.pay) ?? Pay()
+        owe(pay.owed(slot), to: participant.account)
+        pay.set(slot, owed: 0, rounds: 0)
+        chain.set(Keys.pay, pay)
+        let bond = takeBond(participant, slot)
+        if keepsBond {
+            state.burned = plus(state.burned, bond)
+        } else {
+            state.owed = plus(state.owed, bond)
+            owe(bond, to: participant.account)
         }
-        advanceIfComplete()
+    }
+
+    /// A bond that is held no longer; where it goes is the caller's to say.
+    @inline(never)
+    func takeBond(_ participant: Participant, _ slot: UInt8) -> UInt128 {
+        let bond = participant.bond
+        state.bonds = minus(state.bonds, bond)
+        participant.bond = 0
+        chain.set(Keys.participant(slot), participant)
+        return bond
+    }
+
+    func freePlace(of slot: UInt8) {
+        guard let participant = chain.get(Keys.participant(slot)) else { return }
+        let place = UInt8(truncatingIfNeeded: participant.place)
+        switch state.role(of: slot, spec) {
+        case .cloud: state.cloudPlaces.remove(place)
+        case .device: state.devicePlaces.remove(place)
+        default: state.workerPlaces.remove(place)
+        }
     }
 
     /// The phase may be complete now that nobody waits for somebody any more.
     func advanceIfComplete() {
         switch state.phase {
-        case .commit where state.everyoneCommitted: advanceNow()
-        case .reveal where state.everyoneRevealed: advanceNow()
+        case .commit: if state.hasAllCommits(spec) { advanceNow() }
+        case .reveal: if state.hasAllReveals { advanceNow() }
         default: break
         }
     }
 
-    private func requireOpen(_ what: StaticString) {
-        guard state.phase == .open else {
-            Chain.fail("\(what) refused: it is only for an open job, and this one is \(state.phase.name)")
+    // MARK: Rules
+
+    func slot(of account: Account) throws(Refusal) -> UInt8 {
+        guard let slot = chain.get(Keys.slot(of: account)), !state.released.contains(slot) else {
+            throw Refusal("this account has not applied to the job, or has left it")
         }
-    }
-}
-
-/// Data of action 5.
-struct Application: BorshCodable {
-    let isCloud: Bool
-    let samples: UInt32
-
-    init(from reader: inout Reader) {
-        let role = reader.integer(UInt8.self)
-        guard role <= 1 else { reader.malformed("role is 0 (cloud) or 1 (edge)") }
-        isCloud = role == 0
-        samples = reader.integer()
+        return slot
     }
 
-    func encode(to writer: inout Writer) {
-        writer.write(isCloud ? 0 : 1 as UInt8)
-        writer.write(samples)
-    }
-}
-
-/// Data of action 2.
-struct Identity: BorshCodable {
-    /// X25519.
-    let kemPublicKey: Bytes32
-    /// host:port, in printable ASCII.
-    let endpoint: Bytes
-
-    init(from reader: inout Reader) {
-        kemPublicKey = reader.bytes32()
-        endpoint = reader.byteString(limit: 128)
-        guard !endpoint.isEmpty, endpoint.allSatisfy({ 0x21...0x7E ~= $0 }) else {
-            reader.malformed("an endpoint is host:port in printable ASCII")
-        }
+    func requireRunning() throws(Refusal) {
+        guard !state.phase.isOver else { throw Refusal("the job is over") }
     }
 
-    func encode(to writer: inout Writer) {
-        writer.write(kemPublicKey)
-        writer.write(string: endpoint)
+    func requireEmpty(_ act: JobAct) throws(Refusal) {
+        guard act.data.byteCount == 0 else { throw Refusal("this action takes no data") }
+    }
+
+    private func isEndpoint(_ text: JobText) -> Bool {
+        let bytes = jobBytes(text)
+        guard bytes.byteCount > 0 else { return false }
+        for byte in bytes where byte < 0x21 || byte > 0x7E { return false }
+        return true
     }
 }

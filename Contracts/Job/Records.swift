@@ -1,179 +1,162 @@
-// What is stored besides the job's state. Each is Borsh in the order of its fields.
+// What the contract stores besides its state. Each is Borsh in the order of its fields.
+
+/// The storage layout. A commit touches `state`, `slot`, `participant` and `work`, and nothing else.
+enum Keys {
+    static var spec: JobKey<JobSpec> { JobKey("spec") }
+    static var state: JobKey<JobState> { JobKey("state") }
+    /// Accepted rounds and pay that was not taken, by slot.
+    static var pay: JobKey<Pay> { JobKey("pay") }
+    /// What the running round's lead named.
+    static var partners: JobKey<JobPartners> { JobKey("partners") }
+    /// Who evaluates the running round.
+    static var committee: JobKey<Committee> { JobKey("committee") }
+
+    static func slot(of account: Account) -> JobKey<UInt8> { JobKey("slot/", account) }
+    static func participant(_ slot: UInt8) -> JobKey<Participant> { JobKey("participant/", slot) }
+    /// What a participant committed to, and revealed, last.
+    static func work(_ slot: UInt8) -> JobKey<Work> { JobKey("work/", slot) }
+    /// What a member of the committee committed to, and its score.
+    static func bid(_ seat: UInt8) -> JobKey<Digest> { JobKey("bid/", seat) }
+    static func score(_ seat: UInt8) -> JobKey<JobValidation> { JobKey("score/", seat) }
+    static func complaint(_ slot: UInt8) -> JobKey<JobOpenComplaint> { JobKey("complaint/", slot) }
+    /// What an account that has no slot can take: former participants, members of committees.
+    static func owed(_ account: Account) -> JobKey<UInt128> { JobKey("owed/", account) }
+    /// The last 64 rounds, by round number modulo 64.
+    static func history(_ round: UInt32) -> JobKey<JobRound> {
+        JobKey("history/", UInt8(truncatingIfNeeded: round % UInt32(truncatingIfNeeded: JobHistory.limit)))
+    }
+}
 
 /// Who takes part, and how to reach it.
-struct Participant: BorshCodable {
-    /// First, so that it can be read without the rest.
-    let account: Account
+final class Participant: JobStored {
+    var account: Account
+    var role: Role
+    /// Among those of its role; its own while `JobState` says that it has a place.
+    var place: UInt16 = 0
     var samples: UInt32
-    var kemPublicKey = Bytes32.zero
+    var appliedAt: UInt64
+    var bond: UInt128
+    var parent: Account
+    var kemPublicKey: KEMPublicKey = .zero
     /// host:port
-    var endpoint = Bytes.empty
+    var endpoint: JobText = .none
 
-    init(account: Account, samples: UInt32) {
+    init(_ application: JobApplication, account: Account, bond: UInt128, at now: UInt64) {
         self.account = account
-        self.samples = samples
+        role = application.role
+        samples = application.samples
+        parent = application.parent
+        self.bond = bond
+        appliedAt = now
     }
 
-    init(from reader: inout Reader) {
-        account = Account(from: &reader)
-        samples = reader.integer()
-        kemPublicKey = reader.bytes32()
-        endpoint = reader.byteString(limit: 128)
+    func encode(to encoder: inout BorshEncoder) {
+        encoder.value(account)
+        encoder.value(role)
+        encoder.integer(place)
+        encoder.integer(samples)
+        encoder.integer(appliedAt)
+        encoder.integer(bond)
+        encoder.value(parent)
+        encoder.value(kemPublicKey)
+        encoder.string(endpoint)
     }
 
-    func encode(to writer: inout Writer) {
-        writer.write(account)
-        writer.write(samples)
-        writer.write(kemPublicKey)
-        writer.write(string: endpoint)
-    }
-
-    /// The account alone.
-    static func account(_ slot: UInt8) -> Account? {
-        Storage.get(firstOf: Keys.participant(slot), size: Bytes32.byteCount, as: Account.self)
-    }
-}
-
-/// What one participant revealed for a round.
-struct RoundResult: BorshCodable {
-    /// Root over the digests of the round's steps.
-    let stepsRoot: Digest
-    /// The checkpoint after the round.
-    let artifact: Digest
-
-    init(stepsRoot: Digest, artifact: Digest) {
-        self.stepsRoot = stepsRoot
-        self.artifact = artifact
-    }
-
-    init(from reader: inout Reader) {
-        stepsRoot = Digest(from: &reader)
-        artifact = Digest(from: &reader)
-    }
-
-    func encode(to writer: inout Writer) {
-        writer.write(stepsRoot)
-        writer.write(artifact)
+    init(from decoder: inout BorshDecoder) throws(BorshError) {
+        account = try decoder.value()
+        role = try decoder.value()
+        place = try decoder.integer()
+        samples = try decoder.integer()
+        appliedAt = try decoder.integer()
+        bond = try decoder.integer()
+        parent = try decoder.value()
+        kemPublicKey = try decoder.value()
+        endpoint = try decoder.string(limit: JobIdentity.longestEndpoint)
     }
 }
 
-/// What the validator found.
-struct Validation: BorshCodable {
-    let metricMicro: UInt64
-    let lossMicro: UInt64
-    let checkpoint: Digest
+/// One participant's part in the round that it committed to last.
+struct Work: JobStored {
+    let commitment: Digest
+    /// The round whose checkpoint it started from.
+    let base: UInt32
+    var stepsRoot = Digest.zero
+    var artifact = Digest.zero
 
-    init(from reader: inout Reader) {
-        metricMicro = reader.integer()
-        lossMicro = reader.integer()
-        checkpoint = Digest(from: &reader)
+    init(commitment: Digest, base: UInt32) {
+        self.commitment = commitment
+        self.base = base
     }
 
-    func encode(to writer: inout Writer) {
-        writer.write(metricMicro)
-        writer.write(lossMicro)
-        writer.write(checkpoint)
-    }
-}
-
-/// One closed round: an element of the history and the data of the event "round".
-struct RoundRecord: BorshCodable {
-    static let kept: UInt32 = 64
-
-    let round: UInt32
-    let outcome: UInt8
-    let metricMicro: UInt64
-    let lossMicro: UInt64
-    let closedAt: Milliseconds
-    /// The accepted model after the round: unless the outcome is accepted, the one before it.
-    let checkpoint: Digest
-    /// How many delivered.
-    let participants: UInt16
-
-    init(
-        round: UInt32, outcome: Outcome, metricMicro: UInt64, lossMicro: UInt64, closedAt: Milliseconds,
-        checkpoint: Digest, participants: UInt16
-    ) {
-        self.round = round
-        self.outcome = outcome.rawValue
-        self.metricMicro = metricMicro
-        self.lossMicro = lossMicro
-        self.closedAt = closedAt
-        self.checkpoint = checkpoint
-        self.participants = participants
+    func encode(to encoder: inout BorshEncoder) {
+        encoder.value(commitment)
+        encoder.integer(base)
+        encoder.value(stepsRoot)
+        encoder.value(artifact)
     }
 
-    init(from reader: inout Reader) {
-        round = reader.integer()
-        outcome = reader.integer()
-        metricMicro = reader.integer()
-        lossMicro = reader.integer()
-        closedAt = reader.integer()
-        checkpoint = Digest(from: &reader)
-        participants = reader.integer()
-    }
-
-    func encode(to writer: inout Writer) {
-        writer.write(round)
-        writer.write(outcome)
-        writer.write(metricMicro)
-        writer.write(lossMicro)
-        writer.write(closedAt)
-        writer.write(checkpoint)
-        writer.write(participants)
+    init(from decoder: inout BorshDecoder) throws(BorshError) {
+        commitment = try decoder.value()
+        base = try decoder.integer()
+        stepsRoot = try decoder.value()
+        artifact = try decoder.value()
     }
 }
 
-/// Accepted rounds by slot: one value, since a closing round changes nearly all of them.
-struct Credits: BorshCodable {
-    private var bySlot = [64 of UInt32](repeating: 0)
+/// What slots have earned and not taken, and in how many rounds: one value, since a closing round changes nearly all.
+struct Pay: JobStored {
+    var owed = [64 of UInt128](repeating: 0)
+    var rounds = [64 of UInt32](repeating: 0)
     /// How many slots are stored.
-    private var count: UInt8 = 0
+    private var count = 0
 
     init() {}
 
-    subscript(slot: UInt8) -> UInt32 { slot < count ? bySlot[Int(slot)] : 0 }
+    func owed(_ slot: UInt8) -> UInt128 { slot < 64 ? owed[Int(slot)] : 0 }
+    func rounds(_ slot: UInt8) -> UInt32 { slot < 64 ? rounds[Int(slot)] : 0 }
 
-    /// Never overflows: a job has at most 1,000,000 rounds and 64 participants.
-    var total: UInt32 {
-        var total: UInt32 = 0
-        for slot in 0..<count { total &+= self[slot] }
-        return total
+    mutating func set(_ slot: UInt8, owed amount: UInt128, rounds accepted: UInt32) {
+        guard slot < 64 else { return }
+        count = max(count, Int(slot) &+ 1)
+        owed[Int(slot)] = amount
+        rounds[Int(slot)] = accepted
     }
 
-    mutating func addOne(_ slot: UInt8) {
-        count = max(count, slot &+ 1)
-        bySlot[Int(slot)] &+= 1
+    func encode(to encoder: inout BorshEncoder) {
+        encoder.integer(UInt8(truncatingIfNeeded: count))
+        for slot in 0..<count {
+            encoder.integer(owed[slot])
+            encoder.integer(rounds[slot])
+        }
     }
-
-    init(from reader: inout Reader) {
-        count = min(reader.integer(), UInt8(SlotSet.capacity))
-        for slot in 0..<count { bySlot[Int(slot)] = reader.integer() }
-    }
-
-    func encode(to writer: inout Writer) {
-        writer.write(count)
-        for slot in 0..<count { writer.write(self[slot]) }
+    init(from decoder: inout BorshDecoder) throws(BorshError) {
+        count = min(Int(try decoder.integer(UInt8.self)), 64)
+        for slot in 0..<count {
+            owed[slot] = try decoder.integer()
+            rounds[slot] = try decoder.integer()
+        }
     }
 }
 
-/// Data of the event "phase".
-struct PhaseEvent: BorshCodable {
-    let round: UInt32
-    let phase: UInt8
+/// The seats of the running round's committee.
+struct Committee: JobStored {
+    var members: [Account] = []
+    /// How many of those who stand by have been called.
+    var called: UInt8 = 0
 
-    init(round: UInt32, phase: UInt8) {
-        self.round = round
-        self.phase = phase
+    init() {}
+
+    func seat(of account: Account) -> UInt8? {
+        for seat in 0..<members.count where members[seat] == account { return UInt8(truncatingIfNeeded: seat) }
+        return nil
     }
 
-    init(from reader: inout Reader) {
-        round = reader.integer()
-        phase = reader.integer()
+    func encode(to encoder: inout BorshEncoder) {
+        encoder.array(members)
+        encoder.integer(called)
     }
-
-    func encode(to writer: inout Writer) {
-        writer.write(round)
-        writer.write(phase)
+    init(from decoder: inout BorshDecoder) throws(BorshError) {
+        members = try decoder.array(limit: Int(JobCommittee.mostMembers), smallestElement: 32)
+        called = try decoder.integer()
     }
 }

@@ -1,152 +1,228 @@
-// Action 6, by the item that `postId` names: commit, reveal, validation, complaint.
+// Action 6, by the item that `postId` names.
 
-extension Call {
-    mutating func commitmentTask() {
-        guard let item = RoundItem(postId: context.postId) else {
-            Chain.fail("postId is not one of r<round>/c, r<round>/r, r<round>/v, r<round>/f")
+extension RoundMachine {
+    func commitmentTask(_ act: JobAct) throws(Refusal) {
+        guard let item = RoundItem(act.post) else {
+            throw Refusal("postId is not r<round>/ and one of the letters c, r, e, v, f, o")
         }
+        try requireRunning()
         switch item.kind {
-        case .commit: commit(item)
-        case .reveal: reveal(item)
-        case .validation: validate(item)
-        case .complaint: complain(item)
+        case .commit: try commit(act, item.round)
+        case .reveal: try reveal(act, item.round)
+        case .scoreCommit: try commitScore(act, item.round)
+        case .validation: try validate(act, item.round)
+        case .complaint: try complain(act, item.round)
+        case .opening: try open(act, item.round)
         }
     }
 
-    private mutating func commit(_ item: RoundItem) {
-        let commitment = context.decode(Digest.self, "commitment")
-        require(item, in: .commit)
-        let slot = slot("commit")
-        guard state.active.contains(slot) else { item.refuse(reasonInactive(slot)) }
-        guard !state.committed.contains(slot) else { item.refuse("committed already") }
-        Storage.set(Keys.commitment(slot), commitment)
-        state.committed.insert(slot)
-        state.arrivals.record(context.time &- min(state.since, context.time))
-        advanceIfComplete()
+    /// A commitment to work that started from `base`'s checkpoint. Too late for the running round, it is in the next.
+    private func commit(_ act: JobAct, _ base: UInt32) throws(Refusal) {
+        let commitment: JobCommitment = try jobDecode(act.data, "commitment")
+        let slot = try slot(of: act.caller)
+        let target: UInt32
+        switch state.phase {
+        case .commit: target = state.round
+        case .reveal, .validate, .score, .challenge: target = state.round &+ 1
+        default: throw Refusal("no round is running")
+        }
+        guard state.active.contains(slot), !state.devices.contains(slot) else {
+            throw Refusal("this account does not take part in the round")
+        }
+        guard !(state.committed | state.late).contains(slot) else { throw Refusal("committed already") }
+        let limit = spec.mode == .synchronous ? JobStaleness.mostSynchronous : JobStaleness.most
+        guard base <= state.round, target &- base <= limit else {
+            throw Refusal("another round is running")
+        }
+        // A cloud's work is the round itself.
+        if state.clouds.contains(slot) {
+            guard target == state.round, base == target, slot == state.lead else {
+                throw Refusal("another cloud leads, or the round's time is over")
+            }
+        }
+        chain.set(Keys.work(slot), Work(commitment: commitment.commitment, base: base))
+        if target == state.round {
+            state.committed.insert(slot)
+            if base == target { state.arrivals.record(chain.now &- min(state.since, chain.now)) }
+            advanceIfComplete()
+        } else {
+            state.late.insert(slot)
+        }
     }
 
-    private mutating func reveal(_ item: RoundItem) {
-        let reveal = context.decode(Reveal.self, "reveal")
-        require(item, in: .reveal)
-        let slot = slot("reveal")
-        guard state.committed.contains(slot) else { item.refuse("this worker has not committed") }
-        guard !state.revealed.contains(slot) else { item.refuse("revealed already") }
-        let opened = reveal.commitment(job: context.contract, round: item.round, sender: context.caller)
-        guard Storage.get(Keys.commitment(slot)) == opened else {
-            item.refuse("it does not open the commitment")
+    private func reveal(_ act: JobAct, _ base: UInt32) throws(Refusal) {
+        let reveal: JobReveal = try jobDecode(act.data, "reveal")
+        guard state.phase == .reveal else { throw Refusal("the job is not in the reveal phase") }
+        let slot = try slot(of: act.caller)
+        guard state.committed.contains(slot) else { throw Refusal("this account has not committed") }
+        guard !state.revealed.contains(slot) else { throw Refusal("revealed already") }
+        guard var work = chain.get(Keys.work(slot)), work.base == base,
+            reveal.commitment(job: chain.contract, round: base, sender: act.caller).commitment == work.commitment
+        else { throw Refusal("it does not open the commitment") }
+        if slot == state.lead {
+            guard isAscending(reveal.partners) else { throw Refusal("its partners are not ascending") }
+            chain.set(Keys.partners, JobPartners(round: state.round, reveal.partners))
+        } else if !reveal.partners.isEmpty {
+            throw Refusal("the cloud alone names partners")
         }
-        Storage.set(Keys.result(slot), reveal.result)
+        work.stepsRoot = reveal.stepsRoot
+        work.artifact = reveal.artifact
+        chain.set(Keys.work(slot), work)
         state.revealed.insert(slot)
         advanceIfComplete()
     }
 
-    private mutating func validate(_ item: RoundItem) {
-        let validation = context.decode(Validation.self, "validation")
-        require(item, in: .validate)
-        guard let spec = Storage.get(Keys.spec), context.caller == spec.validator else {
-            item.refuse("only the job's validator validates")
+    /// One entry for each place.
+    private func isAscending(_ partners: [JobPartner]) -> Bool {
+        var last: UInt16?
+        for partner in partners {
+            if let last, last >= partner.index { return false }
+            last = partner.index
         }
-        guard !state.isValidated else { item.refuse("validated already") }
-        guard validation.metricMicro <= 1_000_000 else { item.refuse("the metric is above 1000000") }
-        Storage.set(Keys.validation, validation)
-        state.isValidated = true
-        advanceNow()
+        return true
     }
 
-    /// One party of a transfer says that it failed. It is recorded; the challenge phase that follows
-    /// gives the other side, and people, time to look.
-    private mutating func complain(_ item: RoundItem) {
-        let complaint = context.decode(Complaint.self, "complaint")
-        switch state.phase {
-        case .commit, .reveal, .validate, .challenge: require(item, in: state.phase)
-        default: require(item, in: .commit)
+    // MARK: The committee
+
+    private func commitScore(_ act: JobAct, _ round: UInt32) throws(Refusal) {
+        let commitment: JobCommitment = try jobDecode(act.data, "commitment")
+        guard state.phase == .validate, round == state.round, spec.committee.size > 1 else {
+            throw Refusal("no committee commits to scores of this round now")
         }
-        let slot = slot("complaint")
-        guard state.active.contains(slot) else { item.refuse(reasonInactive(slot)) }
-        guard context.caller == complaint.sender || context.caller == complaint.receiver else {
-            item.refuse("only sender or receiver complain")
+        let seat = try seat(of: act.caller)
+        guard !state.bids.contains(seat) else { throw Refusal("committed already") }
+        chain.set(Keys.bid(seat), commitment.commitment)
+        state.bids.insert(seat)
+        if state.bids.count >= UInt16(spec.committee.size) { advanceNow() }
+    }
+
+    private func validate(_ act: JobAct, _ round: UInt32) throws(Refusal) {
+        let score: JobValidation = try jobDecode(act.data, "validation")
+        let isAlone = spec.committee.size == 1
+        guard state.phase == (isAlone ? .validate : .score), round == state.round else {
+            throw Refusal("no validation of this round is due")
         }
-        let other = context.caller == complaint.sender ? complaint.receiver : complaint.sender
-        guard other != context.caller, let peer = Storage.get(Keys.slot(of: other)), state.roster.contains(peer) else {
-            item.refuse("the other side is not in the roster")
+        let seat = try seat(of: act.caller)
+        guard !state.scores.contains(seat) else { throw Refusal("validated already") }
+        guard score.metricMicro <= 1_000_000 else { throw Refusal("the metric is above 1000000") }
+        if !isAlone {
+            guard state.bids.contains(seat), let bid = chain.get(Keys.bid(seat)),
+                score.commitment(job: chain.contract, round: round, sender: act.caller).commitment == bid
+            else { throw Refusal("it does not open the commitment") }
         }
-        guard let spec = Storage.get(Keys.spec), complaint.step <= spec.stepsPerRound else {
-            item.refuse("a round has no step \(complaint.step)")
+        chain.set(Keys.score(seat), score)
+        state.scores.insert(seat)
+        if isAlone || state.bids.isSubset(of: state.scores) { advanceNow() }
+    }
+
+    private func seat(of account: Account) throws(Refusal) -> UInt8 {
+        guard let seat = chain.get(Keys.committee)?.seat(of: account) else {
+            throw Refusal("this account is not in the round's committee")
         }
-        guard !state.complained.contains(slot) else { item.refuse("one complaint a round and worker is recorded") }
+        return seat
+    }
+
+    // MARK: Complaints
+
+    /// The receiver of an envelope that can't be opened, or holds another payload than its commitment says. The
+    /// sender's signature shows that it sent it, so that nobody has to answer for what it did not send.
+    private func complain(_ act: JobAct, _ round: UInt32) throws(Refusal) {
+        let complaint: JobComplaint = try jobDecode(act.data, "complaint")
+        guard state.phase == .commit || state.phase == .reveal, round == state.round else {
+            throw Refusal("the round takes no complaints now")
+        }
+        let slot = try slot(of: act.caller)
+        let accused = try self.slot(of: complaint.sender)
+        guard state.active.contains(slot), state.active.contains(accused), slot != accused else {
+            throw Refusal("both sides take part in the round")
+        }
+        guard !state.complained.contains(slot) else {
+            throw Refusal("one complaint a round and worker is taken")
+        }
+        guard let receiver = chain.get(Keys.participant(slot)),
+            let context = signedContext(complaint, round: round, receiver: receiver.kemPublicKey)
+        else { throw Refusal("the sender has not signed this envelope for this receiver") }
+        let open = JobOpenComplaint(
+            complainer: slot, accused: accused, step: complaint.step, envelope: complaint.envelope, context: context,
+            isOpened: false)
+        chain.set(Keys.complaint(slot), open)
         state.complained.insert(slot)
-        Chain.emit("complaint", complaint)
+        state.unopened &+= 1
+        chain.emit("complaint", open)
     }
 
-    private func require(_ item: RoundItem, in phase: Phase) {
-        guard !state.phase.isOver else { item.refuse("the job is \(state.phase.name)") }
-        guard item.round == state.round else { item.refuse("the job is in round \(state.round)") }
-        guard state.phase == phase else { item.refuse("the job is \(state.phase.name)") }
+    /// The digest of the envelope's context, if the accused signed it in this round of this job, for this receiver.
+    private func signedContext(_ complaint: JobComplaint, round: UInt32, receiver: KEMPublicKey) -> Digest? {
+        let context = complaint.context
+        let count = context.byteCount
+        guard count >= 136, jobField(context, at: 32) == jobDigest(of: chain.contract),
+            jobWord(context, at: 64) == round, jobWord(context, at: 68) == complaint.step,
+            jobField(context, at: count &- 64) == jobDigest(of: complaint.sender),
+            jobField(context, at: count &- 32) == jobDigest(of: receiver)
+        else { return nil }
+        let digest = jobDigest("edgeproof/envelope/1") { encoder in encoder.fixed(context) }
+        var message = BorshEncoder()
+        message.fixed(jobBytes(jobText("edgeproof/envelope-signature/1")))
+        message.value(jobField(context, at: 0))
+        message.value(digest)
+        message.value(complaint.envelope)
+        message.value(complaint.sealed)
+        let isSigned = chain.isSigned(
+            message.bytes, complaint.signatureStart, complaint.signatureEnd, by: complaint.sender)
+        return isSigned ? digest : nil
     }
 
-    private func reasonInactive(_ slot: UInt8) -> Text {
-        if state.suspended.contains(slot) { return "this worker is suspended; action 4 brings it back" }
-        if state.released.contains(slot) { return "this worker has left" }
-        if state.confirmed.contains(slot) { return "this worker is back from the next round on" }
-        return "this worker is not in the roster"
+    private func jobWord(_ bytes: JobBytes, at offset: Int) -> UInt32 {
+        var word: UInt32 = 0
+        for place in 0..<4 { word |= UInt32(bytes[offset &+ place]) << UInt32(8 &* place) }
+        return word
+    }
+
+    /// The accused sender opens its commitment: neither side is at fault then, unless the committee, which gets the
+    /// payload, finds the complaint unfounded.
+    private func open(_ act: JobAct, _ round: UInt32) throws(Refusal) {
+        let opening: JobOpening = try jobDecode(act.data, "opening")
+        guard round == state.round else { throw Refusal("another round is running") }
+        let slot = try slot(of: act.caller)
+        guard let complainer = chain.get(Keys.slot(of: opening.complainer)), state.complained.contains(complainer),
+            let old = chain.get(Keys.complaint(complainer)), old.accused == slot, !old.isOpened
+        else { throw Refusal("nobody waits for it") }
+        guard jobDigest("", { encoder in
+            encoder.value(old.context)
+            encoder.value(opening.payload)
+            encoder.value(opening.salt)
+        }) == old.envelope else {
+            throw Refusal("it does not open the envelope")
+        }
+        let opened = JobOpenComplaint(
+            complainer: old.complainer, accused: old.accused, step: old.step, envelope: old.envelope,
+            context: old.context, isOpened: true)
+        chain.set(Keys.complaint(complainer), opened)
+        state.unopened = state.unopened &- min(1, state.unopened)
+        chain.emit("complaint", opened)
+        if state.phase == .challenge, state.unopened == 0 { advanceNow() }
     }
 }
 
-/// Data of a reveal.
-struct Reveal: BorshCodable {
-    let result: RoundResult
-    let salt: Bytes32
-    let lossMicro: UInt64
-    /// Where the artefact can be fetched. Checked, not stored: whoever wants it has the transaction.
-    let location: Bytes
+/// The item of a round that a `postId` names: "r<round>/" and a letter.
+struct RoundItem {
+    let round: UInt32
+    let kind: JobItem
 
-    init(from reader: inout Reader) {
-        result = RoundResult(from: &reader)
-        salt = reader.bytes32()
-        lossMicro = reader.integer()
-        location = reader.string(limit: 128)
-    }
-
-    func encode(to writer: inout Writer) {
-        writer.write(result)
-        writer.write(salt)
-        writer.write(lossMicro)
-        writer.write(string: location)
-    }
-
-    /// The commitment that this opens. It names job, round and sender, so that nobody can commit
-    /// to a copy of another's.
-    func commitment(job: Account, round: UInt32, sender: Account) -> Digest {
-        var preimage = Writer(capacity: 192)
-        preimage.write(raw: Bytes("edgeproof/commit/1"))
-        preimage.write(job)
-        preimage.write(round)
-        preimage.write(sender)
-        preimage.write(result)
-        preimage.write(salt)
-        return Chain.sha256(preimage.bytes)
-    }
-}
-
-/// Data of a complaint, and of its event.
-struct Complaint: BorshCodable {
-    let sender: Account
-    let receiver: Account
-    let step: UInt32
-    /// The digest of the envelope that could not be opened, or did not match.
-    let envelope: Digest
-
-    init(from reader: inout Reader) {
-        sender = Account(from: &reader)
-        receiver = Account(from: &reader)
-        step = reader.integer()
-        envelope = Digest(from: &reader)
-    }
-
-    func encode(to writer: inout Writer) {
-        writer.write(sender)
-        writer.write(receiver)
-        writer.write(step)
-        writer.write(envelope)
+    /// Decimal without leading zeros: one round has one name.
+    init?(_ post: JobBytes) {
+        let count = post.byteCount
+        guard count >= 4, count <= 13, post[0] == 0x72, post[count &- 2] == 0x2F,
+            let kind = JobItem(rawValue: post[count &- 1]), count == 4 || post[1] != 0x30
+        else { return nil }
+        var round: UInt64 = 0
+        for place in 1..<count &- 2 {
+            let digit = post[place]
+            guard digit >= 0x30, digit <= 0x39 else { return nil }
+            round = round &* 10 &+ UInt64(digit &- 0x30)
+        }
+        guard let round = UInt32(exactly: round) else { return nil }
+        self.round = round
+        self.kind = kind
     }
 }

@@ -102,12 +102,18 @@ enum Chain {
     /// One unit of evidence, 1.0 in the reputation's fixed point.
     static let unitWeight: Int64 = 1_048_576
 
-    /// Records a finding about an account that joined this service. The chain caps the weight.
-    /// - Returns: whether it counts; otherwise it is recorded without effect.
+    /// Records a finding about an account that joined this service and has not left it. It is taken only when the
+    /// service's validator, or the majority of the drawn committee, has itself sent action 6 with the `postId` `post`,
+    /// and once for each account and such validation. The chain caps the weight.
+    /// - Returns: whether it counts.
     @discardableResult
-    static func verdict(_ finding: Finding, about account: Account, as role: Role, weight: Int64 = unitWeight) -> Bool {
+    static func verdict(
+        _ finding: Finding, about account: Account, as role: Role, post: Bytes, weight: Int64 = unitWeight
+    ) -> Bool {
         account.bytes.withPointer {
-            host_verdict($0, Int32(role.rawValue), finding.rawValue, weight) == 0
+            host_verdict(
+                $0, Int32(role.rawValue), finding.rawValue, weight, post.start,
+                Int32(truncatingIfNeeded: post.count)) == 0
         }
     }
 

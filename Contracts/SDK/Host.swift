@@ -26,7 +26,10 @@ func host_emit(
     _ topic: UnsafeRawPointer, _ topicLength: Int32, _ data: UnsafeRawPointer, _ dataLength: Int32)
 
 @_extern(wasm, module: "edgeproof", name: "verdict") @_extern(c)
-func host_verdict(_ account: UnsafeRawPointer, _ role: Int32, _ kind: Int32, _ weight: Int64) -> Int32
+func host_verdict(
+    _ account: UnsafeRawPointer, _ role: Int32, _ kind: Int32, _ weight: Int64, _ post: UnsafeRawPointer,
+    _ postLength: Int32
+) -> Int32
 
 @_extern(wasm, module: "edgeproof", name: "sha256") @_extern(c)
 func host_sha256(_ bytes: UnsafeRawPointer, _ length: Int32, _ digest: UnsafeMutableRawPointer)

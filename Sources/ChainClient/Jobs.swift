@@ -1,6 +1,7 @@
 import APIModel
 import Cryptography
 import Encoding
+import JobProtocol
 import Primitives
 
 // Training jobs: what their contract answers, registering one, following one.

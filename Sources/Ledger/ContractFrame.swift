@@ -45,6 +45,9 @@ final class ContractFrame: HostFunctions {
         case .returnData: try takeReturnData(arguments, context)
         case .fail: throw try failed(arguments, context)
         case .log: try log(arguments, context)
+        case .validator: return try writeValidator(arguments, context)
+        case .drawCommittee: return try drawCommittee(arguments, context)
+        case .reputation: return try reputation(arguments, context)
         }
         return nil
     }
@@ -117,6 +120,46 @@ final class ContractFrame: HostFunctions {
         return .storage(contract, key)
     }
 
+    /// The service's one validator: 1 and its account, or 0.
+    private func writeValidator(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
+        try context.chargeGas(HostGas.copy(32))
+        guard let validator = call.service.validator else { return 0 }
+        try context.writeMemory(validator.bytes, at: try arguments.i32(0))
+        return 1
+    }
+
+    /// Draws (size, attempt) masternodes, 32 bytes each; the number of them, or 0 where there are too few.
+    private func drawCommittee(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
+        let size = Int(try arguments.i32(0))
+        guard size <= PanelRecord.mostMembers else {
+            throw refusal("a committee of \(size); at most \(PanelRecord.mostMembers) can be drawn")
+        }
+        try context.chargeGas(
+            parameters.storageGas(accesses: 2, bytes: 32 * size)
+                .addingSaturating(UInt64(executor.context.set.count) * HostGas.hash))
+        let attempt = UInt64(try arguments.i32(1))
+        let members = try reading { () throws(LedgerError) in
+            try executor.drawCommittee(of: call.service, size: size, attempt: attempt)
+        }
+        try context.writeMemory(members.flatMap(\.bytes), at: try arguments.i32(2))
+        return UInt64(members.count)
+    }
+
+    /// R of an account in a role now.
+    private func reputation(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
+        try context.chargeGas(parameters.storageGas(accesses: 2))
+        guard let role = UInt8(exactly: try arguments.i32(1)).flatMap(Role.init(rawValue:)) else {
+            throw refusal("there is no role \(try arguments.i32(1))")
+        }
+        let account = try account(context, try arguments.i32(0))
+        let record: ReputationRecord? = try reading { () throws(LedgerError) in
+            try overlay.value(.reputation(account, role))
+        }
+        guard let record else { return 0 }
+        let period = Reputation.period(of: executor.time, parameters: parameters)
+        return Reputation.score(Reputation.decayed(record, toPeriod: period))
+    }
+
     // MARK: Money, events, verdicts
 
     private func transfer(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
@@ -154,11 +197,12 @@ final class ContractFrame: HostFunctions {
         }
         let weight = Int64(bitPattern: try arguments.i64(3))
         guard weight >= 0 else { throw refusal("a verdict's weight is negative") }
+        let post = try bytes(context, arguments, 4, limit: UInt32(ChainLimits.labelBytes), "post of a verdict")
         let verdict = Verdict(
             account: try account(context, try arguments.i32(0)), role: role, kind: kind,
-            weight: UInt64(bitPattern: weight))
-        let counted = try reading { () throws(LedgerError) in try executor.judge(verdict, by: call.service) }
-        return counted ? 0 : 1
+            weight: UInt64(bitPattern: weight), post: PostId(unchecked: post))
+        let outcome = try reading { () throws(LedgerError) in try executor.judge(verdict, by: call.service) }
+        return outcome.rawValue
     }
 
     // MARK: Cryptography

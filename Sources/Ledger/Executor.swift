@@ -59,6 +59,7 @@ final class Executor {
             overlay.rollBack(to: savepoint)
             outcome = .failure(error.message)
         }
+        try endMembership(transaction)
 
         let spent = parameters.reservedCredits(transactionBytes: signed.borsh.count, gas: gas.used)
         var after = try overlay.account(transaction.sender)
@@ -105,14 +106,24 @@ final class Executor {
         try gas.charge(parameters.storageGas(accesses: HostGas.transferAccesses))
         try pay(transaction.value, from: transaction.sender, to: service.contract)
         if transaction.actionId == .applicationTask {
-            try gas.charge(parameters.storageGas(bytes: 8))
-            let key = StateKey.membership(service.contract, transaction.sender)
-            if try value(key) == nil { overlay.set(key, height) }
+            try gas.charge(parameters.storageGas(accesses: 2, bytes: 16))
+            try ledgerErrors { () throws(LedgerError) in try beginMembership(transaction.sender, of: service) }
         }
-        return try call(
+        let returned = try call(
             service, entry: .action, kind: .action, caller: transaction.sender, value: transaction.value,
             actionId: UInt32(transaction.actionId.value), postId: transaction.postId.bytes, input: transaction.data,
             gas: &gas)
+        if transaction.actionId == .commitmentTask {
+            try gas.charge(parameters.storageGas(accesses: 2))
+            try ledgerErrors { () throws(LedgerError) in
+                try noteValidation(of: transaction.postId, by: transaction.sender, for: service)
+            }
+        }
+        return returned
+    }
+
+    private func ledgerErrors(_ body: () throws(LedgerError) -> Void) throws(Halt) {
+        do { try body() } catch { throw .ledger(error) }
     }
 
     /// Runs a contract with what gas is left.

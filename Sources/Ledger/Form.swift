@@ -44,6 +44,8 @@ struct Form {
             case .unregisterMasternode, .resumeMasternode: _ = try MasternodeReference(borsh: transaction.data)
             case .reportEquivocation: _ = try Evidence(borsh: transaction.data)
             case .proposeChange: _ = try ProposeChange(borsh: transaction.data)
+            case .lockMoney: break
+            case .unlockMoney: _ = try UnlockMoney(borsh: transaction.data)
             case .rotateKey: return .notAvailable(action)
             default: return .noSuchAction(action)
             }

@@ -5,6 +5,7 @@ import WebAssembly
 enum HostFunction: Int, CaseIterable {
     case context, input, storageGet, storageSet, storageRemove, transfer, emit, verdict, sha256, ed25519Verify
     case randomness, schedule, call, returnData, fail, log
+    case validator, drawCommittee, reputation
 
     static let module = "edgeproof"
 
@@ -30,6 +31,9 @@ enum HostFunction: Int, CaseIterable {
         case .returnData: "return_data"
         case .fail: "fail"
         case .log: "log"
+        case .validator: "validator"
+        case .drawCommittee: "draw_committee"
+        case .reputation: "reputation"
         }
     }
 
@@ -39,10 +43,13 @@ enum HostFunction: Int, CaseIterable {
         case .storageRemove, .returnData, .fail, .log: Self.pointers(2)
         case .input, .sha256: Self.pointers(3)
         case .storageSet, .emit: Self.pointers(4)
+        case .validator: Self.pointers(1, result: .i32)
+        case .drawCommittee: Self.pointers(3, result: .i32)
+        case .reputation: Self.pointers(2, result: .i64)
         case .transfer: Self.pointers(2, result: .i32)
         case .storageGet, .ed25519Verify: Self.pointers(4, result: .i32)
         case .call: Self.pointers(8, result: .i32)
-        case .verdict: FunctionType([.i32, .i32, .i32, .i64], [.i32])
+        case .verdict: FunctionType([.i32, .i32, .i32, .i64, .i32, .i32], [.i32])
         case .schedule: FunctionType([.i64, .i32, .i32, .i32], [.i64])
         }
     }
@@ -50,7 +57,7 @@ enum HostFunction: Int, CaseIterable {
     /// Whether it changes state, which a query must not.
     var changesState: Bool {
         switch self {
-        case .storageSet, .storageRemove, .transfer, .emit, .verdict, .schedule: true
+        case .storageSet, .storageRemove, .transfer, .emit, .verdict, .schedule, .drawCommittee: true
         default: false
         }
     }

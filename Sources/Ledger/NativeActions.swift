@@ -18,6 +18,8 @@ extension Executor {
         case .resumeMasternode: try resumeMasternode(transaction, gas: &gas)
         case .reportEquivocation: try reportEquivocation(transaction, gas: &gas)
         case .proposeChange: return try proposeChange(transaction, gas: &gas)
+        case .lockMoney: try lockMoney(transaction, gas: &gas)
+        case .unlockMoney: try unlockMoney(transaction, gas: &gas)
         case .voteProposal: try voteProposal(transaction, gas: &gas)
         default:
             throw .failed(Refusal.notAvailable(transaction.actionId).description)

@@ -28,10 +28,14 @@ public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible 
     public static func storage(_ contract: Account, _ key: [UInt8]) -> StateKey {
         StateKey("c", contract.bytes + key)
     }
-    /// Whether the account joined the service by its own action 5.
+    /// ``MembershipRecord``: there while the account is a member of the service.
     public static func membership(_ contract: Account, _ account: Account) -> StateKey {
         StateKey("j", contract.bytes + account.bytes)
     }
+    /// ``PanelRecord`` of a service's contract.
+    public static func panel(_ contract: Account) -> StateKey { StateKey("v", contract.bytes) }
+    /// ``OwnerLock``.
+    public static func ownerLock(_ owner: Account) -> StateKey { StateKey("l", owner.bytes) }
     /// Hash-chain link that a masternode showed last.
     public static func beacon(_ key: PublicKey) -> StateKey { StateKey("b", key.bytes) }
     /// ``MasternodeRecord`` by consensus key.

@@ -1,4 +1,5 @@
 import Cryptography
+import JobProtocol
 import Primitives
 import Training
 
@@ -38,6 +39,9 @@ struct CloudExchange {
         var conversation: Conversation
         /// The commitment of the message that waits for its answer.
         var request: Digest?
+        /// Of the envelopes that the round took from this edge, in their order: what the edge's own steps root is made
+        /// of, too.
+        var taken: [Digest] = []
     }
 
     private struct Round {
@@ -48,7 +52,7 @@ struct CloudExchange {
 
     /// Works, hands over the result, and goes on answering edges that restarted until the task is cancelled or the
     /// round's time is over.
-    func run(result: (RoundResult, Checkpoint) async -> Void) async throws {
+    func run(result: (RoundResult, [JobPartner], Checkpoint) async -> Void) async throws {
         try await withThrowingDiscardingTaskGroup { group in
             try await run(&group, result)
             group.cancelAll()
@@ -56,7 +60,8 @@ struct CloudExchange {
     }
 
     private func run(
-        _ deliveries: inout ThrowingDiscardingTaskGroup<any Error>, _ result: (RoundResult, Checkpoint) async -> Void
+        _ deliveries: inout ThrowingDiscardingTaskGroup<any Error>,
+        _ result: (RoundResult, [JobPartner], Checkpoint) async -> Void
     ) async throws {
         var round = Round(
             machine: try CloudRound(
@@ -94,7 +99,7 @@ struct CloudExchange {
             }
             if actions.contains(.completed) {
                 let (outcome, checkpoint) = try round.machine.result()
-                await result(outcome, checkpoint)
+                await result(outcome, partners(of: round), checkpoint)
             }
             if round.machine.step != step { stepEnds = min(exchange.deadline, .now + exchange.stepTimeout) }
         }
@@ -123,10 +128,26 @@ struct CloudExchange {
         }
         line.request = envelope.commitment
         round.lines[index] = line
+        let actions: [CloudRound.Action]
         switch message {
-        case .activation(let activation): return try round.machine.handle(.activation(from: index, activation))
-        case .frontDifference(let difference): return try round.machine.handle(.difference(from: index, difference))
+        case .activation(let activation): actions = try round.machine.handle(.activation(from: index, activation))
+        case .frontDifference(let difference): actions = try round.machine.handle(.difference(from: index, difference))
         case .gradient, .frontAverage, .deviceSamples, .fogDifference, .fogMean: return []
+        }
+        let isRefused = actions.contains { if case .refuse(index, _) = $0 { true } else { false } }
+        if !isRefused { round.lines[index]?.taken.append(envelope.commitment) }
+        return actions
+    }
+
+    /// What the cloud says on the chain about each edge that it heard: an edge that was dropped has not done all steps,
+    /// so what it says about itself won't match.
+    private func partners(of round: Round) -> [JobPartner] {
+        let complete = Int(exchange.plan.steps) + 1
+        return round.lines.values.filter { !$0.taken.isEmpty }.sorted { $0.edge.index < $1.edge.index }.map { line in
+            JobPartner(
+                index: line.edge.index, envelopes: UInt32(line.taken.count),
+                root: MerkleLog.root(line.taken.map { MerkleLog.leafHash($0.bytes) }),
+                use: line.taken.count == complete ? .used : .leftOut)
         }
     }
 

@@ -1,3 +1,4 @@
+import JobProtocol
 import Primitives
 import Training
 

@@ -1,4 +1,5 @@
 import Cryptography
+import JobProtocol
 import Primitives
 import Synchronization
 import Training
@@ -77,8 +78,7 @@ struct Exchange: Sendable {
     func passOver(_ envelope: Envelope, of peer: Account, because error: EnvelopeError) {
         warn("passed over an envelope of \(peer.short): \(error)")
         guard error.isComplaint, notes.mayComplain() else { return }
-        let complaint = JobComplaint(
-            sender: peer, receiver: job.sender.account, step: envelope.context.step, envelope: envelope.commitment)
+        guard let complaint = JobComplaint(about: envelope) else { return }
         // Beside the exchange: it takes until the next block, and the round goes on.
         Task { [job, plan, report] in
             do {
@@ -87,5 +87,17 @@ struct Exchange: Sendable {
                 report(.warning("the complaint about \(peer.short) could not be filed: \(error)"))
             }
         }
+    }
+}
+
+extension JobComplaint {
+    /// What the contract needs to see that the sender signed this envelope.
+    init?(about envelope: Envelope) {
+        let signature = envelope.signature.bytes
+        guard let start = Digest(signature.prefix(32)), let end = Digest(signature.dropFirst(32)) else { return nil }
+        self.init(
+            sender: envelope.context.senderKey, step: envelope.context.step, envelope: envelope.commitment,
+            context: envelope.context.borsh, sealed: Digest(sha256: envelope.encapsulatedKey + envelope.ciphertext),
+            signatureStart: start, signatureEnd: end)
     }
 }

@@ -1,6 +1,7 @@
 import ChainClient
 import Cryptography
 import Encoding
+import JobProtocol
 import Primitives
 import Synchronization
 
@@ -46,9 +47,12 @@ struct JobView: Sendable {
     func participants() async throws -> [JobParticipant] { (try await ask(.participants) as JobParticipants).all }
     func history() async throws -> [JobRound] { (try await ask(.history) as JobHistory).rounds }
 
-    private func ask<Reply: BorshDecodable>(_ query: JobQuery) async throws -> Reply {
+    /// What this worker can take by action 9.
+    func owed() async throws -> UInt128 { try await ask(.owed, input: JobQuery.owed.input(sender.account)) }
+
+    private func ask<Reply: BorshDecodable>(_ query: JobQuery, input: [UInt8]? = nil) async throws -> Reply {
         for _ in 0..<Self.staleTries {
-            let answer = try await client.query(job, input: query.input)
+            let answer = try await client.query(job, input: input ?? query.input)
             guard horizon.admits(answer.height) else {
                 try await Task.sleep(for: .milliseconds(WorkerLimits.retryMs))
                 continue

@@ -1,3 +1,4 @@
+import JobProtocol
 import Primitives
 import Training
 
@@ -51,15 +52,22 @@ package enum Joining {
     }
 
     package static func plan(_ spec: JobSpec, round: UInt32) throws -> RoundPlan {
-        try RoundPlan(
-            seed: JobSeed(words: spec.seed.words), round: round, steps: spec.stepsPerRound,
-            batchSize: Int(spec.batchSize), optimiser: LeNet5.optimiser(learningRateMicro: spec.learningRateMicro))
+        let plan = try settings(spec)
+        return try RoundPlan(
+            seed: JobSeed(words: plan.seed.words), round: round, steps: spec.stepsPerRound,
+            batchSize: Int(plan.batchSize), optimiser: LeNet5.optimiser(learningRateMicro: plan.learningRateMicro))
+    }
+
+    package static func settings(_ spec: JobSpec) throws -> JobSplitPlan {
+        do { return try JobSplitPlan(borsh: spec.plan) } catch {
+            throw WorkerError.cannotWork("its plan is none that this worker knows (\(error))")
+        }
     }
 
     /// Bytes of the longest envelope that a worker of the job sends: a step's boundary values and labels.
-    package static func envelopeLimit(_ spec: JobSpec) -> Int {
+    package static func envelopeLimit(_ spec: JobSpec) throws -> Int {
         let boundary = LeNet5.boundaryShape.reduce(1, *) * 4
-        return min(Int(spec.batchSize), RoundPlan.maximumBatch) * (boundary + 1) + WorkerLimits.envelopeOverhead
+        return min(Int(try settings(spec).batchSize), RoundPlan.maximumBatch) * (boundary + 1) + WorkerLimits.envelopeOverhead
     }
 
     /// When a suspended worker comes back. In the commit phase it would at once be waited for, in a round that the

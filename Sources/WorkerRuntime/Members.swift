@@ -1,4 +1,5 @@
 import Cryptography
+import JobProtocol
 import Primitives
 
 /// Who takes part in the job, as the chain said last: whose envelopes are taken, and where answers go.

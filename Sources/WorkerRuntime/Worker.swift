@@ -1,5 +1,6 @@
 import ChainClient
 import Cryptography
+import JobProtocol
 import Primitives
 import Training
 
@@ -48,7 +49,7 @@ public struct Worker: Sendable {
             host: configuration.host, port: configuration.port,
             admission: Admission(
                 genesis: job.sender.genesis, job: job.contract, kemKey: secrets.kemKey.publicKey, members: members),
-            inbox: inbox, envelopeLimit: Joining.envelopeLimit(spec)
+            inbox: inbox, envelopeLimit: try Joining.envelopeLimit(spec)
         ) { account in
             guard let (checkpoint, round) = await shelf.current, let asker = await members.member(account),
                 asker.role == .edge

@@ -1,6 +1,7 @@
 import ChainClient
 import Cryptography
 import Foundation
+import JobProtocol
 import Primitives
 import Training
 

@@ -1,5 +1,6 @@
 import Cryptography
 import Foundation
+import JobProtocol
 import Primitives
 import Training
 
@@ -38,13 +39,13 @@ extension WorkerLoop {
                     let (result, front) = try await EdgeExchange(
                         exchange: exchange, me: me, cloud: cloud, front: front, shard: shard
                     ).run()
-                    try await self.hold(result, .front(front), of: round, attempt: attempt)
+                    try await self.hold(result, [], .front(front), of: round, attempt: attempt)
                     wake()
                 case .checkpoint(let checkpoint):
                     try await CloudExchange(
                         exchange: exchange, me: me, edges: edges, quorum: Int(spec.quorum), checkpoint: checkpoint
-                    ).run { result, checkpoint in
-                        do { try await self.hold(result, .checkpoint(checkpoint), of: round, attempt: attempt) } catch {
+                    ).run { result, partners, checkpoint in
+                        do { try await self.hold(result, partners, .checkpoint(checkpoint), of: round, attempt: attempt) } catch {
                             await self.abandon(round, attempt: attempt, because: error)
                         }
                         wake()
@@ -59,7 +60,7 @@ extension WorkerLoop {
     }
 
     /// Keeps what a round gave, durable before it is public: the model and the opening, then the commitment.
-    private func hold(_ result: RoundResult, _ model: Model, of round: UInt32, attempt: UInt64) throws {
+    private func hold(_ result: RoundResult, _ partners: [JobPartner], _ model: Model, of round: UInt32, attempt: UInt64) throws {
         guard let work, work.attempt == attempt else { return }
         switch model {
         case .front(let front): try state.save(front)
@@ -70,8 +71,8 @@ extension WorkerLoop {
         let made = WorkerState.Opening(
             job: job.key, round: round, model: model.digest,
             reveal: JobReveal(
-                stepsRoot: result.stepsRoot, artifact: result.artifact, salt: salt, lossMicro: result.lossMicro,
-                location: identity.endpoint))
+                stepsRoot: result.stepsRoot, artifact: result.artifact, partners: partners, lossMicro: result.lossMicro,
+                location: identity.endpoint, salt: salt))
         try state.save(made)
         opening = made
         candidate = (round, model)
@@ -97,7 +98,7 @@ extension WorkerLoop {
         if let accepted, accepted.digest == status.checkpoint { return accepted.model }
         let model: Model
         if status.checkpoint == .zero {
-            let initial = try Checkpoint.initial(seed: JobSeed(words: status.spec.seed.words))
+            let initial = try Checkpoint.initial(seed: JobSeed(words: try Joining.settings(status.spec).seed.words))
             model = configuration.role == .cloud ? .checkpoint(initial) : .front(initial.front)
         } else if configuration.role == .cloud {
             throw WorkerError.damagedState(

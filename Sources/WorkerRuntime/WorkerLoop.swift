@@ -1,6 +1,7 @@
 import ChainClient
 import Cryptography
 import Foundation
+import JobProtocol
 import Primitives
 import Training
 
@@ -162,7 +163,7 @@ actor WorkerLoop {
         }
         try await close(status)
         switch status.phase {
-        case .commit, .reveal, .validate, .paused:
+        case .commit, .reveal, .validate, .score, .paused:
             let participants = try await job.participants()
             await members.update(participants)
             guard let me = participants.first(where: { $0.account == job.sender.account }) else { return false }
@@ -205,8 +206,8 @@ actor WorkerLoop {
         case .wait: warn("the job is \(status.phase); waiting for it to open")
         case .joined:
             hasJoined = true
-            if configuration.role == .cloud, status.spec.validator != job.sender.account, !status.phase.isOver {
-                warn("the job's validator is \(status.spec.validator), not this worker: rounds wait for it")
+            if configuration.role == .cloud, status.validator != job.sender.account, !status.phase.isOver {
+                warn("the job's validator is \(status.validator), not this worker: rounds wait for it")
             }
             report(.joined(job.sender.account))
             return true
@@ -287,11 +288,11 @@ actor WorkerLoop {
     }
 
     private func validate(_ status: JobStatus) async throws {
-        guard status.spec.validator == job.sender.account, validated != status.round,
+        guard status.validator == job.sender.account, validated != status.round,
             let candidate, candidate.round == status.round, case .checkpoint(let checkpoint) = candidate.model
         else { return }
         let samples = try configuration.data.prefix(
-            min(configuration.data.count, max(1, Int(status.spec.validationSamples))))
+            min(configuration.data.count, max(1, Int(try Joining.settings(status.spec).validationSamples))))
         let evaluation = try checkpoint.evaluate(on: samples, threads: configuration.threads)
         let validation = JobValidation(
             metricMicro: evaluation.accuracyMicro, lossMicro: evaluation.lossMicro, checkpoint: checkpoint.digest)
@@ -311,7 +312,7 @@ actor WorkerLoop {
                 throw WorkerError.cannotWrite(file.path, error.localizedDescription)
             }
         }
-        if status.escrow > 0 {
+        if try await job.owed() > 0 {
             do { try await job.act(.paymentWorkerSignature) } catch { warn("the pay could not be claimed: \(error)") }
         }
         report(.finished(acceptedRounds: status.acceptedRounds, accuracyMicro: status.metricMicro))

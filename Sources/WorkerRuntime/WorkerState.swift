@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import Foundation
+import JobProtocol
 import Primitives
 import Training
 

@@ -1,4 +1,5 @@
 import Foundation
+import JobProtocol
 import Primitives
 import WorkerRuntime
 
@@ -37,7 +38,7 @@ struct EventPrinter: Sendable {
         case .terms(let spec):
             Line(
                 event: "terms",
-                text: "\(spec.rounds) rounds of \(spec.stepsPerRound) steps, batches of \(spec.batchSize); input audit: \(spec.inputAudit)")
+                text: "\(spec.rounds) rounds of \(spec.stepsPerRound) steps; input audit: \(spec.inputAudit)")
         case .joined(let account): Line(event: "joined", text: account.description)
         case .roundStarted(let round): Line(event: "started", round: round)
         case .roundDone(let round, let loss, let seconds):

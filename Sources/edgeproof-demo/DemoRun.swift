@@ -2,6 +2,7 @@ import ChainClient
 import Cryptography
 import Encoding
 import Foundation
+import JobProtocol
 import KeyFiles
 import LocalNetwork
 import Primitives
@@ -167,7 +168,7 @@ struct DemoRun: Sendable {
         batchSize: 32
         learningRate: 0.02
         openTimeout: 60s
-        commitMin: 5s
+        commitMin: 10s
         commitMax: 30s
         revealTimeout: 15s
         validateTimeout: 20s

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ChainClient
 import Cryptography
+import JobProtocol
 import Primitives
 import Testing
 import ChainCommands
@@ -18,10 +19,10 @@ import ChainCommands
         batchSize: 32
         learningRate: 0.05
         openTimeout: 2min
-        commitMin: 5s
+        commitMin: 15s
         commitMax: 60 s
         revealTimeout: 20000
-        validateTimeout: 500ms
+        validateTimeout: 15000ms
         epsilon: 0.000001
         seed: anything
         validator: someone
@@ -41,16 +42,16 @@ import ChainCommands
         #expect(file.deposit == 1_000_000)
         let spec = file.spec
         #expect(spec.title == "LeNet-5: digits")
-        #expect(spec.learningRateMicro == 50_000 && spec.epsilonMicro == 1)
-        #expect(spec.openTimeoutMs == 120_000 && spec.commitMinMs == 5_000 && spec.commitMaxMs == 60_000)
-        #expect(spec.revealTimeoutMs == 20_000 && spec.validateTimeoutMs == 500)
-        #expect(spec.seed == Digest(sha256: Array("anything".utf8)))
-        #expect(spec.validator == Self.validator && spec.clouds == 1 && spec.validationSamples == 1_000)
+        #expect(file.plan.learningRateMicro == 50_000 && spec.epsilonMicro == 1)
+        #expect(spec.openTimeoutMs == 120_000 && spec.commitMinMs == 15_000 && spec.commitMaxMs == 60_000)
+        #expect(spec.revealTimeoutMs == 20_000 && spec.validateTimeoutMs == 15_000)
+        #expect(file.plan.seed == Digest(sha256: Array("anything".utf8)))
+        #expect(file.validator == Self.validator && spec.clouds == 1 && file.plan.validationSamples == 1_000)
     }
 
     @Test(arguments: [
         ("rounds: 12", "rounds: -1", "line 5: rounds '-1'"),
-        ("rounds: 12", "rounds: 0", "rounds is 0"),
+        ("rounds: 12", "rounds: 0", "rounds is not 1 to"),
         ("rounds: 12", "", "'rounds' is missing"),
         ("rounds: 12", "round: 12", "line 5: there is no field 'round'"),
         ("rounds: 12", "rounds: [1, 2]", "rounds takes one value"),
@@ -58,7 +59,7 @@ import ChainCommands
         ("learningRate: 0.05", "learningRate: 0.0000001", "learningRate '0.0000001'"),
         ("openTimeout: 2min", "openTimeout: 2 weeks", "openTimeout '2 weeks'"),
         ("openTimeout: 2min", "openTimeout: 999999999999999999h", "openTimeout"),
-        ("quorum: 1", "quorum: 3", "quorum is 3"),
+        ("quorum: 1", "quorum: 3", "quorum is not 1 to"),
         ("id: digits", "id: chain", "cannot have the name"),
         ("id: digits", "id: [", "not YAML"),
     ])

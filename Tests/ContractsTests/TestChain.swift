@@ -1,8 +1,7 @@
 import Cryptography
 import Encoding
+import Primitives
 import WebAssembly
-
-typealias AccountBytes = [UInt8]
 
 /// One service on a chain that is nothing but the host interface: storage, balances, a schedule
 /// queue, header time. A call that fails leaves no trace but its outcome.
@@ -10,7 +9,7 @@ final class TestChain {
     /// Everything that a failed call undoes.
     struct State: Equatable {
         var storage: [[UInt8]: [UInt8]] = [:]
-        var balances: [AccountBytes: UInt128] = [:]
+        var balances: [Account: UInt128] = [:]
         var queue: [Queued] = []
         var events: [Event] = []
         var verdicts: [Verdict] = []
@@ -26,10 +25,11 @@ final class TestChain {
         let data: [UInt8]
     }
     struct Verdict: Equatable {
-        let account: AccountBytes
+        let account: Account
         let role: UInt32
         let kind: UInt32
         let weight: UInt64
+        let post: String
     }
     enum Outcome: Equatable {
         case done
@@ -44,7 +44,7 @@ final class TestChain {
     }
     struct Call {
         var kind: Kind
-        var caller: AccountBytes
+        var caller: Account
         var actionId: UInt32 = 0
         var postId: [UInt8] = []
         var input: [UInt8] = []
@@ -52,44 +52,57 @@ final class TestChain {
     }
 
     static let queueLimit = 256
-    static let contract = AccountBytes(repeating: 0xC0, count: 32)
-    static let owner = AccountBytes(repeating: 0x0E, count: 32)
+    static let contract = [UInt8](repeating: 0xC0, count: 32)
+    static let contractAccount = Account(contract) ?? .zero
 
     let file: ContractFile
+    let owner: Account
+    /// The service record's.
+    let validator: Account?
+    /// Masternodes that a draw gives, in the order of attempts.
+    var drawable: [Account] = []
+    var reputations: [Account: UInt64] = [:]
     var state = State()
     private(set) var time: UInt64 = 1_700_000_000_000
     private(set) var height: UInt64 = 1
     private(set) var nextId: Int64 = 0
     /// Gas of the call that ran last.
     private(set) var gasUsed: UInt64 = 0
+    /// Gas of the last action.
+    private(set) var actionGas: UInt64 = 0
     private(set) var largestQueue = 0
     private(set) var reply: [UInt8] = []
     /// Outcomes of scheduled calls that were not done.
     private(set) var scheduledFailures: [Outcome] = []
 
-    init(_ contract: String) throws { file = try ContractFile(contract) }
+    init(_ contract: String, owner: Account = Person("owner").account, validator: Account? = nil) throws {
+        file = try ContractFile(contract)
+        self.owner = owner
+        self.validator = validator
+    }
 
     // MARK: Blocks
 
     /// Registers the service in a block of its own.
     func register(_ initData: [UInt8], value: UInt128 = 0) -> Outcome {
-        let outcome = run(Call(kind: .initialize, caller: Self.owner, input: initData, value: value), "init")
+        let outcome = run(Call(kind: .initialize, caller: owner, input: initData, value: value), "init")
         endBlock()
         return outcome
     }
 
     /// An action, without ending the block.
     func act(
-        _ caller: AccountBytes, _ actionId: UInt32, _ data: [UInt8] = [], post: String = "", value: UInt128 = 0
+        _ caller: Account, _ actionId: UInt32, _ data: [UInt8] = [], post: String = "", value: UInt128 = 0
     ) -> Outcome {
-        run(
+        defer { actionGas = gasUsed }
+        return run(
             Call(kind: .action, caller: caller, actionId: actionId, postId: Array(post.utf8), input: data, value: value),
             "action")
     }
 
     /// An action in a block of its own, one millisecond after the last.
     func send(
-        _ caller: AccountBytes, _ actionId: UInt32, _ data: [UInt8] = [], post: String = "", value: UInt128 = 0
+        _ caller: Account, _ actionId: UInt32, _ data: [UInt8] = [], post: String = "", value: UInt128 = 0
     ) -> Outcome {
         time += 1
         let outcome = act(caller, actionId, data, post: post, value: value)
@@ -98,7 +111,7 @@ final class TestChain {
     }
 
     func query(_ argument: [UInt8]) -> (outcome: Outcome, reply: [UInt8]) {
-        let outcome = run(Call(kind: .query, caller: AccountBytes(repeating: 0, count: 32), input: argument), "query")
+        let outcome = run(Call(kind: .query, caller: .zero, input: argument), "query")
         return (outcome, reply)
     }
 
@@ -120,7 +133,7 @@ final class TestChain {
         while budget > 0, let next = state.queue.filter({ $0.time <= time }).min(by: { ($0.time, $0.id) < ($1.time, $1.id) }) {
             budget -= 1
             state.queue.removeAll { $0.id == next.id }
-            let call = Call(kind: .scheduled, caller: Self.contract, actionId: next.entry, input: next.data)
+            let call = Call(kind: .scheduled, caller: Self.contractAccount, actionId: next.entry, input: next.data)
             let outcome = run(call, "scheduled")
             if outcome != .done { scheduledFailures.append(outcome) }
         }
@@ -132,7 +145,7 @@ final class TestChain {
 
     private func run(_ call: Call, _ export: String) -> Outcome {
         let before = state
-        state.balances[Self.contract, default: 0] += call.value
+        state.balances[Self.contractAccount, default: 0] += call.value
         reply = []
         let outcome = execute(call, export)
         if outcome != .done { state = before }
@@ -166,12 +179,12 @@ final class TestChain {
     func contextBlock(_ call: Call) -> [UInt8] {
         var block = BorshEncoder()
         block.fixed(Self.contract)
-        block.fixed(call.caller)
-        block.fixed(Self.owner)
+        block.value(call.caller)
+        block.value(owner)
         block.integer(height)
         block.integer(time)
         block.integer(call.value)
-        block.integer(state.balances[Self.contract, default: 0])
+        block.integer(state.balances[Self.contractAccount, default: 0])
         block.integer(call.kind.rawValue)
         block.integer(call.actionId)
         block.integer(UInt32(call.postId.count))

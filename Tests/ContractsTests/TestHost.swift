@@ -1,4 +1,5 @@
 import Cryptography
+import Primitives
 import WebAssembly
 
 /// The host functions for one call, as strict as the interface allows.
@@ -23,7 +24,7 @@ final class TestHost: HostFunctions {
         offer("storage_remove", [.i32, .i32]),
         offer("transfer", [.i32, .i32], [.i32]),
         offer("emit", [.i32, .i32, .i32, .i32]),
-        offer("verdict", [.i32, .i32, .i32, .i64], [.i32]),
+        offer("verdict", [.i32, .i32, .i32, .i64, .i32, .i32], [.i32]),
         offer("sha256", [.i32, .i32, .i32]),
         offer("ed25519_verify", [.i32, .i32, .i32, .i32], [.i32]),
         offer("randomness", [.i32]),
@@ -32,6 +33,9 @@ final class TestHost: HostFunctions {
         offer("return_data", [.i32, .i32]),
         offer("fail", [.i32, .i32]),
         offer("log", [.i32, .i32]),
+        offer("validator", [.i32], [.i32]),
+        offer("draw_committee", [.i32, .i32, .i32], [.i32]),
+        offer("reputation", [.i32, .i32], [.i64]),
     ]
 
     private static func offer(_ name: String, _ parameters: [ValueType], _ results: [ValueType] = []) -> HostImport {
@@ -59,12 +63,12 @@ final class TestHost: HostFunctions {
             chain.state.storage[try memory.key()] = nil
         case "transfer":
             try requireChanges()
-            let account = try context.readMemory(at: arguments.i32(0), count: 32)
+            let account = try memory.account(0)
             let bytes = try context.readMemory(at: arguments.i32(1), count: 16)
             let amount = bytes.reversed().reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
-            let balance = chain.state.balances[TestChain.contract, default: 0]
+            let balance = chain.state.balances[TestChain.contractAccount, default: 0]
             guard amount <= balance else { return 1 }
-            chain.state.balances[TestChain.contract] = balance - amount
+            chain.state.balances[TestChain.contractAccount] = balance - amount
             chain.state.balances[account, default: 0] += amount
             return 0
         case "emit":
@@ -75,8 +79,9 @@ final class TestHost: HostFunctions {
             try requireChanges()
             chain.state.verdicts.append(
                 .init(
-                    account: try context.readMemory(at: arguments.i32(0), count: 32), role: try arguments.i32(1),
-                    kind: try arguments.i32(2), weight: try arguments.i64(3)))
+                    account: try memory.account(0), role: try arguments.i32(1), kind: try arguments.i32(2),
+                    weight: try arguments.i64(3),
+                    post: String(decoding: try memory.read(4, 5, limit: 32, "post"), as: UTF8.self)))
             return 0
         case "sha256":
             let digest = Digest(sha256: try memory.read(0, 1, limit: .max, "preimage"))
@@ -87,6 +92,23 @@ final class TestHost: HostFunctions {
             return UInt64(bitPattern: chain.schedule(try arguments.i64(0), try arguments.i32(1), data))
         case "return_data":
             reply = try memory.read(0, 1, limit: 65_536, "reply")
+        case "validator":
+            guard let validator = chain.validator else { return 0 }
+            try context.writeMemory(validator.bytes, at: arguments.i32(0))
+            return 1
+        case "draw_committee":
+            try requireChanges()
+            let (size, attempt) = (Int(try arguments.i32(0)), Int(try arguments.i32(1)))
+            guard (attempt + 1) * size <= chain.drawable.count else { return 0 }
+            let drawn = chain.drawable[attempt * size..<(attempt + 1) * size].flatMap(\.bytes)
+            try context.writeMemory(drawn, at: arguments.i32(2))
+            return UInt64(size)
+        case "reputation":
+            return chain.reputations[try memory.account(0), default: 0]
+        case "ed25519_verify":
+            let key = try memory.account(0).publicKey
+            guard let signature = Signature(try context.readMemory(at: arguments.i32(1), count: 64)) else { return 0 }
+            return key.isValid(signature, message: try memory.read(2, 3, limit: .max, "message")) ? 1 : 0
         case "fail":
             let message = String(decoding: try memory.read(0, 1, limit: 256, "message"), as: UTF8.self)
             throw .hostFailed(code: Self.failCode, message: message)
@@ -113,6 +135,10 @@ final class TestHost: HostFunctions {
             let count = try arguments.i32(length)
             guard count <= limit else { throw TestHost.broken("\(what) of \(count) bytes") }
             return try context.readMemory(at: try arguments.i32(pointer), count: count)
+        }
+
+        func account(_ pointer: Int) throws(Trap) -> Account {
+            Account(try context.readMemory(at: try arguments.i32(pointer), count: 32)) ?? .zero
         }
 
         func key() throws(Trap) -> [UInt8] {

@@ -2,6 +2,7 @@ import ChainClient
 import Cryptography
 import Foundation
 import LocalNetwork
+import JobProtocol
 import Primitives
 import TestSupport
 import Testing
@@ -83,7 +84,7 @@ import Testing
 
     @Test func anEdgeThatNeverComesBackHoldsUpNobody() async throws {
         try await JobStage.with { stage in
-            try await stage.register(rounds: 3, steps: 40, commitMaxMs: 3_000)
+            try await stage.register(rounds: 3, steps: 40, commitMaxMs: 10_000)
             try await stage.startCloud()
             try await stage.startEdges()
             try await stage.until("edge-2", says: "started  round 0")
@@ -175,7 +176,7 @@ private struct JobStage {
     func state(_ name: String) -> URL { folder.appending(path: "state-\(name)", directoryHint: .isDirectory) }
     func newState() -> URL { state(UUID().uuidString) }
 
-    func register(rounds: Int, steps: Int = 8, edges: Int = 2, commitMaxMs: Int = 9_000) async throws {
+    func register(rounds: Int, steps: Int = 8, edges: Int = 2, commitMaxMs: Int = 12_000) async throws {
         let contract = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "Contracts/.build/job.wasm")
         let spec = folder.appending(path: "job.yaml")
@@ -188,10 +189,10 @@ private struct JobStage {
             batchSize: 8
             learningRate: 0.02
             openTimeout: 60s
-            commitMin: 1s
+            commitMin: 10s
             commitMax: \(commitMaxMs)ms
-            revealTimeout: 5s
-            validateTimeout: 5s
+            revealTimeout: 10s
+            validateTimeout: 10s
             epsilon: 1
             validator: \(try account("cloud"))
             validationSamples: 100

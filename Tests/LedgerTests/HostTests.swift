@@ -172,7 +172,7 @@ import Testing
         #expect(try chain.ledger.query(try #require(ServiceId("none")), input: [], state: chain.state) == nil)
         for (index, step) in ([
             .set(key: "k", value: []), .remove(key: "v"), .transfer(to: bob.account.bytes, amount: 0),
-            .emit(topic: "", data: []), .verdict(about: bob.account.bytes, role: 0, kind: 0, weight: 1),
+            .emit(topic: "", data: []), .verdict(about: bob.account.bytes, role: 0, kind: 0, weight: 1, post: "r0/v"),
             .schedule(time: 0, entry: 0, data: []), .call(service: "q", action: 1, data: [], amount: 1), .spin, .trap,
         ] as [Step]).enumerated() {
             try chain.deploy("w\(index)", owner: alice, [("query", [step])])

@@ -29,7 +29,7 @@ import Testing
                     .when(action: 256, [.transfer(to: users[0].account.bytes, amount: 7)]),
                     .when(action: 257, [.call(service: "s1", action: 256, data: [], amount: 3), .setResult(key: "c")]),
                     .when(action: 258, [.schedule(time: 0, entry: 1, data: [1])]),
-                    .when(action: 259, [.verdict(about: users[1].account.bytes, role: 1, kind: 0, weight: 5)]),
+                    .when(action: 259, [.verdict(about: users[1].account.bytes, role: 1, kind: 0, weight: 5, post: "r0/v")]),
                     .when(action: 260, [.trap]), .when(action: 261, [.spin]), .when(action: 262, [.remove(key: "i")]),
                 ]
             ),

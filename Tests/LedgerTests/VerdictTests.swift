@@ -4,130 +4,309 @@ import Ledger
 import Primitives
 import Testing
 
+/// What a contract may find about whom, and what of it counts.
 @Suite struct VerdictTests {
     private static let unit: Int64 = 1 << 20
-    private let alice: User, bob: User, victor: User
+    private let alice: User, bob: User
+    private let friends: [User]
+    private let validators: [Validator]
+    private let operators: [User]
     private var chain: TestChain
 
     init() throws {
         alice = try User("alice")
         bob = try User("bob")
-        victor = try User("victor")
-        chain = try TestChain([alice, bob, victor])
+        friends = try (0..<10).map { try User("friend \($0)") }
+        validators = try (0..<4).map { try Validator("m\($0)") }
+        operators = try (0..<4).map { try User("operator \($0)") }
+        chain = try TestChain(
+            [alice, bob] + friends + operators, masternodes: zip(validators, operators).map { ($0, owner: $1) })
     }
 
-    /// A service that judges bob as an edge, and victor as the cloud, by action 256 + kind and 300 + kind.
-    private mutating func deploy(_ name: String, validator: Account?, deposit: UInt128 = 10_000_000, weight: Int64 = unit)
-        throws -> Account
-    {
-        let steps = (0..<6 as Range<UInt32>).flatMap { kind in
+    private var independent: User { validators[0].user }
+
+    /// A service that judges bob by action 256 + kind (of item r0) and 270 + kind (of item r1), its friends by
+    /// 300 + number, and draws a committee of three by 350 (and 351, another one).
+    private mutating func deploy(_ name: String, validator: Account?, weight: Int64 = unit) throws -> Account {
+        func verdict(_ user: User, _ kind: UInt32, _ post: String) -> [Step] {
             [
-                Step.when(
-                    action: 256 + kind,
-                    [.verdict(about: bob.account.bytes, role: 1, kind: kind, weight: weight), .setResult(key: "r")]),
-                .when(
-                    action: 300 + kind,
-                    [.verdict(about: victor.account.bytes, role: 0, kind: kind, weight: weight), .setResult(key: "r")]),
+                .verdict(about: user.account.bytes, role: 1, kind: kind, weight: weight, post: post),
+                .setResult(key: "r"),
             ]
         }
-        return try chain.deploy(
-            name, owner: alice, validator: validator, deposit: deposit, [("action", steps)]
-        ).contract
-    }
-
-    private mutating func judge(_ service: String, _ action: UInt16, after: UInt64 = 1_000) throws {
-        #expect(try chain.send(alice, service: service, ActionId(action), after: after).outcome == .succeeded)
-    }
-
-    private func lastFinding(_ user: User) throws -> Finding {
-        for entry in (chain.history[user.account] ?? []).reversed() {
-            if case .finding(let finding) = entry.content { return finding }
+        var steps: [Step] = []
+        for kind: UInt32 in 0..<6 {
+            steps.append(.when(action: 256 + kind, verdict(bob, kind, "r0/v")))
+            steps.append(.when(action: 270 + kind, verdict(bob, kind, "r1/v")))
         }
-        throw BlockIsInvalid()
+        for (number, friend) in friends.enumerated() {
+            steps.append(.when(action: 300 + UInt32(number), verdict(friend, 0, "r0/v")))
+        }
+        steps.append(.when(action: 340, verdict(alice, 0, "r0/v")))
+        steps.append(.when(action: 341, verdict(independent, 0, "r0/v")))
+        for attempt: UInt64 in 0...1 {
+            steps.append(.when(action: 350 + UInt32(attempt), [.raw(.draw_committee, [3, attempt, 65_536])]))
+        }
+        return try chain.deploy(name, owner: alice, validator: validator, [("action", steps)]).contract
     }
 
-    private func reputation(_ user: User, _ role: Role) throws -> ReputationRecord? {
+    private mutating func act(_ user: User, _ service: String, _ action: UInt16, after: UInt64 = 1_000) throws {
+        #expect(try chain.send(user, service: service, ActionId(action), after: after).outcome == .succeeded)
+    }
+
+    private mutating func validate(_ user: User, _ service: String, _ post: String) throws {
+        #expect(try chain.send(user, service: service, .commitmentTask, post: post).outcome == .succeeded)
+    }
+
+    private mutating func lock(_ user: User, _ amount: UInt128) throws {
+        #expect(try chain.send(user, .lockMoney, value: amount).outcome == .succeeded)
+        #expect(try chain.isConserved())
+    }
+
+    private func findings(_ user: User) -> [Finding] {
+        (chain.history[user.account] ?? []).compactMap { if case .finding(let finding) = $0.content { finding } else { nil } }
+    }
+
+    private func reputation(_ user: User, _ role: Role = .edge) throws -> ReputationRecord? {
         try chain.state.values[.reputation(user.account, role)].map { try ReputationRecord(borsh: $0) }
     }
 
-    @Test mutating func aVerdictCountsForAMember() throws {
-        let contract = try deploy("job", validator: victor.account)
-        try judge("job", 256)
-        #expect(try lastFinding(bob).note == "the account did not join the service")
-        #expect(chain.stored(contract, "r")?.first == 1)
-        #expect(try reputation(bob, .edge) == nil)
+    private func result(_ contract: Account) -> UInt8? { chain.stored(contract, "r")?.first }
 
+    // MARK: What counts
+
+    @Test mutating func aVerdictCountsOnceForEachValidation() throws {
+        let contract = try deploy("job", validator: independent.account)
+        try lock(alice, 10_000_000)
         try chain.send(bob, service: "job", .applicationTask)
-        try judge("job", 256)
-        #expect(chain.stored(contract, "r")?.first == 0)
-        let finding = try lastFinding(bob)
-        #expect(finding.kind == .accepted && finding.weight == 1 << 20 && finding.note.isEmpty && finding.role == .edge)
-        #expect(try reputation(bob, .edge)?.positive == 1 << 20)
-        // Audited: twice as much. Not revealed: against it.
-        try judge("job", 257)
-        try judge("job", 261)
-        #expect(try reputation(bob, .edge)?.positive == 3 << 20)
-        #expect(try reputation(bob, .edge)?.negative == 1 << 20)
+        // Nobody has validated anything.
+        try act(alice, "job", 256)
+        #expect(result(contract) == 2 && findings(bob).isEmpty)
+        try validate(independent, "job", "r0/v")
+        try act(alice, "job", 256)
+        #expect(result(contract) == 0 && findings(bob).map(\.weight) == [1 << 20])
+        #expect(try reputation(bob)?.positive == 1 << 20)
+        // A thousand units of blame, or of praise, for the same validation: nothing, and no trace.
+        for kind: UInt16 in 0..<6 { try act(alice, "job", 256 + kind) }
+        #expect(result(contract) == 2 && findings(bob).count == 1)
+        try validate(independent, "job", "r0/v")
+        try act(alice, "job", 261)
+        #expect(result(contract) == 2 && findings(bob).count == 1, "the same item again is no new validation")
+        try validate(independent, "job", "r1/v")
+        try act(alice, "job", 275)
+        #expect(try reputation(bob)?.negative == 1 << 20)
         let views = try chain.ledger.reputation(bob.account, at: chain.time, state: chain.state)
-        #expect(views.map(\.role) == [.edge])
-        #expect(views.first?.score == (3 << 40) / ((3 << 20) + (4 << 20) + (64 << 20)))
-        #expect(try chain.historiesAreComplete())
+        #expect(views.first?.score == (1 << 40) / ((1 << 20) + (4 << 20) + (64 << 20)))
+        #expect(try chain.historiesAreComplete() && chain.isConserved())
     }
 
-    @Test mutating func withoutAnIndependentValidatorNothingCounts() throws {
-        for (name, validator) in [("a", nil), ("b", alice.account)] as [(String, Account?)] {
-            let contract = try deploy(name, validator: validator)
-            try chain.send(bob, service: name, .applicationTask)
-            try judge(name, 256)
-            #expect(try lastFinding(bob).note == "no validator outside the owner's control")
-            #expect(try lastFinding(bob).weight == 0 && chain.stored(contract, "r")?.first == 1)
-        }
-        #expect(try reputation(bob, .edge) == nil)
-    }
-
-    @Test mutating func nobodyMatchesTheValidatorsOwnResult() throws {
-        _ = try deploy("job", validator: victor.account)
-        try chain.send(victor, service: "job", .applicationTask)
-        try judge("job", 300)
-        #expect(try lastFinding(victor).note.hasPrefix("the validator's own result"))
-        #expect(try reputation(victor, .cloud) == nil)
-        // What it failed to do counts.
-        try judge("job", 303)
-        #expect(try reputation(victor, .cloud)?.negative == 1 << 18)
-    }
-
-    @Test mutating func theDepositBoundsEachPeriod() throws {
-        // 2.5 deposits: two units of weight a period.
-        _ = try deploy("job", validator: victor.account, deposit: 2_500_000, weight: 3 << 19)
+    @Test mutating func theWeightIsAtMostOneUnit() throws {
+        _ = try deploy("job", validator: independent.account, weight: 1_000 * Self.unit)
+        try lock(alice, 10_000_000_000)
         try chain.send(bob, service: "job", .applicationTask)
-        // Into a fresh period, so that the test doesn't cross a border.
+        try validate(independent, "job", "r0/v")
+        try act(alice, "job", 261)
+        #expect(try reputation(bob)?.negative == 1 << 20)
+    }
+
+    @Test mutating func onlyMembersAreJudged() throws {
+        let contract = try deploy("job", validator: independent.account)
+        try lock(alice, 10_000_000)
+        try validate(independent, "job", "r0/v")
+        let before = try chain.record(bob.account)
+        for kind: UInt16 in 0..<6 { try act(alice, "job", 256 + kind) }
+        #expect(try chain.record(bob.account) == before, "not a trace")
+        // Who has left is judged no more; and it always can leave, whatever the contract says.
+        try chain.send(bob, service: "job", .applicationTask)
+        try chain.send(bob, service: "job", .releaseRelation)
+        try act(alice, "job", 261)
+        #expect(result(contract) == 2 && findings(bob).isEmpty)
+        // It joins again: what was validated before is not about it.
+        try chain.send(bob, service: "job", .applicationTask)
+        try act(alice, "job", 261)
+        #expect(result(contract) == 2 && findings(bob).isEmpty)
+        try validate(independent, "job", "r1/v")
+        try act(alice, "job", 270)
+        #expect(result(contract) == 0)
+
+        try chain.deploy(
+            "prison", owner: alice, validator: independent.account,
+            [("action", [.when(action: 7, [.fail("stay")]), .when(action: 256, [
+                .verdict(about: bob.account.bytes, role: 1, kind: 5, weight: Self.unit, post: "r0/v"),
+            ])])])
+        try chain.send(bob, service: "prison", .applicationTask)
+        #expect(try chain.send(bob, service: "prison", .releaseRelation).outcome == .failed("stay"))
+        try validate(independent, "prison", "r0/v")
+        try act(alice, "prison", 256)
+        #expect(findings(bob).allSatisfy { $0.service.description == "job" })
+    }
+
+    @Test mutating func aDrawnCommitteeSpeaksByItsMajority() throws {
+        let contract = try deploy("job", validator: nil)
+        try lock(alice, 10_000_000)
+        try chain.send(bob, service: "job", .applicationTask)
+        try act(alice, "job", 350)
+        let panel = try PanelRecord(borsh: try #require(chain.state.values[.panel(contract)]))
+        #expect(panel.members.count == 3 && Set(panel.members).count == 3)
+        let members = panel.members.compactMap { member in validators.first { $0.user.account == member }?.user }
+        #expect(members.count == 3)
+        let outsider = try #require(validators.first { !panel.members.contains($0.user.account) })
+        try validate(members[0], "job", "r0/v")
+        try validate(outsider.user, "job", "r0/v")
+        try validate(members[0], "job", "r0/v")
+        try act(alice, "job", 256)
+        #expect(result(contract) == 2, "one of three, twice, is no majority")
+        try validate(members[2], "job", "r0/v")
+        try act(alice, "job", 256)
+        #expect(result(contract) == 0)
+        #expect(try reputation(bob)?.positive == 1 << 20)
+        // Drawn anew, what the old one sent counts no more.
+        try validate(members[0], "job", "r1/v")
+        try act(alice, "job", 351)
+        let other = try PanelRecord(borsh: try #require(chain.state.values[.panel(contract)]))
+        #expect(other.members != panel.members && other.recent.isEmpty && other.number == panel.number + 2)
+        try act(alice, "job", 270)
+        #expect(result(contract) == 2)
+    }
+
+    // MARK: The owner's tricks
+
+    /// An owner with ten accounts, money, and any contract: P = 0 for its friends, N = 0 for the honest worker,
+    /// nothing in the histories of strangers.
+    @Test mutating func anOwnerWithTenAccountsGainsNothing() throws {
+        try lock(alice, 100_000_000)
+        for friend in friends { try lock(friend, 1_000_000) }
+        for (name, validator) in [
+            ("none", nil), ("self", alice.account), ("friend", friends[9].account), ("stranger", bob.account),
+        ] as [(String, Account?)] {
+            let contract = try deploy(name, validator: validator)
+            for user in friends + [bob] { try chain.send(user, service: name, .applicationTask) }
+            // Everybody whom it has says that all is well.
+            for user in friends + [alice] { try validate(user, name, "r0/v") }
+            for number: UInt16 in 0..<10 { try act(alice, name, 300 + number) }
+            #expect(result(contract) == 2)
+            for kind: UInt16 in 0..<6 { try act(alice, name, 256 + kind) }
+            try act(alice, name, 340)
+            #expect(result(contract) == 2)
+        }
+        for user in friends + [alice, bob] {
+            #expect(findings(user).isEmpty)
+            for role in Role.allCases { #expect(try reputation(user, role) == nil) }
+        }
+
+        // A masternode of its own is no other party: not as validator, not in a committee.
+        let own = operators[0]
+        let code: [(name: String, steps: [Step])] = [
+            ("action", [
+                .when(action: 300, [
+                    .verdict(about: friends[0].account.bytes, role: 1, kind: 0, weight: Self.unit, post: "r0/v"),
+                    .setResult(key: "r"),
+                ]),
+                .when(action: 350, [.raw(.draw_committee, [3, 0, 65_536])]),
+                .when(action: 351, [.raw(.draw_committee, [4, 0, 65_536]), .setResult(key: "r")]),
+            ])
+        ]
+        let contract = try chain.deploy("own", owner: own, validator: validators[0].user.account, code).contract
+        try lock(own, 10_000_000)
+        try chain.send(friends[0], service: "own", .applicationTask)
+        try validate(validators[0].user, "own", "r0/v")
+        try act(own, "own", 300)
+        #expect(result(contract) == 2)
+        try act(own, "own", 350)
+        let panel = try PanelRecord(borsh: try #require(chain.state.values[.panel(contract)]))
+        #expect(panel.members.count == 3 && !panel.members.contains(validators[0].user.account))
+        try act(own, "own", 351)
+        #expect(result(contract) == 0, "of four masternodes three are not its own")
+        #expect(findings(friends[0]).isEmpty)
+    }
+
+    @Test mutating func favourableVerdictsAboutTheOwnerAndItsJudgesWeighNothing() throws {
+        let contract = try deploy("job", validator: independent.account)
+        try lock(alice, 10_000_000)
+        for user in [alice, independent] { try chain.send(user, service: "job", .applicationTask) }
+        try validate(independent, "job", "r0/v")
+        try act(alice, "job", 340)
+        #expect(result(contract) == 1 && findings(alice).map(\.note) == ["the owner's own work for itself"])
+        try act(alice, "job", 341)
+        #expect(result(contract) == 1 && findings(independent).map(\.note) == ["the validator's own result: nobody matched it"])
+    }
+
+    // MARK: The budget
+
+    @Test mutating func moneyThatComesBackBuysNothing() throws {
+        let contract = try deploy("job", validator: independent.account)
+        try chain.send(bob, service: "job", .applicationTask)
+        try validate(independent, "job", "r0/v")
+        // Money in the contract, or on the owner's account, is not locked.
+        try chain.send(alice, service: "job", .paymentRequester, value: 50_000_000)
+        try act(alice, "job", 256)
+        #expect(result(contract) == 1 && findings(bob).map(\.note) == ["the owner's verdict budget is used up"])
+        #expect(try reputation(bob) == nil)
+        // Half a verdict's worth of money gives no whole one.
+        try lock(alice, 999_999)
+        try validate(independent, "job", "r1/v")
+        try act(alice, "job", 270)
+        #expect(result(contract) == 1)
+    }
+
+    @Test mutating func theBudgetIsTheOwnersForAllItsServices() throws {
+        let first = try deploy("first", validator: independent.account)
+        let second = try deploy("second", validator: independent.account)
+        try lock(alice, 1_500_000)
+        for service in ["first", "second"] {
+            try chain.send(bob, service: service, .applicationTask)
+            try validate(independent, service, "r0/v")
+            try act(alice, service, 256)
+        }
+        #expect(result(first) == 0 && result(second) == 1)
+        #expect(try reputation(bob)?.positive == 1 << 20)
+        // The next period of the lock brings a new budget.
+        try validate(independent, "second", "r1/v")
+        try act(alice, "second", 270, after: chain.ledger.genesis.parameters.decayPeriodMs)
+        #expect(result(second) == 0)
+    }
+
+    @Test mutating func lockedMoneyIsLockedForWholePeriodsAndCountsOnce() throws {
         let period = chain.ledger.genesis.parameters.decayPeriodMs
-        try judge("job", 256, after: period - chain.time.value % period)
-        #expect(try lastFinding(bob).weight == 3 << 19)
-        try judge("job", 256)
-        #expect(try lastFinding(bob).weight == 1 << 19)
-        try judge("job", 256)
-        #expect(try lastFinding(bob).weight == 0)
-        #expect(try lastFinding(bob).note == "the service's verdict budget is used up")
-        try judge("job", 256, after: period)
-        #expect(try lastFinding(bob).weight == 3 << 19)
+        let before = try chain.balance(alice.account)
+        try lock(alice, 2_000_000)
+        #expect(try chain.balance(alice.account) == before - 2_000_000 && chain.record(alice.account).locked == 2_000_000)
+        // What is added counts from the next period on.
+        try lock(alice, 1_000_000)
+        func stored() throws -> OwnerLock? { try chain.state.values[.ownerLock(alice.account)].map { try OwnerLock(borsh: $0) } }
+        #expect(try stored()?.amount == 2_000_000 && stored()?.added == 1_000_000)
+        // Asked back, it stays to the end of the period.
+        let all = UnlockMoney(amount: 5_000_000).borsh
+        #expect(try chain.send(alice, .unlockMoney, data: all).outcome == .succeeded)
+        #expect(try chain.balance(alice.account) == before - 3_000_000)
+        #expect(try chain.send(alice, .unlockMoney, data: UnlockMoney(amount: 0).borsh, after: period).outcome == .succeeded)
+        #expect(try chain.balance(alice.account) == before && stored() == nil && chain.record(alice.account).locked == 0)
+        #expect(try chain.isConserved())
+        // Bad input: each a clean failure.
+        #expect(try chain.send(alice, .lockMoney).outcome.failure?.contains("needs a value") == true)
+        #expect(try chain.send(alice, .lockMoney, value: 1 << 100).outcome.failure?.contains("too small") == true)
+        #expect(try chain.send(alice, .unlockMoney, data: all, value: 1).outcome.failure != nil)
+        #expect(try chain.isConserved())
     }
 
     @Test mutating func aFailingCallTakesItsFindingsBack() throws {
-        try chain.deploy(
-            "job", owner: alice, validator: victor.account, deposit: 10_000_000,
-            [("action", [.verdict(about: bob.account.bytes, role: 1, kind: 0, weight: 1), .when(action: 256, [.trap])])])
-        let before = try chain.record(bob.account)
-        let receipt = try chain.send(alice, service: "job", ActionId(256))
-        #expect(receipt.outcome.failure != nil)
-        #expect(try chain.record(bob.account) == before)
-        for bad in [(5, 0, 1), (0, 6, 1), (0, 0, -1)] as [(UInt32, UInt32, Int64)] {
-            let name = "bad\(bad.0)\(bad.1)"
+        let contract = try chain.deploy(
+            "job", owner: alice, validator: independent.account,
+            [("action", [.when(action: 256, [
+                .verdict(about: bob.account.bytes, role: 1, kind: 0, weight: 1, post: "r0/v"), .trap,
+            ])])]).contract
+        try lock(alice, 10_000_000)
+        try chain.send(bob, service: "job", .applicationTask)
+        try validate(independent, "job", "r0/v")
+        let before = try (chain.record(bob.account), chain.state.values[.membership(contract, bob.account)])
+        #expect(try chain.send(alice, service: "job", ActionId(256)).outcome.failure != nil)
+        #expect(try chain.record(bob.account) == before.0 && chain.state.values[.membership(contract, bob.account)] == before.1)
+        for (number, bad) in ([(5, 0, 1), (0, 6, 1), (0, 0, -1)] as [(UInt32, UInt32, Int64)]).enumerated() {
             try chain.deploy(
-                name + "\(bad.2)", owner: alice,
-                [("action", [.verdict(about: bob.account.bytes, role: bad.0, kind: bad.1, weight: bad.2)])])
-            #expect(try chain.send(alice, service: name + "\(bad.2)", ActionId(256)).outcome.failure != nil)
+                "bad\(number)", owner: alice,
+                [("action", [.verdict(about: bob.account.bytes, role: bad.0, kind: bad.1, weight: bad.2, post: "")])])
+            #expect(try chain.send(alice, service: "bad\(number)", ActionId(256)).outcome.failure != nil)
         }
-        #expect(try chain.record(bob.account) == before)
+        #expect(try chain.record(bob.account) == before.0)
     }
 }

@@ -12,7 +12,7 @@ indirect enum Step {
     case remove(key: String)
     case transfer(to: [UInt8], amount: UInt128)
     case emit(topic: String, data: [UInt8])
-    case verdict(about: [UInt8], role: UInt32, kind: UInt32, weight: Int64)
+    case verdict(about: [UInt8], role: UInt32, kind: UInt32, weight: Int64, post: String)
     case sha256(of: [UInt8], key: String)
     case verify(key: [UInt8], signature: [UInt8], message: [UInt8])
     case randomness(key: String)
@@ -36,16 +36,16 @@ indirect enum Step {
 /// Place in the import section, and type, of each host function.
 enum HostCall: UInt8, CaseIterable {
     case context, input, storage_get, storage_set, storage_remove, transfer, emit, verdict, sha256, ed25519_verify
-    case randomness, schedule, call, return_data, fail, log
+    case randomness, schedule, call, return_data, fail, log, validator, draw_committee, reputation
 
     var parameters: [UInt8] {
         let i: UInt8 = 0x7f, l: UInt8 = 0x7e
         return switch self {
-        case .context, .randomness: [i]
-        case .storage_remove, .transfer, .return_data, .fail, .log: [i, i]
-        case .input, .sha256: [i, i, i]
+        case .context, .randomness, .validator: [i]
+        case .storage_remove, .transfer, .return_data, .fail, .log, .reputation: [i, i]
+        case .input, .sha256, .draw_committee: [i, i, i]
         case .storage_get, .storage_set, .emit, .ed25519_verify: [i, i, i, i]
-        case .verdict: [i, i, i, l]
+        case .verdict: [i, i, i, l, i, i]
         case .schedule: [l, i, i, i]
         case .call: [i, i, i, i, i, i, i, i]
         }
@@ -53,8 +53,8 @@ enum HostCall: UInt8, CaseIterable {
 
     var result: UInt8? {
         switch self {
-        case .storage_get, .transfer, .verdict, .ed25519_verify, .call: 0x7f
-        case .schedule: 0x7e
+        case .storage_get, .transfer, .verdict, .ed25519_verify, .call, .validator, .draw_committee: 0x7f
+        case .schedule, .reputation: 0x7e
         default: nil
         }
     }
@@ -114,9 +114,9 @@ struct WasmAssembler {
         case .transfer(let account, let amount):
             return keep(host(.transfer, [pointer(account), pointer(Self.wide(amount))], store: false), .transfer)
         case .emit(let topic, let data): return host(.emit, bytes(topic) + bytes(data))
-        case .verdict(let account, let role, let kind, let weight):
+        case .verdict(let account, let role, let kind, let weight, let post):
             return keep(
-                host(.verdict, [pointer(account), word(role), word(kind), long(weight)], store: false), .verdict)
+                host(.verdict, [pointer(account), word(role), word(kind), long(weight)] + bytes(post), store: false), .verdict)
         case .sha256(let data, let key):
             return host(.sha256, bytes(data) + [int(Self.hashAt)])
                 + host(.storage_set, bytes(key) + [int(Self.hashAt), int(32)])

@@ -4,6 +4,7 @@ import ChainClient
 import Foundation
 import NIOCore
 import NodeAPI
+import JobProtocol
 import Primitives
 import Testing
 

@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import NodeAPI
+import JobProtocol
 import Primitives
 import Synchronization
 
@@ -175,11 +176,13 @@ final class FakeNode: NodeBackend {
     static func status(phase: JobPhase, round: UInt32) -> JobStatus {
         JobStatus(
             spec: JobSpec(
-                title: "LeNet-5 on digits", edges: 2, quorum: 1, rounds: 3, stepsPerRound: 20, batchSize: 32,
-                learningRateMicro: 50_000, openTimeoutMs: 60_000, commitMinMs: 1_000, commitMaxMs: 30_000,
-                revealTimeoutMs: 10_000, validateTimeoutMs: 10_000, epsilonMicro: 10_000, seed: Digest(sha256: [5]),
-                validator: Account(bob.publicKey), validationSamples: 1_000), phase: phase, round: round,
-            phaseSince: start, deadline: start.advanced(by: 5_000), checkpoint: Digest(sha256: [9]),
+                title: "LeNet-5 on digits", workers: 2, quorum: 1, rounds: 3, stepsPerRound: 20, openTimeoutMs: 60_000,
+                commitMinMs: 10_000, commitMaxMs: 30_000, revealTimeoutMs: 10_000, validateTimeoutMs: 10_000,
+                epsilonMicro: 10_000,
+                plan: JobSplitPlan(
+                    batchSize: 32, learningRateMicro: 50_000, seed: Digest(sha256: [5]), validationSamples: 1_000
+                ).borsh), phase: phase, round: round, phaseSince: start, deadlineOrZero: start.advanced(by: 5_000),
+            validator: Account(bob.publicKey), checkpoint: Digest(sha256: [9]),
             metricMicro: 912_300, lossMicro: 301_200, bestMetricMicro: 912_300, acceptedRounds: round,
             rejectedRounds: 0, escrow: 1_000, reason: "")
     }
@@ -338,7 +341,7 @@ extension FakeNode {
 
     private static var worker: JobParticipant {
         JobParticipant(
-            account: Account(bob.publicKey), role: .cloud, standing: .active, index: 0, samples: 0,
+            slot: 0, account: Account(bob.publicKey), role: .cloud, standing: .active, index: 0, samples: 0,
             kemPublicKey: .zero, endpoint: "127.0.0.1:27000", committed: true, revealed: false, misses: 0,
             acceptedRounds: 2, lastRoot: .zero, lastArtifact: .zero)
     }

@@ -1,3 +1,4 @@
+import JobProtocol
 import Primitives
 import Testing
 import Training
@@ -49,13 +50,13 @@ import WorkerRuntime
     @Test func aJobThatThisWorkerCannotDoIsLeftAlone() throws {
         try Joining.check(try testSpec())
         for spec in [
-            try testSpec { $0.trainingProtocol = .fog }, try testSpec { $0.batchSize = .max },
+            try testSpec { $0.trainingProtocol = .fog }, try testSpec { $0.plan = testPlan(batchSize: .max).borsh }, try testSpec { $0.plan = [1] },
             try testSpec { $0.stepsPerRound = .max }, try testSpec { $0.quorum = 0 },
             try testSpec { $0.commitMaxMs = .max },
         ] {
             #expect(throws: WorkerError.self) { try Joining.check(spec) }
         }
-        #expect(Joining.envelopeLimit(try testSpec { $0.batchSize = .max }) < Envelope.maximumPayload)
+        #expect(try Joining.envelopeLimit(try testSpec { $0.plan = testPlan(batchSize: .max).borsh }) < Envelope.maximumPayload)
     }
 
     @Test func aSuspendedWorkerComesBackBetweenRounds() throws {

@@ -2,6 +2,7 @@ import Cryptography
 import Encoding
 import Foundation
 import FoundationNetworking
+import JobProtocol
 import Primitives
 import Testing
 import Training

@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import Foundation
+import JobProtocol
 import Primitives
 import Testing
 import Training
@@ -17,8 +18,8 @@ import WorkerRuntime
         opening = WorkerState.Opening(
             job: Digest(sha256: [5]), round: 7, model: Digest(sha256: [6]),
             reveal: JobReveal(
-                stepsRoot: Digest(sha256: [1]), artifact: Digest(sha256: [2]), salt: Digest(sha256: [3]), lossMicro: 5,
-                location: "here:1"))
+                stepsRoot: Digest(sha256: [1]), artifact: Digest(sha256: [2]), lossMicro: 5, location: "here:1",
+                salt: Digest(sha256: [3])))
     }
 
     private func checkpoint(_ seed: UInt8) throws -> Checkpoint {

@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import Foundation
+import JobProtocol
 import Primitives
 import Testing
 import Training
@@ -24,7 +25,7 @@ struct Person {
         _ role: Role, index: UInt16 = 0, standing: JobParticipant.Standing = .active, endpoint: String = "127.0.0.1:1"
     ) -> JobParticipant {
         JobParticipant(
-            account: account, role: role, standing: standing, index: index, samples: 1, kemPublicKey: kem.publicKey,
+            slot: 0, account: account, role: role, standing: standing, index: index, samples: 1, kemPublicKey: kem.publicKey,
             endpoint: endpoint, committed: false, revealed: false, misses: 0, acceptedRounds: 0, lastRoot: .zero,
             lastArtifact: .zero)
     }
@@ -60,15 +61,19 @@ final class TemporaryFolder {
 
 func testSpec(_ change: (inout JobSpec) -> Void = { _ in }) throws -> JobSpec {
     var spec = JobSpec(
-        title: "test", edges: 2, quorum: 1, rounds: 3, stepsPerRound: 2, batchSize: 8, learningRateMicro: 20_000,
-        openTimeoutMs: 1_000, commitMinMs: 1_000, commitMaxMs: 1_000, revealTimeoutMs: 1_000, validateTimeoutMs: 1_000,
-        epsilonMicro: 0, seed: Digest(sha256: [3]), validator: try Person("cloud").account, validationSamples: 10)
+        title: "test", workers: 2, quorum: 1, rounds: 3, stepsPerRound: 2, openTimeoutMs: 10_000, commitMinMs: 10_000,
+        commitMaxMs: 10_000, revealTimeoutMs: 10_000, validateTimeoutMs: 10_000, epsilonMicro: 0,
+        plan: testPlan().borsh)
     change(&spec)
     return spec
 }
 
 func testStatus(_ phase: JobPhase, spec: JobSpec) -> JobStatus {
     JobStatus(
-        spec: spec, phase: phase, round: 1, phaseSince: .zero, deadline: nil, checkpoint: .zero, metricMicro: 0,
+        spec: spec, phase: phase, round: 1, phaseSince: .zero, deadlineOrZero: .zero, checkpoint: .zero, metricMicro: 0,
         lossMicro: 0, bestMetricMicro: 0, acceptedRounds: 0, rejectedRounds: 0, escrow: 0, reason: "")
+}
+
+func testPlan(batchSize: UInt32 = 8) -> JobSplitPlan {
+    JobSplitPlan(batchSize: batchSize, learningRateMicro: 20_000, seed: Digest(sha256: [3]), validationSamples: 10)
 }

@@ -2,6 +2,7 @@ import APIModel
 import ArgumentParser
 import ChainClient
 import Foundation
+import JobProtocol
 import Primitives
 
 struct JobCommand: AsyncParsableCommand {
@@ -36,12 +37,12 @@ struct JobCommand: AsyncParsableCommand {
             let file = try JobSpecFile(yaml: text, id: id) { try global.account($0) }
             let code = try Contracts.read(try Jobs.contractPath(contract))
             let sender = try await global.sender(sending.from)
-            if sender.account == file.spec.validator {
+            if sender.account == file.validator {
                 Console.error("note: the validator is the owner, so the job's verdicts will not count for reputation")
             }
             let registered = try await Progress.during("registering the job") {
                 try await sender.register(
-                    file.service, code: code, kind: Jobs.kind, validator: file.spec.validator,
+                    file.service, code: code, kind: Jobs.kind, validator: file.validator,
                     initData: file.spec.borsh, deposit: file.deposit)
             }
             let document = RegisteredDocument(registered)
@@ -88,7 +89,7 @@ struct JobCommand: AsyncParsableCommand {
 
         func run() async throws {
             let document = try await Jobs.read(try Arguments.service(job), global.client())
-            global.show(document, JobText.text(document))
+            global.show(document, JobTables.text(document))
         }
     }
 

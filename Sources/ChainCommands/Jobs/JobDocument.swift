@@ -1,6 +1,8 @@
 import APIModel
 import ChainClient
 import Cryptography
+import Foundation
+import JobProtocol
 import Primitives
 
 /// A job in JSON: its terms, where it stands, who takes part, its rounds.
@@ -8,46 +10,37 @@ struct JobDocument: Encodable {
     struct Terms: Encodable {
         let title: String
         let `protocol`: String
-        let model: String
-        let edges: UInt16
+        let workers: UInt16
         let clouds: UInt16
         let quorum: UInt16
         let rounds: UInt32
         let stepsPerRound: UInt32
-        let batchSize: UInt32
-        let learningRateMicro: UInt32
         @DecimalText var openTimeoutMs: UInt64
         @DecimalText var commitMinMs: UInt64
         @DecimalText var commitMaxMs: UInt64
         @DecimalText var revealTimeoutMs: UInt64
         @DecimalText var validateTimeoutMs: UInt64
         let epsilonMicro: UInt32
-        @HexText var seed: Digest
         let inputAudit: String
-        @AddressText var validator: Account
-        let validationSamples: UInt32
+        /// The training plan's Borsh, in base64.
+        let plan: String
 
         init(_ spec: JobSpec) {
             title = spec.title
             `protocol` = "\(spec.trainingProtocol)"
-            model = JobText.model(spec.model)
-            edges = spec.edges
+            workers = spec.workers
             clouds = spec.clouds
             quorum = spec.quorum
             rounds = spec.rounds
             stepsPerRound = spec.stepsPerRound
-            batchSize = spec.batchSize
-            learningRateMicro = spec.learningRateMicro
             openTimeoutMs = spec.openTimeoutMs
             commitMinMs = spec.commitMinMs
             commitMaxMs = spec.commitMaxMs
             revealTimeoutMs = spec.revealTimeoutMs
             validateTimeoutMs = spec.validateTimeoutMs
             epsilonMicro = spec.epsilonMicro
-            seed = spec.seed
             inputAudit = "\(spec.inputAudit)"
-            validator = spec.validator
-            validationSamples = spec.validationSamples
+            plan = Data(spec.plan).base64EncodedString()
         }
     }
 
@@ -100,6 +93,7 @@ struct JobDocument: Encodable {
     let rejectedRounds: UInt32
     @DecimalText var escrow: UInt128
     let reason: String
+    @AddressText var validator: Account
     /// Absent in lists.
     let participants: [Participant]?
     let rounds: [Round]?
@@ -122,6 +116,7 @@ struct JobDocument: Encodable {
         rejectedRounds = status.rejectedRounds
         escrow = status.escrow
         reason = status.reason
+        validator = status.validator
         self.participants = participants?.map {
             Participant(
                 account: $0.account, role: $0.role.description, standing: $0.standing.description, index: $0.index,
@@ -132,13 +127,7 @@ struct JobDocument: Encodable {
     }
 }
 
-enum JobText {
-    static func model(_ model: JobSpec.Model) -> String {
-        switch model {
-        case .leNet5CutAtS2: "lenet5-s2"
-        }
-    }
-
+enum JobTables {
     static func text(_ job: JobDocument) -> String {
         let terms = job.terms
         let head = facts([
@@ -155,9 +144,9 @@ enum JobText {
                 "\(Format.percent(micro: job.metricMicro)), best \(Format.percent(micro: job.bestMetricMicro)), loss \(Format.micro(job.lossMicro))"
             ),
             ("checkpoint", job.checkpoint.hex), ("escrow", Format.number(job.escrow)),
-            ("training", "\(terms.protocol) \(terms.model), \(terms.stepsPerRound) steps a round of \(terms.batchSize) samples for each edge, learning rate \(Format.micro(UInt64(terms.learningRateMicro), digits: 6))"),
-            ("workers", "\(terms.clouds) cloud, \(terms.edges) edges, quorum \(terms.quorum); input audit: \(terms.inputAudit)"),
-            ("validator", terms.validator.description), ("contract", job.service.contract.description),
+            ("training", "\(terms.protocol), \(terms.stepsPerRound) steps a round"),
+            ("workers", "\(terms.clouds) cloud, \(terms.workers) workers, quorum \(terms.quorum); input audit: \(terms.inputAudit)"),
+            ("validator", job.validator.description), ("contract", job.service.contract.description),
             ("owner", job.service.owner.description),
         ])
         var workers = Table([
@@ -221,7 +210,7 @@ enum JobWatch {
 
     private static func headline(_ name: ServiceId, _ status: JobStatus) -> String {
         "job \(Format.label(name)): \(status.spec.rounds) rounds of \(status.spec.stepsPerRound) steps, "
-            + "\(status.spec.edges) edges; phase \(status.phase)"
+            + "\(status.spec.workers) workers; phase \(status.phase)"
     }
 
     private static func line(_ round: JobRound, of rounds: UInt32) -> String {

@@ -1,5 +1,6 @@
 import APIModel
 import Cryptography
+import JobProtocol
 import Primitives
 import Yams
 
@@ -17,7 +18,7 @@ import Yams
 /// batchSize: 32             # for each edge and step
 /// learningRate: 0.05
 /// openTimeout: 2min         # times take ms, s, min or h; a bare number is milliseconds
-/// commitMin: 5s
+/// commitMin: 10s
 /// commitMax: 60s
 /// revealTimeout: 20s
 /// validateTimeout: 30s
@@ -31,6 +32,9 @@ import Yams
 package struct JobSpecFile: Sendable {
     package let service: ServiceId
     package let spec: JobSpec
+    package let plan: JobSplitPlan
+    /// The service record's.
+    package let validator: Account
     package let deposit: UInt128
 
     /// - Parameters:
@@ -52,24 +56,26 @@ package struct JobSpecFile: Sendable {
         guard service != .chain, !service.bytes.isEmpty else { throw UsageError("a job cannot have the name '\(name)'") }
         deposit = try fields.optional("deposit").map { try Arguments.amount($0, "deposit") } ?? 0
         let edges: UInt16 = try fields.number("edges")
+        _ = try fields.choice("model", ["lenet5-s2": true], standard: true)
+        plan = JobSplitPlan(
+            batchSize: try fields.number("batchSize"), learningRateMicro: try fields.micro("learningRate"),
+            seed: Self.seed(try fields.optional("seed") ?? name),
+            validationSamples: try fields.number("validationSamples", standard: 1_000))
+        validator = try account(try fields.text("validator"))
         let spec = JobSpec(
             title: try fields.optional("title") ?? name,
             trainingProtocol: try fields.choice("protocol", ["split": .split, "fog": .fog], standard: .split),
-            model: try fields.choice("model", ["lenet5-s2": .leNet5CutAtS2], standard: .leNet5CutAtS2),
-            edges: edges, clouds: try fields.number("clouds", standard: 1),
+            clouds: try fields.number("clouds", standard: 1), workers: edges,
             quorum: try fields.number("quorum", standard: edges),
             rounds: try fields.number("rounds"), stepsPerRound: try fields.number("stepsPerRound"),
-            batchSize: try fields.number("batchSize"), learningRateMicro: try fields.micro("learningRate"),
             openTimeoutMs: try fields.time("openTimeout"), commitMinMs: try fields.time("commitMin"),
             commitMaxMs: try fields.time("commitMax"), revealTimeoutMs: try fields.time("revealTimeout"),
             validateTimeoutMs: try fields.time("validateTimeout"),
             epsilonMicro: try fields.micro("epsilon", standard: 0),
-            seed: Self.seed(try fields.optional("seed") ?? name),
             inputAudit: try fields.choice(
                 "inputAudit", ["none": .none, "owner": .owner, "committee": .committee], standard: .none),
-            validator: try account(try fields.text("validator")),
-            validationSamples: try fields.number("validationSamples", standard: 1_000))
-        if let problem = spec.problem { throw UsageError("the specification cannot run: \(problem)") }
+            plan: plan.borsh)
+        if let problem = spec.problem ?? plan.problem { throw UsageError("the specification cannot run: \(problem)") }
         self.spec = spec
     }
 

@@ -1,0 +1,60 @@
+import JobContract
+import JobProtocol
+import Testing
+
+/// Every state that the job's own code can reach, for small jobs.
+@Suite("States of a job", .serialized)
+struct StateSearchTests {
+    private func search(_ name: String, _ search: StateSearch) {
+        let report = search.run()
+        print("search, \(name): \(report)")
+        #expect(report.violations.isEmpty, "\(name)")
+        #expect(report.ends > 0 && report.roundsClosed > 0, "\(name)")
+        #expect(report.isComplete, "\(name)")
+    }
+
+    private func tricks(_ change: (inout StateSearch.Tricks) -> Void) -> StateSearch.Tricks {
+        var tricks = StateSearch.Tricks()
+        change(&tricks)
+        return tricks
+    }
+
+    @Test func oneWorkerAndOneJudgeWithEveryTrick() {
+        search("1 worker, 1 judge", StateSearch(workers: 1, committee: 1, tricks: .all, limit: 400_000))
+    }
+
+    @Test func oneWorkerAndThreeJudges() {
+        search(
+            "1 worker, 3 judges",
+            StateSearch(
+                workers: 1, committee: 3,
+                tricks: tricks { ($0.lyingCommittee, $0.lyingCloud, $0.complaints, $0.leaving) = (true, true, true, true) },
+                limit: 400_000))
+    }
+
+    @Test func twoWorkers() {
+        search(
+            "2 workers, 1 judge",
+            StateSearch(
+                workers: 2, committee: 1,
+                tricks: tricks { ($0.lyingCloud, $0.lyingWorker, $0.late, $0.lyingCommittee) = (true, true, true, true) },
+                limit: 400_000))
+        search(
+            "2 workers, 3 judges, fog",
+            StateSearch(workers: 2, committee: 3, protocol: .fog, tricks: tricks { $0.lyingCommittee = true }, limit: 400_000))
+    }
+
+    @Test func threeWorkers() {
+        search(
+            "3 workers, 1 judge",
+            StateSearch(workers: 3, committee: 1, tricks: tricks { $0.lyingCloud = true }, limit: 400_000))
+        search(
+            "3 workers, 3 judges, one round",
+            StateSearch(workers: 3, committee: 3, rounds: 1, tricks: tricks { $0.late = true }, limit: 400_000))
+        search(
+            "3 workers, 1 judge, fog, asynchronous",
+            StateSearch(
+                workers: 3, committee: 1, rounds: 1, protocol: .fog, mode: .asynchronous, tricks: tricks { $0.late = true },
+                limit: 400_000))
+    }
+}
