@@ -12,6 +12,7 @@ extension Target.Dependency {
     static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
     static let logging = product(name: "Logging", package: "swift-log")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
+    static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
     static let x509 = product(name: "X509", package: "swift-certificates")
@@ -96,7 +97,9 @@ let package = Package(
             ]),
         module(
             "WorkerRuntime",
-            values + ["Tensor", "Training", "JobProtocol", "ChainClient", .hummingbird, .asyncHTTPClient, .logging]),
+            values + [
+                "Audit", "JobProtocol", "Tensor", "Training", "ChainClient", .asyncHTTPClient, .nioCore, .nioPosix, .nioHTTP1,
+            ]),
 
         module("LocalNetwork", values + ["KeyFiles", "NodeHome", "ProgramSupport"]),
 
@@ -104,7 +107,7 @@ let package = Package(
 
         module(
             "ChainCommands",
-            values + ["ChainClient", "JobProtocol", "Audit", "KeyFiles", "APIModel", "ProgramSupport", .argumentParser, .yams]),
+            values + ["ChainClient", "JobProtocol", "Audit", "KeyFiles", "APIModel", "ProgramSupport", "Training", "ModelFiles", .argumentParser, .yams]),
 
         // Layer 4: programs
         program("chain-sim", ["Simulation", "ProgramSupport", .argumentParser]),
@@ -159,8 +162,10 @@ let package = Package(
             values + ["ChainClient", "APIModel", "KeyFiles", .nioCore]),
         tests(
             of: "ChainCommands",
-            values + ["ChainCommands", "ChainClient", "JobProtocol", "APIModel", "KeyFiles", .argumentParser, .yams]),
-        tests(of: "WorkerRuntime", values + ["WorkerRuntime", "JobProtocol", "Training", "Tensor", "ChainClient"]),
+            values + ["ChainCommands", "ChainClient", "JobProtocol", "Training", "APIModel", "KeyFiles", .argumentParser, .yams]),
+        tests(
+            of: "WorkerRuntime",
+            values + ["WorkerRuntime", "Audit", "StateTree", "JobProtocol", "Training", "Tensor", "ChainClient"]),
         tests(
             of: "Node",
             values + [

@@ -51,6 +51,9 @@ public protocol NodeBackend: Sendable {
     /// The audit file of an account (see `Audit`); nil when nothing has ever touched it.
     func auditFile(of account: Account) async throws -> [UInt8]?
 
+    /// Bytes of the state extract with these keys (see `Audit`); nil when there is no certified state yet.
+    func stateExtract(of keys: [StateKey]) async throws -> [UInt8]?
+
     func service(_ service: ServiceId) async throws -> ServiceView?
 
     /// Registered services in ascending order of their names, those after `after`, at most `limit`.

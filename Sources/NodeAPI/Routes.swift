@@ -79,5 +79,5 @@ package struct Route: Sendable {
 
 /// Every route of the node, in the order of the OpenAPI document.
 package enum Routes {
-    package static let all: [Route] = chain + membership + transactions + accounts + services + pages
+    package static let all: [Route] = chain + membership + transactions + accounts + services + proofs + pages
 }

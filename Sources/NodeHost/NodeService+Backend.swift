@@ -123,6 +123,10 @@ extension NodeService: NodeBackend {
         try await read { try $0.auditFile(of: account)?.bytes }
     }
 
+    public nonisolated func stateExtract(of keys: [StateKey]) async throws -> [UInt8]? {
+        try await read { try $0.stateExtract(of: keys)?.borsh }
+    }
+
     public nonisolated func service(_ service: ServiceId) async throws -> ServiceView? {
         let ledger = ledger
         return try await read { view in

@@ -79,7 +79,7 @@ struct ReadView: StateReader, Sendable {
         guard let head = try snapshot.head(), let finalized = try snapshot.block(at: head.height),
             let finalization = finalized.finalization
         else { return nil }
-        let certified = CertifiedState(snapshot: snapshot)
+        let certified = StoredState(snapshot: snapshot)
         let record: ProvenValue<AccountRecord> = try certified.prove(.account(account))
         guard let known = record.value else { return nil }
         var entries: [HistoryEntry] = []
@@ -98,8 +98,26 @@ struct ReadView: StateReader, Sendable {
     }
 }
 
+extension ReadView {
+    /// Values with their proofs against the root that the newest final header certifies; nil before the first block.
+    func stateExtract(of keys: [StateKey]) throws -> StateExtract? {
+        guard let head = try snapshot.head(), let finalized = try snapshot.block(at: head.height),
+            let finalization = finalized.finalization
+        else { return nil }
+        let certified = StoredState(snapshot: snapshot)
+        let entries = try keys.map { key in
+            StateExtract.Entry(
+                key: key.bytes, value: try snapshot.value(key),
+                proof: try StateTree.prove(reader: certified, path: key.path).proof)
+        }
+        return StateExtract(
+            genesisHash: genesis.hash, links: try snapshot.links(), header: finalized.block.header,
+            finalization: finalization, entries: entries)
+    }
+}
+
 /// The stored state, with proofs against the root that the newest final header carries.
-private struct CertifiedState: NodeReader {
+private struct StoredState: NodeReader {
     let snapshot: ChainSnapshot
 
     func node(_ key: NodeKey) throws -> [UInt8]? { try snapshot.node(key.bytes) }

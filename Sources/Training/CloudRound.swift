@@ -139,6 +139,7 @@ public struct CloudRound: Sendable {
         guard message.labels.count == plan.batchSize, message.labels.allSatisfy({ Int($0) < back.spec.classes }) else {
             return .labels
         }
+        guard message.precision == plan.precision else { return .wrongForm }
         return message.boundary.isWithin(boundaryRange) ? nil : .values
     }
 
@@ -161,6 +162,29 @@ public struct CloudRound: Sendable {
 
     // MARK: Progress
 
+    /// A weighted sum is over one set of samples: an edge whose labels are not those of most is out of the round.
+    private mutating func dropOthersLabels(_ batch: [ActivationMessage]) -> [Action] {
+        var votes: [(labels: [UInt8], count: Int)] = []
+        for message in batch {
+            if let known = votes.firstIndex(where: { $0.labels == message.labels }) {
+                votes[known].count += 1
+            } else {
+                votes.append((message.labels, 1))
+            }
+        }
+        // Among equals the one that comes first in the roster.
+        guard votes.count > 1, let most = votes.map(\.count).max(), let common = votes.first(where: { $0.count == most }) else {
+            return []
+        }
+        let present = edges.indices.filter { activations[$0]?.labels == common.labels }
+        let gone = edges.indices.filter { !present.contains($0) }.map { edges[$0] }
+        activations = present.map { activations[$0] }
+        differences = present.map { differences[$0] }
+        edges = present.map { edges[$0] }
+        if edges.count < quorum { state = .starved }
+        return gone.flatMap { [Action.refuse(from: $0, .labels), .dropped($0)] }
+    }
+
     private mutating func dropMissing() throws(TrainingError) -> [Action] {
         let missing = awaited
         let present = edges.indices.filter { !missing.contains(edges[$0]) }
@@ -178,7 +202,10 @@ public struct CloudRound: Sendable {
     private mutating func proceed() throws(TrainingError) -> [Action] {
         if step < plan.steps {
             let batch = activations.compactMap { $0 }
-            return batch.count == edges.count ? try train(on: batch) : []
+            guard batch.count == edges.count else { return [] }
+            let dropped = plan.join == .weightedSum ? dropOthersLabels(batch) : []
+            if state == .starved { return dropped + [.starved] }
+            return dropped + (try train(on: activations.compactMap { $0 }))
         }
         let updates = differences.compactMap { $0 }
         return updates.count == edges.count ? try merge(updates) : []
@@ -186,8 +213,18 @@ public struct CloudRound: Sendable {
 
     private mutating func train(on batch: [ActivationMessage]) throws(TrainingError) -> [Action] {
         let (loss, stepped) = try computing { () throws(TensorError) in
-            let pass = try back.forward(.concatenate(batch.map(\.boundary)), threads: threads)
-            let loss = try SoftmaxCrossEntropy.evaluate(logits: pass.output, labels: batch.flatMap(\.labels))
+            let joined: FloatTensor
+            let labels: [UInt8]
+            switch plan.join {
+            case .concatenation:
+                joined = try .concatenate(batch.map(\.boundary))
+                labels = batch.flatMap(\.labels)
+            case .weightedSum:
+                joined = try .mean(batch.map(\.boundary))
+                labels = batch.first?.labels ?? []
+            }
+            let pass = try back.forward(joined, threads: threads)
+            let loss = try SoftmaxCrossEntropy.evaluate(logits: pass.output, labels: labels)
             let gradient = try back.step(
                 pass, outputGradient: loss.gradient, optimiser: plan.optimiser, wantsInputGradient: true,
                 threads: threads)
@@ -197,16 +234,25 @@ public struct CloudRound: Sendable {
         guard loss.meanLoss.isFinite, gradient.isFinite, back.isFinite else { throw .diverged(step: step) }
         lossSum += loss.meanLoss
 
-        // From the mean over all samples to the mean over one edge's own: batches are of equal size.
-        let scale = Float(edges.count)
         var actions: [Action] = []
         for (place, edge) in edges.enumerated() {
-            let samples = place * plan.batchSize..<(place + 1) * plan.batchSize
-            let slice = try computing { () throws(TensorError) in
-                try gradient.slice(samples: samples).scaled(by: scale)
+            let own: FloatTensor
+            let ownLoss: Double
+            switch plan.join {
+            case .concatenation:
+                // From the mean over all samples to the mean over one edge's own: batches are of equal size.
+                let samples = place * plan.batchSize..<(place + 1) * plan.batchSize
+                own = try computing { () throws(TensorError) in
+                    try gradient.slice(samples: samples).scaled(by: Float(edges.count))
+                }
+                ownLoss = loss.meanLoss(of: samples)
+            case .weightedSum:
+                // The weight 1 / edges and the factor of edges cancel.
+                own = gradient
+                ownLoss = loss.meanLoss
             }
             let message = GradientMessage(
-                round: plan.round, step: step, gradient: slice, loss: loss.meanLoss(of: samples))
+                round: plan.round, step: step, gradient: own, loss: ownLoss, precision: plan.precision)
             actions.append(.send(to: edge, .gradient(message)))
         }
         log.expected += actions.count

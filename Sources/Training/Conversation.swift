@@ -38,7 +38,8 @@ public struct Conversation: Sendable, Equatable {
     }
 
     /// The context of the next envelope if it is of this kind; the kind tells the direction.
-    public func context(step: UInt32, kind: MessageKind) -> EnvelopeContext {
+    /// - Parameter receiverKey: of the receiver's keys the one it is sealed for; the one that is known of it if absent.
+    public func context(step: UInt32, kind: MessageKind, receiverKey: KEMPublicKey? = nil) -> EnvelopeContext {
         let (sender, receiver) =
             switch kind {
             case .activation, .frontDifference, .deviceSamples, .fogDifference: (edge, cloud)
@@ -46,7 +47,7 @@ public struct Conversation: Sendable, Equatable {
             }
         return EnvelopeContext(
             genesisHash: genesisHash, jobId: jobId, round: round, step: step, kind: kind, index: index,
-            previousDigest: previousDigest, senderKey: sender.account, receiverKemKey: receiver.kemKey)
+            previousDigest: previousDigest, senderKey: sender.account, receiverKemKey: receiverKey ?? receiver.kemKey)
     }
 
     /// Notes an envelope that was sent, or received and opened.
@@ -67,11 +68,16 @@ public struct Conversation: Sendable, Equatable {
 
     /// Opens an envelope that must be the next of this kind and step, decodes it, and notes it.
     ///
+    /// - Parameter key: of the receiver's keys the one that the envelope is sealed for; keys change from time to time, and
+    ///   the sender may not know the newest yet.
+    ///
     /// A payload that is validly sealed and signed but no message of its kind, round and step is `malformedPayload`.
     public mutating func open(
         _ envelope: Envelope, step: UInt32, kind: MessageKind, key: KEMPrivateKey
     ) throws(EnvelopeError) -> AnyTrainingMessage {
-        let payload = try envelope.open(expecting: context(step: step, kind: kind), key: key).payload
+        let payload = try envelope.open(
+            expecting: context(step: step, kind: kind, receiverKey: key.publicKey), key: key
+        ).payload
         guard let message = try? AnyTrainingMessage(kind: kind, payload: payload), message.round == round,
             message.step == step
         else { throw .malformedPayload }

@@ -43,7 +43,7 @@ public struct EdgeRound: Sendable {
     /// The edge's place in the roster: its shard, and the key of its batches.
     public let index: UInt16
     private let start: Network
-    private let data: Dataset
+    private let data: any SampleSource
     private let threads: Int
     private var front: Network
     private var state = State.idle
@@ -54,7 +54,7 @@ public struct EdgeRound: Sendable {
     static let gradientBound: Float = 65_536
 
     public init(
-        plan: RoundPlan, index: UInt16, front: Network, shard: Dataset, threads: Int = 1
+        plan: RoundPlan, index: UInt16, front: Network, shard: any SampleSource, threads: Int = 1
     ) throws(TrainingError) {
         guard shard.count > 0 else { throw .emptyDataset }
         guard front.part == .front else { throw .model("an edge trains the front of a model") }
@@ -104,12 +104,14 @@ public struct EdgeRound: Sendable {
     }
 
     private mutating func sendActivation(step: UInt32) throws(TrainingError) -> Action {
-        let (images, labels) = try data.batch(plan.batchIndices(edge: index, step: step, shardCount: data.count))
+        let (images, labels) = try data.samples(
+            at: plan.batchIndices(edge: index, step: step, shardCount: data.count))
         let pass = try computing { () throws(TensorError) in try front.forward(images, threads: threads) }
         state = .awaitingGradient(step: step, pass)
         log.expected += 1
         return .send(
-            .activation(ActivationMessage(round: plan.round, step: step, boundary: pass.output, labels: labels)))
+            .activation(ActivationMessage(
+                    round: plan.round, step: step, boundary: pass.output, labels: labels, precision: plan.precision)))
     }
 
     private mutating func take(
@@ -119,6 +121,7 @@ public struct EdgeRound: Sendable {
         guard message.gradient.shape == pass.output.shape else {
             throw .refused(.wrongShape(expected: pass.output.shape, found: message.gradient.shape))
         }
+        guard message.precision == plan.precision else { throw .refused(.wrongForm) }
         guard message.gradient.isWithin(-Self.gradientBound...Self.gradientBound), message.loss >= 0,
             message.loss.isFinite
         else { throw .refused(.values) }

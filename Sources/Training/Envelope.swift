@@ -105,15 +105,21 @@ public struct Envelope: Sendable, Equatable {
 }
 
 /// `{ ctx, c, H(enc || ct) }`.
-private struct SignedBody: BorshEncodable {
+struct SignedBody: BorshEncodable {
     let contextDigest: Digest
     let commitment: Digest
     let sealedDigest: Digest
 
-    init(contextDigest: Digest, commitment: Digest, sealed: SealedMessage) {
+    init(contextDigest: Digest, commitment: Digest, sealedDigest: Digest) {
         self.contextDigest = contextDigest
         self.commitment = commitment
-        sealedDigest = Digest(sha256: sealed.encapsulatedKey + sealed.ciphertext)
+        self.sealedDigest = sealedDigest
+    }
+
+    init(contextDigest: Digest, commitment: Digest, sealed: SealedMessage) {
+        self.init(
+            contextDigest: contextDigest, commitment: commitment,
+            sealedDigest: Digest(sha256: sealed.encapsulatedKey + sealed.ciphertext))
     }
 
     func encode(to encoder: inout BorshEncoder) {

@@ -27,7 +27,7 @@ public protocol TrainingMessage: BorshCodable, Sendable, Equatable {
     var step: UInt32 { get }
 }
 
-/// `{ round, step, boundary: tensor [N] + the boundary's shape, labels: bytes }`
+/// `{ round, step, boundary: [N] + the shape at the cut, labels: bytes }`; the boundary travels as ``BoundaryCodec`` says.
 public struct ActivationMessage: TrainingMessage {
     public static let kind = MessageKind.activation
 
@@ -35,25 +35,30 @@ public struct ActivationMessage: TrainingMessage {
     public let step: UInt32
     public let boundary: FloatTensor
     public let labels: [UInt8]
+    /// In which the boundary travels; what arrives is rounded to it.
+    public let precision: BoundaryPrecision
 
-    public init(round: UInt32, step: UInt32, boundary: FloatTensor, labels: [UInt8]) {
+    public init(
+        round: UInt32, step: UInt32, boundary: FloatTensor, labels: [UInt8], precision: BoundaryPrecision = .float32
+    ) {
         self.round = round
         self.step = step
         self.boundary = boundary
         self.labels = labels
+        self.precision = precision
     }
 
     public func encode(to encoder: inout BorshEncoder) {
         encoder.integer(round)
         encoder.integer(step)
-        encoder.tensor(boundary)
+        encoder.boundary(boundary, as: precision)
         encoder.variable(labels)
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
         round = try decoder.integer()
         step = try decoder.integer()
-        boundary = try decoder.tensor()
+        (boundary, precision) = try decoder.boundary()
         labels = try decoder.variable(limit: RoundPlan.maximumBatch)
     }
 }
@@ -69,25 +74,30 @@ public struct GradientMessage: TrainingMessage {
     public let gradient: FloatTensor
     /// The mean loss over the receiver's samples of this step.
     public let loss: Double
+    /// In which the gradient travels; what arrives is rounded to it.
+    public let precision: BoundaryPrecision
 
-    public init(round: UInt32, step: UInt32, gradient: FloatTensor, loss: Double) {
+    public init(
+        round: UInt32, step: UInt32, gradient: FloatTensor, loss: Double, precision: BoundaryPrecision = .float32
+    ) {
         self.round = round
         self.step = step
         self.gradient = gradient
         self.loss = loss
+        self.precision = precision
     }
 
     public func encode(to encoder: inout BorshEncoder) {
         encoder.integer(round)
         encoder.integer(step)
-        encoder.tensor(gradient)
+        encoder.boundary(gradient, as: precision)
         encoder.integer(loss.bitPattern)
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
         round = try decoder.integer()
         step = try decoder.integer()
-        gradient = try decoder.tensor()
+        (gradient, precision) = try decoder.boundary()
         loss = Double(bitPattern: try decoder.integer())
         guard loss.isFinite else { throw decoder.failure(.notCanonical("a loss that is not finite")) }
     }

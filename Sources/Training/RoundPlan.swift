@@ -9,13 +9,18 @@ public struct RoundPlan: Sendable, Equatable {
     /// Samples that each edge draws for a step.
     public let batchSize: Int
     public let optimiser: MomentumSGD
+    /// How the cloud joins the edges' boundary values.
+    public let join: Join
+    /// How boundary values and their gradients travel.
+    public let precision: BoundaryPrecision
 
     /// A gradient message of 1,024 samples takes 4.8 MB, well within an envelope.
     public static let maximumBatch = 1_024
     public static let maximumSteps: UInt32 = 1 << 16
 
     public init(
-        seed: JobSeed, round: UInt32, steps: UInt32, batchSize: Int, optimiser: MomentumSGD
+        seed: JobSeed, round: UInt32, steps: UInt32, batchSize: Int, optimiser: MomentumSGD, join: Join = .concatenation,
+        precision: BoundaryPrecision = .float32
     ) throws(TrainingError) {
         guard (1...Self.maximumSteps).contains(steps) else {
             throw .invalidPlan("\(steps) steps, allowed are 1 to \(Self.maximumSteps)")
@@ -28,13 +33,17 @@ public struct RoundPlan: Sendable, Equatable {
         self.steps = steps
         self.batchSize = batchSize
         self.optimiser = optimiser
+        self.join = join
+        self.precision = precision
     }
 
     /// The positions in its shard that an edge takes for a step: uniform draws with replacement from the stream keyed by
-    /// the job's seed, the round, the edge's place in the roster and the step.
+    /// the job's seed, the round, the edge's place in the roster and the step. For a weighted sum all edges draw as the
+    /// first does: they see parts of the same samples.
     public func batchIndices(edge: UInt16, step: UInt32, shardCount: Int) -> [Int] {
         var stream = RandomStream(
-            key: seed.key(for: "edgeproof/batch/1"), round: round, worker: UInt32(edge), step: step)
+            key: seed.key(for: "edgeproof/batch/1"), round: round,
+            worker: join == .weightedSum ? 0 : UInt32(edge), step: step)
         return (0..<batchSize).map { _ in stream.nextIndex(below: shardCount) }
     }
 }

@@ -7,7 +7,7 @@ import Training
 ///
 /// An edge that restarts does the round again from its first step. Its messages are the same as before, so it gets the
 /// same answers again, until it is where it was.
-struct CloudExchange {
+package struct CloudExchange: Sendable {
     let exchange: Exchange
     let me: JobParticipant
     /// The active edges, by their place in the roster.
@@ -39,9 +39,8 @@ struct CloudExchange {
         var conversation: Conversation
         /// The commitment of the message that waits for its answer.
         var request: Digest?
-        /// Of the envelopes that the round took from this edge, in their order: what the edge's own steps root is made
-        /// of, too.
-        var taken: [Digest] = []
+        /// Commitments of what came from the edge, in the order in which it came.
+        var received: [Digest] = []
     }
 
     private struct Round {
@@ -52,7 +51,7 @@ struct CloudExchange {
 
     /// Works, hands over the result, and goes on answering edges that restarted until the task is cancelled or the
     /// round's time is over.
-    func run(result: (RoundResult, [JobPartner], Checkpoint) async -> Void) async throws {
+    func run(result: (RoundWork) async -> Void) async throws {
         try await withThrowingDiscardingTaskGroup { group in
             try await run(&group, result)
             group.cancelAll()
@@ -60,8 +59,7 @@ struct CloudExchange {
     }
 
     private func run(
-        _ deliveries: inout ThrowingDiscardingTaskGroup<any Error>,
-        _ result: (RoundResult, [JobPartner], Checkpoint) async -> Void
+        _ deliveries: inout ThrowingDiscardingTaskGroup<any Error>, _ result: (RoundWork) async -> Void
     ) async throws {
         var round = Round(
             machine: try CloudRound(
@@ -98,8 +96,7 @@ struct CloudExchange {
                 }
             }
             if actions.contains(.completed) {
-                let (outcome, checkpoint) = try round.machine.result()
-                await result(outcome, partners(of: round), checkpoint)
+                await result(try work(of: round))
             }
             if round.machine.step != step { stepEnds = min(exchange.deadline, .now + exchange.stepTimeout) }
         }
@@ -116,39 +113,39 @@ struct CloudExchange {
         }
         // Its answer waits for the other edges.
         if line.request == envelope.commitment { return [] }
+        guard let key = exchange.secrets.keys.key(for: envelope.context.receiverKemKey) else { return [] }
         let isLast = round.machine.step == exchange.plan.steps
         let message: AnyTrainingMessage
         do {
             message = try line.conversation.open(
                 envelope, step: round.machine.step, kind: isLast ? .frontDifference : .activation,
-                key: exchange.secrets.kemKey)
+                key: key)
         } catch {
             exchange.passOver(envelope, of: line.edge.account, because: error)
             return []
         }
         line.request = envelope.commitment
+        line.received.append(envelope.commitment)
         round.lines[index] = line
-        let actions: [CloudRound.Action]
         switch message {
-        case .activation(let activation): actions = try round.machine.handle(.activation(from: index, activation))
-        case .frontDifference(let difference): actions = try round.machine.handle(.difference(from: index, difference))
+        case .activation(let activation): return try round.machine.handle(.activation(from: index, activation))
+        case .frontDifference(let difference): return try round.machine.handle(.difference(from: index, difference))
         case .gradient, .frontAverage, .deviceSamples, .fogDifference, .fogMean: return []
         }
-        let isRefused = actions.contains { if case .refuse(index, _) = $0 { true } else { false } }
-        if !isRefused { round.lines[index]?.taken.append(envelope.commitment) }
-        return actions
     }
 
-    /// What the cloud says on the chain about each edge that it heard: an edge that was dropped has not done all steps,
-    /// so what it says about itself won't match.
-    private func partners(of round: Round) -> [JobPartner] {
-        let complete = Int(exchange.plan.steps) + 1
-        return round.lines.values.filter { !$0.taken.isEmpty }.sorted { $0.edge.index < $1.edge.index }.map { line in
-            JobPartner(
-                index: line.edge.index, envelopes: UInt32(line.taken.count),
-                root: MerkleLog.root(line.taken.map { MerkleLog.leafHash($0.bytes) }),
-                use: line.taken.count == complete ? .used : .leftOut)
+    private func work(of round: Round) throws -> RoundWork {
+        let (outcome, checkpoint) = try round.machine.result()
+        let partners = round.lines.values.sorted { $0.edge.index < $1.edge.index }.compactMap { line -> JobPartner? in
+            guard !line.received.isEmpty else { return nil }
+            return JobPartner(
+                index: line.edge.index, envelopes: UInt32(clamping: line.received.count),
+                root: RoundWork.root(line.received),
+                use: round.machine.edges.contains(line.edge.index) ? .used : .leftOut)
         }
+        return RoundWork(
+            stepsRoot: outcome.stepsRoot, artifact: outcome.artifact, lossMicro: outcome.lossMicro, partners: partners,
+            model: .split(checkpoint))
     }
 
     private func send(
@@ -170,7 +167,8 @@ struct CloudExchange {
         _ envelope: Envelope, to edge: JobParticipant, _ deliveries: inout ThrowingDiscardingTaskGroup<any Error>
     ) {
         let until = min(exchange.deadline, .now + exchange.stepTimeout)
-        deliveries.addTask { [exchange] in
+        // Not on the thread that trains.
+        deliveries.addTask(executorPreference: globalConcurrentExecutor) { [exchange] in
             do {
                 try await exchange.postman.deliver(envelope, to: edge.account, until: until)
             } catch is CancellationError {

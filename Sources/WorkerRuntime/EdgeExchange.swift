@@ -3,19 +3,20 @@ import Primitives
 import Training
 
 /// An edge's side of one round.
-struct EdgeExchange {
+package struct EdgeExchange: Sendable {
     let exchange: Exchange
     let me: JobParticipant
     let cloud: JobParticipant
     let front: Network
-    let shard: Dataset
+    let shard: any SampleSource
 
     /// The cloud did not answer: it may have restarted, and not know any more what was said.
     private struct Silence: Error {}
 
     /// Does the round, again from its first step whenever the cloud falls silent: one that still knows the round gives
     /// the same answers at once, one that restarted needs it.
-    func run() async throws -> (RoundResult, Network) {
+    /// - Returns: the work, with the front that the round gave; which back belongs to it, the cloud reveals.
+    func run() async throws -> (RoundWork, front: Network) {
         while true {
             do { return try await attempt() } catch is Silence {
                 try Task.checkCancellation()
@@ -27,7 +28,7 @@ struct EdgeExchange {
         }
     }
 
-    private func attempt() async throws -> (RoundResult, Network) {
+    private func attempt() async throws -> (RoundWork, front: Network) {
         var machine = try EdgeRound(
             plan: exchange.plan, index: me.index, front: front, shard: shard, threads: exchange.threads)
         var conversation = exchange.conversation(edge: me, cloud: cloud)
@@ -35,8 +36,15 @@ struct EdgeExchange {
         while true {
             for action in actions {
                 switch action {
-                case .finished(let result, let front): return (result, front)
-                case .send(let message):
+                case .finished(let result, let front):
+                    let work = RoundWork(
+                        stepsRoot: result.stepsRoot, artifact: result.artifact, lossMicro: result.lossMicro, partners: [],
+                        model: nil)
+                    return (work, front)
+                case .send(var message):
+                    if exchange.faults.happens(.lie, round: exchange.plan.round, step: message.step) {
+                        message = message.falsified()
+                    }
                     let envelope = try exchange.seal(message, in: &conversation)
                     _ = try machine.handle(.sent(envelope.commitment))
                     do {
@@ -61,15 +69,16 @@ struct EdgeExchange {
     ) async throws -> [EdgeRound.Action] {
         let until = patienceEnds
         while let envelope = await exchange.inbox.next(of: exchange.plan.round, until: until) {
+            guard let key = exchange.secrets.keys.key(for: envelope.context.receiverKemKey) else { continue }
             do {
                 switch machine.phase {
                 case .gradient(let step):
                     let message = try conversation.open(
-                        envelope, step: step, kind: .gradient, key: exchange.secrets.kemKey)
+                        envelope, step: step, kind: .gradient, key: key)
                     if case .gradient(let gradient) = message { return try machine.handle(.gradient(gradient)) }
                 case .average:
                     let message = try conversation.open(
-                        envelope, step: exchange.plan.steps, kind: .frontAverage, key: exchange.secrets.kemKey)
+                        envelope, step: exchange.plan.steps, kind: .frontAverage, key: key)
                     if case .frontAverage(let average) = message { return try machine.handle(.average(average)) }
                 case .idle, .finished: break
                 }
@@ -81,5 +90,16 @@ struct EdgeExchange {
         }
         try Task.checkCancellation()
         throw Silence()
+    }
+}
+
+extension AnyTrainingMessage {
+    /// What a liar sends in place of what it has computed.
+    fileprivate func falsified() -> AnyTrainingMessage {
+        guard case .activation(let message) = self else { return self }
+        return .activation(
+            ActivationMessage(
+                round: message.round, step: message.step, boundary: message.boundary.scaled(by: 0.5), labels: message.labels,
+                precision: message.precision))
     }
 }

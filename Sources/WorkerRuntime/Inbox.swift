@@ -1,61 +1,93 @@
+import Cryptography
 import Primitives
 import Training
 
 /// Envelopes of members that wait for their round. Bounded for each sender and in all: what is too old is dropped,
 /// what comes early waits.
+///
+/// A place is asked for with an envelope's head, before its body is read, so that the bodies under way count too. The
+/// members divide the room evenly: whatever the others send, each has its share.
 package actor Inbox {
-    private struct Waiting {
-        var envelope: Envelope
-        var bytes: Int { envelope.ciphertext.count }
+    /// What becomes of an envelope whose head was seen.
+    package enum Decision: Equatable, Sendable {
+        /// Its body may come; the number is for ``fill(_:with:)`` or ``cancel(_:)``.
+        case place(UInt64)
+        /// It is here already, or of no more use: the sender need not send it again.
+        case had
+        /// No room, or too early: the sender shall try again.
+        case later
     }
 
+    private struct Waiting {
+        let place: UInt64
+        let sender: Account
+        let round: UInt32
+        let commitment: Digest
+        var bytes: Int
+        /// Nil while its body is under way.
+        var envelope: Envelope?
+    }
+
+    private let shareBytes: Int
     private var waiting: [Waiting] = []
-    private var bytes = 0
+    private var nextPlace: UInt64 = 0
     private var round: UInt32 = 0
     private var readers: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var nextReader: UInt64 = 0
 
-    package init() {}
+    /// - Parameter shareBytes: what one sender may have waiting; a member's part of ``WorkerLimits/waitingBytes``.
+    package init(shareBytes: Int = WorkerLimits.waitingBytes) { self.shareBytes = shareBytes }
 
-    package var count: Int { waiting.count }
+    /// Envelopes that wait, whole.
+    package var count: Int { waiting.count { $0.envelope != nil } }
+    /// Places whose body is under way.
+    package var expected: Int { waiting.count { $0.envelope == nil } }
 
-    /// False when there is no room, or it is too early: the sender shall try again.
-    package func offer(_ envelope: Envelope) -> Bool {
-        let context = envelope.context
-        // For a round that is over: taken, and of no more use.
-        if context.round < round { return true }
+    /// - Parameter head: of an envelope that was found good, but for its body.
+    package func reserve(_ head: EnvelopeHead) -> Decision {
+        let context = head.context
+        if context.round < round { return .had }
         // The worker that sends it is further than this one, by a round at most.
-        guard context.round - round <= 1 else { return false }
-        let own = waiting.indices.filter { waiting[$0].envelope.context.senderKey == context.senderKey }
-        // Sent again after a lost answer or a restart: the same content in a new seal.
-        if let place = own.first(where: { waiting[$0].envelope.commitment == envelope.commitment }) {
-            bytes += envelope.ciphertext.count - waiting[place].bytes
-            waiting[place].envelope = envelope
-            return true
+        guard context.round - round <= 1 else { return .later }
+        // Sent again after a lost answer or a restart: the same content, in a new seal perhaps, opens as well. One whose
+        // body stopped on the way is given up for the new one.
+        if let known = waiting.firstIndex(where: { $0.commitment == head.commitment && $0.sender == context.senderKey }) {
+            if waiting[known].envelope != nil { return .had }
+            waiting.remove(at: known)
         }
+        let own = waiting.filter { $0.sender == context.senderKey }
         guard own.count < WorkerLimits.waitingFromOneSender,
-            bytes + envelope.ciphertext.count <= WorkerLimits.waitingBytes
-        else { return false }
-        waiting.append(Waiting(envelope: envelope))
-        bytes += envelope.ciphertext.count
-        wakeAll()
-        return true
+            own.reduce(0, { $0 + $1.bytes }) + head.ciphertextLength <= shareBytes
+        else { return .later }
+        nextPlace &+= 1
+        waiting.append(
+            Waiting(
+                place: nextPlace, sender: context.senderKey, round: context.round, commitment: head.commitment,
+                bytes: head.ciphertextLength))
+        return .place(nextPlace)
     }
 
-    /// The chain is in this round now.
+    /// Nothing happens where the place was given away meanwhile.
+    package func fill(_ place: UInt64, with envelope: Envelope) {
+        guard let index = waiting.firstIndex(where: { $0.place == place }) else { return }
+        waiting[index].envelope = envelope
+        wakeAll()
+    }
+
+    /// The body did not come.
+    package func cancel(_ place: UInt64) { waiting.removeAll { $0.place == place && $0.envelope == nil } }
+
+    /// The chain is in this round now: older envelopes are of no more use.
     package func begin(round: UInt32) {
         self.round = round
-        waiting.removeAll { $0.envelope.context.round < round }
-        bytes = waiting.reduce(0) { $0 + $1.bytes }
+        waiting.removeAll { $0.round < round }
     }
 
-    /// The oldest envelope of a round; nil when none came before the deadline, or the task was cancelled.
+    /// The oldest envelope of a round; nil when none came in time or the task is cancelled.
     package func next(of round: UInt32, until deadline: ContinuousClock.Instant) async -> Envelope? {
         while !Task.isCancelled {
-            if let place = waiting.firstIndex(where: { $0.envelope.context.round == round }) {
-                let found = waiting.remove(at: place)
-                bytes -= found.bytes
-                return found.envelope
+            if let place = waiting.firstIndex(where: { $0.round == round && $0.envelope != nil }) {
+                return waiting.remove(at: place).envelope
             }
             guard ContinuousClock.now < deadline else { return nil }
             await pause(until: deadline)

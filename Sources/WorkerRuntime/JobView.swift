@@ -12,6 +12,8 @@ struct JobView: Sendable {
     let job: ServiceId
     let contract: Account
     private let horizon = Horizon()
+    private let certified: CertifiedParticipants
+    private let reader: CertifiedReader
 
     /// The newest state that was seen: with several nodes, one that lags must not turn the job's time back.
     private final class Horizon: Sendable {
@@ -31,24 +33,63 @@ struct JobView: Sendable {
 
     private static let staleTries = 10
 
-    init(client: ChainClient, sender: TransactionSender, job: ServiceId) async throws {
-        guard let service = try await client.service(job) else { throw WorkerError.noSuchJob(job.description) }
-        guard service.kind == "job" else { throw WorkerError.notAJob(job.description, "it is of kind '\(service.kind)'") }
+    /// - Parameters:
+    ///   - reader: gives the service and its participants, so that no node need be believed.
+    ///   - acceptedCode: contracts that this worker works for.
+    init(
+        client: ChainClient, sender: TransactionSender, job: ServiceId, reader: CertifiedReader,
+        acceptedCode: Set<Digest>, acceptedValidators: Set<Account>, report: @escaping @Sendable (WorkerEvent) -> Void
+    ) async throws {
+        let record = try await Self.record(of: job, client, reader)
+        guard record.kind == "job" else { throw WorkerError.notAJob(job.description, "it is of kind '\(record.kind)'") }
+        guard acceptedCode.contains(record.codeHash) else {
+            throw WorkerError.unknownCode(job.description, record.codeHash.hex)
+        }
+        let validator = record.validator
+        guard acceptedValidators.isEmpty || validator.map({ acceptedValidators.contains($0) }) ?? false else {
+            throw WorkerError.unknownValidator(validator?.description ?? "nobody")
+        }
         self.client = client
         self.sender = sender
         self.job = job
-        contract = service.contract
+        contract = record.contract
+        self.reader = reader
+        certified = CertifiedParticipants(
+            contract: record.contract, own: sender.account, read: { try await reader.read($0) }, report: report)
+    }
+
+    /// The service as the certified state holds it. One that a node knows and that is not certified yet is waited for:
+    /// the next block certifies it.
+    private static func record(
+        of job: ServiceId, _ client: ChainClient, _ reader: CertifiedReader
+    ) async throws -> ServiceRecord {
+        let key = StateKey.service(job)
+        for _ in 0..<staleTries {
+            if let record: ServiceRecord = try await reader.read([key]).decode(key) { return record }
+            guard try await client.service(job) != nil else { throw WorkerError.noSuchJob(job.description) }
+            try await Task.sleep(for: .milliseconds(WorkerLimits.pollMs))
+        }
+        throw WorkerError.untrusted("a node shows the job '\(job)', and no node proves that it is there")
     }
 
     /// Names the job among all jobs of all chains.
-    var key: Digest { Digest(domain: "edgeproof/worker-job/1", parts: sender.genesis.bytes, contract.bytes) }
+    var digest: Digest { Digest(domain: "edgeproof/worker-job/1", parts: sender.genesis.bytes, contract.bytes) }
 
     func status() async throws -> JobStatus { try await ask(.status) }
-    func participants() async throws -> [JobParticipant] { (try await ask(.participants) as JobParticipants).all }
+    func participants() async throws -> [JobParticipant] {
+        try await certified.certify((try await ask(.participants) as JobParticipants).all)
+    }
     func history() async throws -> [JobRound] { (try await ask(.history) as JobHistory).rounds }
 
-    /// What this worker can take by action 9.
+    func complaints() async throws -> [JobOpenComplaint] { (try await ask(.complaints) as JobComplaints).all }
+    /// What this account can take now.
     func owed() async throws -> UInt128 { try await ask(.owed, input: JobQuery.owed.input(sender.account)) }
+
+    /// What a participant has committed to last, as the certified state holds it.
+    func commitment(of slot: UInt8) async throws -> Digest? {
+        let key = StateKey.storage(contract, Array("work/".utf8) + [slot])
+        return try await reader.read([key])[key].flatMap { Digest($0.prefix(32)) }
+    }
 
     private func ask<Reply: BorshDecodable>(_ query: JobQuery, input: [UInt8]? = nil) async throws -> Reply {
         for _ in 0..<Self.staleTries {
@@ -63,9 +104,12 @@ struct JobView: Sendable {
     }
 
     /// Sends an action and waits until it is final. A failed outcome is thrown.
-    func act(_ action: ActionId, post: PostId = .none, _ data: [UInt8] = []) async throws {
-        try await sender.perform(
+    func act(_ action: ActionId, post: PostId = .none, _ data: [UInt8] = [], value: UInt128 = 0) async throws {
+        let done = try await sender.perform(
             TransactionRequest(
-                service: job, post: post, action: action, data: data, gasLimit: WorkerLimits.actionGas))
+                service: job, post: post, action: action, data: data, value: value,
+                gasLimit: WorkerLimits.actionGas))
+        // What is read from now on is of a state that knows of it.
+        if let height = done.inclusion?.height { _ = horizon.admits(height) }
     }
 }

@@ -9,75 +9,89 @@ package enum Joining {
         case apply
         /// Publish the KEM key and the endpoint, which may have changed.
         case identify
+        /// Take a place, or take one again after a suspension.
         case confirm
-        /// Nothing can be done now.
-        case wait
         case joined
     }
 
     /// - Throws: ``WorkerError`` when the job does not take this worker any more.
     package static func next(
-        phase: JobPhase, known: JobParticipant?, participants: [JobParticipant], role: Role, identity: JobIdentity
+        phase: JobPhase, known: JobParticipant?, role: Role, parent: Account = .zero, identity: JobIdentity
     ) throws -> Step {
-        let hasStarted = participants.contains { $0.standing == .active || $0.standing == .suspended }
         if phase.isOver {
             if known == nil { throw WorkerError.jobFull("it is \(phase)") }
             return .joined
         }
-        guard let known, known.standing != .released || phase != .open else {
-            if phase == .open { return .apply }
-            if known == nil, !hasStarted, phase == .registered || phase == .paused { return .wait }
-            throw WorkerError.jobFull("it has started already")
-        }
+        guard let known, known.standing != .released else { return .apply }
         guard known.role == role else {
             throw WorkerError.wrongRole(key: known.role.description, wanted: role.description)
         }
-        if known.standing == .released { throw WorkerError.jobFull("this worker has left it") }
-        if known.kemPublicKey != identity.kemPublicKey || known.endpoint != identity.endpoint { return .identify }
-        if known.standing == .applied {
-            if phase == .open { return .confirm }
-            if !hasStarted { return .wait }
-            throw WorkerError.jobFull("it has started without this worker")
+        guard known.parent == parent else {
+            throw WorkerError.cannotWork(
+                "this key takes part in the job as a device of \(known.parent), not of \(parent): give --fog-node \(known.parent)")
         }
-        return .joined
+        if known.kemPublicKey != identity.kemPublicKey || known.endpoint != identity.endpoint { return .identify }
+        return known.standing == .applied ? .confirm : .joined
     }
 
     /// Whether this runtime can do what a job asks for.
-    package static func check(_ spec: JobSpec) throws {
-        guard spec.trainingProtocol == .split else {
-            throw WorkerError.cannotWork("it asks for the protocol '\(spec.trainingProtocol)', this worker knows 'split'")
-        }
+    /// - Returns: the plan.
+    package static func check(_ spec: JobSpec, role: Role) throws -> TrainingPlan {
         if let problem = spec.problem { throw WorkerError.cannotWork(problem) }
-        do { _ = try plan(spec, round: 0) } catch { throw WorkerError.cannotWork("\(error)") }
-    }
-
-    package static func plan(_ spec: JobSpec, round: UInt32) throws -> RoundPlan {
-        let plan = try settings(spec)
-        return try RoundPlan(
-            seed: JobSeed(words: plan.seed.words), round: round, steps: spec.stepsPerRound,
-            batchSize: Int(plan.batchSize), optimiser: LeNet5.optimiser(learningRateMicro: plan.learningRateMicro))
-    }
-
-    package static func settings(_ spec: JobSpec) throws -> JobSplitPlan {
-        do { return try JobSplitPlan(borsh: spec.plan) } catch {
-            throw WorkerError.cannotWork("its plan is none that this worker knows (\(error))")
+        let plan: TrainingPlan
+        do { plan = try TrainingPlan(checking: spec.plan) } catch { throw WorkerError.cannotWork("its \(error)") }
+        switch (spec.trainingProtocol, role) {
+        case (_, .cloud), (_, .validator), (.split, .edge), (.fog, .fog), (.fog, .device): break
+        case (let kind, _): throw WorkerError.cannotWork("a \(kind) job has no role '\(role)'")
         }
+        if spec.trainingProtocol == .split, plan.model.cut == nil {
+            throw WorkerError.cannotWork("its model has no cut, which split learning needs")
+        }
+        if spec.mode == .asynchronous {
+            throw WorkerError.cannotWork("it is asynchronous, which this version's workers don't do")
+        }
+        if case .secureSum = plan.aggregation {
+            throw WorkerError.cannotWork("it asks for a secure sum, which this version's workers don't do")
+        }
+        _ = try roundPlan(plan, spec, round: 0)
+        let longest = try envelopeLimit(plan, spec)
+        guard longest <= shareBytes(spec), longest <= Envelope.maximumPayload + WorkerLimits.envelopeOverhead else {
+            throw WorkerError.cannotWork(
+                "its workers could send \(longest) bytes each at a time, more than the "
+                    + "\(min(shareBytes(spec), Envelope.maximumPayload)) that this program holds for each")
+        }
+        return plan
     }
 
-    /// Bytes of the longest envelope that a worker of the job sends: a step's boundary values and labels.
-    package static func envelopeLimit(_ spec: JobSpec) throws -> Int {
-        let boundary = LeNet5.boundaryShape.reduce(1, *) * 4
-        return min(Int(try settings(spec).batchSize), RoundPlan.maximumBatch) * (boundary + 1) + WorkerLimits.envelopeOverhead
+    package static func roundPlan(_ plan: TrainingPlan, _ spec: JobSpec, round: UInt32) throws -> RoundPlan {
+        do {
+            return try RoundPlan(
+                seed: plan.seed, round: round, steps: spec.stepsPerRound, batchSize: Int(plan.batchSize),
+                optimiser: plan.optimiser, join: plan.join, precision: plan.boundary)
+        } catch { throw WorkerError.cannotWork("\(error)") }
     }
 
-    /// When a suspended worker comes back. In the commit phase it would at once be waited for, in a round that the
-    /// others are in the middle of; so there it comes back only where they can't go on without it.
-    package static func shouldComeBack(
-        _ status: JobStatus, participants: [JobParticipant], lastOutcome: JobRound.Outcome?
-    ) -> Bool {
-        guard status.phase == .commit else { return !status.phase.isOver }
-        let active = participants.filter { $0.standing == .active }
-        let edges = active.filter { $0.role == .edge }.count
-        return edges < Int(status.spec.quorum) || !active.contains { $0.role == .cloud } || lastOutcome == .starved
+    /// Bytes that one member may have waiting at another: an even part of the room for all.
+    package static func shareBytes(_ spec: JobSpec) -> Int {
+        WorkerLimits.waitingBytes / max(1, Int(spec.workers) + Int(spec.clouds) + Int(spec.devices))
+    }
+
+    /// Bytes of the longest envelope that a worker of the job sends: a step's boundary values and labels, a difference,
+    /// a part of a device's samples.
+    package static func envelopeLimit(_ plan: TrainingPlan, _ spec: JobSpec) throws -> Int {
+        let parameters = try plan.model.parameterCount
+        switch spec.trainingProtocol {
+        case .split:
+            let boundary = (try plan.model.boundary ?? []).reduce(1, *) * 4
+            // Differences of the front with their velocities.
+            let front = 8 * (try Network(plan.model, part: .front, seed: plan.seed).parameterCount)
+            return max(Int(plan.batchSize) * (boundary + 1), front) + WorkerLimits.envelopeOverhead
+        case .fog:
+            // A sparse difference has a position beside each value.
+            let shared = plan.sharedFraction < TrainingPlan.one
+            let difference =
+                shared ? 8 * (parameters / Int(TrainingPlan.one) + 1) * Int(plan.sharedFraction) : 4 * parameters
+            return max(difference, 5 * DeviceSamplesMessage.valuesInMessage) + WorkerLimits.envelopeOverhead
+        }
     }
 }

@@ -1,35 +1,51 @@
 import AsyncHTTPClient
+import Cryptography
 import Encoding
+import Foundation
 import NIOCore
 import Primitives
 import Training
 
-/// Delivers envelopes to other workers, trying again until a deadline: a peer may start later, restart or move.
+/// Delivers envelopes to other workers, trying again until a deadline: a peer may start later, restart or move. And
+/// asks them questions.
 package struct Postman: Sendable {
     private let http: HTTPClient
     private let members: Members
+    private let key: PrivateKey
+    private let genesis: Digest
+    private let job: Account
 
-    package init(members: Members) {
+    /// - Parameters:
+    ///   - key: signs questions.
+    ///   - job: the job's contract.
+    package init(members: Members, key: PrivateKey, genesis: Digest, job: Account) {
         var configuration = HTTPClient.Configuration()
         // A peer must not send this worker's messages elsewhere.
         configuration.redirectConfiguration = .disallow
         configuration.timeout = .init(connect: .seconds(3))
         configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = WorkerLimits.connectionsOfOneMember
+        // The other side closes a silent connection; this side lets go of it first.
+        configuration.connectionPool.idleTimeout = .milliseconds(WorkerLimits.idleMs / 2)
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         self.members = members
+        self.key = key
+        self.genesis = genesis
+        self.job = job
     }
 
     package func shutdown() async { try? await http.shutdown() }
 
     /// - Throws: ``WorkerError/peer(_:)`` when the receiver has not taken it by the deadline, or never will.
     package func deliver(_ envelope: Envelope, to account: Account, until deadline: ContinuousClock.Instant) async throws {
-        let body = ByteBuffer(bytes: envelope.borsh)
+        let head = Hexadecimal.encode(envelope.head.borsh)
+        let body = ByteBuffer(bytes: envelope.ciphertext)
         var lastFailure = "no answer"
         var again = false
         while true {
             if let endpoint = await members.endpoint(of: account, again: again) {
                 do {
-                    switch try await post(body, to: endpoint, until: deadline) {
+                    switch try await post(head, body, to: endpoint, until: deadline) {
                     case 202: return
                     case 400, 413:
                         throw WorkerError.peer("\(account.short) at \(endpoint) does not take this envelope")
@@ -50,30 +66,53 @@ package struct Postman: Sendable {
         throw WorkerError.peer("\(account.short) did not take an envelope: \(lastFailure)")
     }
 
-    private func post(_ body: ByteBuffer, to endpoint: Endpoint, until deadline: ContinuousClock.Instant) async throws -> UInt {
+    private func post(
+        _ head: String, _ body: ByteBuffer, to endpoint: Endpoint, until deadline: ContinuousClock.Instant
+    ) async throws -> UInt {
         var request = HTTPClientRequest(url: "http://\(endpoint)/v1/envelopes")
         request.method = .POST
-        request.headers.add(name: "content-type", value: "application/octet-stream")
+        request.headers.add(name: "edgeproof-envelope", value: head)
         request.body = .bytes(body)
         let left = max(.milliseconds(WorkerLimits.retryMs), deadline - ContinuousClock.now)
-        return try await http.execute(
-            request, timeout: .init(min(left, .milliseconds(WorkerLimits.requestMs)))
-        ).status.code
+        let allowance = WorkerLimits.transferMs + Int64(body.readableBytes) / WorkerLimits.slowestBytesPerMs
+        return try await http.execute(request, timeout: .init(min(left, .milliseconds(allowance)))).status.code
     }
 
-    /// The sealed front that a cloud holds for an account; nil while it has none.
-    package func front(of account: Account, from cloud: Account) async throws -> SealedFront? {
-        guard let endpoint = await members.endpoint(of: cloud, again: false) else { return nil }
-        do { return try await front(of: account, at: endpoint) } catch {
-            guard let moved = await members.endpoint(of: cloud, again: true), moved != endpoint else { throw error }
-            return try await front(of: account, at: moved)
+    /// What a worker answers to a question; nil while it has no answer.
+    /// - Parameter limit: bytes of the longest answer that is taken.
+    package func ask(
+        _ kind: WorkerRequest.Kind, _ argument: [UInt8] = [], of account: Account, limit: Int
+    ) async throws -> [UInt8]? {
+        guard let endpoint = await members.endpoint(of: account, again: false) else { return nil }
+        do { return try await ask(kind, argument, of: account, at: endpoint, limit: limit) } catch {
+            guard let moved = await members.endpoint(of: account, again: true), moved != endpoint else { throw error }
+            return try await ask(kind, argument, of: account, at: moved, limit: limit)
         }
     }
 
-    private func front(of account: Account, at endpoint: Endpoint) async throws -> SealedFront? {
-        let request = HTTPClientRequest(url: "http://\(endpoint)/v1/front/\(account)")
-        let response = try await http.execute(request, timeout: .milliseconds(Int64(WorkerLimits.requestMs)))
+    package func ask(
+        _ kind: WorkerRequest.Kind, _ argument: [UInt8], of account: Account, at endpoint: Endpoint, limit: Int
+    ) async throws -> [UInt8]? {
+        let now = Time(UInt64(clamping: Int64(Date().timeIntervalSince1970 * 1_000)))
+        let question = try WorkerRequest(
+            kind, argument: argument, job: job, receiver: account, time: now, key: key, genesis: genesis)
+        var request = HTTPClientRequest(url: "http://\(endpoint)/v1/ask")
+        request.headers.add(name: "edgeproof-request", value: Hexadecimal.encode(question.borsh))
+        let response = try await http.execute(
+            request, timeout: .milliseconds(WorkerLimits.transferMs + Int64(limit) / WorkerLimits.slowestBytesPerMs))
         guard response.status == .ok else { return nil }
-        return try SealedFront(borsh: Array(buffer: try await response.body.collect(upTo: WorkerLimits.sealedFrontBytes)))
+        return Array(buffer: try await response.body.collect(upTo: limit))
+    }
+
+    /// Whether another worker with this very key answers there.
+    func isOwnKey(at endpoint: Endpoint) async -> Bool {
+        let nonce = (0..<32).map { _ in UInt8.random(in: .min ... .max) }
+        guard
+            let answer = try? await ask(
+                .sameKey, nonce, of: Account(key.publicKey), at: endpoint, limit: Signature.byteCount),
+            let signature = Signature(answer)
+        else { return false }
+        return key.publicKey.isValid(
+            signature, over: Presence(job: job, nonce: nonce), domain: .workerPresence, genesis: genesis)
     }
 }

@@ -17,14 +17,17 @@ public struct Worker: Sendable {
     /// Works until the job is finished, or the task is cancelled.
     /// - Throws: ``WorkerError/aborted(_:)`` when the job is, other ``WorkerError`` for what this worker can't do or be.
     public func run() async throws {
-        guard configuration.data.count > 0 else { throw WorkerError.unusableData("there are none") }
+        try configuration.modelFile.map { try ModelFile.check($0) }
         let state = try WorkerState(folder: configuration.stateFolder)
         let client = ChainClient(nodes: configuration.nodes)
         do {
             let sender = try await TransactionSender(client: client, key: configuration.key)
-            let job = try await JobView(client: client, sender: sender, job: configuration.job)
+            let reader = CertifiedReader(
+                genesis: try await genesis(client, state), client: client, report: report)
+            let job = try await findJob(client, sender, reader)
             let members = Members { try await job.participants() }
-            let postman = Postman(members: members)
+            let postman = Postman(
+                members: members, key: configuration.key, genesis: sender.genesis, job: job.contract)
             do {
                 try await run(job, members, postman, state)
             } catch {
@@ -39,23 +42,69 @@ public struct Worker: Sendable {
         try? await client.shutdown()
     }
 
+    /// The genesis that all proofs start from. Without a file of its own the worker takes a node's word the first time,
+    /// says so, and holds every node to it from then on.
+    private func genesis(_ client: ChainClient, _ state: WorkerState) async throws -> Genesis {
+        let hash = try await client.status().genesisHash
+        if let given = configuration.genesis {
+            guard given.hash == hash else {
+                throw WorkerError.untrusted("the node is on the chain \(hash), the genesis file is of \(given.hash)")
+            }
+            return given
+        }
+        let told = try await client.genesis()
+        if let kept = try state.genesis() {
+            guard kept == told.hash else {
+                throw WorkerError.untrusted(
+                    "the node is on the chain \(told.hash), this worker has worked on \(kept) before "
+                        + "(another chain needs another --state folder)")
+            }
+        } else {
+            try state.save(genesis: told.hash)
+            report(.waiting("taking the node's word for the genesis \(told.hash); --genesis FILE checks it"))
+        }
+        return told
+    }
+
+    /// Waits for a job that does not exist yet where the configuration says so.
+    private func findJob(
+        _ client: ChainClient, _ sender: TransactionSender, _ reader: CertifiedReader
+    ) async throws -> JobView {
+        var hasSaid = false
+        while true {
+            do {
+                return try await JobView(
+                    client: client, sender: sender, job: configuration.job, reader: reader,
+                    acceptedCode: configuration.acceptedCode, acceptedValidators: configuration.acceptedValidators,
+                    report: report)
+            } catch {
+                guard configuration.waits, case WorkerError.noSuchJob = error else { throw error }
+                if !hasSaid { report(.waiting("there is no job '\(configuration.job)' yet; waiting for its registration")) }
+                hasSaid = true
+                try await Task.sleep(for: .milliseconds(WorkerLimits.pollMs))
+            }
+        }
+    }
+
     private func run(_ job: JobView, _ members: Members, _ postman: Postman, _ state: WorkerState) async throws {
         let spec = try await job.status().spec
-        try Joining.check(spec)
-        let secrets = try WorkerSecrets(key: configuration.key, job: job.contract)
-        let inbox = Inbox()
-        let shelf = ModelShelf()
+        let plan = try Joining.check(spec, role: configuration.role)
+        let keys = try KeyRing(job: job.digest, stored: try state.keys()) { try state.save($0) }
+        let parts = try await WorkerParts(
+            configuration: configuration, spec: spec, plan: plan, job: job.contract,
+            secrets: WorkerSecrets(key: configuration.key, job: job.contract, keys: keys), members: members,
+            postman: postman, secret: try state.secret())
+        let answers = Answers(
+            job: job.contract, genesis: job.sender.genesis, key: configuration.key, keys: keys, members: members,
+            shelf: parts.shelf, samples: parts.samples, overlap: parts.overlap, report: report)
         let server = WorkerServer(
             host: configuration.host, port: configuration.port,
             admission: Admission(
-                genesis: job.sender.genesis, job: job.contract, kemKey: secrets.kemKey.publicKey, members: members),
-            inbox: inbox, envelopeLimit: try Joining.envelopeLimit(spec)
-        ) { account in
-            guard let (checkpoint, round) = await shelf.current, let asker = await members.member(account),
-                asker.role == .edge
-            else { return nil }
-            return try? SealedFront(checkpoint, round: round, job: job.contract, receiver: asker.kemPublicKey)
-        }
+                genesis: job.sender.genesis, job: job.contract, account: job.sender.account, keys: keys,
+                members: members, evaluators: parts.evaluators),
+            mailroom: Mailroom(inbox: parts.inbox, samples: parts.samples),
+            envelopeLimit: try Joining.envelopeLimit(plan, spec)
+        ) { await answers.answer($0) }
         let (ports, portReady) = AsyncStream.makeStream(of: Int.self)
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
@@ -67,8 +116,8 @@ public struct Worker: Sendable {
                     let endpoint = configuration.endpoint(port: port)
                     report(.listening(endpoint))
                     let loop = WorkerLoop(
-                        configuration: configuration, job: job, secrets: secrets, members: members, inbox: inbox,
-                        postman: postman, shelf: shelf, endpoint: endpoint, state: state, report: report)
+                        configuration: configuration, job: job, plan: plan, parts: parts, endpoint: endpoint,
+                        state: state, report: report)
                     try await loop.run()
                     return true
                 }
@@ -81,5 +130,90 @@ public struct Worker: Sendable {
                 throw WorkerError.cannotListen(configuration.host, "the server ended")
             }
         }
+    }
+}
+
+/// What a participant works with, by its role.
+struct WorkerParts: Sendable {
+    let secrets: WorkerSecrets
+    let members: Members
+    let postman: Postman
+    let inbox: Inbox
+    let shelf = ModelShelf()
+    let evaluators = Evaluators()
+    /// An edge's or fog node's own images.
+    let images: ImageSet?
+    /// A cloud's or validator's.
+    let reserved: ImageSet?
+    /// A fog node's devices' samples.
+    let samples: SampleStore?
+    /// A device's samples.
+    let feed: DeviceFeed?
+    /// Of the samples that this worker trains on.
+    let overlap: Overlap?
+    /// What the application says.
+    let sampleCount: Int
+
+    init(
+        configuration: WorkerConfiguration, spec: JobSpec, plan: TrainingPlan, job: Account, secrets: WorkerSecrets,
+        members: Members, postman: Postman, secret: SecretSeed
+    ) async throws {
+        self.secrets = secrets
+        self.members = members
+        self.postman = postman
+        inbox = Inbox(shareBytes: Joining.shareBytes(spec))
+        let role = configuration.role
+        let isReserved = role == .cloud || role == .validator
+        let found = try configuration.data.map { try $0.load(plan.data.kind, isReserved: isReserved) }
+        try found.map { try Self.check($0, plan, folder: configuration.data?.folder ?? "") }
+        if found == nil, role == .edge || role == .device || role == .validator {
+            throw WorkerError.unusableData("a worker with the role \(role) needs images: give --data")
+        }
+        images = role == .edge || role == .fog ? found : nil
+        reserved = isReserved ? found : nil
+        if role == .fog {
+            let ring = secrets.keys
+            samples = SampleStore(
+                shareBytes: WorkerLimits.sampleBytes / max(1, Int(spec.devices)), shape: plan.model.input,
+                classes: plan.model.classes
+            ) { envelope in
+                guard let key = ring.key(for: envelope.context.receiverKemKey) else { throw EnvelopeError.notForThisReceiver }
+                let message = try DeviceSamplesMessage(
+                    borsh: envelope.open(expecting: envelope.context, key: key).payload)
+                guard message.step == envelope.context.step, message.round == envelope.context.round else {
+                    throw EnvelopeError.malformedPayload
+                }
+                return message
+            }
+        } else {
+            samples = nil
+        }
+        if role == .device, let found {
+            // The key's own part of the choice; the place in the job is not known before the job takes the device.
+            let device = Account(secrets.key.publicKey).bytes[..<4].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+            let queue = TrainingQueue()
+            let made = try await queue.run { try DeviceStep.samples(of: found, plan: plan, device: device, secret: secret) }
+            feed = DeviceFeed(samples: made)
+            sampleCount = made.count
+        } else {
+            feed = nil
+            sampleCount = found?.count ?? 0
+        }
+        overlap = isReserved
+            ? nil
+            : found.map { images in
+                Overlap(job: job, count: images.count) { index in
+                    Array(images.pixels[index * images.stride..<(index + 1) * images.stride]) + [images.labels[index]]
+                }
+            }
+    }
+
+    private static func check(_ images: ImageSet, _ plan: TrainingPlan, folder: String) throws {
+        do {
+            try images.checkLabels(classes: plan.model.classes)
+            if plan.device.projection == 0 {
+                _ = try images.features(of: [0], input: plan.model.input, normalisation: .unit)
+            }
+        } catch { throw WorkerError.unusableData("\(folder): \(error)") }
     }
 }

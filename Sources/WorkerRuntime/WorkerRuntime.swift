@@ -15,17 +15,33 @@ public enum WorkerLimits {
     /// Envelopes of one sender that wait for their turn: the two sides alternate, so one of this round and one that
     /// comes early for the next. Further ones are refused with 503, and the sender tries again.
     public static let waitingFromOneSender = 2
-    /// Bytes of all envelopes that wait.
-    public static let waitingBytes = 256 * 1_024 * 1_024
+    /// Bytes of all envelopes that wait or are under way. The members of a job divide them evenly.
+    public static let waitingBytes = 512 * 1_024 * 1_024
     /// Bytes of a round's answers that the cloud keeps, to give them again to an edge that restarts.
     public static let keptAnswerBytes = 128 * 1_024 * 1_024
     /// Bytes of one envelope on the wire besides its boundary values: contexts, keys, signature, a front's parameters.
     public static let envelopeOverhead = 16_384
-    /// Bytes of a sealed front on the wire.
-    public static let sealedFrontBytes = 65_536
-    /// Connections to a worker at a time, and the silence after which one is closed.
-    public static let connections = 256
-    public static let idleSeconds: Int64 = 60
+    /// Connections that have not said yet who they are: of one address, and in all. The oldest makes way for a new one.
+    public static let strangersOfOneAddress = 32
+    public static let strangers = 128
+    /// Time in which a connection says who it is. A member's signed request comes in its first packet.
+    public static let introductionMs: Int64 = 5_000
+    /// Connections of one member at a time; the oldest makes way for a new one.
+    public static let connectionsOfOneMember = 4
+    /// The silence after which a member's connection is closed.
+    public static let idleMs: Int64 = 60_000
+    /// Time that a body or an answer gets to cross the wire: so much, and more for each byte at the slowest rate that is
+    /// of use.
+    public static let transferMs: Int64 = 10_000
+    public static let slowestBytesPerMs: Int64 = 64
+    /// After a refusal what still comes is thrown away for so long: an answer that a reset overtakes is never read.
+    public static let lingerMs: Int64 = 500
+    /// The largest difference between two workers' clocks with which a request is taken.
+    public static let clockToleranceMs: UInt64 = 120_000
+    /// The age from which on a certified state is worth a warning.
+    public static let certifiedAgeMs: UInt64 = 120_000
+    /// Rounds of one epoch of a job: so many are done with one key for sealing.
+    public static let roundsEachKey: UInt32 = 16
     /// Time that a peer gets to answer one request.
     public static let requestMs: UInt64 = 10_000
     /// Time between two tries to reach a peer.
@@ -40,6 +56,14 @@ public enum WorkerLimits {
     public static let edgePatience = 2
     /// ...and that the cloud waits for a round's first message, longer than any edge's patience.
     public static let firstStepPatience = 3
+    /// Of a commit phase's time the part after which a fog job's cloud goes on without those that are late.
+    public static let collectPercent: UInt64 = 70
+    /// Of a commit phase's time the part that a fog node waits for its devices' samples: one in so many.
+    public static let deviceShare: UInt64 = 2
+    /// How often a device looks whether its fog node still has everything.
+    public static let feedMs: UInt64 = 5_000
+    /// Bytes of samples that a fog node holds for its devices, which divide them evenly.
+    public static let sampleBytes = 1_024 * 1_024 * 1_024
     /// Warnings about peers that one round may print.
     public static let warningsEachRound = 20
     /// Gas that one action on a job may use.
@@ -57,6 +81,13 @@ public enum WorkerError: Error, CustomStringConvertible {
     case stateInUse(String)
     case cannotWrite(String, String)
     case cannotListen(String, String)
+    case otherModel(String, String)
+    case unusableModel(String, String)
+    case untrusted(String)
+    case unknownCode(String, String)
+    case unknownValidator(String)
+    case keyInUse(String)
+    case displaced(String)
     case peer(String)
     case aborted(String)
 
@@ -74,6 +105,19 @@ public enum WorkerError: Error, CustomStringConvertible {
             "another worker uses \(path): stop it first, or give each worker a --state folder of its own"
         case .cannotWrite(let path, let reason): "\(path) can't be written: \(reason)"
         case .cannotListen(let address, let reason): "can't listen on \(address): \(reason)"
+        case .otherModel(let job, let checkpoint):
+            "the file is not the accepted model of the job '\(job)': that is \(checkpoint)"
+        case .unusableModel(let path, let reason): "\(path) is no model that this program reads: \(reason)"
+        case .untrusted(let reason): "no node proves what it says about the job: \(reason)"
+        case .unknownCode(let job, let hash):
+            "the code of the job '\(job)' is unknown (SHA-256 \(hash)): its contract may do anything with this worker's pay, "
+                + "bond and reputation. Give --accept-code with this hash, or with the contract's file, if you trust it"
+        case .unknownValidator(let who):
+            "the job is validated by \(who), which --accept-validator does not name"
+        case .keyInUse(let endpoint):
+            "another worker with this key works at \(endpoint): stop it first, or give this one a key of its own"
+        case .displaced(let endpoint):
+            "another worker with this key has taken its place in the job and is at \(endpoint) now: give each worker a key of its own"
         case .peer(let reason): reason
         case .aborted(let reason): "the job was aborted" + (reason.isEmpty ? "" : ": \(reason)")
         }

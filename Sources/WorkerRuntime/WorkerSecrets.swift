@@ -2,19 +2,16 @@ import Cryptography
 import Primitives
 import Training
 
-/// The secrets with which one worker does one job. All come from its account's key, so they are the same after a
-/// restart.
+/// The secrets with which one worker does one job.
 package struct WorkerSecrets: Sendable {
     package let key: PrivateKey
-    /// Opens what is sealed for this worker.
-    package let kemKey: KEMPrivateKey
+    /// Open what is sealed for this worker.
+    package let keys: KeyRing
     private let saltKey: Digest
 
-    package init(key: PrivateKey, job: Account) throws {
+    package init(key: PrivateKey, job: Account, keys: KeyRing) {
         self.key = key
-        let secret = Digest(domain: "edgeproof/worker-kem/1", parts: key.seed, job.bytes)
-        guard let kemKey = KEMPrivateKey(bytes: secret.bytes) else { throw CryptographyError.invalidKey }
-        self.kemKey = kemKey
+        self.keys = keys
         saltKey = Digest(domain: "edgeproof/worker-salt/1", parts: key.seed, job.bytes)
     }
 

@@ -11,16 +11,27 @@ struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Join a job and work until it is finished.",
         discussion: """
-            An edge trains on its own images, which never leave it; the cloud runs the back of the network and, where \
-            the job names it as validator, evaluates on reserved images.
+            Split learning: an edge trains on its own images, which never leave it; the cloud runs the back of the \
+            network. Fog learning: a device hands its blurred samples to its fog node (--fog-node); a fog node trains \
+            on them, and on its own --data if there is any; the cloud takes the mean of the updates. A validator, or a \
+            cloud that is one, evaluates on reserved images.
 
-            Example: chain-worker run --job digits --role cloud --data ~/mnist --key cloud --model digits.model
+            Examples:
+            chain-worker run --job digits --role cloud --data ~/mnist --key cloud --model digits.model
+            chain-worker run --job digits --role edge --data ~/mnist --shard 0/2 --key edge-1
+            chain-worker run --job houses --role fog --key fog-1
+            chain-worker run --job houses --role device --fog-node edge1... --data ~/svhn --shard 0/6 --key device-1
+            chain-worker run --job houses --role validator --data ~/svhn --key val-1
             """)
 
     @Option(help: "The job's name (see 'chain-cli job list').") var job: String
-    @Option(help: "cloud or edge.") var role: WorkerRole
-    @Option(help: "Folder with MNIST, as IDX files or CSV. Edges take the train part, the cloud the test part.")
-    var data: String
+    @Option(help: "cloud, edge, fog, device or validator.") var role: WorkerRole
+    @Option(
+        help: "Folder with the job's images: MNIST as IDX or CSV files, SVHN as .mat files. A cloud needs it to evaluate, a fog node for samples of its own."
+    ) var data: String?
+    @Option(help: "train or test. Clouds and validators take the test part, all others the train part.")
+    var part: ImageFiles.Part?
+    @Option(help: "The account of the fog node that a device belongs to.") var fogNode: String?
     @Option(help: "I/N: every N-th image from the I-th on is this worker's part.") var shard: Shard?
     @Option(help: "Use the first images of the part only.") var samples: Int?
     @Option(help: "URL of a node's API; may be repeated, for when one is down.")
@@ -32,13 +43,38 @@ struct Run: AsyncParsableCommand {
     @Option(help: "Folder with key files (EDGEPROOF_KEYS, else ~/.edgeproof/keys).") var keys: String?
     @Option(help: "A file of mode 0600 whose first line opens the key.") var passphraseFile: String?
     @Option(help: "Folder for what must survive a crash (default ~/.edgeproof/worker/JOB-KEY).") var state: String?
-    @Option(help: "Where the cloud writes the final model.") var model: String?
+    @Option(help: "Where to write the final model; the best one goes beside it.") var model: String?
     @Option(help: "Threads for training; the results are the same for any number.") var threads: Int = 1
+    @Option(
+        help: "SHA-256 or file of a job contract to work for; may be repeated. Without it the one of this program's own version."
+    ) var acceptCode: [String] = []
+    @Option(help: "Account that may validate; may be repeated. Without it anybody may, and the terms say who does.")
+    var acceptValidator: [String] = []
+    @Option(help: "The chain's genesis file. Without it the node's word is taken at the first start, and kept.")
+    var genesis: String?
+    @Flag(inversion: .prefixedNo, help: "Whether a fog job's cloud tries each update on its reserved images.")
+    var tryUpdates = true
+    @Option(
+        help: "For experiments: withhold, poison, lie or copy, and in which part of the rounds (or steps), as in poison:0.2; may be repeated."
+    ) var fault: [String] = []
+    @Option(help: "For experiments: in which rounds the faults fall.") var faultSeed: UInt64 = 0
+    @Flag(help: "Wait for a job that does not exist yet.") var wait = false
     @Flag(help: "One JSON document a line instead of text.") var json = false
 
     func validate() throws {
         guard ServiceId(job) != nil, !job.isEmpty else { throw ValidationError("--job takes 1 to 32 bytes") }
         guard (1...64).contains(threads) else { throw ValidationError("--threads takes 1 to 64") }
+        if let samples, samples < 1 { throw ValidationError("--samples takes a number from 1 on") }
+        for text in fault where Faults.parse(text) == nil {
+            throw ValidationError(
+                "--fault \(text): write one of \(Faults.Kind.allCases.map(\.rawValue).joined(separator: ", ")), a colon and a share from 0 to 1")
+        }
+        if (role == .device) != (fogNode != nil) {
+            throw ValidationError(role == .device ? "a device needs --fog-node ACCOUNT" : "--fog-node is for devices")
+        }
+        if data == nil, shard != nil || samples != nil || part != nil {
+            throw ValidationError("--shard, --samples and --part are for images: give --data, too")
+        }
         let (host, _) = try address()
         if publicHost == nil, ["0.0.0.0", "::", "*"].contains(host) {
             throw ValidationError("--listen \(host) has no address that others could use: give --public-host, too")
@@ -56,9 +92,11 @@ struct Run: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let printer = EventPrinter(json: json)
         do {
-            let worker = Worker(configuration: try settings()) { printer.print($0) }
+            let settings = try settings()
+            let printer = EventPrinter(
+                json: json, job: job, worker: Account(settings.key.publicKey).description)
+            let worker = Worker(configuration: settings) { printer.print($0) }
             try await ProgramSupport.untilStopped { try await worker.run() }
         } catch let error as ExitCode {
             throw error
@@ -75,23 +113,36 @@ struct Run: AsyncParsableCommand {
             path: keys ?? environment["EDGEPROOF_KEYS"] ?? home.appending(path: ".edgeproof/keys").path)
         let passphrase = try Passphrase.find(file: passphraseFile, for: key)
         let (host, port) = try address()
-        var images = try ImageFiles.load(data, part: role == .cloud ? .test : .train, limit: nil)
-        if let shard { images = try images.shard(shard.index, of: shard.count) }
-        if let samples { images = try images.prefix(min(max(1, samples), images.count)) }
-        let urls = node.isEmpty ? environment["EDGEPROOF_NODE"].map { [$0] } ?? [NodeAddress.standard.url] : node
+        var faults = Faults()
+        faults.seed = faultSeed
+        for text in fault { if let (kind, share) = Faults.parse(text) { faults[kind] = share } }
+        let images = data.map {
+            ImageSource(folder: $0, part: part, shard: shard.map { ($0.index, $0.count) }, limit: samples)
+        }
         let state = state.map { URL(filePath: $0, directoryHint: .isDirectory) }
             ?? home.appending(path: ".edgeproof/worker/\(job)-\(key)")
         return WorkerConfiguration(
             job: ServiceId(job) ?? .chain, role: role.role, key: try directory.open(key, passphrase: passphrase),
-            nodes: try urls.map { try NodeAddress($0) }, host: host, port: port, publicHost: publicHost, data: images,
-            stateFolder: state, modelFile: model.map { URL(filePath: $0) }, threads: threads)
+            nodes: try Nodes.find(node), host: host, port: port, publicHost: publicHost,
+            parent: try fogNode.map { try Account(address: $0) }, data: images,
+            stateFolder: state, modelFile: model.map { URL(filePath: $0) }, threads: threads, waits: wait,
+            acceptedCode: try KnownCode.find(acceptCode), acceptedValidators: Set(try acceptValidator.map { try Account(address: $0) }),
+            genesis: try genesis.map { try GenesisFile.read($0) }, triesEachUpdate: tryUpdates, faults: faults)
     }
 }
 
 enum WorkerRole: String, ExpressibleByArgument, CaseIterable {
-    case cloud, edge
+    case cloud, edge, fog, device, validator
 
-    var role: Role { self == .cloud ? .cloud : .edge }
+    var role: Role {
+        switch self {
+        case .cloud: .cloud
+        case .edge: .edge
+        case .fog: .fog
+        case .device: .device
+        case .validator: .validator
+        }
+    }
 }
 
 struct Shard: ExpressibleByArgument {
@@ -107,3 +158,5 @@ struct Shard: ExpressibleByArgument {
         self.count = count
     }
 }
+
+extension ImageFiles.Part: ExpressibleByArgument {}

@@ -4,6 +4,7 @@ import Cryptography
 import JobProtocol
 import Primitives
 import Testing
+import Training
 import ChainCommands
 
 @Suite struct CommandTests {
@@ -42,11 +43,54 @@ import ChainCommands
         #expect(file.deposit == 1_000_000)
         let spec = file.spec
         #expect(spec.title == "LeNet-5: digits")
-        #expect(file.plan.learningRateMicro == 50_000 && spec.epsilonMicro == 1)
+        #expect(file.plan.learningRate == 50_000 && spec.epsilonMicro == 1)
         #expect(spec.openTimeoutMs == 120_000 && spec.commitMinMs == 15_000 && spec.commitMaxMs == 60_000)
         #expect(spec.revealTimeoutMs == 20_000 && spec.validateTimeoutMs == 15_000)
-        #expect(file.plan.seed == Digest(sha256: Array("anything".utf8)))
+        #expect(file.plan.seed.bytes == Digest(sha256: Array("anything".utf8)).bytes)
         #expect(file.validator == Self.validator && spec.clouds == 1 && file.plan.validationSamples == 1_000)
+    }
+
+    @Test func readsAFogJob() throws {
+        let yaml = """
+            id: houses
+            protocol: fog
+            fogNodes: 3
+            devices: 18
+            rounds: 100
+            batchSize: 32
+            learningRate: 0.1
+            aggregation: trimmed:0.2
+            sharedFraction: 0.1
+            deviceFraction: 0.5
+            dataset: svhn
+            openTimeout: 2min
+            commitMin: 15s
+            commitMax: 60s
+            revealTimeout: 20s
+            validateTimeout: 20s
+            validator: someone
+            committee: someone
+            workerPrice: 7
+            """
+        let file = try parse(yaml)
+        #expect(file.spec.trainingProtocol == .fog && file.spec.workers == 3 && file.spec.devices == 18)
+        #expect(file.spec.committee == .named([Self.validator], size: 1) && file.spec.workerPrice == 7)
+        #expect(file.plan.aggregation == .trimmed(200_000) && file.plan.sharedFraction == 100_000)
+        #expect(file.plan.device.fraction == 500_000 && file.plan.momentum == 0)
+        #expect(try TrainingPlan(checking: file.spec.plan) == file.plan)
+        for (line, replacement, reason) in [
+            ("aggregation: trimmed:0.2", "aggregation: vote", "aggregation 'vote'"),
+            ("aggregation: trimmed:0.2", "aggregation: trimmed:0.7", "below 0.5"),
+            ("dataset: svhn", "dataset: cifar", "dataset 'cifar'"),
+            ("dataset: svhn", "model: nowhere.yaml", "model 'nowhere.yaml'"),
+            ("fogNodes: 3", "fogNodes: 3\nedges: 3", "mean the same"),
+            ("commitMin: 15s", "commitMin: 9s", "commitMin"),
+        ] {
+            let error = #expect(throws: UsageError.self) {
+                try parse(yaml.replacingOccurrences(of: line, with: replacement))
+            }
+            #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
+        }
     }
 
     @Test(arguments: [

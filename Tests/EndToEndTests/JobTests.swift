@@ -99,10 +99,11 @@ import Testing
         }
     }
 
-    @Test func anAbortEndsEverybody() async throws {
+    @Test func anAbortEndsEverybodyAndLeavesTheModel() async throws {
         try await JobStage.with { stage in
             try await stage.register(rounds: 1_000)
-            try await stage.startCloud()
+            let model = stage.folder.appending(path: "model.bin")
+            try await stage.startCloud(model: model)
             try await stage.startEdges()
             try await stage.until("cloud", says: "closed  round 0")
             // A pause cancels the round in progress; resumed, it goes on.
@@ -120,6 +121,55 @@ import Testing
             for worker in JobStage.workers {
                 #expect(try await stage.end(of: worker) == 1)
                 #expect(await stage.log(worker).contains("error: the job was aborted: aborted by the owner"))
+            }
+            let evaluate = ["evaluate", "--data", stage.images.path, "--json", "--job", JobStage.job, "--model"]
+            let last = try await stage.network.run("chain-worker", evaluate + [model.path])
+            #expect(last.status == 0 && last.json?["isChainCheckpoint"] as? Bool == true, "\(last.out) \(last.err)")
+            let best = stage.folder.appending(path: "model.best.bin")
+            if FileManager.default.fileExists(atPath: best.path) {
+                let other = try await stage.network.run("chain-worker", evaluate + [best.path])
+                #expect(other.status == 1 && other.err.contains("not the accepted model"), "\(other.err)")
+            }
+        }
+    }
+
+    @Test func twoWorkersWithOneKeyBothSaySo() async throws {
+        try await JobStage.with { stage in
+            try await stage.register(rounds: 1_000)
+            try await stage.startCloud()
+            try await stage.startEdge("edge-1", shard: "0/2")
+            try await stage.until("edge-1", says: "joined")
+            let second = try await stage.network.run(
+                "chain-worker",
+                [
+                    "run", "--job", JobStage.job, "--role", "edge", "--data", stage.images.path, "--key", "edge-1",
+                    "--state", stage.newState().path,
+                ])
+            #expect(second.status == 1 && second.err.contains("another worker with this key works at"), "\(second.err)")
+            try await stage.until("edge-1", says: "another worker with this key was started")
+            // The first goes on.
+            try await stage.startEdge("edge-2", shard: "1/2")
+            try await stage.until("edge-1", says: "closed  round 0")
+        }
+    }
+
+    @Test func aWorkerThatStartsBeforeItsJobWaits() async throws {
+        try await JobStage.with { stage in
+            try await stage.startEdge("edge-1", shard: "0/2", more: ["--wait", "--json"])
+            try await stage.until("edge-1", says: "waiting for its registration")
+            try await stage.register(rounds: 1)
+            try await stage.startCloud()
+            try await stage.startEdge("edge-2", shard: "1/2")
+            #expect(try await stage.untilOver().phase == .finished)
+            for worker in JobStage.workers { #expect(try await stage.end(of: worker) == 0) }
+            // Every line of a JSON log says when, for which job, of which worker.
+            let account = try stage.account("edge-1").description
+            let lines = await stage.log("edge-1").split(separator: "\n")
+            #expect(lines.count > 5)
+            for line in lines {
+                let fields = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+                #expect(fields?["job"] as? String == JobStage.job && fields?["worker"] as? String == account, "\(line)")
+                #expect((fields?["time"] as? String)?.hasSuffix("Z") == true, "\(line)")
             }
         }
     }
@@ -162,8 +212,8 @@ private struct JobStage {
         try await TestNetwork.with(masternodes: 1, accounts: ["owner"] + workers) { network in
             let images = network.plan.folder.appending(path: "images", directoryHint: .isDirectory)
             try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
-            try Data(Images.csv(count: 400, seed: 1)).write(to: images.appending(path: "mnist_train.csv"))
-            try Data(Images.csv(count: 100, seed: 2)).write(to: images.appending(path: "mnist_test.csv"))
+            try Data(BlockImages.csv(count: 400, seed: 1)).write(to: images.appending(path: "mnist_train.csv"))
+            try Data(BlockImages.csv(count: 100, seed: 2)).write(to: images.appending(path: "mnist_test.csv"))
             let stage = JobStage(network: network, images: images)
             do { try await body(stage) } catch {
                 for worker in workers { print("--- \(worker)\n\(await stage.log(worker))") }
@@ -219,8 +269,8 @@ private struct JobStage {
         try await start("cloud", ["--role", "cloud"] + (model.map { ["--model", $0.path] } ?? []))
     }
 
-    func startEdge(_ name: String, shard: String) async throws {
-        try await start(name, ["--role", "edge", "--shard", shard])
+    func startEdge(_ name: String, shard: String, more: [String] = []) async throws {
+        try await start(name, ["--role", "edge", "--shard", shard] + more)
     }
 
     func startEdges() async throws {
@@ -252,25 +302,5 @@ private struct JobStage {
     func untilOver() async throws -> JobStatus {
         try await eventually("the job is over") { try await status().phase.isOver }
         return try await status()
-    }
-}
-
-/// Ten patterns that a small network learns at once: a bright block whose place is the label, in noise.
-private enum Images {
-    static func csv(count: Int, seed: UInt64) -> [UInt8] {
-        var generator = SeededGenerator(seed: seed)
-        var lines = ["label" + (0..<784).map { ",pixel\($0)" }.joined()]
-        for sample in 0..<count {
-            let label = sample % 10
-            var fields = ["\(label)"]
-            for row in 0..<28 {
-                for column in 0..<28 {
-                    let isInside = row / 14 == label / 5 && column / 6 == label % 5
-                    fields.append("\((isInside ? 150 : 0) + generator.next() % 100)")
-                }
-            }
-            lines.append(fields.joined(separator: ","))
-        }
-        return Array((lines.joined(separator: "\n") + "\n").utf8)
     }
 }

@@ -179,9 +179,7 @@ final class FakeNode: NodeBackend {
                 title: "LeNet-5 on digits", workers: 2, quorum: 1, rounds: 3, stepsPerRound: 20, openTimeoutMs: 60_000,
                 commitMinMs: 10_000, commitMaxMs: 30_000, revealTimeoutMs: 10_000, validateTimeoutMs: 10_000,
                 epsilonMicro: 10_000,
-                plan: JobSplitPlan(
-                    batchSize: 32, learningRateMicro: 50_000, seed: Digest(sha256: [5]), validationSamples: 1_000
-                ).borsh), phase: phase, round: round, phaseSince: start, deadlineOrZero: start.advanced(by: 5_000),
+                plan: [1, 2, 3]), phase: phase, round: round, phaseSince: start, deadlineOrZero: start.advanced(by: 5_000),
             validator: Account(bob.publicKey), checkpoint: Digest(sha256: [9]),
             metricMicro: 912_300, lossMicro: 301_200, bestMetricMicro: 912_300, acceptedRounds: round,
             rejectedRounds: 0, escrow: 1_000, reason: "")
@@ -310,6 +308,8 @@ extension FakeNode {
         // Larger than what one write takes.
         state.withLock { $0.accounts[account] } == nil ? nil : (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     }
+
+    func stateExtract(of keys: [StateKey]) async throws -> [UInt8]? { keys.isEmpty ? nil : keys.flatMap(\.bytes) }
 
     func service(_ service: ServiceId) async throws -> ServiceView? {
         state.withLock { $0.services.first { $0.record.service == service } }

@@ -1,5 +1,19 @@
 import Testing
+import Training
 import WorkerRuntime
+
+extension Inbox {
+    /// What the door does with an envelope that comes whole; false when the sender shall try again.
+    func offer(_ envelope: Envelope) -> Bool {
+        switch reserve(envelope.head) {
+        case .had: return true
+        case .later: return false
+        case .place(let place):
+            fill(place, with: envelope)
+            return true
+        }
+    }
+}
 
 @Suite struct InboxTests {
     private static let soon = ContinuousClock.now + .milliseconds(20)
@@ -24,8 +38,28 @@ import WorkerRuntime
         #expect(first != again && first.commitment == again.commitment)
         for envelope in [first, first, again] { #expect(await inbox.offer(envelope)) }
         #expect(await inbox.count == 1)
-        #expect(await inbox.next(of: 0, until: Self.soon) == again)
+        #expect(await inbox.next(of: 0, until: Self.soon) == first)
         #expect(await inbox.next(of: 0, until: Self.soon) == nil)
+    }
+
+    @Test func bodiesUnderWayCountAndMakeWay() async throws {
+        let (cloud, edge, other) = (try Person("cloud"), try Person("edge"), try Person("other"))
+        let inbox = Inbox(shareBytes: 3_000)
+        let (first, second) = (
+            try edge.envelope(to: cloud, payload: Array(repeating: 1, count: 2_000)),
+            try edge.envelope(to: cloud, step: 1, payload: Array(repeating: 1, count: 2_000))
+        )
+        guard case .place(let lost) = await inbox.reserve(first.head) else { return #expect(Bool(false)) }
+        #expect(await inbox.reserve(second.head) == .later, "its share is taken by what is under way")
+        let others = try other.envelope(to: cloud, payload: Array(repeating: 1, count: 2_000))
+        #expect(await inbox.offer(others), "which is nobody else's")
+        // The connection broke; the sender comes again with the same.
+        guard case .place(let again) = await inbox.reserve(first.head) else { return #expect(Bool(false)) }
+        await inbox.fill(lost, with: first)
+        #expect(await inbox.expected == 1, "the first body was given up")
+        await inbox.cancel(again)
+        #expect(await inbox.expected == 0)
+        #expect(await inbox.offer(second))
     }
 
     @Test func roundsAreKeptApart() async throws {

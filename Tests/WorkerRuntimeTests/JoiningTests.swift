@@ -1,3 +1,4 @@
+import Cryptography
 import JobProtocol
 import Primitives
 import Testing
@@ -12,67 +13,70 @@ import WorkerRuntime
     init() throws { (cloud, edge) = (try Person("cloud"), try Person("edge")) }
 
     private func next(
-        _ phase: JobPhase, _ known: JobParticipant.Standing?, role: Role = .edge, endpoint: String = "127.0.0.1:1",
-        started: Bool
+        _ phase: JobPhase, _ standing: JobParticipant.Standing?, role: Role = .edge, parent: Account = .zero,
+        endpoint: String = "127.0.0.1:1"
     ) throws -> Joining.Step {
-        let own = known.map { edge.participant(.edge, standing: $0) }
-        let others = [cloud.participant(.cloud, standing: started ? .active : .confirmed)]
-        return try Joining.next(
-            phase: phase, known: own, participants: others + (own.map { [$0] } ?? []), role: role,
+        try Joining.next(
+            phase: phase, known: standing.map { edge.participant(.edge, standing: $0) }, role: role, parent: parent,
             identity: JobIdentity(kemPublicKey: edge.kem.publicKey, endpoint: endpoint))
     }
 
-    @Test func aNewWorkerAppliesToAnOpenJobAlone() throws {
-        #expect(try next(.open, nil, started: false) == .apply)
-        #expect(try next(.open, .released, started: false) == .apply)
-        #expect(try next(.registered, nil, started: false) == .wait)
-        #expect(try next(.paused, nil, started: false) == .wait)
-        for phase in [JobPhase.commit, .reveal, .paused, .finished, .aborted] {
-            #expect(throws: WorkerError.self, "\(phase)") { try next(phase, nil, started: true) }
+    @Test func aNewWorkerAppliesAtAnyTimeBeforeTheEnd() throws {
+        for phase in [JobPhase.registered, .open, .commit, .reveal, .validate, .paused] {
+            #expect(try next(phase, nil) == .apply)
+            #expect(try next(phase, .released) == .apply, "who has left may come again")
         }
-        #expect(throws: WorkerError.self) { try next(.commit, .released, started: true) }
+        for phase in [JobPhase.finished, .aborted] { #expect(throws: WorkerError.self) { try next(phase, nil) } }
     }
 
     @Test func aRestartedWorkerGoesOnWhereItWas() throws {
-        #expect(try next(.open, .applied, endpoint: "127.0.0.1:2", started: false) == .identify)
-        #expect(try next(.open, .applied, started: false) == .confirm)
-        #expect(try next(.open, .confirmed, started: false) == .joined)
-        #expect(try next(.commit, .active, endpoint: "127.0.0.1:2", started: true) == .identify)
-        for standing in [JobParticipant.Standing.active, .suspended] {
-            #expect(try next(.commit, standing, started: true) == .joined)
-        }
+        #expect(try next(.open, .applied, endpoint: "127.0.0.1:2") == .identify)
+        #expect(try next(.open, .applied) == .confirm)
+        #expect(try next(.commit, .applied) == .confirm, "it takes part from the next round on")
+        #expect(try next(.open, .confirmed) == .joined)
+        #expect(try next(.commit, .active, endpoint: "127.0.0.1:2") == .identify)
+        for standing in [JobParticipant.Standing.active, .suspended] { #expect(try next(.commit, standing) == .joined) }
         // Nothing can be published any more, but the model and the pay are still there.
-        #expect(try next(.finished, .active, endpoint: "127.0.0.1:2", started: true) == .joined)
-        #expect(throws: WorkerError.self, "the roster was fixed without it") { try next(.commit, .applied, started: true) }
-        #expect(throws: WorkerError.self, "the key is the edge's") { try next(.commit, .active, role: .cloud, started: true) }
+        #expect(try next(.finished, .active, endpoint: "127.0.0.1:2") == .joined)
+        #expect(throws: WorkerError.self, "the key is the edge's") { try next(.commit, .active, role: .cloud) }
+        #expect(throws: WorkerError.self, "another fog node's") { try next(.commit, .active, parent: cloud.account) }
     }
 
     @Test func aJobThatThisWorkerCannotDoIsLeftAlone() throws {
-        try Joining.check(try testSpec())
-        for spec in [
-            try testSpec { $0.trainingProtocol = .fog }, try testSpec { $0.plan = testPlan(batchSize: .max).borsh }, try testSpec { $0.plan = [1] },
-            try testSpec { $0.stepsPerRound = .max }, try testSpec { $0.quorum = 0 },
-            try testSpec { $0.commitMaxMs = .max },
-        ] {
-            #expect(throws: WorkerError.self) { try Joining.check(spec) }
+        _ = try Joining.check(try testSpec(), role: .edge)
+        let fog = try testSpec {
+            $0.trainingProtocol = .fog
+            $0.devices = 4
         }
-        #expect(try Joining.envelopeLimit(try testSpec { $0.plan = testPlan(batchSize: .max).borsh }) < Envelope.maximumPayload)
+        for role in [Role.cloud, .fog, .device, .validator] { _ = try Joining.check(fog, role: role) }
+        for (spec, role) in [
+            (fog, Role.edge), (try testSpec(), .fog), (try testSpec(), .device),
+            (try testSpec { $0.stepsPerRound = .max }, .edge), (try testSpec { $0.quorum = 0 }, .edge),
+            (try testSpec { $0.commitMaxMs = .max }, .edge), (try testSpec { $0.plan = [1, 2, 3] }, .edge),
+            // The floors: a worker is not made late by a time-out that nobody can hold.
+            (try testSpec { $0.revealTimeoutMs = 9_999 }, .edge),
+            (try testSpec { $0.plan = testPlan { $0.batchSize = .max }.borsh }, .edge),
+            (try testSpec { $0.plan = testPlan { $0.learningRate = 20_000_000 }.borsh }, .edge),
+        ] {
+            #expect(throws: WorkerError.self) { try Joining.check(spec, role: role) }
+        }
+        #expect(try Joining.envelopeLimit(testPlan { $0.batchSize = 1_024 }, testSpec()) < Envelope.maximumPayload)
     }
 
-    @Test func aSuspendedWorkerComesBackBetweenRounds() throws {
-        let spec = try testSpec()
-        let away = edge.participant(.edge, standing: .suspended)
-        let enough = [cloud.participant(.cloud), try Person("other").participant(.edge, index: 1), away]
-        func comesBack(
-            _ phase: JobPhase, _ all: [JobParticipant], after outcome: JobRound.Outcome? = .accepted
-        ) -> Bool {
-            Joining.shouldComeBack(testStatus(phase, spec: spec), participants: all, lastOutcome: outcome)
+    @Test func aPlanThatNeedsMoreRoomThanThereIsIsRefused() throws {
+        // 40 million parameters in one envelope.
+        let plan = testPlan {
+            $0.model = ModelSpec(
+                input: [1_024],
+                layers: [
+                    .dense(.init(units: 20_000)), .activation(.relu), .dense(.init(units: 1_000)), .activation(.relu),
+                    .dense(.init(units: 10)),
+                ], classes: 10)
         }
-        #expect(!comesBack(.commit, enough), "it would be waited for in a round that it can't take part in")
-        for phase in [JobPhase.reveal, .validate, .paused] { #expect(comesBack(phase, enough)) }
-        #expect(comesBack(.commit, [cloud.participant(.cloud), away]), "without it there is no quorum")
-        #expect(comesBack(.commit, enough.filter { $0.role == .edge }), "without it nothing moves")
-        #expect(comesBack(.commit, enough, after: .starved), "the others may be gone")
-        #expect(!comesBack(.finished, enough))
+        let spec = try testSpec {
+            $0.trainingProtocol = .fog
+            $0.plan = plan.borsh
+        }
+        #expect(throws: WorkerError.self) { try Joining.check(spec, role: .fog) }
     }
 }

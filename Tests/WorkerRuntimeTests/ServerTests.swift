@@ -10,26 +10,35 @@ import WorkerRuntime
 
 /// The door of a worker: who gets in, and what everybody else is told.
 @Suite struct ServerTests {
-    private struct Door {
+    struct Door: Sendable {
         let cloud: Person
         let edge: Person
         let inbox: Inbox
         let members: Members
         let port: Int
 
-        func post(_ body: [UInt8]) async throws -> Int {
+        func post(_ head: [UInt8], _ body: [UInt8]) async throws -> Int {
             var request = URLRequest(url: try #require(URL(string: "http://127.0.0.1:\(port)/v1/envelopes")))
             request.httpMethod = "POST"
+            request.setValue(Hexadecimal.encode(head), forHTTPHeaderField: "edgeproof-envelope")
             request.httpBody = Data(body)
             let (_, response) = try await URLSession.shared.data(for: request)
             return (response as? HTTPURLResponse)?.statusCode ?? 0
+        }
+
+        func post(_ envelope: Envelope) async throws -> Int {
+            try await post(envelope.head.borsh, envelope.ciphertext)
+        }
+
+        func postman(_ person: Person) -> Postman {
+            Postman(members: members, key: person.key, genesis: testGenesis, job: testJob)
         }
     }
 
     private static let limit = 4_096
 
-    /// The cloud's server, with one edge as a member, and the front of `checkpoint` for those who may have it.
-    private func withDoor(checkpoint: Checkpoint? = nil, _ body: @escaping @Sendable (Door) async throws -> Void) async throws {
+    /// The cloud's server, with one edge as a member, and a model for those who may have it.
+    private func withDoor(model: JobModel? = nil, _ body: @escaping @Sendable (Door) async throws -> Void) async throws {
         let (cloud, edge) = (try Person("cloud"), try Person("edge"))
         let inbox = Inbox()
         let (ports, ready) = AsyncStream.makeStream(of: Int.self)
@@ -37,11 +46,14 @@ import WorkerRuntime
         let members = Members(pause: .zero) { await everybody.all }
         let server = WorkerServer(
             host: "127.0.0.1", port: 0,
-            admission: Admission(genesis: testGenesis, job: testJob, kemKey: cloud.kem.publicKey, members: members),
-            inbox: inbox, envelopeLimit: Self.limit
-        ) { account in
-            guard let checkpoint, let asker = await members.member(account) else { return nil }
-            return try? SealedFront(checkpoint, round: 3, job: testJob, receiver: asker.kemPublicKey)
+            admission: Admission(
+                genesis: testGenesis, job: testJob, account: cloud.account, keys: try cloud.ring(), members: members),
+            mailroom: Mailroom(inbox: inbox), envelopeLimit: Self.limit
+        ) { request in
+            guard let model, let (digest, key) = SealedModel.read(request.argument), digest == model.digest,
+                let asker = await members.member(request.asker)
+            else { return nil }
+            return try? SealedModel.seal(model.part(for: asker.role), digest: digest, for: key, job: testJob)
         }
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
@@ -70,10 +82,10 @@ import WorkerRuntime
     @Test func membersGetIn() async throws {
         try await withDoor { door in
             let good = try door.edge.envelope(to: door.cloud, index: 1)
-            #expect(try await door.post(good.borsh) == 202)
-            #expect(try await door.post(good.borsh) == 202, "once more after a lost answer")
+            #expect(try await door.post(good) == 202)
+            #expect(try await door.post(good) == 202, "once more after a lost answer")
             #expect(await door.inbox.count == 1)
-            let postman = Postman(members: door.members)
+            let postman = door.postman(door.edge)
             let other = try door.edge.envelope(to: door.cloud, step: 1, index: 1)
             try await postman.deliver(other, to: door.cloud.account, until: .now + .seconds(20))
             await postman.shutdown()
@@ -95,7 +107,7 @@ import WorkerRuntime
                 ("of a kind that the cloud sends", try edge.envelope(to: cloud, kind: .gradient, index: 1)),
                 ("of the cloud to itself", try cloud.envelope(to: cloud, index: 1)),
             ] {
-                #expect(try await door.post(envelope.borsh) == 403, "\(what)")
+                #expect(try await door.post(envelope) == 403, "\(what)")
             }
             #expect(await door.inbox.count == 0)
         }
@@ -103,18 +115,26 @@ import WorkerRuntime
 
     @Test func forgedAndMalformedBytesAreRefused() async throws {
         try await withDoor { door in
-            let good = try door.edge.envelope(to: door.cloud, index: 1).borsh
-            // The last byte is the signature's, those before it the ciphertext's.
-            for place in [good.count - 1, good.count - 70, good.count - 90] {
-                var forged = good
+            let good = try door.edge.envelope(to: door.cloud, index: 1)
+            let head = good.head.borsh
+            // The signature, the length, the digest of what is sealed, the commitment.
+            for place in [head.count - 1, head.count - 68, head.count - 80, 180] {
+                var forged = head
                 forged[place] ^= 1
-                #expect(try await door.post(forged) == 400, "byte \(place)")
+                #expect(try await door.post(forged, good.ciphertext) == 400, "byte \(place)")
             }
-            for malformed in [[], [1, 2, 3], good + [0], Array(good.dropLast())] {
-                #expect(try await door.post(malformed) == 400)
+            for malformed in [[], [1, 2, 3], head + [0], Array(head.dropLast())] {
+                #expect(try await door.post(malformed, good.ciphertext) == 400)
             }
-            #expect(try await door.post(Array(repeating: 0, count: Self.limit + 1)) == 413)
+            var other = good.ciphertext
+            other[0] ^= 1
+            #expect(try await door.post(head, other) == 400, "another body than the head speaks of")
+            #expect(try await door.post(head, other + [0]) == 400)
+            let large = try door.edge.envelope(
+                to: door.cloud, index: 1, payload: Array(repeating: 0, count: Self.limit + 1))
+            #expect(try await door.post(large) == 413)
             #expect(await door.inbox.count == 0)
+            #expect(await door.inbox.expected == 0, "no place stays behind")
             #expect(try await door.post(good) == 202, "and it still works")
         }
     }
@@ -123,42 +143,116 @@ import WorkerRuntime
         try await withDoor { door in
             var statuses: [Int] = []
             for salt in UInt8(0)..<5 {
-                statuses.append(try await door.post(try door.edge.envelope(to: door.cloud, index: 1, salt: salt).borsh))
+                statuses.append(try await door.post(try door.edge.envelope(to: door.cloud, index: 1, salt: salt)))
             }
             #expect(statuses == [202, 202, 503, 503, 503])
         }
     }
 
-    @Test func theFrontIsForMembersAndOpensForTheAskerAlone() async throws {
-        let checkpoint = try Checkpoint.initial(seed: JobSeed(words: Digest(sha256: [4]).words))
-        try await withDoor(checkpoint: checkpoint) { door in
-            let postman = Postman(members: door.members)
+    /// A stranger announces a large body and is refused before it sends any of it.
+    @Test func aStrangersBodyIsNotWaitedFor() async throws {
+        try await withDoor { door in
             let stranger = try Person("stranger")
-            let sealed = try await postman.front(of: door.edge.account, from: door.cloud.account)
-            let none = try await postman.front(of: stranger.account, from: door.cloud.account)
+            let envelope = try stranger.envelope(to: door.cloud, index: 1, payload: Array(repeating: 0, count: 3_000))
+            let answer = try await RawConnection.ask(
+                door.port,
+                "POST /v1/envelopes HTTP/1.1\r\nhost: x\r\ncontent-length: \(envelope.ciphertext.count)\r\n"
+                    + "edgeproof-envelope: \(Hexadecimal.encode(envelope.head.borsh))\r\n\r\n")
+            #expect(answer.hasPrefix("HTTP/1.1 403"), "\(answer)")
+            #expect(answer.contains("connection: close"))
+        }
+    }
+
+    /// Idle connections, more than a worker holds, do not keep a member out.
+    @Test func idleConnectionsShutNobodyOut() async throws {
+        try await withDoor { door in
+            var idle: [RawConnection] = []
+            for _ in 0..<300 { idle.append(try await RawConnection(port: door.port)) }
+            let postman = door.postman(door.edge)
+            try await postman.deliver(
+                try door.edge.envelope(to: door.cloud, index: 1), to: door.cloud.account, until: .now + .seconds(20))
             await postman.shutdown()
-            #expect(none == nil)
-            let front = try #require(sealed)
-            #expect(try front.open(job: testJob, key: door.edge.kem, checkpoint: checkpoint.digest) == checkpoint.front)
-            #expect(throws: (any Error).self) {
-                try front.open(job: testJob, key: stranger.kem, checkpoint: checkpoint.digest)
+            #expect(await door.inbox.count == 1)
+            for connection in idle { connection.close() }
+        }
+    }
+
+    @Test func theModelIsForMembersAndOpensForTheAskerAlone() async throws {
+        let checkpoint = try Checkpoint.initial(seed: JobSeed(words: Digest(sha256: [4]).words))
+        let model = JobModel.split(checkpoint)
+        try await withDoor(model: model) { door in
+            let stranger = try Person("stranger")
+            func ask(_ person: Person, for digest: Digest) async throws -> [UInt8]? {
+                let postman = door.postman(person)
+                let answer = try await postman.ask(
+                    .model, SealedModel.question(digest, key: person.kem.publicKey), of: door.cloud.account, limit: 1 << 20)
+                await postman.shutdown()
+                return answer
             }
-            #expect(throws: (any Error).self) {
-                try front.open(job: stranger.account, key: door.edge.kem, checkpoint: checkpoint.digest)
+            #expect(try await ask(stranger, for: model.digest) == nil)
+            #expect(try await ask(door.edge, for: Digest(sha256: [8])) == nil)
+            let answer = try #require(try await ask(door.edge, for: model.digest))
+            func open(_ bytes: [UInt8], _ key: KEMPrivateKey, job: Account = testJob) throws -> JobModel {
+                try SealedModel.open(bytes, digest: model.digest, key: key, job: job)
             }
-            #expect(throws: WorkerError.self, "of another checkpoint than the chain's") {
-                try front.open(job: testJob, key: door.edge.kem, checkpoint: Digest(sha256: [8]))
-            }
-            let bytes = front.borsh
-            for place in stride(from: 0, to: bytes.count, by: 97) {
-                var changed = bytes
+            // An edge gets its half, and what proves that it is the half of the model that the chain names.
+            #expect(try open(answer, door.edge.kem) == .front(checkpoint.front, back: checkpoint.back.digest))
+            #expect(throws: (any Error).self) { try open(answer, stranger.kem) }
+            #expect(throws: (any Error).self) { try open(answer, door.edge.kem, job: stranger.account) }
+            for place in stride(from: 0, to: answer.count, by: 97) {
+                var changed = answer
                 changed[place] ^= 0x10
-                #expect(throws: (any Error).self, "byte \(place)") {
-                    try SealedFront(borsh: changed).open(
-                        job: testJob, key: door.edge.kem, checkpoint: checkpoint.digest)
-                }
+                #expect(throws: (any Error).self, "byte \(place)") { try open(changed, door.edge.kem) }
             }
         }
+    }
+
+    @Test func theCommitteeMayAskForTheModelAndNothingElse() async throws {
+        let (cloud, member) = (try Person("cloud"), try Person("committee"))
+        let evaluators = Evaluators()
+        let members = Members(pause: .zero) { [cloud.participant(.cloud)] }
+        let admission = Admission(
+            genesis: testGenesis, job: testJob, account: cloud.account, keys: try cloud.ring(), members: members,
+            evaluators: evaluators)
+        func refusal(_ kind: WorkerRequest.Kind) async throws -> Admission.Refusal? {
+            let request = try WorkerRequest(
+                kind, job: testJob, receiver: cloud.account, time: Time(9), key: member.key, genesis: testGenesis)
+            do { try await admission.check(request, now: Time(9)) } catch { return error }
+            return nil
+        }
+        #expect(try await refusal(.model) == .stranger)
+        evaluators.set([member.account])
+        #expect(try await refusal(.model) == nil)
+        for kind in [WorkerRequest.Kind.overlap, .samples, .sameKey] { #expect(try await refusal(kind) == .stranger) }
+    }
+
+    @Test func aRequestIsForOneReceiverAndOneMoment() async throws {
+        let (cloud, edge) = (try Person("cloud"), try Person("edge"))
+        let members = Members(pause: .zero) { [cloud.participant(.cloud), edge.participant(.edge)] }
+        let admission = Admission(
+            genesis: testGenesis, job: testJob, account: cloud.account, keys: try cloud.ring(), members: members)
+        func refusal(
+            _ person: Person, to receiver: Person, kind: WorkerRequest.Kind = .model, at time: UInt64 = 1_000_000,
+            genesis: Digest = testGenesis
+        ) async throws -> Admission.Refusal? {
+            let request = try WorkerRequest(
+                kind, job: testJob, receiver: receiver.account, time: Time(time), key: person.key, genesis: genesis)
+            do { try await admission.check(request, now: Time(1_000_000)) } catch { return error }
+            return nil
+        }
+        #expect(try await refusal(edge, to: cloud) == nil)
+        #expect(try await refusal(edge, to: edge) == .elsewhere)
+        #expect(try await refusal(edge, to: cloud, at: 1_000_000 + WorkerLimits.clockToleranceMs + 1) == .stale)
+        #expect(try await refusal(edge, to: cloud, at: 1_000_000 - WorkerLimits.clockToleranceMs - 1) == .stale)
+        #expect(try await refusal(try Person("stranger"), to: cloud) == .stranger)
+        #expect(try await refusal(edge, to: cloud, genesis: Digest(sha256: [7])) == .badSignature)
+        #expect(try await refusal(edge, to: cloud, kind: .sameKey) == .stranger)
+        #expect(try await refusal(cloud, to: cloud, kind: .sameKey) == nil)
+        let request = try WorkerRequest(
+            .model, argument: [1, 2], job: testJob, receiver: cloud.account, time: Time(9), key: edge.key,
+            genesis: testGenesis)
+        #expect(try WorkerRequest(borsh: request.borsh) == request)
+        #expect(request.borsh.count * 2 <= 4_096)
     }
 
     @Test func aTakenPortIsSaid() async throws {
@@ -166,8 +260,9 @@ import WorkerRuntime
             let second = WorkerServer(
                 host: "127.0.0.1", port: door.port,
                 admission: Admission(
-                    genesis: testGenesis, job: testJob, kemKey: door.cloud.kem.publicKey, members: door.members),
-                inbox: Inbox(), envelopeLimit: Self.limit
+                    genesis: testGenesis, job: testJob, account: door.cloud.account, keys: try door.cloud.ring(),
+                    members: door.members),
+                mailroom: Mailroom(inbox: Inbox()), envelopeLimit: Self.limit
             ) { _ in nil }
             await #expect(throws: WorkerError.self) { try await second.run { _ in } }
         }

@@ -8,6 +8,7 @@ import Training
 import WorkerRuntime
 
 let testJob = Account(words: Digest(sha256: [2]).words)
+let testJobDigest = Digest(sha256: [3])
 let testGenesis = Digest(sha256: [1])
 
 /// One worker's keys, from a name: tests stay the same from run to run.
@@ -21,12 +22,20 @@ struct Person {
         kem = try #require(KEMPrivateKey(bytes: Digest(sha256: Array("kem \(name)".utf8)).bytes))
     }
 
+    /// A ring that holds the person's key.
+    func ring() throws -> KeyRing {
+        let stored = KeyRing.Stored(
+            job: testJobDigest, epoch: 0, current: try #require(Digest(kem.secretBytes)), previous: nil)
+        return try KeyRing(job: testJobDigest, stored: stored) { _ in }
+    }
+
     func participant(
-        _ role: Role, index: UInt16 = 0, standing: JobParticipant.Standing = .active, endpoint: String = "127.0.0.1:1"
+        _ role: Role, index: UInt16 = 0, standing: JobParticipant.Standing = .active, endpoint: String = "127.0.0.1:1",
+        slot: UInt8 = 0, parent: Account = .zero
     ) -> JobParticipant {
         JobParticipant(
-            slot: 0, account: account, role: role, standing: standing, index: index, samples: 1, kemPublicKey: kem.publicKey,
-            endpoint: endpoint, committed: false, revealed: false, misses: 0, acceptedRounds: 0, lastRoot: .zero,
+            slot: slot, account: account, role: role, standing: standing, index: index, samples: 1,
+            parent: parent, kemPublicKey: kem.publicKey, endpoint: endpoint, committed: false, revealed: false, misses: 0, acceptedRounds: 0, lastRoot: .zero,
             lastArtifact: .zero)
     }
 
@@ -74,6 +83,10 @@ func testStatus(_ phase: JobPhase, spec: JobSpec) -> JobStatus {
         lossMicro: 0, bestMetricMicro: 0, acceptedRounds: 0, rejectedRounds: 0, escrow: 0, reason: "")
 }
 
-func testPlan(batchSize: UInt32 = 8) -> JobSplitPlan {
-    JobSplitPlan(batchSize: batchSize, learningRateMicro: 20_000, seed: Digest(sha256: [3]), validationSamples: 10)
+func testPlan(_ change: (inout TrainingPlan) -> Void = { _ in }) -> TrainingPlan {
+    var plan = TrainingPlan(
+        model: LeNet5.spec, data: .mnist, seed: JobSeed(words: Digest(sha256: [3]).words), batchSize: 8,
+        learningRate: 20_000, momentum: 900_000, validationSamples: 10)
+    change(&plan)
+    return plan
 }

@@ -213,13 +213,14 @@ enum JobWatch {
             + "\(status.spec.workers) workers; phase \(status.phase)"
     }
 
+    /// Rounds are numbered from 0, here as in posts, events and the workers' logs.
     private static func line(_ round: JobRound, of rounds: UInt32) -> String {
-        "round \(round.round &+ 1)/\(rounds)  \(round.outcome)  accuracy \(Format.percent(micro: round.metricMicro))  "
+        "round \(round.round) (last: \(rounds &- 1))  \(round.outcome)  accuracy \(Format.percent(micro: round.metricMicro))  "
             + "loss \(Format.micro(round.lossMicro))  delivered \(round.participants)  \(Format.time(round.closedAt.value))"
     }
 
     private static func progress(_ update: JobProgress.Update) -> String {
-        "block \(update.height), round \(update.status.round &+ 1)/\(update.status.spec.rounds), \(update.status.phase)"
+        "block \(update.height), round \(update.status.round) (last: \(update.status.spec.rounds &- 1)), \(update.status.phase)"
     }
 }
 

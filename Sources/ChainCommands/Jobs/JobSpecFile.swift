@@ -2,6 +2,7 @@ import APIModel
 import Cryptography
 import JobProtocol
 import Primitives
+import Training
 import Yams
 
 /// The YAML file that `job register` reads: a job specification in people's terms, the service's name and deposit.
@@ -10,29 +11,34 @@ import Yams
 /// id: digits                # the service's name
 /// title: LeNet-5 on digits
 /// protocol: split           # or fog
-/// model: lenet5-s2
-/// edges: 2                  # wanted edge workers
-/// quorum: 1                 # edges that suffice after a deadline; all of them if absent
+/// workers: 2                # places for edges, or fog nodes ('edges' and 'fogNodes' mean the same)
+/// devices: 12               # of all fog nodes together
+/// clouds: 1                 # one leads, the others stand by
+/// quorum: 1                 # workers that suffice after a deadline; all of them if absent
 /// rounds: 12
-/// stepsPerRound: 20
-/// batchSize: 32             # for each edge and step
-/// learningRate: 0.05
-/// openTimeout: 2min         # times take ms, s, min or h; a bare number is milliseconds
+/// stepsPerRound: 20         # of a split job
+/// openTimeout: 2min         # times take ms, s, min or h; at least 10 s
 /// commitMin: 10s
 /// commitMax: 60s
 /// revealTimeout: 20s
 /// validateTimeout: 30s
+/// challengeTimeout: 30s     # to answer a complaint
 /// epsilon: 0.05             # by how much the accuracy may fall in a round
-/// seed: any text            # or 64 hexadecimal digits
 /// inputAudit: none          # or owner, committee
 /// validator: edge1...       # or the name of a local key
-/// validationSamples: 1000
+/// committee: a, b, c        # accounts or keys that score in place of the validator; an odd number
+/// standBy: d                # who takes over from one that is silent
+/// workerPrice: 10           # for each accepted round; also cloudPrice, validatorPrice
+/// bond: 0
+/// sponsoredCredits: 0       # lent to each member
 /// deposit: 1,000,000,000
 /// ```
+///
+/// What of it only workers must understand is in ``JobPlanFields``.
 package struct JobSpecFile: Sendable {
     package let service: ServiceId
     package let spec: JobSpec
-    package let plan: JobSplitPlan
+    package let plan: TrainingPlan
     /// The service record's.
     package let validator: Account
     package let deposit: UInt128
@@ -48,50 +54,62 @@ package struct JobSpecFile: Sendable {
         guard let node, case .mapping(let mapping) = node else {
             throw UsageError("the specification is not a list of 'field: value' lines")
         }
-        let fields = Fields(mapping: mapping)
+        let fields = JobFields(mapping: mapping)
         try fields.checkNames()
 
         let name = try id ?? fields.text("id")
         service = try Arguments.service(name)
         guard service != .chain, !service.bytes.isEmpty else { throw UsageError("a job cannot have the name '\(name)'") }
         deposit = try fields.optional("deposit").map { try Arguments.amount($0, "deposit") } ?? 0
-        let edges: UInt16 = try fields.number("edges")
-        _ = try fields.choice("model", ["lenet5-s2": true], standard: true)
-        plan = JobSplitPlan(
-            batchSize: try fields.number("batchSize"), learningRateMicro: try fields.micro("learningRate"),
-            seed: Self.seed(try fields.optional("seed") ?? name),
-            validationSamples: try fields.number("validationSamples", standard: 1_000))
+        let kind: JobSpec.TrainingProtocol = try fields.choice(
+            "protocol", ["split": .split, "fog": .fog], standard: .split)
+        plan = try JobPlanFields.plan(fields, name: name, protocol: kind)
         validator = try account(try fields.text("validator"))
+        let workers: UInt16 = try fields.number(oneOf: ["workers", "edges", "fogNodes"])
+        func accounts(_ field: String) throws -> [Account] {
+            try (try fields.optional(field) ?? "").split(separator: ",").map {
+                try account($0.trimmingCharacters(in: .whitespaces))
+            }
+        }
+        func amount(_ field: String) throws -> UInt128 {
+            try fields.optional(field).map { try Arguments.amount($0, field) } ?? 0
+        }
+        let (members, standBy) = (try accounts("committee"), try accounts("standBy"))
         let spec = JobSpec(
-            title: try fields.optional("title") ?? name,
-            trainingProtocol: try fields.choice("protocol", ["split": .split, "fog": .fog], standard: .split),
-            clouds: try fields.number("clouds", standard: 1), workers: edges,
-            quorum: try fields.number("quorum", standard: edges),
-            rounds: try fields.number("rounds"), stepsPerRound: try fields.number("stepsPerRound"),
-            openTimeoutMs: try fields.time("openTimeout"), commitMinMs: try fields.time("commitMin"),
-            commitMaxMs: try fields.time("commitMax"), revealTimeoutMs: try fields.time("revealTimeout"),
-            validateTimeoutMs: try fields.time("validateTimeout"),
+            title: try fields.optional("title") ?? name, trainingProtocol: kind,
+            clouds: try fields.number("clouds", standard: 1), workers: workers,
+            devices: try fields.number("devices", standard: 0), quorum: try fields.number("quorum", standard: workers),
+            rounds: try fields.number("rounds"), stepsPerRound: try fields.number("stepsPerRound", standard: kind == .fog ? 1 : nil),
+            openTimeoutMs: try fields.time("openTimeout"),
+            confirmTimeoutMs: try fields.time("confirmTimeout", standard: 60_000),
+            commitMinMs: try fields.time("commitMin"), commitMaxMs: try fields.time("commitMax"),
+            revealTimeoutMs: try fields.time("revealTimeout"), validateTimeoutMs: try fields.time("validateTimeout"),
+            challengeTimeoutMs: try fields.time("challengeTimeout", standard: 30_000),
+            pauseLimitMs: try fields.time("pauseLimit", standard: 86_400_000),
             epsilonMicro: try fields.micro("epsilon", standard: 0),
+            committee: members.isEmpty
+                ? .validator(standingBy: standBy)
+                : .named(members + standBy, size: UInt8(clamping: members.count)),
+            bond: try amount("bond"),
             inputAudit: try fields.choice(
                 "inputAudit", ["none": .none, "owner": .owner, "committee": .committee], standard: .none),
-            plan: plan.borsh)
+            cloudPrice: try amount("cloudPrice"), workerPrice: try amount("workerPrice"),
+            validatorPrice: try amount("validatorPrice"),
+            sponsoredCredits: try fields.number("sponsoredCredits", standard: 0), plan: plan.borsh)
         if let problem = spec.problem ?? plan.problem { throw UsageError("the specification cannot run: \(problem)") }
+        if kind == .split, plan.model.cut == nil { throw UsageError("the model has no cut, which split learning needs") }
         self.spec = spec
-    }
-
-    /// 64 hexadecimal digits are the seed itself; any other text is hashed.
-    private static func seed(_ text: String) -> Digest {
-        Digest(hex: text) ?? Digest(sha256: Array(text.utf8))
     }
 }
 
 /// Reads fields one by one and says on which line something is wrong.
-private struct Fields {
-    private static let names: Set<String> = [
-        "id", "title", "protocol", "model", "edges", "clouds", "quorum", "rounds", "stepsPerRound", "batchSize",
-        "learningRate", "openTimeout", "commitMin", "commitMax", "revealTimeout", "validateTimeout", "epsilon", "seed",
-        "inputAudit", "validator", "validationSamples", "deposit",
-    ]
+struct JobFields {
+    private static let names: Set<String> = JobPlanFields.names.union([
+        "id", "title", "protocol", "workers", "edges", "fogNodes", "devices", "clouds", "quorum", "rounds",
+        "stepsPerRound", "openTimeout", "confirmTimeout", "commitMin", "commitMax", "revealTimeout", "validateTimeout",
+        "challengeTimeout", "pauseLimit", "epsilon", "inputAudit", "validator", "committee", "standBy", "workerPrice",
+        "cloudPrice", "validatorPrice", "bond", "sponsoredCredits", "deposit",
+    ])
 
     let mapping: Node.Mapping
 
@@ -129,6 +147,13 @@ private struct Fields {
         return value
     }
 
+    /// The same thing under one of several names.
+    func number<Value: FixedWidthInteger & UnsignedInteger>(oneOf names: [String]) throws -> Value {
+        let given = names.filter { name in mapping.contains { $0.key.scalar?.string == name } }
+        guard given.count <= 1 else { throw UsageError("\(given.joined(separator: " and ")) mean the same: give one") }
+        return try number(given.first ?? names[0])
+    }
+
     func choice<Value>(_ name: String, _ choices: [String: Value], standard: Value) throws -> Value {
         guard let text = try optional(name) else { return standard }
         guard let value = choices[text] else {
@@ -149,7 +174,8 @@ private struct Fields {
         return value
     }
 
-    func time(_ name: String) throws -> UInt64 {
+    func time(_ name: String, standard: UInt64? = nil) throws -> UInt64 {
+        if let standard, try optional(name) == nil { return standard }
         let text = try text(name)
         guard let value = Decimals.milliseconds(text) else {
             throw UsageError("\(place(name))\(name) '\(text)' is not a time, as in 500ms, 30s, 2min or 1h")

@@ -1,0 +1,97 @@
+import Cryptography
+import Foundation
+import JobProtocol
+import ModelFiles
+import Training
+
+/// The fields of a job's file that only workers must understand: what becomes the training plan.
+///
+/// ```yaml
+/// model: lenet5             # or fog-mlp, fog-cnn, or a file that describes one (Models/*.yaml)
+/// dataset: mnist            # or svhn, idx
+/// batchSize: 32             # for each worker and step
+/// learningRate: 0.05
+/// momentum: 0.9             # 0 if absent in a fog job
+/// validationSamples: 1000
+/// seed: any text            # or 64 hexadecimal digits
+/// # split learning
+/// join: concatenation       # or weightedSum
+/// boundaryBits: 32          # or 16, 8
+/// # fog learning
+/// localEpochs: 1
+/// aggregation: mean         # or median, trimmed:0.1, krum:1
+/// sharedFraction: 1         # of a difference's entries, the largest
+/// deviceFraction: 1         # of a device's samples
+/// deviceNoise: 0.01         # standard deviations
+/// ```
+enum JobPlanFields {
+    static let names: Set<String> = [
+        "model", "dataset", "batchSize", "learningRate", "momentum", "validationSamples", "seed", "join", "boundaryBits",
+        "localEpochs", "aggregation", "sharedFraction", "deviceFraction", "deviceNoise",
+    ]
+
+    static func plan(_ fields: JobFields, name: String, protocol: JobSpec.TrainingProtocol) throws -> TrainingPlan {
+        let isFog = `protocol` == .fog
+        let kind: DataPlan.Kind = try fields.choice("dataset", ["mnist": .mnist, "svhn": .svhn, "idx": .idx], standard: .mnist)
+        // Devices normalise by their own samples; edges of a split job by what is fixed for the data.
+        let data: DataPlan =
+            isFog || kind == .svhn
+            ? DataPlan(kind: kind, normalisation: .measured)
+            : kind == .mnist ? .mnist : DataPlan(kind: kind, normalisation: .unit)
+        return TrainingPlan(
+            model: try model(try fields.optional("model") ?? (isFog ? "fog-mlp" : "lenet5"), data: kind), data: data,
+            seed: JobSeed(words: seed(try fields.optional("seed") ?? name).words),
+            batchSize: try fields.number("batchSize"), learningRate: try fields.micro("learningRate"),
+            momentum: try fields.micro("momentum", standard: isFog ? 0 : 900_000),
+            localEpochs: try fields.number("localEpochs", standard: 1),
+            join: try fields.choice(
+                "join", ["concatenation": .concatenation, "weightedSum": .weightedSum], standard: .concatenation),
+            boundary: try fields.choice("boundaryBits", ["32": .float32, "16": .bits16, "8": .bits8], standard: .float32),
+            aggregation: try aggregation(try fields.optional("aggregation") ?? "mean"),
+            sharedFraction: try fields.micro("sharedFraction", standard: TrainingPlan.one),
+            device: DevicePlan(
+                fraction: try fields.micro("deviceFraction", standard: TrainingPlan.one),
+                noise: try fields.micro("deviceNoise", standard: 10_000)),
+            validationSamples: try fields.number("validationSamples", standard: 1_000))
+    }
+
+    /// 64 hexadecimal digits are the seed itself; any other text is hashed.
+    private static func seed(_ text: String) -> Digest {
+        Digest(hex: text) ?? Digest(sha256: Array(text.utf8))
+    }
+
+    private static func aggregation(_ text: String) throws -> Aggregation {
+        let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
+        switch (parts.first, parts.count) {
+        case ("mean", 1): return .mean
+        case ("median", 1): return .median
+        case ("trimmed", 2): if let share = Decimals.micro(parts[1]) { return .trimmed(share) }
+        case ("krum", 2): if let malicious = UInt16(parts[1]) { return .krum(malicious: malicious) }
+        default: break
+        }
+        throw UsageError("aggregation '\(text)' is not one of: mean, median, trimmed:0.1, krum:1")
+    }
+
+    /// A built-in architecture, or the file that describes one.
+    private static func model(_ name: String, data: DataPlan.Kind) throws -> ModelSpec {
+        // MNIST's digits are brought to 32 x 32; SVHN's are that large, and coloured.
+        let input = data == .svhn ? [3, 32, 32] : [1, 32, 32]
+        switch name {
+        case "lenet5", "lenet5-s2": return LeNet5.spec
+        case "fog-mlp":
+            return ModelSpec(
+                input: input,
+                layers: [
+                    .flatten, .dense(.init(name: "fc1", units: 1_024)), .activation(.relu),
+                    .dense(.init(name: "fc2", units: 256)), .activation(.relu), .dense(.init(name: "fc3", units: 128)),
+                    .activation(.relu), .dense(.init(name: "output", units: 10)),
+                ], classes: 10)
+        default: break
+        }
+        guard let text = try? String(contentsOfFile: name, encoding: .utf8) else {
+            throw UsageError(
+                "model '\(name)' is neither lenet5 nor fog-mlp nor a file that can be read; Models/ holds some, as in Models/fog-cnn.yaml")
+        }
+        do { return try ModelFile.read(text) } catch { throw UsageError("model '\(name)': \(error)") }
+    }
+}

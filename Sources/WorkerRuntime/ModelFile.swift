@@ -1,0 +1,74 @@
+import Cryptography
+import Foundation
+import Training
+
+/// The files that a cloud leaves: the last accepted model, and beside it, with `.best` in its name, the accepted one of
+/// the highest accuracy.
+public enum ModelFile {
+    /// Finds out before any work is done whether the file can be written in the end.
+    package static func check(_ file: URL) throws {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder), isFolder.boolValue {
+            throw WorkerError.cannotWrite(file.path, "it is a folder; --model takes the name of a file")
+        }
+        let probe = file.deletingLastPathComponent().appending(path: ".\(file.lastPathComponent).\(UUID().uuidString)")
+        let descriptor = open(probe.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw WorkerError.cannotWrite(file.path, "in its folder, " + String(cString: strerror(errno)))
+        }
+        close(descriptor)
+        unlink(probe.path)
+    }
+
+    package static func best(beside file: URL) -> URL {
+        let name = file.deletingPathExtension().lastPathComponent + ".best"
+        let folder = file.deletingLastPathComponent()
+        return folder.appending(path: file.pathExtension.isEmpty ? name : "\(name).\(file.pathExtension)")
+    }
+
+    public static func read(_ file: URL) throws -> Model {
+        let bytes: Data
+        do { bytes = try Data(contentsOf: file) } catch {
+            throw WorkerError.unusableModel(
+                file.path, FileManager.default.fileExists(atPath: file.path) ? "it can't be read" : "there is no such file")
+        }
+        do { return Model(try JobModel(borsh: Array(bytes))) } catch {
+            throw WorkerError.unusableModel(
+                file.path, "its \(bytes.count) bytes are not a model as 'chain-worker run --model' writes it")
+        }
+    }
+
+    static func write(_ model: JobModel, to file: URL) throws {
+        do { try Data(model.borsh).write(to: file, options: .atomic) } catch {
+            throw WorkerError.cannotWrite(file.path, error.localizedDescription)
+        }
+    }
+
+    /// A model from a file, for evaluation.
+    public struct Model: Sendable {
+        let model: JobModel
+
+        init(_ model: JobModel) { self.model = model }
+
+        /// What the chain calls it.
+        public var digest: Digest { model.digest }
+        /// All of it; nil for one half alone.
+        public var network: Network? { model.network }
+    }
+}
+
+extension ModelFile.Model {
+    /// How well it does on images.
+    /// - Parameter plan: says how images become numbers; without one MNIST's usual normalisation is taken.
+    public func evaluate(on source: ImageSource, plan: TrainingPlan?) throws -> Evaluation {
+        guard let network else {
+            throw WorkerError.unusableModel("the file", "it is one half of a model, and can't be evaluated alone")
+        }
+        var plan = plan ?? TrainingPlan(model: network.spec, data: .mnist, seed: .zero, learningRate: 1)
+        plan.model = network.spec
+        let images = try source.load(plan.data.kind, isReserved: true)
+        do { return try network.evaluate(on: plan.evaluationSamples(images)) } catch {
+            throw WorkerError.unusableData("\(source.folder): \(error)")
+        }
+    }
+}

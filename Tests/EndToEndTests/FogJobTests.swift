@@ -1,0 +1,210 @@
+import ChainClient
+import Cryptography
+import Foundation
+import JobProtocol
+import LocalNetwork
+import Primitives
+import TestSupport
+import Testing
+
+/// Fog learning with real processes on a chain: devices, fog nodes, clouds, a committee.
+@Suite(.serialized) struct FogJobTests {
+    @Test func devicesFogNodesCloudAndCommitteeFinishAJob() async throws {
+        let validators = ["val-1", "val-2", "val-3"]
+        let devices = (1...4).map { "device-\($0)" }
+        try await FogJobStage.with(accounts: ["cloud", "fog-1", "fog-2"] + validators + devices) { stage in
+            try await stage.register(fogNodes: 2, rounds: 3, more: "devices: 4\ncommittee: \(validators.joined(separator: ", "))")
+            let model = stage.folder.appending(path: "model.bin")
+            try await stage.start("cloud", ["--role", "cloud", "--data", stage.images.path, "--model", model.path])
+            for name in ["fog-1", "fog-2"] { try await stage.start(name, ["--role", "fog"]) }
+            for (index, name) in devices.enumerated() {
+                try await stage.start(
+                    name,
+                    [
+                        "--role", "device", "--fog-node", try stage.account("fog-\(index % 2 + 1)").description, "--data",
+                        stage.images.path, "--shard", "\(index)/4",
+                    ])
+            }
+            for name in validators { try await stage.start(name, ["--role", "validator", "--data", stage.images.path]) }
+            let status = try await stage.untilOver()
+            #expect(status.phase == .finished && status.acceptedRounds == 3, "\(status.reason)")
+            for name in ["cloud", "fog-1", "fog-2"] + validators + devices {
+                #expect(try await stage.end(of: name) == 0, "\(name)")
+            }
+            try await stage.network.withClient { client in
+                for (name, role) in [("cloud", "cloud"), ("fog-1", "fog"), ("fog-2", "fog")] {
+                    let history = try #require(try await client.history(of: try stage.account(name)))
+                    #expect(history.entries.compactMap(\.finding).filter { $0.kind == "accepted" }.count == 3, "\(name)")
+                    let entry = try await client.reputation(of: try stage.account(name)).roles.first { $0.role == role }
+                    #expect((entry?.negative ?? 0) == 0, "\(name)")
+                }
+                // The committee committed before it told its scores.
+                for name in validators {
+                    let history = try #require(try await client.history(of: try stage.account(name)))
+                    let posts = history.entries.compactMap { $0.action?.transaction.postId }
+                    #expect(posts.contains(.scoreCommit(round: 2)) && posts.contains(.validation(round: 2)), "\(name)")
+                }
+            }
+            let evaluated = try await stage.network.run(
+                "chain-worker",
+                ["evaluate", "--model", model.path, "--data", stage.images.path, "--job", FogJobStage.job, "--json"])
+            #expect(evaluated.status == 0, "\(evaluated.err)")
+            #expect(evaluated.json?["isChainCheckpoint"] as? Bool == true)
+            #expect((evaluated.json?["accuracy"] as? Double ?? 0) > 0.5, "it has learned: \(evaluated.out)")
+        }
+    }
+
+    /// Six fog nodes, of which two die in mid-round, one is stopped for a while and one never reveals; the leading cloud
+    /// dies too. Every round ends by itself, and only those are found at fault who are.
+    @Test func everyRoundEndsWhateverItsParticipantsDo() async throws {
+        let nodes = (1...6).map { "fog-\($0)" }
+        try await FogJobStage.with(accounts: ["cloud", "cloud-2", "val-1"] + nodes) { stage in
+            try await stage.register(fogNodes: 6, rounds: 6, quorum: 2, more: "clouds: 2\ncommittee: val-1")
+            try await stage.start("val-1", ["--role", "validator", "--data", stage.images.path])
+            try await stage.start("cloud", ["--role", "cloud", "--data", stage.images.path])
+            try await stage.until("cloud", says: "joined")
+            let model = stage.folder.appending(path: "model.bin")
+            try await stage.start("cloud-2", ["--role", "cloud", "--data", stage.images.path, "--model", model.path])
+            for (index, name) in nodes.enumerated() {
+                try await stage.start(
+                    name,
+                    ["--role", "fog", "--data", stage.images.path, "--shard", "\(index)/6"]
+                        + (name == "fog-4" ? ["--fault", "withhold:1"] : []))
+            }
+            try await stage.until("fog-1", says: "closed  round 0")
+            for name in ["fog-5", "fog-6"] { await stage.kill(name) }
+            await stage.signal("fog-3", SIGSTOP)
+            try await Task.sleep(for: .seconds(4))
+            await stage.signal("fog-3", SIGCONT)
+            try await stage.until("fog-1", says: "closed  round 2", within: .seconds(150))
+            await stage.kill("cloud")
+            let status = try await stage.untilOver(within: .seconds(240))
+            #expect(status.phase == .finished, "\(status.reason)")
+            let rounds = try await stage.network.withClient { try await $0.jobHistory(stage.service) }
+            #expect(rounds.count == 6 && rounds.last?.outcome == .accepted, "\(rounds)")
+            for name in ["fog-1", "fog-2", "cloud-2"] { #expect(try await stage.end(of: name) == 0, "\(name)") }
+            #expect(FileManager.default.fileExists(atPath: model.path), "the cloud that took over has the model")
+            try await stage.network.withClient { client in
+                func findings(_ name: String) async throws -> Set<String> {
+                    Set(try #require(try await client.history(of: try stage.account(name))).entries.compactMap(\.finding).map(\.kind))
+                }
+                for name in ["fog-1", "fog-2"] { #expect(try await findings(name) == ["accepted"], "\(name)") }
+                #expect(try await findings("fog-4") == ["committedNotRevealed"])
+                for name in ["fog-5", "fog-6"] {
+                    let found = try await findings(name)
+                    #expect(found.isSubset(of: ["accepted", "absent", "committedNotRevealed"]) && found.count > 1, "\(name): \(found)")
+                }
+            }
+        }
+    }
+}
+
+/// One masternode, small images, and the participants of one fog job.
+private struct FogJobStage {
+    static let job = "houses"
+
+    let network: TestNetwork
+    let images: URL
+    let service = ServiceId(unchecked: Array(job.utf8))
+    var folder: URL { network.plan.folder }
+
+    static func with(accounts: [String], _ body: (FogJobStage) async throws -> Void) async throws {
+        try await TestNetwork.with(masternodes: 1, accounts: ["owner"] + accounts) { network in
+            let images = network.plan.folder.appending(path: "images", directoryHint: .isDirectory)
+            try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
+            try Data(BlockImages.csv(count: 480, seed: 1)).write(to: images.appending(path: "mnist_train.csv"))
+            try Data(BlockImages.csv(count: 100, seed: 2)).write(to: images.appending(path: "mnist_test.csv"))
+            let stage = FogJobStage(network: network, images: images)
+            do { try await body(stage) } catch {
+                for name in accounts { print("--- \(name)\n\(await stage.log(name))") }
+                throw error
+            }
+        }
+    }
+
+    func account(_ name: String) throws -> Account { Account(try network.key(name).publicKey) }
+
+    /// A job with a model described in a file of its own.
+    func register(fogNodes: Int, rounds: Int, quorum: Int = 1, more: String) async throws {
+        let contract = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "Contracts/.build/job.wasm")
+        let model = folder.appending(path: "small.yaml")
+        try """
+            input: [1, 28, 28]
+            classes: 10
+            layers:
+              - flatten
+              - dense: {name: fc1, units: 16}
+              - relu
+              - dense: {name: output, units: 10}
+
+            """.write(to: model, atomically: true, encoding: .utf8)
+        let spec = folder.appending(path: "job.yaml")
+        try """
+            id: \(Self.job)
+            protocol: fog
+            model: \(model.path)
+            fogNodes: \(fogNodes)
+            quorum: \(quorum)
+            rounds: \(rounds)
+            batchSize: 8
+            learningRate: 0.1
+            openTimeout: 60s
+            commitMin: 10s
+            commitMax: 15s
+            revealTimeout: 10s
+            validateTimeout: 10s
+            epsilon: 1
+            validator: \(try account("cloud"))
+            validationSamples: 100
+            deposit: 100000000
+            \(more)
+
+            """.write(to: spec, atomically: true, encoding: .utf8)
+        let registered = try await network.cli(
+            "job", "register", spec.path, "--contract", contract.path, "--from", "owner")
+        try #require(registered.status == 0, "\(registered.err)")
+    }
+
+    func start(_ name: String, _ arguments: [String]) async throws {
+        await network.add(
+            try ChildProcess(
+                name: name, program: try Programs.url("chain-worker"),
+                arguments: [
+                    "run", "--job", Self.job, "--key", name, "--state",
+                    folder.appending(path: "state-\(name)", directoryHint: .isDirectory).path, "--node",
+                    network.plan.apiURL(0),
+                ] + arguments,
+                logFile: folder.appending(path: "\(name).log"), environment: network.plan.environment))
+    }
+
+    func kill(_ name: String) async {
+        guard let process = await network.process(name) else { return }
+        process.kill()
+        await process.waitForExit()
+    }
+
+    func signal(_ name: String, _ signal: Int32) async {
+        guard let process = await network.process(name), process.isRunning else { return }
+        Foundation.kill(process.processIdentifier, signal)
+    }
+
+    func log(_ name: String) async -> String { await network.process(name)?.logTail(lines: 80) ?? "" }
+
+    func until(_ name: String, says text: String, within limit: Duration = .seconds(90)) async throws {
+        try await eventually("\(name) says '\(text)'", within: limit) { await log(name).contains(text) }
+    }
+
+    func end(of name: String) async throws -> Int32 {
+        let process = try #require(await network.process(name))
+        try await eventually("\(name) ends") { !process.isRunning }
+        return process.exitStatus ?? -1
+    }
+
+    func untilOver(within limit: Duration = .seconds(150)) async throws -> JobStatus {
+        try await eventually("the job is over", within: limit) {
+            try await network.withClient { try await $0.jobStatus(service) }.phase.isOver
+        }
+        return try await network.withClient { try await $0.jobStatus(service) }
+    }
+}

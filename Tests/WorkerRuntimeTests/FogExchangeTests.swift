@@ -1,0 +1,166 @@
+import Cryptography
+import Encoding
+import JobProtocol
+import Primitives
+import Synchronization
+import Tensor
+import Testing
+import Training
+import WorkerRuntime
+
+/// One round of fog learning over real connections: devices, fog nodes, the cloud; without a chain.
+@Suite struct FogExchangeTests {
+    @Test func aRoundIsWhatItsDifferencesMakeOfTheModel() async throws {
+        try await FogStage.with(nodes: 3) { stage in
+            let start = try stage.plan.initialNetwork()
+            let (cloud, nodes) = try await stage.round(0, start: start)
+            // The same arithmetic in one place.
+            let differences = try stage.shards.enumerated().map { place, samples in
+                var account: PrivacyAccountant?
+                return try LocalTraining(plan: stage.plan, round: 0, place: UInt16(place)).run(
+                    from: start, samples: samples, account: &account, secret: .generate()
+                ).difference
+            }
+            let expected = try start.adding(RobustMean.mean(differences))
+            let work = try #require(cloud)
+            #expect(work.model == .whole(expected), "bit for bit")
+            #expect(work.artifact == expected.weightsDigest)
+            #expect(nodes.map(\.moved) == Array(repeating: .whole(expected), count: 3), "and every fog node has it")
+            // What the cloud says that it got is what each says that it sent.
+            #expect(work.partners.map(\.index) == [0, 1, 2])
+            #expect(work.partners.map(\.root) == nodes.map { $0.work?.stepsRoot })
+            #expect(work.partners.allSatisfy { $0.use == .used && $0.envelopes == 1 })
+            for (node, difference) in zip(nodes, differences) {
+                #expect(node.work?.artifact == Difference.dense(difference).digest)
+            }
+        }
+    }
+
+    @Test func aSilentFogNodeHoldsUpNobody() async throws {
+        try await FogStage.with(nodes: 3) { stage in
+            let (cloud, nodes) = try await stage.round(0, start: try stage.plan.initialNetwork(), silent: [1], closingMs: 1_500)
+            let work = try #require(cloud)
+            #expect(work.partners.map(\.index) == [0, 2])
+            #expect(nodes[0].moved == work.model && nodes[2].moved == work.model)
+        }
+    }
+
+    @Test func aPoisonedUpdateIsLeftOutByNameAndStillMatched() async throws {
+        try await FogStage.with(nodes: 3, epochs: 20) { stage in
+            var faults = Faults()
+            faults[.poison] = 1
+            // From a model that knows something, a poisoned update is seen to be one.
+            var start = try stage.plan.initialNetwork()
+            for round in 0..<3 {
+                let (cloud, _) = try await stage.round(UInt32(round), start: start)
+                start = try #require(cloud?.model?.whole)
+            }
+            let (cloud, nodes) = try await stage.round(3, start: start, faults: [2: faults], tries: true)
+            let work = try #require(cloud)
+            #expect(work.partners.map(\.use) == [.used, .used, .leftOut], "\(stage.said.all)")
+            #expect(work.partners.map(\.root) == nodes.map { $0.work?.stepsRoot }, "it is named as what it sent")
+            #expect(stage.said.all.contains { $0.contains("left out 2") })
+        }
+    }
+
+    @Test func devicesHandOverTheirSamplesAndAgainAfterARestart() async throws {
+        try await FogStage.with(nodes: 1) { stage in
+            let fog = stage.nodes[0]
+            let device = try Person("device")
+            let samples = stage.shards[0]
+            let feed = DeviceFeed(samples: samples)
+            let me = device.participant(.device, endpoint: "127.0.0.1:1", slot: 5, parent: fog.person.account)
+            await stage.everybody.add(me)
+            let postman = Postman(
+                members: stage.members, key: device.key, genesis: testGenesis, job: testJob)
+            let exchange = try stage.exchange(of: device, postman: postman, round: 0)
+            let target = try #require(await stage.members.member(fog.person.account))
+            #expect(try await !feed.deliver(exchange, me: me, fog: target), "it had nothing yet")
+            #expect(try await feed.deliver(exchange, me: me, fog: target))
+            let store = fog.samples
+            #expect(await store.isComplete(device.account, samples: UInt32(samples.count)))
+            #expect(try await store.samples(of: [device.account]) == samples)
+            // What was lost is handed over again.
+            await store.keepOnly([])
+            #expect(try await !feed.deliver(exchange, me: me, fog: target))
+            #expect(try await store.samples(of: [device.account]) == samples)
+            // Nobody's device but this fog node's own.
+            let stranger = try Person("other device")
+            await stage.everybody.add(stranger.participant(.device, slot: 6, parent: try Person("cloud").account))
+            let other = Postman(members: stage.members, key: stranger.key, genesis: testGenesis, job: testJob)
+            #expect(try await other.ask(.samples, of: fog.person.account, limit: 100_000) == nil)
+            await other.shutdown()
+            await postman.shutdown()
+        }
+    }
+
+    @Test func aFloodOfSamplesEndsAtItsShare() async throws {
+        let (fog, device) = (try Person("fog"), try Person("device"))
+        let store = SampleStore(shareBytes: 1_000, shape: [2], classes: 2) { envelope in
+            try DeviceSamplesMessage(
+                borsh: envelope.open(expecting: envelope.context, key: fog.kem).payload)
+        }
+        let samples = try FeatureSet(shape: [2], values: Array(repeating: 0.5, count: 100), labels: Array(repeating: 1, count: 50))
+        var held = 0
+        for step in UInt32(0)..<10 {
+            let message = DeviceSamplesMessage(round: 0, step: step, samples: samples)
+            let envelope = try device.envelope(to: fog, step: step, kind: .deviceSamples, payload: message.borsh)
+            guard case .place(let place) = await store.reserve(envelope.head) else { continue }
+            await store.fill(place, with: envelope)
+            held += 1
+        }
+        #expect(held == 1, "one part of more than half of the share")
+        // Labels that are no class, or another shape, are no samples.
+        for (shape, label) in [([2], UInt8(2)), ([1], UInt8(1))] {
+            let strange = SampleStore(shareBytes: 100_000, shape: [2], classes: 2) { envelope in
+                try DeviceSamplesMessage(borsh: envelope.open(expecting: envelope.context, key: fog.kem).payload)
+            }
+            let message = DeviceSamplesMessage(
+                round: 0, step: 0, samples: try FeatureSet(shape: shape, values: Array(repeating: 0, count: shape[0]), labels: [label]))
+            let envelope = try device.envelope(to: fog, kind: .deviceSamples, payload: message.borsh)
+            guard case .place(let place) = await strange.reserve(envelope.head) else { return #expect(Bool(false)) }
+            await strange.fill(place, with: envelope)
+            #expect(await strange.held(of: device.account).isEmpty)
+        }
+    }
+
+    @Test func aModelIsForItsAskerAndIsTheOneThatWasAskedFor() async throws {
+        let (cloud, fog) = (try Person("cloud"), try Person("fog"))
+        let network = try FogStage.plan(epochs: 1).initialNetwork()
+        let model = JobModel.whole(network)
+        #expect(try JobModel(borsh: model.borsh) == model)
+        let sealed = try SealedModel.seal(model, digest: model.digest, for: fog.kem.publicKey, job: testJob)
+        #expect(try SealedModel.open(sealed, digest: model.digest, key: fog.kem, job: testJob) == model)
+        #expect(throws: (any Error).self) {
+            try SealedModel.open(sealed, digest: model.digest, key: cloud.kem, job: testJob)
+        }
+        #expect(throws: (any Error).self) {
+            try SealedModel.open(sealed, digest: model.digest, key: fog.kem, job: cloud.account)
+        }
+        // A cloud that gives another model than the one that it says it gives.
+        let other = JobModel.whole(try network.adding(Array(repeating: 1, count: network.parameterCount)))
+        let lie = try SealedModel.seal(other, digest: model.digest, for: fog.kem.publicKey, job: testJob)
+        #expect(throws: WorkerError.self) {
+            try SealedModel.open(lie, digest: model.digest, key: fog.kem, job: testJob)
+        }
+    }
+}
+
+@Suite struct FaultsTests {
+    @Test func theyHappenInTheirShareOfRounds() {
+        for share in [0, 0.1, 0.5, 1] {
+            var faults = Faults()
+            faults[.poison] = share
+            let count = (0..<2_000).count { faults.happens(.poison, round: UInt32($0)) }
+            #expect(abs(Double(count) / 2_000 - share) < 0.03)
+            #expect((0..<100).allSatisfy { !faults.happens(.lie, round: UInt32($0)) })
+        }
+    }
+
+    @Test func whatIsNoFaultIsRefused() {
+        #expect(Faults.parse("poison:0.2")?.share == 0.2)
+        for text in ["", "poison", "poison:", "poison:2", "poison:-1", "mischief:0.1", "lie:0.1:3", "lie:x"] {
+            #expect(Faults.parse(text) == nil, "\(text)")
+        }
+    }
+}

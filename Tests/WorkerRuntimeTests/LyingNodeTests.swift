@@ -1,0 +1,187 @@
+import Audit
+import Cryptography
+import Encoding
+import Foundation
+import JobProtocol
+import Primitives
+import StateTree
+import Synchronization
+import Testing
+import WorkerRuntime
+
+/// A node that names another KEM key for a worker than the chain holds, and would read what is sealed for him.
+@Suite struct LyingNodeTests {
+    /// The certified state: what the job's contract keeps of two workers, finalised by three masternodes of four.
+    private struct Certified {
+        let genesis: Genesis
+        private let keys: [PrivateKey]
+        private let members: [Person]
+
+        struct Nodes: NodeReader {
+            var all: [NodeKey: [UInt8]] = [:]
+            func node(_ key: NodeKey) -> [UInt8]? { all[key] }
+        }
+
+        init(_ members: [Person]) throws {
+            self.members = members
+            keys = try (0..<4).map { try #require(PrivateKey(seed: Digest(sha256: [UInt8($0)]).bytes)) }
+            let set = try MasternodeSet(
+                keys.enumerated().map {
+                    Masternode(
+                        name: "m\($0)", consensusKey: $1.publicKey, owner: Account($1.publicKey), beaconTip: .zero)
+                })
+            genesis = try Genesis(
+                chainName: "test", time: Time(1), parameters: Parameters(), masternodes: set, allocations: [])
+        }
+
+        private func stored(_ person: Person, kem: KEMPublicKey) -> [UInt8] {
+            var encoder = BorshEncoder(reserving: 128)
+            encoder.value(person.account)
+            // Role, place, samples, time of the application, bond, parent.
+            encoder.fixed(Array(repeating: UInt8(0), count: 1 + 2 + 4 + 8 + 16 + 32))
+            encoder.value(kem)
+            encoder.string("127.0.0.1:1")
+            return encoder.bytes
+        }
+
+        /// An answer to a request for these keys.
+        /// - Parameter lie: a KEM key that is put into the answer in place of the first member's.
+        func answer(_ asked: [StateKey], height: UInt64 = 5, lie: KEMPublicKey? = nil, signers: Int = 3) throws -> [UInt8] {
+            var values: [StateKey: [UInt8]] = [.scheduleSlot(1): [1]]
+            for (slot, member) in members.enumerated() {
+                values[CertifiedParticipants.key(contract: testJob, slot: UInt8(slot))] = stored(
+                    member, kem: member.kem.publicKey)
+            }
+            var nodes = Nodes()
+            let update = try StateTree.update(
+                reader: nodes, changes: values.map { ($0.key.path, StateTree.valueHash($0.value)) })
+            for (key, bytes) in update.puts { nodes.all[key] = bytes }
+            let header = Header(
+                height: Height(height), view: View(height), epoch: .zero, parent: .zero, proposer: 0, time: Time(height),
+                transactionsRoot: .zero, stateRoot: update.root, receiptsRoot: .zero, gasUsed: 0, reveal: .zero,
+                randomness: .zero, activeSetHash: genesis.masternodes.hash, nextSetHash: genesis.masternodes.hash,
+                parentCertificateHash: .zero)
+            let subject = Finalize(epoch: .zero, view: header.view, digest: header.digest(genesis: genesis.hash))
+            let votes = try (0..<signers).map {
+                Vote(
+                    subject: subject, signer: UInt16($0),
+                    signature: try keys[$0].sign(subject, domain: .finalize, genesis: genesis.hash))
+            }
+            return StateExtract(
+                genesisHash: genesis.hash, links: [], header: header,
+                finalization: try #require(Finalization(subject: subject, votes: votes)),
+                entries: try asked.map { key in
+                    var value = values[key]
+                    if let lie, key == asked[0] { value = stored(members[0], kem: lie) }
+                    return StateExtract.Entry(
+                        key: key.bytes, value: value, proof: try StateTree.prove(reader: nodes, path: key.path).proof)
+                }
+            ).borsh
+        }
+    }
+
+    private final class Said: Sendable {
+        private let texts = Mutex<[String]>([])
+        var all: [String] { texts.withLock { $0 } }
+        func note(_ event: WorkerEvent) {
+            if case .warning(let text) = event { texts.withLock { $0.append(text) } }
+        }
+    }
+
+    private let edge: Person
+    private let other: Person
+    private let spy: Person
+    private let certified: Certified
+
+    init() throws {
+        (edge, other, spy) = (try Person("edge"), try Person("other"), try Person("spy"))
+        certified = try Certified([edge, other])
+    }
+
+    private func told(_ key: KEMPublicKey) -> [JobParticipant] {
+        [edge.participant(.edge).naming(key), other.participant(.edge, index: 1, slot: 1)]
+    }
+
+    @Test func aSwappedKeyIsNotUsed() async throws {
+        let said = Said()
+        let certified = certified
+        let reader = CertifiedReader(
+            genesis: certified.genesis, nodes: 1, ask: { try certified.answer($0) }, report: { said.note($0) })
+        let participants = CertifiedParticipants(
+            contract: testJob, own: try Person("cloud").account,
+            read: { try await reader.read($0, now: Date(timeIntervalSince1970: 0)) }, report: { said.note($0) })
+        let found = try await participants.certify(told(spy.kem.publicKey))
+        #expect(found.map(\.kemPublicKey) == [edge.kem.publicKey, other.kem.publicKey])
+        #expect(said.all.count == 1 && said.all.first?.contains(edge.account.short) == true, "\(said.all)")
+        // Nor in any later answer, and it is said once.
+        #expect(try await participants.certify(told(spy.kem.publicKey)).first?.kemPublicKey == edge.kem.publicKey)
+        #expect(said.all.count == 1)
+        #expect(try await participants.certify(told(edge.kem.publicKey)).count == 2)
+    }
+
+    @Test func aMemberThatTheChainDoesNotKnowIsNone() async throws {
+        let certified = certified
+        let reader = CertifiedReader(genesis: certified.genesis, nodes: 1, ask: { try certified.answer($0) })
+        let participants = CertifiedParticipants(contract: testJob, own: try Person("cloud").account) {
+            try await reader.read($0, now: Date(timeIntervalSince1970: 0))
+        }
+        let stranger = spy.participant(.edge, index: 2, slot: 2)
+        let found = try await participants.certify([edge.participant(.edge), other.participant(.edge, slot: 1), stranger])
+        #expect(found.map(\.account) == [edge.account, other.account])
+        // In the place of somebody else it is none either.
+        #expect(try await participants.certify([spy.participant(.edge), other.participant(.edge, slot: 1)]).map(\.account) == [other.account])
+    }
+
+    @Test func aForgedAnswerSendsTheWorkerToAnotherNode() async throws {
+        let said = Said()
+        let certified = certified
+        let spy = spy.kem.publicKey
+        let turn = Mutex(0)
+        let reader = CertifiedReader(
+            genesis: certified.genesis, nodes: 3,
+            ask: { keys in
+                // The first lies in the proof, the second has no quorum, the third is honest.
+                switch turn.withLock({ $0 }) {
+                case 0: try certified.answer(keys, lie: spy)
+                case 1: try certified.answer(keys, signers: 2)
+                default: try certified.answer(keys)
+                }
+            }, distrust: { turn.withLock { $0 += 1 } }, report: { said.note($0) })
+        let key = CertifiedParticipants.key(contract: testJob, slot: 0)
+        #expect(try await reader.read([key], now: Date(timeIntervalSince1970: 0))[key] != nil)
+        #expect(turn.withLock { $0 } == 2)
+        #expect(said.all.count == 2)
+    }
+
+    @Test func liarsAloneEndIt() async throws {
+        let certified = certified
+        let spy = spy.kem.publicKey
+        let reader = CertifiedReader(
+            genesis: certified.genesis, nodes: 2, ask: { try certified.answer($0, lie: spy) })
+        await #expect(throws: WorkerError.self) {
+            _ = try await reader.read([CertifiedParticipants.key(contract: testJob, slot: 0)])
+        }
+    }
+
+    @Test func oldNewsIsNoNews() async throws {
+        let certified = certified
+        let height = Mutex<UInt64>(9)
+        let reader = CertifiedReader(
+            genesis: certified.genesis, nodes: 1, ask: { try certified.answer($0, height: height.withLock { $0 }) })
+        let key = CertifiedParticipants.key(contract: testJob, slot: 0)
+        _ = try await reader.read([key])
+        height.withLock { $0 = 8 }
+        await #expect(throws: WorkerError.self) { _ = try await reader.read([key]) }
+        height.withLock { $0 = 10 }
+        _ = try await reader.read([key])
+    }
+}
+
+extension JobParticipant {
+    fileprivate func naming(_ key: KEMPublicKey) -> JobParticipant {
+        JobParticipant(
+            slot: slot, account: account, role: role, standing: standing, index: index, samples: samples,
+            kemPublicKey: key, endpoint: endpoint, committed: committed, revealed: revealed, misses: misses,
+            acceptedRounds: acceptedRounds, lastRoot: lastRoot, lastArtifact: lastArtifact)
+    }
+}
