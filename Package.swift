@@ -64,7 +64,8 @@ let package = Package(
         module("Consensus", values),
         module("Mempool", values),
         module("StateTree", values),
-        module("WebAssembly", []),
+        .target(name: "CWasmCore"),
+        module("WebAssembly", ["CWasmCore"]),
         module("Ledger", values + ["WebAssembly"]),
         module("Audit", values + ["StateTree"]),
         module("NodeCore", values + ["Consensus", "Mempool", "StateTree", "Ledger"]),
@@ -103,7 +104,9 @@ let package = Package(
 
         module(
             "ChainCommands",
-            values + ["ChainClient", "Audit", "KeyFiles", "APIModel", "ProgramSupport", .argumentParser, .yams]),
+            values + [
+                "ChainClient", "Audit", "KeyFiles", "APIModel", "ProgramSupport", "WebAssembly", .argumentParser, .yams,
+            ]),
 
         // Layer 4: programs
         program("chain-sim", ["Simulation", "ProgramSupport", .argumentParser]),
@@ -153,7 +156,7 @@ let package = Package(
             values + ["ChainClient", "APIModel", "KeyFiles", .nioCore]),
         tests(
             of: "ChainCommands",
-            values + ["ChainCommands", "ChainClient", "APIModel", "KeyFiles", .argumentParser, .yams]),
+            values + ["ChainCommands", "ChainClient", "APIModel", "KeyFiles", "WebAssembly", .argumentParser, .yams]),
         tests(of: "WorkerRuntime", values + ["WorkerRuntime", "Training", "Tensor", "ChainClient"]),
         tests(
             of: "Node",
