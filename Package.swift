@@ -65,7 +65,8 @@ let package = Package(
         module("Consensus", values),
         module("Mempool", values),
         module("StateTree", values),
-        module("WebAssembly", []),
+        .target(name: "CWasmCore"),
+        module("WebAssembly", ["CWasmCore"]),
         module("Ledger", values + ["WebAssembly"]),
         module("Audit", values + ["StateTree"]),
         module("NodeCore", values + ["Consensus", "Mempool", "StateTree", "Ledger"]),
@@ -107,7 +108,7 @@ let package = Package(
 
         module(
             "ChainCommands",
-            values + ["ChainClient", "JobProtocol", "Audit", "KeyFiles", "APIModel", "ProgramSupport", "Training", "ModelFiles", .argumentParser, .yams]),
+            values + ["ChainClient", "JobProtocol", "Audit", "KeyFiles", "APIModel", "ProgramSupport", "WebAssembly", "Training", "ModelFiles", .argumentParser, .yams]),
 
         // Layer 4: programs
         program("chain-sim", ["Simulation", "ProgramSupport", .argumentParser]),
@@ -162,7 +163,7 @@ let package = Package(
             values + ["ChainClient", "APIModel", "KeyFiles", .nioCore]),
         tests(
             of: "ChainCommands",
-            values + ["ChainCommands", "ChainClient", "JobProtocol", "Training", "APIModel", "KeyFiles", .argumentParser, .yams]),
+            values + ["ChainCommands", "ChainClient", "JobProtocol", "Training", "APIModel", "KeyFiles", "WebAssembly", .argumentParser, .yams]),
         tests(
             of: "WorkerRuntime",
             values + ["WorkerRuntime", "Audit", "StateTree", "JobProtocol", "Training", "Tensor", "ChainClient"]),

@@ -38,6 +38,7 @@ public struct ChainCLI: AsyncParsableCommand {
             AccountCommand.self, HistoryCommand.self, AuditCommand.self, ReputationCommand.self,
             MasternodeCommand.self, GovernanceCommand.self,
             ContractCommand.self, ServiceCommand.self, JobCommand.self,
+            WasmCommand.self,
         ])
 
     public init() {}

@@ -1,3 +1,5 @@
+import CWasmCore
+
 /// Validates function bodies by the specification's algorithm (1.0, appendix "Validation Algorithm") and compiles
 /// them on the way.
 ///
@@ -78,9 +80,39 @@ struct FunctionCompiler: ~Copyable {
         guard frameSlots <= Limits.addressableSlots, code.instructions.count <= Limits.addressableInstructions else {
             throw ModuleError(.limitExceeded, at: instructionOffset, "function needs \(frameSlots) slots")
         }
+        joinInstructions(from: entry)
         code.functions.append(
             CompiledFunction(
                 entry: entry, parameters: locals.parameterCount, zeroedLocals: zeroed, frameSlots: frameSlots))
+    }
+}
+
+extension FunctionCompiler {
+    /// The last pass over a function: jumps get their distances, and instructions that can be carried out together
+    /// are marked.
+    private mutating func joinInstructions(from entry: Int) {
+        let end = position
+        work += end - entry
+        for index in entry..<end {
+            var instruction = code.instructions[index]
+            if instruction.operation.isJump {
+                let distance = (Int(instruction.lower) - index) * MemoryLayout<Instruction>.stride
+                instruction.lower = UInt32(bitPattern: Int32(truncatingIfNeeded: distance))
+                code.instructions[index] = instruction
+            } else if index + 1 < end {
+                let next = code.instructions[index + 1].operation
+                let variant: Instruction.Variant
+                switch instruction.operation {
+                case .gas: variant = .metered
+                case .add32Constant: variant = .looping
+                default: continue
+                }
+                let code16 = UInt16(variant.rawValue) << 8 | UInt16(next.rawValue)
+                guard wasm_has_variant(code16) != 0 else { continue }
+                code.instructions[index].operation = next
+                code.instructions[index].variant = variant
+            }
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+import CWasmCore
+
 /// Why a module could not be instantiated.
 public enum InstantiationError: Error, Sendable, Hashable {
     /// The host offers no function of this name.
@@ -42,7 +44,7 @@ public final class Instance {
     var droppedElements: [Bool]
     /// Frames of all active calls. Not initialised: validation guarantees that a slot is written before it is read.
     let valueStack: UnsafeMutableBufferPointer<UInt64>
-    let callStack: UnsafeMutableBufferPointer<CallFrame>
+    let callStack: UnsafeMutableBufferPointer<wasm_frame>
     var isRunning = false
     /// What a host function trapped with, on its way through the interpreter.
     var hostTrap: Trap?
@@ -57,6 +59,7 @@ public final class Instance {
     public init(
         module: Module, host: any HostFunctions, hostImports: [HostImport], gasLimit: UInt64
     ) throws(InstantiationError) {
+        precondition(SharedDefinitions.agree, "the interpreter's two halves differ")
         let contents = module.contents
         hostFunctions = try Self.link(contents.imports, hostImports)
         guard gasLimit >= contents.instantiationGas else { throw .outOfGas }
@@ -131,6 +134,15 @@ extension Instance {
 
     public func writeMemory(_ bytes: some Collection<UInt8>, at offset: UInt32) throws(Trap) {
         try memory.write(bytes, at: offset)
+    }
+
+    /// The value of a global variable that the module exports under this name; nil if there is none.
+    public func exportedGlobal(_ name: String) -> Value? {
+        for export in module.exports where sameBytes(export.name, name) {
+            guard case .global(let index) = export.item else { return nil }
+            return Value(slot: globals[index], type: module.contents.globals[index].type)
+        }
+        return nil
     }
 
     func chargeGas(_ amount: UInt64) throws(Trap) {

@@ -22,25 +22,6 @@ extension Instance {
     }
 
     @inline(never)
-    func copyMemory(to destination: UInt32, from source: UInt32, count: UInt32) -> Outcome {
-        guard let from = memory.range(source, count), let to = memory.range(destination, count) else {
-            return .memoryOutOfBounds
-        }
-        guard pay(Gas.bulkBytes(UInt64(count))) else { return .outOfGas }
-        (memory.base + to.lowerBound).copyMemory(from: memory.base + from.lowerBound, byteCount: from.count)
-        return .finished
-    }
-
-    @inline(never)
-    func fillMemory(at destination: UInt32, with value: UInt32, count: UInt32) -> Outcome {
-        guard let to = memory.range(destination, count) else { return .memoryOutOfBounds }
-        guard pay(Gas.bulkBytes(UInt64(count))) else { return .outOfGas }
-        (memory.base + to.lowerBound).initializeMemory(
-            as: UInt8.self, repeating: UInt8(truncatingIfNeeded: value), count: to.count)
-        return .finished
-    }
-
-    @inline(never)
     func initializeMemory(at destination: UInt32, from source: UInt32, count: UInt32, segment: Int) -> Outcome {
         let whole = module.contents.data[segment].range
         let available = droppedData[segment] ? 0 : whole.count

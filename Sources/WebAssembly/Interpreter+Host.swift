@@ -1,12 +1,6 @@
 // Calls between the host and the instance.
 
-/// Where a call returns to.
-struct CallFrame {
-    var next: UnsafePointer<Instruction>
-    var frame: UnsafeMutablePointer<UInt64>
-}
-
-/// Why the interpreter's loop ended. Trivial, unlike ``Trap``, to keep reference counting out of the loop.
+/// Why the interpreter's loop ended: the outcomes of `CWasmCore.h`, value for value.
 enum Outcome: UInt8 {
     case finished
     case unreachable, outOfGas, memoryOutOfBounds, tableOutOfBounds, divideByZero, integerOverflow

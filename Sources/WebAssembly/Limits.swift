@@ -64,7 +64,6 @@ public struct Limits: Sendable, Hashable {
 extension Limits {
     /// Frame slots are addressed by 16 bits in the compiled code, whatever the limits say.
     static let addressableSlots = 65_535
-    /// Instructions are addressed by 31 bits while they are compiled.
-    static let addressableInstructions = 1 << 30
-
+    /// Jumps are distances of 31 bits in bytes.
+    static let addressableInstructions = 1 << 26
 }

@@ -147,8 +147,12 @@ extension NumericInstruction {
             shift(either(.shiftLeft32, .shiftLeft64), either(.shiftLeft32Constant, .shiftLeft64Constant)),
             shift(either(.shiftRight32S, .shiftRight64S), either(.shiftRight32SConstant, .shiftRight64SConstant)),
             shift(either(.shiftRight32U, .shiftRight64U), either(.shiftRight32UConstant, .shiftRight64UConstant)),
-            shift(either(.rotateLeft32, .rotateLeft64), nil),
-            shift(either(.rotateRight32, .rotateRight64), nil),
+            shift(either(.rotateLeft32, .rotateLeft64), either(.rotateLeft32Constant, .rotateLeft64Constant)),
+            binary(
+                type, Gas.simple,
+                BinaryForm(
+                    registers: either(.rotateRight32, .rotateRight64),
+                    rightConstant: either(.rotateLeft32Constant, .rotateLeft64Constant), negatesConstant: true)),
         ]
     }
 

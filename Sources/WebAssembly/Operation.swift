@@ -6,7 +6,9 @@
 /// an operation (`and`, `eq`, `lt_u`, ...), one operation serves both widths; only the others say theirs.
 ///
 /// Fields: `a` destination slot; `b`, `c` source slots; `immediate` what each group says.
-enum Operation: UInt8, Sendable {
+///
+/// `Sources/CWasmCore/core.c` has the same list and carries the operations out: ``SharedDefinitions`` compares them.
+enum Operation: UInt8, Sendable, CaseIterable {
     // Control. `immediate`: gas, or the target's index in the code.
     case unreachable
     case gas
@@ -16,7 +18,8 @@ enum Operation: UInt8, Sendable {
     case jumpIfEqual, jumpIfNotEqual
     case jumpIfLessU, jumpIfGreaterOrEqualU
     case jumpIfLess32S, jumpIfGreaterOrEqual32S
-    // Compare b with the immediate's upper half and jump to its lower half.
+    // Compare b with the immediate's upper half. The lower half of every jump is where to, as the target's index while
+    // a function is compiled, then as the distance in bytes.
     case jumpIfEqualConstant, jumpIfNotEqualConstant
     case jumpIfLessUConstant, jumpIfGreaterOrEqualUConstant, jumpIfGreaterUConstant, jumpIfLessOrEqualUConstant
     case jumpIfLess32SConstant, jumpIfGreaterOrEqual32SConstant
@@ -76,6 +79,7 @@ enum Operation: UInt8, Sendable {
     case andConstant, orConstant, xorConstant
     case shiftLeft32Constant, shiftLeft64Constant
     case shiftRight32SConstant, shiftRight32UConstant, shiftRight64SConstant, shiftRight64UConstant
+    case rotateLeft32Constant, rotateLeft64Constant
 
     // Floats.
     case equalF32, notEqualF32, lessF32, lessOrEqualF32
@@ -98,10 +102,22 @@ enum Operation: UInt8, Sendable {
 /// One fixed-size instruction of the compiled code.
 struct Instruction: Sendable {
     var operation: Operation
+    /// Whether the instruction is carried out together with another.
+    var variant = Variant.plain
     var a: UInt16 = 0
     var b: UInt16 = 0
     var c: UInt16 = 0
     var immediate: UInt64 = 0
+
+    /// Two instructions in a row that are carried out as one. The first one's place then says so, with the operation of
+    /// the second, which stays as it is behind it for whoever jumps there.
+    enum Variant: UInt8, Sendable {
+        case plain
+        /// In place of `gas`, which it does before the next instruction's operation.
+        case metered
+        /// In place of `add32Constant`, which it does before the next instruction's conditional jump: most loops end so.
+        case looping
+    }
 
     /// The immediate of operations that keep two numbers in it.
     var lower: UInt32 {
@@ -131,6 +147,11 @@ extension Instruction {
 }
 
 extension Operation {
+    /// Whether the immediate's lower half is a target.
+    var isJump: Bool {
+        rawValue >= Operation.jump.rawValue && rawValue <= Operation.jumpIfLessOrEqual32SConstant.rawValue
+    }
+
     fileprivate func registerJump(whenTrue: Bool) -> Operation? {
         switch self {
         case .equal: whenTrue ? .jumpIfEqual : .jumpIfNotEqual
