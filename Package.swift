@@ -11,6 +11,7 @@ extension Target.Dependency {
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
     static let hummingbirdCore = product(name: "HummingbirdCore", package: "hummingbird")
     static let logging = product(name: "Logging", package: "swift-log")
+    static let nioEmbedded = product(name: "NIOEmbedded", package: "swift-nio")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
@@ -115,8 +116,8 @@ let package = Package(
         program(
             "chaind",
             values + [
-                "NodeHost", "NodeHome", "StateSync", "LocalNetwork", "KeyFiles", "ProgramSupport", .argumentParser,
-                .logging,
+                "Consensus", "NodeHost", "NodeHome", "StateSync", "LocalNetwork", "KeyFiles", "ProgramSupport",
+                .argumentParser, .logging,
             ]),
         program("chain-cli", ["ChainCommands"]),
         program(
@@ -133,6 +134,11 @@ let package = Package(
                 "Consensus", "KeyFiles", "NodeCore", "NodeHome", "PeerNetwork", "ProgramSupport", .argumentParser,
                 .logging,
             ], path: "Tests/ByzantineNode", swiftSettings: strict),
+        .executableTarget(
+            name: "AttackPeers",
+            dependencies: values + [
+                "ChainClient", "KeyFiles", "LocalNetwork", "NodeCore", "PeerNetwork", .argumentParser, .nioCore, .nioPosix,
+            ], path: "Tests/AttackPeers", swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         // The job contract's own code, compiled for the host: a test walks through its states.
         .target(
@@ -156,7 +162,9 @@ let package = Package(
         tests(of: "KeyFiles", ["Encoding", "Cryptography", "KeyFiles"]),
         tests(
             of: "PeerNetwork",
-            values + ["PeerNetwork", "LocalNetwork", "TestSupport", .nioCore, .nioPosix, .nioSSL, .logging]),
+            values + [
+                "PeerNetwork", "LocalNetwork", "TestSupport", .nioCore, .nioEmbedded, .nioPosix, .nioSSL, .logging,
+            ]),
         tests(of: "NodeAPI", values + ["NodeAPI", "APIModel", "ChainClient", "JobProtocol", .hummingbird, .asyncHTTPClient, .logging]),
         tests(
             of: "ChainClient",

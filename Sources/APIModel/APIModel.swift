@@ -1,3 +1,5 @@
+import Primitives
+
 /// # APIModel
 ///
 /// The JSON documents of the REST API, one `Codable` type for each, used by the server (`NodeAPI`) and the client
@@ -13,5 +15,5 @@ public enum APIModel {
     /// Prefix of every versioned path.
     public static let versionPath = "/v1"
     /// Where a node serves its API unless told otherwise.
-    public static let defaultPort = 26_600
+    public static let defaultPort = DefaultPort.api
 }

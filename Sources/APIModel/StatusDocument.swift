@@ -82,11 +82,14 @@ public struct StatusDocument: Codable, Equatable, Sendable {
     /// Absent until a transaction was submitted here and finalised.
     public var finalityMs: Finality?
     public var catchingUp: Bool
+    /// Why a masternode's node does not vote though it could, and what its operator can do; absent while it votes, and in
+    /// a follower.
+    public var notVoting: String?
 
     public init(
         chain: String, genesisHash: Digest, version: String, role: String, node: String, head: Head, state: State,
         epoch: Epoch, protocolVersion: UInt16?, upgrade: Upgrade?, view: View, peers: Int, mempool: Mempool,
-        uptimeMs: UInt64, finalityMs: Finality?, catchingUp: Bool
+        uptimeMs: UInt64, finalityMs: Finality?, catchingUp: Bool, notVoting: String? = nil
     ) {
         self.chain = chain
         self.genesisHash = genesisHash
@@ -104,5 +107,6 @@ public struct StatusDocument: Codable, Equatable, Sendable {
         self.uptimeMs = uptimeMs
         self.finalityMs = finalityMs
         self.catchingUp = catchingUp
+        self.notVoting = notVoting
     }
 }

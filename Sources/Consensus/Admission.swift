@@ -8,6 +8,9 @@ extension Simplex {
             return
         }
         switch message {
+        case .notarizeVote(let vote) where vote.signer == me: receiveOwn(vote, \.notarize, from: peer)
+        case .nullifyVote(let vote) where vote.signer == me: receiveOwn(vote, \.nullify, from: peer)
+        case .finalizeVote(let vote) where vote.signer == me: receiveOwn(vote, \.finalize, from: peer)
         case .notarizeVote(let vote): receive(vote, from: peer)
         case .nullifyVote(let vote): receive(vote, from: peer)
         case .finalizeVote(let vote): receive(vote, from: peer)
@@ -15,6 +18,8 @@ extension Simplex {
         case .nullification(let certificate): receive(certificate, from: peer)
         case .finalization(let certificate): receive(certificate, from: peer)
         case .wantCertificates(_, let from, let through): answer(from: from, through: through, to: peer)
+        case .wantPosition(_, let isRejoin): answerPosition(isRejoin: isRejoin, to: peer)
+        case .position(_, let view, let returned): receivePosition(view, returned: returned, from: peer)
         }
     }
 

@@ -25,10 +25,10 @@ extension Simplex {
         if var running = fetch, missing.views.upperBound >= running.views.lowerBound {
             guard running.isDue else { return }
             running = Fetch(
-                views: missing.views, attempt: running.attempt &+ 1, againAt: instant(afterDelays: 1))
+                views: missing.views, attempt: running.attempt &+ 1, againAt: instant(afterBoundedDelays: 1))
             fetch = running
         } else {
-            fetch = Fetch(views: missing.views, againAt: instant(afterDelays: 1))
+            fetch = Fetch(views: missing.views, againAt: instant(afterBoundedDelays: 1))
         }
         let message = ConsensusMessage.wantCertificates(
             epoch: configuration.epoch, from: missing.views.lowerBound, through: missing.views.upperBound)
@@ -76,11 +76,12 @@ extension Simplex {
     mutating func greet(_ peer: Peer) {
         for message in position(finalizedSince: .zero) { outbox.answer(message, to: peer) }
         guard case .masternode = peer else { return }
+        if let question { outbox.emit(.send(question, to: peer)) }
         for message in standingVotes() { outbox.answer(message, to: peer) }
     }
 
     /// The last Finalization, where it is of `since` or above, and the certificate by which the view was entered.
-    private func position(finalizedSince since: View) -> [ConsensusMessage] {
+    func position(finalizedSince since: View) -> [ConsensusMessage] {
         var messages: [ConsensusMessage] = []
         if let finalization = final.finalization, finalization.view >= since {
             messages.append(.finalization(finalization))
@@ -107,7 +108,7 @@ extension Simplex {
     mutating func resume() {
         clock.enterView()
         restartHeartbeat()
-        if slots[view]?.own.nullify != nil { clock.nullifyAgainAt = instant(afterDelays: 2) }
+        if slots[view]?.own.nullify != nil { clock.nullifyAgainAt = instant(afterBoundedDelays: 2) }
         outbox.emit(.enteredView(view, leader: leader))
         if !final.isDelivered, let finalization = final.finalization {
             final.isDelivered = true
@@ -117,6 +118,7 @@ extension Simplex {
             for message in position(finalizedSince: .zero) + standingVotes() { outbox.publish(.broadcast(message)) }
         }
         noticeUse()
+        inquire()
         for restored in slots.keys.sorted() { completeStep(of: restored) }
     }
 

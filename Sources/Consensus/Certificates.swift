@@ -86,10 +86,10 @@ extension Simplex {
     ) {
         guard certificate.view.advanced(by: configuration.viewWindow) >= view else { return }
         for (signer, signature) in zip(certificate.signers, certificate.signatures) {
-            if signer == me, rules.noticeLostVotes,
+            if signer == me, rules.noticeLostVotes, certificate.view > voteFloor,
                 slots[certificate.view]?.own[keyPath: own]?.subject != certificate.subject
             {
-                observe(because: .voteUnknownToJournal(certificate.view))
+                meetUnknownVote(in: certificate.view)
             }
             let vote = Vote(subject: certificate.subject, signer: signer, signature: signature)
             if let held = slots[certificate.view]?[keyPath: tray].vote(of: signer) {

@@ -12,6 +12,11 @@ public enum ConsensusMessage: BorshCodable, Hashable, Sendable {
     case finalization(Finalization)
     /// Asks for the certificates of these views; what goes beyond ``ConsensusLimits/viewsPerRequest`` is not answered.
     case wantCertificates(epoch: Epoch, from: View, through: View)
+    /// Asks a masternode where it stands (rule 12). It answers with the certificates that brought it there, then with
+    /// `position`. `isRejoin`: votes of the asker's key are lost.
+    case wantPosition(epoch: Epoch, isRejoin: Bool)
+    /// The sender's view, and who else lost votes and came back in this epoch, by place, ascending.
+    case position(epoch: Epoch, view: View, returned: [UInt16])
 
     public var epoch: Epoch {
         switch self {
@@ -22,6 +27,8 @@ public enum ConsensusMessage: BorshCodable, Hashable, Sendable {
         case .nullification(let certificate): certificate.epoch
         case .finalization(let certificate): certificate.epoch
         case .wantCertificates(let epoch, _, _): epoch
+        case .wantPosition(let epoch, _): epoch
+        case .position(let epoch, _, _): epoch
         }
     }
 
@@ -37,6 +44,14 @@ public enum ConsensusMessage: BorshCodable, Hashable, Sendable {
             encoder.tagged(6, epoch)
             encoder.value(from)
             encoder.value(through)
+        case .wantPosition(let epoch, let isRejoin):
+            encoder.tagged(7, epoch)
+            encoder.bool(isRejoin)
+        case .position(let epoch, let view, let returned):
+            encoder.tagged(8, epoch)
+            encoder.value(view)
+            encoder.integer(UInt32(truncatingIfNeeded: returned.count))
+            for place in returned { encoder.integer(place) }
         }
     }
 
@@ -52,6 +67,18 @@ public enum ConsensusMessage: BorshCodable, Hashable, Sendable {
         case 6:
             self = .wantCertificates(
                 epoch: try decoder.value(), from: try decoder.value(), through: try decoder.value())
+        case 7: self = .wantPosition(epoch: try decoder.value(), isRejoin: try decoder.bool())
+        case 8:
+            let (epoch, view): (Epoch, View) = (try decoder.value(), try decoder.value())
+            let count: UInt32 = try decoder.integer()
+            guard count <= ChainLimits.masternodes else { throw decoder.failure(.notCanonical("\(count) places")) }
+            var returned: [UInt16] = []
+            for _ in 0..<count {
+                let place: UInt16 = try decoder.integer()
+                if let last = returned.last, place <= last { throw decoder.failure(.notCanonical("places that descend")) }
+                returned.append(place)
+            }
+            self = .position(epoch: epoch, view: view, returned: returned)
         default: throw decoder.failure(.unknownTag(tag))
         }
     }
@@ -65,6 +92,8 @@ public enum JournalRecord: BorshCodable, Hashable, Sendable {
     case notarization(Notarization)
     case nullification(Nullification)
     case finalization(Finalization)
+    /// Since here this node takes part again, having asked the others (rule 12): no vote below this view.
+    case floor(Epoch, View)
 
     public func encode(to encoder: inout BorshEncoder) {
         switch self {
@@ -74,6 +103,9 @@ public enum JournalRecord: BorshCodable, Hashable, Sendable {
         case .notarization(let certificate): encoder.tagged(3, certificate)
         case .nullification(let certificate): encoder.tagged(4, certificate)
         case .finalization(let certificate): encoder.tagged(5, certificate)
+        case .floor(let epoch, let view):
+            encoder.tagged(6, epoch)
+            encoder.value(view)
         }
     }
 
@@ -86,6 +118,7 @@ public enum JournalRecord: BorshCodable, Hashable, Sendable {
         case 3: self = .notarization(try decoder.value())
         case 4: self = .nullification(try decoder.value())
         case 5: self = .finalization(try decoder.value())
+        case 6: self = .floor(try decoder.value(), try decoder.value())
         default: throw decoder.failure(.unknownTag(tag))
         }
     }

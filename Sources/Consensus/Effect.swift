@@ -33,6 +33,12 @@ public enum Effect: Hashable, Sendable {
     case epochAhead(Epoch, Peer)
     /// A peer sent what no honest node sends.
     case misbehaviour(Misbehaviour, by: Peer)
+    /// This node takes part from here on: it asked the others where they stand (rule 12). The view is the floor of its
+    /// votes.
+    case takesPart(from: View)
+    /// This node may not come back in this epoch: these others, by place, have done so, and together they would be more
+    /// than the set tolerates (rule 12).
+    case rejoinRefused([UInt16])
     /// This node only observes from now on, for the reason given; it keeps following certificates. The host must
     /// remember it across restarts.
     case observing(ObservingReason)

@@ -55,6 +55,8 @@ public enum TimerId: Hashable, Sendable, CaseIterable {
     case nullifyAgain
     /// Repeat a request for missing certificates.
     case fetch
+    /// Ask the others again where they stand (rule 12).
+    case inquire
 }
 
 /// Names a ``Effect/journal(_:_:)``; ascending.

@@ -8,6 +8,7 @@ extension Simplex {
     public var journalToKeep: [JournalRecord] {
         guard me != nil else { return [] }
         var records: [JournalRecord] = final.finalization.map { [.finalization($0)] } ?? []
+        if hasFloor { records.append(.floor(configuration.epoch, voteFloor)) }
         for view in slots.keys.sorted() {
             guard let slot = slots[view] else { continue }
             if let vote = slot.own.notarize { records.append(.notarizeVote(vote)) }
@@ -27,6 +28,9 @@ extension Simplex {
             case .notarizeVote(let vote): try restore(vote)
             case .nullifyVote(let vote): try restore(vote)
             case .finalizeVote(let vote): try restore(vote)
+            case .floor(let epoch, let floor):
+                guard epoch == configuration.epoch else { continue }
+                (voteFloor, hasFloor) = (max(voteFloor, floor), true)
             case .notarization(let certificate):
                 guard concerns(certificate.subject) else { continue }
                 slots[certificate.view, default: Slot()].notarization = certificate

@@ -33,12 +33,18 @@ package struct Rules: Sendable, Hashable {
     package var hearReturningLeaders = true
     /// Rule 1: delta grows where a timer ran out.
     package var growDelay = true
+    /// Rule 1: where views keep failing delta grows beyond the genesis's bound.
+    package var growBeyondBound = true
     /// Rule 10: signatures of votes and certificates are checked.
     package var checkSignatures = true
     /// Messages wait for the records that they depend on.
     package var durableBeforePublic = true
     /// A node that meets a vote of its own key which its journal does not know stops voting.
     package var noticeLostVotes = true
+    /// Rule 12: who does not know the votes of its key asks the others before it votes. Off: it votes at once.
+    package var askBeforeVoting = true
+    /// Rule 12: no vote below the view in which the others were, and in it nullify alone. Off: any vote.
+    package var keepFloor = true
     /// A restarted node knows its votes.
     package var replayJournal = true
 

@@ -26,6 +26,13 @@ public struct Simplex: Sendable {
     var hasStarted = false
     /// True for a follower, and for a masternode that may no longer vote.
     public internal(set) var isObserving: Bool
+    /// While this node asks the others where they stand (rule 12).
+    var inquiry: Inquiry?
+    /// No vote below this view, and in it nullify alone (rule 12).
+    var voteFloor = View.zero
+    var hasFloor = false
+    /// Others that lost votes and came back in this epoch.
+    var returning: Set<UInt16> = []
 
     /// - Parameters:
     ///   - floor: the last durable finalisation. It may be ahead of the journal or behind it.
@@ -35,17 +42,17 @@ public struct Simplex: Sendable {
     ///     learnt.
     /// - Throws: where the set, the floor and the journal do not fit together.
     public init(
-        configuration: ConsensusConfiguration, role: Role, floor: Floor, journal: [JournalRecord],
-        before: Simplex? = nil, verifier: any SignatureVerifier = Ed25519Verifier()
+        configuration: ConsensusConfiguration, role: Role, start: VotingStart = .remembers, floor: Floor,
+        journal: [JournalRecord], before: Simplex? = nil, verifier: any SignatureVerifier = Ed25519Verifier()
     ) throws(ConsensusError) {
         try self.init(
-            configuration: configuration, role: role, floor: floor, journal: journal, before: before,
+            configuration: configuration, role: role, start: start, floor: floor, journal: journal, before: before,
             verifier: verifier, rules: Rules())
     }
 
     package init(
-        configuration: ConsensusConfiguration, role: Role, floor: Floor, journal: [JournalRecord],
-        before: Simplex? = nil, verifier: any SignatureVerifier, rules: Rules
+        configuration: ConsensusConfiguration, role: Role, start: VotingStart = .remembers, floor: Floor,
+        journal: [JournalRecord], before: Simplex? = nil, verifier: any SignatureVerifier, rules: Rules
     ) throws(ConsensusError) {
         self.configuration = configuration
         self.verifier = verifier
@@ -71,6 +78,10 @@ public struct Simplex: Sendable {
         view = floor.block.view.next
         entry = floor.finalization.map { .finalization($0) }
         if rules.replayJournal { try replay(journal) }
+        if me != nil, start != .remembers, rules.askBeforeVoting {
+            inquiry = Inquiry(start: start, againAt: Instant(milliseconds: 0))
+            isObserving = true
+        }
     }
 
     /// The last block that this node knows to be final.
@@ -104,6 +115,7 @@ public struct Simplex: Sendable {
         case .workPending(let pending): clock.setWork(pending)
         case .journalDurable(let token): outbox.release(through: token)
         }
+        concludeInquiry()
         skipSilentLeaders()
         let missing = propose() ?? vote()
         fetchMissing(missing)

@@ -76,6 +76,7 @@ extension Simplex {
     }
 
     func deadline(of id: TimerId) -> Instant? {
+        if id == .inquire { return inquiry?.againAt }
         guard !isObserving else { return nil }
         let slot = slots[view]
         let hasNullified = slot?.own.nullify != nil
@@ -88,6 +89,7 @@ extension Simplex {
             return hasNullified ? nil : clock.timersStartAt.advanced(byMs: 3 &* delay.milliseconds)
         case .nullifyAgain: return rules.repeatNullify ? clock.nullifyAgainAt : nil
         case .fetch: return fetch?.againAt
+        case .inquire: return nil
         }
     }
 
@@ -96,20 +98,24 @@ extension Simplex {
         guard let deadline = clock.armed.removeValue(forKey: id), clock.now >= deadline else { return }
         switch id {
         case .leader:
-            if !expectsNoProposal { growDelay() }
+            if !expectsNoProposal { growDelay(beyondBound: isLeaderThere) }
             giveUpView()
         case .view:
-            growDelay()
+            growDelay(beyondBound: isLeaderThere)
             giveUpView()
         case .nullifyAgain:
-            growDelay()
+            growDelay(beyondBound: false)
             nullifyAgain()
         case .fetch: fetch?.isDue = true
+        case .inquire: inquire()
         }
     }
 
-    private mutating func growDelay() {
-        if rules.growDelay { delay.grow() }
+    /// More patience is of use with a leader who is there and too slow, not with one who is gone.
+    private var isLeaderThere: Bool { slots[view]?.proposal != nil || silence.views(of: leader) < configuration.silenceViews }
+
+    private mutating func growDelay(beyondBound: Bool) {
+        if rules.growDelay { delay.grow(beyondBound: beyondBound && rules.growBeyondBound) }
     }
 
     /// The current view is notarised: what its timers were needed for took this long.
@@ -119,7 +125,8 @@ extension Simplex {
         delay.notarized(afterMs: clock.now.milliseconds - start.milliseconds)
     }
 
-    func instant(afterDelays count: UInt64) -> Instant {
-        clock.now.advanced(byMs: count &* delay.milliseconds)
+    /// For what is repeated: that views fail is no reason to repeat it more rarely than the bound says.
+    func instant(afterBoundedDelays count: UInt64) -> Instant {
+        clock.now.advanced(byMs: count &* min(delay.milliseconds, configuration.networkDelayMs))
     }
 }

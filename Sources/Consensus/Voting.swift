@@ -41,7 +41,7 @@ extension Simplex {
 
     /// Rule 3: at most once a view, never after nullify in it.
     func mayNotarize(in view: View) -> Bool {
-        guard !isObserving else { return false }
+        guard !isObserving, view > voteFloor || !rules.keepFloor else { return false }
         guard let own = slots[view]?.own else { return true }
         return (own.notarize == nil || !rules.notarizeOnce)
             && (own.nullify == nil || !rules.neverNotarizeAfterNullify)
@@ -60,7 +60,7 @@ extension Simplex {
     /// Rule 4: on a Notarization, unless nullify was sent. The body need not have been verified here: q voters hold it.
     mutating func castFinalize(in view: View) {
         guard !isObserving, let slot = slots[view], let notarization = slot.notarization, slot.own.finalize == nil,
-            slot.own.nullify == nil || !rules.neverFinalizeAfterNullify
+            slot.own.nullify == nil || !rules.neverFinalizeAfterNullify, view > voteFloor || !rules.keepFloor
         else { return }
         let subject = Finalize(epoch: configuration.epoch, view: view, digest: notarization.subject.digest)
         guard let vote = sign(subject) else { return }
@@ -82,13 +82,13 @@ extension Simplex {
 
     private mutating func castNullify(in view: View) {
         let own = slots[view]?.own
-        guard !isObserving, own?.nullify == nil, own?.finalize == nil || !rules.neverNullifyAfterFinalize else {
+        guard !isObserving, view >= voteFloor || !rules.keepFloor, own?.nullify == nil, own?.finalize == nil || !rules.neverNullifyAfterFinalize else {
             return
         }
         let subject = Nullify(epoch: configuration.epoch, view: view)
         guard let vote = sign(subject) else { return }
         slots[view, default: Slot()].own.nullify = vote
-        clock.nullifyAgainAt = instant(afterDelays: 2)
+        clock.nullifyAgainAt = instant(afterBoundedDelays: 2)
         outbox.journal(.nullifyVote(vote))
         outbox.publish(.broadcast(.nullifyVote(vote)))
         slots[view]?.nullifyVotes.insert(vote)
@@ -98,7 +98,7 @@ extension Simplex {
     /// Rule 5: repeats the nullify, with the certificate by which the view was entered, until the view moves.
     mutating func nullifyAgain() {
         guard !isObserving, let vote = slots[view]?.own.nullify else { return }
-        clock.nullifyAgainAt = instant(afterDelays: 2)
+        clock.nullifyAgainAt = instant(afterBoundedDelays: 2)
         if let entry { outbox.publish(.broadcast(entry.message)) }
         outbox.publish(.broadcast(.nullifyVote(vote)))
     }
@@ -115,7 +115,10 @@ extension Simplex {
     }
 
     mutating func observe(because reason: ObservingReason) {
-        guard !isObserving else { return }
+        // Whoever asks since it knows of no votes has found one: it does not come back by itself.
+        let isSurprise = inquiry?.start == .asks
+        guard !isObserving || isSurprise else { return }
+        inquiry = nil
         isObserving = true
         outbox.emit(.observing(reason))
     }

@@ -48,10 +48,11 @@ extension Executor {
         let seen = try markSeen(progress)
         let version = try applyProposals(for: ended.next)
         try suspendSilent(progress)
+        try putRenewalsInForce(for: ended.next)
         try unlockDue()
         try payRewards(to: seen)
 
-        let planned = ended.advanced(by: 2)
+        let planned = ended.secondAfter
         let members = Self.members(of: planned, among: try masternodes())
         // Where nobody is left the last set goes on: a chain can't hand itself to nobody.
         let set = (try? MasternodeSet(members)) ?? context.nextPlan.set

@@ -43,6 +43,7 @@ struct Form {
             case .registerMasternode: _ = try RegisterMasternode(borsh: transaction.data)
             case .unregisterMasternode, .resumeMasternode: _ = try MasternodeReference(borsh: transaction.data)
             case .reportEquivocation: _ = try Evidence(borsh: transaction.data)
+            case .renewBeacon: _ = try RenewBeacon(borsh: transaction.data)
             case .proposeChange: _ = try ProposeChange(borsh: transaction.data)
             case .lockMoney: break
             case .unlockMoney: _ = try UnlockMoney(borsh: transaction.data)

@@ -10,9 +10,9 @@ extension Executor {
         try refuseValue(of: transaction)
         try gas.charge(parameters.storageGas(accesses: 4, bytes: 256))
         guard !voters(of: transaction.sender).isEmpty else { throw .failed(Self.noVoter) }
-        guard data.from >= context.epoch.advanced(by: 2), data.from.distance(since: context.epoch) <= Self.farthest else {
+        guard data.from >= context.epoch.secondAfter, data.from.distance(since: context.epoch) <= Self.farthest else {
             throw .failed(
-                "a change can hold from epoch \(context.epoch.advanced(by: 2)) to \(context.epoch.advanced(by: Self.farthest)), not from \(data.from)")
+                "a change can hold from epoch \(context.epoch.secondAfter) to \(context.epoch.advanced(by: Self.farthest)), not from \(data.from)")
         }
         if let problem = try problem(of: data.change) { throw .failed(problem) }
         var index: ProposalIndex = try decoded(.proposalIndex) ?? ProposalIndex()

@@ -33,11 +33,12 @@ extension Executor {
         index.keys.append(data.consensusKey)
         overlay.set(.masternodeIndex, index)
         overlay.set(.beacon(data.consensusKey), data.beaconTip)
+        overlay.set(.beaconRenewal(data.consensusKey), nil)
         set(
             MasternodeRecord(
                 masternode: Masternode(
                     name: data.name, consensusKey: data.consensusKey, owner: owner, beaconTip: data.beaconTip),
-                collateral: collateral, status: .active(from: context.epoch.advanced(by: 2)), registeredAt: height,
+                collateral: collateral, status: .active(from: context.epoch.secondAfter), registeredAt: height,
                 lastSeen: context.epoch.next))
         emit("masternode.registered", data.consensusKey.bytes)
     }
@@ -59,19 +60,18 @@ extension Executor {
         emit("masternode.leaving", record.consensusKey.bytes)
     }
 
-    /// Brings a suspended masternode back. So too one that was not seen for a whole epoch and is not suspended since
-    /// too few would have been left: its node waits for this word before it votes again (`simplex.md`, durable before
-    /// public).
+    /// Brings a suspended masternode back. So too one that was never suspended: a node that lost votes waits for this word
+    /// before it votes again (`simplex.md`, rule 12).
     func resumeMasternode(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         var record = try ownRecord(transaction, gas: &gas)
         switch record.status {
         case .suspended: break
-        case .active(let from) where from <= context.epoch && record.lastSeen.next < context.epoch: break
-        case .active: throw .failed("this masternode is not suspended")
+        case .active(let from) where from <= context.epoch: break
+        case .active(let from): throw .failed("this masternode takes part from epoch \(from) on: that was said already")
         case .leaving, .removed: throw .failed("this masternode is leaving")
         case .slashed: throw .failed("this masternode was slashed")
         }
-        record.status = .active(from: context.epoch.advanced(by: 2))
+        record.status = .active(from: context.epoch.secondAfter)
         record.lastSeen = context.epoch.next
         set(record)
         emit("masternode.resumed", record.consensusKey.bytes)
@@ -152,6 +152,7 @@ extension Executor {
         try setAccount(account, holder)
         try credit(amount, to: record.owner)
         overlay.set(.masternode(record.consensusKey), nil)
+        overlay.set(.beaconRenewal(record.consensusKey), nil)
         var index = try masternodeIndex()
         index.keys.removeAll { $0 == record.consensusKey }
         overlay.set(.masternodeIndex, index)

@@ -17,6 +17,7 @@ extension Executor {
         case .unregisterMasternode: try unregisterMasternode(transaction, gas: &gas)
         case .resumeMasternode: try resumeMasternode(transaction, gas: &gas)
         case .reportEquivocation: try reportEquivocation(transaction, gas: &gas)
+        case .renewBeacon: try renewBeacon(transaction, gas: &gas)
         case .proposeChange: return try proposeChange(transaction, gas: &gas)
         case .lockMoney: try lockMoney(transaction, gas: &gas)
         case .unlockMoney: try unlockMoney(transaction, gas: &gas)

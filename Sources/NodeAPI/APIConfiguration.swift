@@ -1,9 +1,11 @@
+import Primitives
+
 /// Where a node's API listens and how much it takes on.
 public struct APIConfiguration: Sendable {
     /// Address to bind; loopback unless the operator says otherwise.
     public var host = "127.0.0.1"
     /// 0 takes any free port.
-    public var port = 26_600
+    public var port = DefaultPort.api
     public var maxConnections = 512
     /// Requests that read or compute much (blocks, histories, audits, queries) run at most this many at a time ...
     public var expensiveRequests = 4

@@ -32,11 +32,14 @@ public struct NodeStatus: Sendable {
     public var finalityP95Ms: UInt64?
     /// Whether the node is fetching blocks to catch up with its peers.
     public var catchingUp: Bool
+    /// Why a masternode does not vote though it could, and what its operator can do.
+    public var notVoting: String?
 
     public init(
         version: String, role: Role, nodeName: String, headHeight: Height, headDigest: Digest, headTime: Time,
         stateHeight: Height, stateRoot: Digest, epoch: Epoch, protocolVersion: UInt16?, upgrade: PlannedUpgrade?,
-        view: View, peersConnected: Int, mempoolCount: Int, mempoolBytes: Int, uptimeMs: UInt64, finalityP50Ms: UInt64?, finalityP95Ms: UInt64?, catchingUp: Bool = false
+        view: View, peersConnected: Int, mempoolCount: Int, mempoolBytes: Int, uptimeMs: UInt64, finalityP50Ms: UInt64?, finalityP95Ms: UInt64?, catchingUp: Bool = false,
+        notVoting: String? = nil
     ) {
         self.version = version
         self.role = role
@@ -57,6 +60,7 @@ public struct NodeStatus: Sendable {
         self.finalityP50Ms = finalityP50Ms
         self.finalityP95Ms = finalityP95Ms
         self.catchingUp = catchingUp
+        self.notVoting = notVoting
     }
 }
 

@@ -18,7 +18,7 @@ extension StatusDocument {
             upgrade: status.upgrade.map { Upgrade(protocolVersion: $0.protocolVersion, epoch: $0.from) },
             view: status.view, peers: status.peersConnected,
             mempool: Mempool(transactions: status.mempoolCount, bytes: status.mempoolBytes),
-            uptimeMs: status.uptimeMs, finalityMs: finality, catchingUp: status.catchingUp)
+            uptimeMs: status.uptimeMs, finalityMs: finality, catchingUp: status.catchingUp, notVoting: status.notVoting)
     }
 }
 

@@ -137,6 +137,7 @@ enum OpenAPISchemas {
         property("uptimeMs", "U64"),
         inline("finalityMs", [property("p50", "U64"), property("p95", "U64")]).optional,
         flag("catchingUp", "whether the node fetches blocks that it missed"),
+        property("notVoting", "Text", "why this masternode does not vote, and what to do").optional,
     ])
 
     private static let genesis = object([

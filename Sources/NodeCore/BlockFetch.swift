@@ -30,6 +30,9 @@ struct BlockFetch {
 
     var hasRoom: Bool { requests.count + answers.count < Self.mostSpans }
 
+    /// The request that the block at this height is to come by.
+    func request(of height: Height) -> Request? { requests.first { $0.from <= height && height < $0.end } }
+
     func isAsking(_ peer: NodePeer) -> Bool { requests.contains { $0.peer == peer } }
 
     /// The first height above the head that is neither asked for nor here.

@@ -75,6 +75,19 @@ package final class ExecutedBlock {
             randomness: header.randomness, stateRoot: stateRoot, receiptsRoot: receiptsRoot, gasUsed: gasUsed)
     }
 
+    /// Whether the state holds a sign that the key has voted: in an epoch before, or in a block of this one.
+    func hasSeen(_ key: PublicKey) -> Bool {
+        guard let bytes = try? layer.value(.masternode(key)), let record = try? MasternodeRecord(borsh: bytes) else {
+            return false
+        }
+        // Who registers or resumes is noted for the epoch before it takes part; the genesis' masternodes for epoch 0.
+        if case .active(let from) = record.status, record.lastSeen >= from, record.lastSeen > .zero { return true }
+        guard let place = context.set.index(of: key), let bytes = try? layer.value(.epochProgress),
+            let progress = try? EpochProgress(borsh: bytes)
+        else { return false }
+        return progress.hasSeen(place)
+    }
+
     /// The state after this block, as the store takes it together with the next block.
     package var stateCommit: StateCommit {
         StateCommit(

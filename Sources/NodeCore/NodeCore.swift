@@ -24,9 +24,13 @@ public enum NodeLimits {
     public static let syncBlocksUnproven = 256
     /// What one peer's requests may cost in a second: 100 requests for 64 blocks each, or 500 for a body.
     static let requestCostPerTick = 1_000
+    /// The same of one follower; all followers together have as much as one masternode.
+    static let followerCostPerTick = 200
     /// Transactions in one gossip message, and their bytes.
     public static let gossipTransactions = 512
     public static let gossipBytes = 1_000_000
+    /// Bytes that one transaction may have, encoded: data, an authority with its signatures, and the rest.
+    public static let largestTransaction = 80_000
     /// Transactions waiting in the pool, and their bytes.
     public static let poolTransactions = 50_000
     public static let poolBytes = 64_000_000

@@ -27,6 +27,8 @@ public enum NodeInput: Sendable {
     case journalDurable(JournalToken)
     /// The blocks of ``NodeOutput/commit(_:)`` up to this height are in the store.
     case committed(Height)
+    /// The answer to ``NodeOutput/makeBeacon(generation:)``.
+    case beaconMade(generation: UInt32, BeaconChain)
 }
 
 /// What the machine asks of its host, to be done in the order given.
@@ -41,6 +43,9 @@ public enum NodeOutput: Sendable {
     case rewriteJournal([JournalEntry])
     /// One synced batch, then answer with `committed`.
     case commit([Commit])
+    /// Make this node's hash chain of the generation, beside everything else since it takes a second, and answer with
+    /// `beaconMade`.
+    case makeBeacon(generation: UInt32)
     /// The new durable head: what the API may now speak of.
     case published(PublishedBlock)
     /// Connections that prove one of these consensus keys are masternodes' from now on, all others followers'.
@@ -63,9 +68,18 @@ public enum NodeTimer: Hashable, Sendable {
 /// What operators should hear of.
 public enum Note: Sendable {
     case enteredView(View, leader: UInt16)
-    case peerMisbehaved(NodePeer, String)
+    case offence(NodePeer, Offence)
     case evidence(Evidence)
+    /// Why this masternode does not vote, and what its operator can do.
     case observing(String)
+    /// It knows of no votes of its key, and asks the other masternodes where they stand before it votes.
+    case asking
+    /// It votes from here on: it has asked the others.
+    case takesPart(View)
+    /// Its hash chain nears its end: a transaction with a new one is on its way.
+    case renewsBeacon(remaining: Int)
+    /// It may not come back now: these masternodes have lost votes too.
+    case rejoinRefused([String])
     case enteredEpoch(Epoch, members: Int, isMember: Bool)
     /// Governance accepted a version of the protocol that this program does not know.
     case upgradeAhead(UInt16, from: Epoch)

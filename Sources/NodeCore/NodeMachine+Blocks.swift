@@ -7,9 +7,11 @@ import Primitives
 extension NodeMachine {
     /// Answers the proposals that can be judged now; the others wait for data or for their time.
     func retryVerifications(_ clock: NodeClock) {
-        for view in verifications.keys.sorted() {
-            guard let verification = verifications[view] else { continue }
+        for verification in questions.waiting {
             let proposal = verification.proposal
+            let view = proposal.view
+            // An answer may have moved the view.
+            guard questions.isOpen(view) else { continue }
             let verdict: Verdict
             switch judge(verification, clock) {
             case .wait: continue
@@ -18,14 +20,14 @@ extension NodeMachine {
                 verdict = .invalid
                 outputs.append(.note(.rejectedProposal(view, reason)))
             }
-            verifications[view] = nil
+            questions.judged(view)
             step(.verified(view: view, digest: proposal.digest, verdict), clock)
         }
     }
 
     private enum Judgement { case valid, invalid(String), wait }
 
-    private func judge(_ verification: Verification, _ clock: NodeClock) -> Judgement {
+    private func judge(_ verification: OpenQuestions.Verification, _ clock: NodeClock) -> Judgement {
         let proposal = verification.proposal
         if proposal.digest == proposal.parentDigest { return judgeRepetition(proposal, clock) }
         guard let candidate = pool[proposal.digest] else {
@@ -118,11 +120,8 @@ extension NodeMachine {
         }
     }
 
-    /// Checks each signature once, on its way into the pool or in the first block that shows it.
+    /// The host remembers what was checked on a transaction's way into the pool.
     func isAuthorized(_ transaction: SignedTransaction, id: TransactionId) -> Bool {
-        if verified.contains(transaction, id: id) { return true }
-        guard signatures.isAuthorized(transaction, genesis: genesisHash) else { return false }
-        verified.insert(transaction, id: id)
-        return true
+        signatures.isAuthorized(transaction, id: id, genesis: genesisHash)
     }
 }

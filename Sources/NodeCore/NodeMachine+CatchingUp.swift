@@ -7,48 +7,57 @@ import Primitives
 /// that proves what lies above it.
 extension NodeMachine {
     /// Whether a peer has final blocks that this node lacks, beyond the ordinary difference of one.
-    public var isCatchingUp: Bool { peers.values.contains { $0.distance(since: head.header.height) > 1 } }
+    ///
+    /// What those say who failed to prove it does not count.
+    public var isCatchingUp: Bool { sources.highest(above: head.header.height.next, atLeast: .unproven) != nil }
+
+    /// Header times ascend by a millisecond at least, from the genesis' on: no chain is higher than its age.
+    func highestPossible(_ clock: NodeClock) -> Height {
+        Height(clock.wall.advanced(by: Self.clockTolerance).distance(since: genesis.time))
+    }
+
+    private static let clockTolerance: UInt64 = 60_000
+
+    /// The block that everything waits for was asked of somebody who never showed one: whoever did is asked as well.
+    func askTwice(_ clock: NodeClock) {
+        let next = head.header.height.next
+        guard let asked = sync.fetch.request(of: next), sources.standing(of: asked.peer) >= .unproven,
+            let better = sources.candidates(for: next, tick: ticks).first(where: {
+                sources.standing(of: $0) < .unproven && !sync.fetch.isAsking($0)
+            })
+        else { return }
+        ask(better, from: next, clock)
+    }
+
+    private func ask(_ peer: NodePeer, from start: Height, _ clock: NodeClock) {
+        sync.fetch.ask(peer, from: start, count: NodeLimits.syncBlocks, at: clock.monotonic.milliseconds)
+        outputs.append(.send(.wantBlocks(from: start, count: NodeLimits.syncBlocks), to: peer))
+    }
 
     /// Asks peers that are ahead for the blocks after the head, each for another span.
     func requestBlocks(_ clock: NodeClock) {
         // What the store has not taken yet stays in memory: the disk sets the pace.
-        guard committing.count < NodeLimits.candidateBlocks else { return }
+        guard chain.committing.count < NodeLimits.candidateBlocks else { return }
         while sync.fetch.hasRoom {
             let start = sync.fetch.nextStart(after: head.header.height)
-            func rank(_ peer: (key: NodePeer, value: Height)) -> (UInt64, UInt64, NodePeer) {
-                (sync.failures[peer.key] ?? 0, .max - peer.value.value, peer.key)
-            }
-            let able = peers.filter { $0.value >= start && !sync.fetch.isAsking($0.key) }
-            guard let best = able.min(by: { rank($0) < rank($1) }) else { return }
-            // Whoever failed before is asked for what is next alone: the others don't wait for it.
-            guard start == head.header.height.next || sync.failures[best.key] == nil else { return }
-            sync.fetch.ask(best.key, from: start, count: NodeLimits.syncBlocks, at: clock.monotonic.milliseconds)
-            outputs.append(.send(.wantBlocks(from: start, count: NodeLimits.syncBlocks), to: best.key))
-            if best.value.distance(since: head.header.height) > 2 {
-                outputs.append(.note(.catchingUp(from: head.header.height, to: best.value)))
+            let able = sources.candidates(for: start, tick: ticks)
+            guard let best = able.first(where: { !sync.fetch.isAsking($0) }) else { return }
+            let standing = sources.standing(of: best)
+            // Whoever failed before is asked for what is next alone: the others don't wait for it. Nor do they wait for
+            // more than one who has yet to show that it has anything.
+            guard start == head.header.height.next || standing < .failed else { return }
+            let isTrusted = able.contains { sources.standing(of: $0) < .unproven }
+            let tried = sync.fetch.requests.count { sources.standing(of: $0.peer) >= .unproven }
+            guard standing < .unproven || !isTrusted || tried == 0 else { return }
+            ask(best, from: start, clock)
+            if let claimed = sources.head(of: best), claimed.distance(since: head.header.height) > 2 {
+                outputs.append(.note(.catchingUp(from: head.header.height, to: claimed)))
             }
         }
     }
 
     func serveBlocks(from: Height, count: UInt16, to peer: NodePeer) {
-        var blocks: [FinalizedBlock] = []
-        var bytes = 0
-        var height = from
-        var isProven = false
-        // More blocks than were asked for only where a shorter answer would hold no proof.
-        while blocks.count < (isProven ? Int(min(count, NodeLimits.syncBlocks)) : NodeLimits.syncBlocksUnproven),
-            height <= published.header.height, let block = try? store.block(at: height)
-        {
-            // Of one epoch: whoever asks learns the next set from the border block.
-            if let first = blocks.first, first.block.header.epoch != block.block.header.epoch { break }
-            bytes += block.borsh.count
-            // A single large block still goes; what follows waits for the next request.
-            if bytes > NodeLimits.syncBytes, isProven { break }
-            blocks.append(block)
-            isProven = isProven || block.finalization != nil
-            height = height.next
-        }
-        while let last = blocks.last, last.finalization == nil { blocks.removeLast() }
+        let blocks = SyncAnswer.blocks(from: from, count: count, through: published.header.height) { try? store.block(at: $0) }
         outputs.append(.send(.blocks(blocks), to: peer))
     }
 
@@ -57,12 +66,11 @@ extension NodeMachine {
         guard sync.fetch.answered(peer, from: blocks.first?.block.header.height) else { return }
         guard !blocks.isEmpty else {
             // It has nothing of what its head promised.
-            peers[peer] = .zero
-            sync.failed(peer)
+            sources.failed(peer, tick: ticks)
             return requestBlocks(clock)
         }
         guard Self.isSpan(blocks) else {
-            distrust(peer, "sent blocks that do not follow one another")
+            distrust(peer, .brokenSpan)
             return requestBlocks(clock)
         }
         sync.fetch.keep(blocks, from: peer)
@@ -71,7 +79,7 @@ extension NodeMachine {
             advanceEpoch(clock)
             guard !isHalted else { return }
         }
-        if peers.values.contains(where: { $0 > head.header.height }) { requestBlocks(clock) }
+        if sources.highest(above: head.header.height) != nil { requestBlocks(clock) }
     }
 
     /// Whether the heights of the blocks are consecutive, in one epoch: what the bookkeeping of spans relies on.
@@ -91,15 +99,15 @@ extension NodeMachine {
             let digest = block.header.digest(genesis: genesisHash)
             guard block.header.height == height.next, block.header.parent == parent, block.isBoundByHeader,
                 block.header.epoch == epoch.epoch
-            else { return distrust(answer.peer, "sent blocks that do not follow one another") }
+            else { return distrust(answer.peer, .brokenSpan) }
             fresh.append((block, digest))
             parent = digest
             height = block.header.height
         }
         guard let finalization = answer.blocks.last?.finalization, !fresh.isEmpty,
             finalization.subject.digest == parent, isGenuine(finalization)
-        else { return distrust(answer.peer, "sent blocks without a valid Finalization") }
-        sync.failures[answer.peer] = nil
+        else { return distrust(answer.peer, .unprovenBlocks) }
+        sources.answeredWell(answer.peer)
         for (block, digest) in fresh {
             sync.bodies[digest] = nil
             pool.insertMakingRoom(block, digest: digest)
@@ -114,9 +122,40 @@ extension NodeMachine {
             && (try? finalization.verify(by: epoch.set, genesis: genesisHash, verifier: signatures)) != nil
     }
 
-    private func distrust(_ peer: NodePeer, _ what: String) {
-        peers[peer] = .zero
-        sync.failed(peer)
-        outputs.append(.note(.peerMisbehaved(peer, what)))
+    private func distrust(_ peer: NodePeer, _ offence: Offence) {
+        sources.failed(peer, tick: ticks)
+        outputs.append(.note(.offence(peer, offence)))
+    }
+}
+
+/// What a node answers whoever asks for final blocks.
+package enum SyncAnswer {
+    /// Consecutive blocks of one epoch, the last of which has its own Finalization; empty where there is none.
+    ///
+    /// - Parameters:
+    ///   - last: the highest block that the store holds.
+    ///   - block: reads one; nil where it is missing.
+    package static func blocks(
+        from: Height, count: UInt16, through last: Height, block read: (Height) throws -> FinalizedBlock?
+    ) rethrows -> [FinalizedBlock] {
+        var blocks: [FinalizedBlock] = []
+        var bytes = 0
+        var height = from
+        var isProven = false
+        // More blocks than were asked for only where a shorter answer would hold no proof.
+        while blocks.count < (isProven ? Int(min(count, NodeLimits.syncBlocks)) : NodeLimits.syncBlocksUnproven),
+            height <= last, let block = try read(height)
+        {
+            // Of one epoch: whoever asks learns the next set from the border block.
+            if let first = blocks.first, first.block.header.epoch != block.block.header.epoch { break }
+            bytes += block.borsh.count
+            // A single large block still goes; what follows waits for the next request.
+            if bytes > NodeLimits.syncBytes, isProven { break }
+            blocks.append(block)
+            isProven = isProven || block.finalization != nil
+            height = height.next
+        }
+        while let end = blocks.last, end.finalization == nil { blocks.removeLast() }
+        return blocks
     }
 }

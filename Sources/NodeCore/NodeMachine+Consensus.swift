@@ -15,9 +15,9 @@ extension NodeMachine {
         case .broadcast(let message): outputs.append(.broadcast(.consensus(message), to: .masternodes))
         case .setTimer(let timer, let at): outputs.append(.setTimer(.consensus(timer), at: at))
         case .cancelTimer(let timer): outputs.append(.cancelTimer(.consensus(timer)))
-        case .propose(let request): proposalRequest = request
+        case .propose(let request): questions.propose(request)
         case .verify(let proposal, let parentCertificate):
-            verifications[proposal.view] = Verification(proposal: proposal, parentCertificate: parentCertificate)
+            questions.judge(proposal, parentCertificate)
         case .notarized(let certificate):
             if executed(certificate.subject.digest) == nil, pool[certificate.subject.digest] == nil {
                 requestBody(certificate.subject.digest, preferring: epoch.leaders.leader(of: certificate.view))
@@ -25,21 +25,22 @@ extension NodeMachine {
         case .finalized(let finalization): deliver(finalization, clock)
         case .evidence(let evidence): keep(evidence, clock)
         case .enteredView(let view, let leader):
-            self.view = view
-            viewEnteredAt = clock.monotonic
-            if let request = proposalRequest, request.view < view { proposalRequest = nil }
-            // No vote can follow any more.
-            verifications = verifications.filter { $0.key >= view }
+            questions.entered(view, at: clock.monotonic)
             outputs.append(.note(.enteredView(view, leader: leader)))
         case .epochAhead(_, let peer):
             // It has the border block that this node lacks; how much more, its next word tells.
-            if let node = names.node(peer, in: epoch.set), let known = peers[node] {
-                peers[node] = max(known, head.header.height.next)
+            if let node = names.node(peer, in: epoch.set), let known = sources.head(of: node) {
+                sources.says(max(known, head.header.height.next), node)
                 requestBlocks(clock)
             }
         case .misbehaviour(let kind, let peer):
-            if let node = names.node(peer, in: epoch.set) { outputs.append(.note(.peerMisbehaved(node, "\(kind)"))) }
+            if let node = names.node(peer, in: epoch.set) { outputs.append(.note(.offence(node, .consensus(kind)))) }
         case .observing(let reason): observe(because: reason)
+        case .takesPart(let floor):
+            memory.regain()
+            outputs.append(.note(.takesPart(floor)))
+        case .rejoinRefused(let others):
+            outputs.append(.note(.rejoinRefused(others.compactMap { epoch.set.member($0)?.name })))
         }
     }
 
@@ -53,36 +54,35 @@ extension NodeMachine {
         }
         for record in records {
             entries.append(.consensus(record))
+            if let position = record.ownVote { memory.votes(position, token) }
             // An own proposal is relayed when the vote on it may leave.
             if case .notarizeVote(let vote) = record, vote.signer == me, vote.subject.digest != vote.subject.parentDigest,
                 epoch.leaders.leader(of: vote.subject.view) == me, let candidate = pool[vote.subject.digest]
             {
-                relays.append((token, candidate.block))
+                desk.relay(candidate.block, after: token)
             }
         }
-        journalBytes += entries.reduce(0) { $0 + $1.borsh.count + Self.journalOverhead }
+        desk.append(entries)
         outputs.append(.journal(entries, token))
     }
 
     func journalled(_ token: JournalToken, _ clock: NodeClock) {
-        for (due, block) in relays where due <= token {
-            outputs.append(.broadcast(.body(block), to: .masternodes))
-        }
-        relays.removeAll { $0.0 <= token }
+        for block in desk.takeRelays(through: token) { outputs.append(.broadcast(.body(block), to: .masternodes)) }
+        memory.durable(token)
         step(.journalDurable(token), clock)
     }
 
     /// Cuts the journal once the store holds what it was for.
     func cutJournalIfLong() {
-        guard journalBytes > rules.journalBytes else { return }
+        guard desk.bytes > rules.journalBytes else { return }
         // Until the store holds the border block, only the journal proves that its epoch is over.
-        guard committing.allSatisfy({ $0.block.header.epoch == epoch.epoch }) else { return }
+        guard chain.committing.allSatisfy({ $0.block.header.epoch == epoch.epoch }) else { return }
         // Final blocks that the store does not hold yet are promised still.
-        let promised = (rules.keepUncommitted ? committing : []) + pool.ordered
+        let promised = (rules.keepUncommitted ? chain.committing : []) + pool.ordered
         var entries: [JournalEntry] = promised.filter(\.journalled).map { .body($0.block) }
         entries += (simplex.journalToKeep + laterRecords).map { .consensus($0) }
-        if let observingSince { entries.append(.observing(observingSince)) }
-        journalBytes = entries.reduce(0) { $0 + $1.borsh.count + Self.journalOverhead }
+        entries = memory.toKeep + entries
+        desk.rewrite(entries)
         outputs.append(.rewriteJournal(entries))
     }
 

@@ -9,7 +9,7 @@ extension NodeMachine {
     /// Goes on to the epoch that the head begins, if it ends the one that consensus runs.
     func advanceEpoch(_ clock: NodeClock) {
         while !isHalted, head.context.epoch != epoch.epoch {
-            guard let finalization = headFinalization, finalization.subject.digest == head.digest else {
+            guard let finalization = chain.headFinalization, finalization.subject.digest == head.digest else {
                 // Delivered as an ancestor, which a border block never is while more than two thirds are honest.
                 return halt("the border block \(head.header.height) of epoch \(epoch.epoch) has no Finalization of its own")
             }
@@ -17,9 +17,9 @@ extension NodeMachine {
             epoch = head.context
             do {
                 let seat = try Seat(
-                    identity: identity, epoch: epoch, head: head, observingSince: observingSince, journal: laterRecords)
+                    identity: identity, epoch: epoch, head: head, memory: memory, rejoin: rejoin, journal: laterRecords)
                 me = seat.index
-                if seat.mayVoteAgain { observingSince = nil }
+                if seat.mayVoteAgain { memory.regain() }
                 simplex = try Self.makeSimplex(
                     genesisHash, epoch, seat, floor: .start(head.digest, proof: .finalization(finalization)),
                     journal: laterRecords, before: simplex, signatures: signatures, rules: rules)
@@ -27,10 +27,8 @@ extension NodeMachine {
                 return halt("epoch \(epoch.epoch) can't begin: \(error)")
             }
             laterRecords.removeAll { $0.epoch <= epoch.epoch }
-            finalView = .zero
-            undelivered = nil
-            proposalRequest = nil
-            verifications = [:]
+            chain.beginEpoch()
+            questions.beginEpoch()
             workAnnounced = false
             pool.forgetRelays()
             for timer in TimerId.allCases { outputs.append(.cancelTimer(.consensus(timer))) }
@@ -51,7 +49,7 @@ extension NodeMachine {
             configuration: ConsensusConfiguration(
                 genesis: genesis, epoch: epoch.epoch, set: epoch.set, leaders: epoch.leaders,
                 networkDelayMs: epoch.parameters.networkDelayMs, heartbeatMs: epoch.parameters.heartbeatMs),
-            role: seat.role, floor: floor, journal: journal, before: before, verifier: signatures,
+            role: seat.role, start: seat.start, floor: floor, journal: journal, before: before, verifier: signatures,
             rules: rules.consensus)
     }
 
@@ -60,23 +58,24 @@ extension NodeMachine {
         let role: Consensus.Role
         /// Nil for whoever does not vote.
         let index: UInt16?
+        let start: VotingStart
         /// Whether this node had stopped voting and may now go on: its journal had lost votes, and its owner resumed the
         /// masternode in a later epoch, from which on the set has it again.
         let mayVoteAgain: Bool
 
         /// - Parameter journal: records of this epoch and later ones.
         init(
-            identity: NodeIdentity?, epoch: EpochContext, head: ExecutedBlock, observingSince: Epoch?,
+            identity: NodeIdentity?, epoch: EpochContext, head: ExecutedBlock, memory: VoteMemory, rejoin: VotingStart?,
             journal: [JournalRecord]
         ) throws {
             var mayVote = true
             // A store that was set aside, under a journal that was cut since: what this key said in an epoch that is over
             // is no longer known, and nothing of it is needed.
             if journal.contains(where: { $0.epoch > epoch.epoch }), !journal.contains(where: { $0.epoch == epoch.epoch }) {
-                (role, index, mayVoteAgain) = (.follower, nil, false)
+                (role, index, start, mayVoteAgain) = (.follower, nil, .remembers, false)
                 return
             }
-            if let lost = observingSince, let identity {
+            if let lost = memory.lostIn, let identity {
                 mayVote = false
                 if let bytes = try head.layer.value(.masternode(identity.key)),
                     case .active(let from) = try MasternodeRecord(borsh: bytes).status
@@ -84,11 +83,12 @@ extension NodeMachine {
                     mayVote = from > lost && from <= epoch.epoch
                 }
             }
-            mayVoteAgain = mayVote && observingSince != nil
-            guard mayVote, let identity, let place = epoch.set.index(of: identity.key) else {
-                (role, index) = (.follower, nil)
+            mayVoteAgain = mayVote && memory.lostIn != nil
+            guard mayVote || rejoin != nil, let identity, let place = epoch.set.index(of: identity.key) else {
+                (role, index, start) = (.follower, nil, .remembers)
                 return
             }
+            start = mayVote ? (memory.isEmpty ? .asks : .remembers) : (rejoin ?? .asks)
             (role, index) = (.masternode(place, identity.signer), place)
         }
     }
@@ -96,12 +96,50 @@ extension NodeMachine {
     /// Consensus found that votes of this key are unknown to the journal. Remembered durably, since after a restart
     /// nothing would tell.
     func observe(because reason: ObservingReason) {
-        outputs.append(.note(.observing("\(reason)")))
-        guard case .voteUnknownToJournal = reason else { return }
-        observingSince = max(observingSince ?? .zero, epoch.epoch)
+        guard case .voteUnknownToJournal = reason else {
+            return outputs.append(.note(.observing("its consensus key can't sign: check the key and start the node again")))
+        }
+        // Whoever has voted since it started knows its votes: somebody else uses the key, and there is no way back from that.
+        let isFirst = memory.isEmpty
+        lose(.unknownVote)
+        if isFirst, let rejoin { simplex.rejoin(rejoin) }
+    }
+
+    private func lose(_ loss: VoteLoss) {
+        let entry = memory.lose(loss, in: epoch.epoch)
         // The records of this very step come after it: it stands for those before them.
         let before = JournalToken(simplex.journalToken.value - min(1, simplex.journalToken.value))
-        outputs.append(.journal([.observing(epoch.epoch)], before))
+        outputs.append(.journal([entry], before))
+        announceVoting()
+    }
+
+    /// A node without memory of votes that catches up meets one of its key: store and journal are gone.
+    func noticeOwnVotes(in block: Block) {
+        guard rules.checkMemory, let me, simplex.isInquiring, memory.isEmpty, memory.loss == nil else { return }
+        let certificate = block.parentCertificate
+        guard block.header.proposer == me || (certificate.epoch == epoch.epoch && certificate.signers.contains(me)) else {
+            return
+        }
+        lose(.homeLost)
+        if let rejoin { simplex.rejoin(rejoin) } else { simplex.stopVoting() }
+    }
+
+    /// Why this masternode does not vote, if so; told at every start until it is over.
+    package var notVoting: String? {
+        guard identity != nil else { return nil }
+        if let loss = memory.loss { return loss.advice }
+        if simplex.isInquiring {
+            return "it knows of no votes of its key, and asks the other masternodes where they stand before it votes"
+        }
+        return nil
+    }
+
+    func announceVoting() {
+        if let loss = memory.loss, identity != nil {
+            outputs.append(.note(.observing(loss.advice)))
+        } else if simplex.isInquiring {
+            outputs.append(.note(.asking))
+        }
     }
 
     /// Whose connections are masternodes': the members of both sets, then all others that are registered.
@@ -158,6 +196,18 @@ extension JournalRecord {
         case .notarization(let certificate): certificate.epoch
         case .nullification(let certificate): certificate.epoch
         case .finalization(let certificate): certificate.epoch
+        case .floor(let epoch, _): epoch
+        }
+    }
+
+    /// Where a vote of this node's key stands; nil for a certificate.
+    var ownVote: VotePosition? {
+        switch self {
+        case .notarizeVote(let vote): VotePosition(epoch: vote.subject.epoch, view: vote.subject.view)
+        case .nullifyVote(let vote): VotePosition(epoch: vote.subject.epoch, view: vote.subject.view)
+        case .finalizeVote(let vote): VotePosition(epoch: vote.subject.epoch, view: vote.subject.view)
+        case .floor(let epoch, _): VotePosition(epoch: epoch, view: .zero)
+        case .notarization, .nullification, .finalization: nil
         }
     }
 }

@@ -25,7 +25,7 @@ extension NodeMachine {
     package var candidateCount: Int { pool.count }
 
     /// Final blocks whose commits are under way.
-    package var finalNotStored: [Digest] { committing.map(\.digest) }
+    package var finalNotStored: [Digest] { chain.committing.map(\.digest) }
 
     package var headHeight: Height { head.header.height }
     package var lastFinalView: View { simplex.lastFinalized.view }
@@ -36,9 +36,9 @@ extension NodeMachine {
             ("candidate bodies", pool.count, rules.candidateBlocks),
             ("bodies asked for", sync.bodies.count, SyncProgress.bodiesRemembered),
             ("waiting transactions", mempool.count, NodeLimits.poolTransactions),
-            ("proposals under verification", verifications.count, NodeLimits.candidateBlocks),
-            ("bodies to relay", relays.count, NodeLimits.candidateBlocks),
-            ("blocks being stored", committing.count, 4 * NodeLimits.candidateBlocks),
+            ("proposals under verification", questions.count, NodeLimits.candidateBlocks),
+            ("bodies to relay", desk.relayCount, NodeLimits.candidateBlocks),
+            ("blocks being stored", chain.committing.count, 4 * NodeLimits.candidateBlocks),
         ]
     }
 }
@@ -47,7 +47,7 @@ extension NodeMachine {
     /// Of the epoch that the child of this final block belongs to, where this node still has the block executed.
     package func context(after height: Height) -> EpochContext? {
         if published.header.height == height { return published.context }
-        return committing.first { $0.executed?.header.height == height }?.executed?.context
+        return chain.committing.first { $0.executed?.header.height == height }?.executed?.context
     }
 
     /// Whether the journal's records of a later epoch wait until this node has got there again.

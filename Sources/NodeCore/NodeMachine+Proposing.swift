@@ -9,11 +9,11 @@ import Primitives
 extension NodeMachine {
     /// Answers a pending request to propose once there is something to order, or the heartbeat is due.
     func propose(_ clock: NodeClock) {
-        guard let me, let request = proposalRequest, request.view == view else { return }
+        guard let me, let request = questions.toPropose else { return }
         guard let parent = ensureExecuted(request.parent.digest, clock) else { return }
         // Rule 11: nothing is built above the border block; it is proposed again until it is final.
         if parent.isBorder, parent.header.epoch == epoch.epoch, rules.stopAtBorder {
-            proposalRequest = nil
+            questions.proposed()
             return step(.proposed(view: request.view, digest: parent.digest), clock)
         }
         let time = max(parent.header.time.next, clock.wall)
@@ -25,11 +25,11 @@ extension NodeMachine {
         let due = parent.nextDue.map { $0 <= clock.wall } ?? false
         // Work that lies in blocks which are not final yet needs one more block if its votes were lost.
         let overdue = workAnnounced && parent.digest != head.digest
-            && clock.monotonic >= viewEnteredAt.advanced(byMs: simplex.delayMs / 2)
+            && clock.monotonic >= questions.viewEnteredAt.advanced(byMs: simplex.delayMs / 2)
         guard
             !transactions.isEmpty || parent.changedState || due || overdue || request.heartbeatAt <= clock.monotonic
         else {
-            let overdueAt = viewEnteredAt.advanced(byMs: simplex.delayMs / 2)
+            let overdueAt = questions.viewEnteredAt.advanced(byMs: simplex.delayMs / 2)
             let dueAt = parent.nextDue.map {
                 clock.monotonic.advanced(byMs: $0.distance(since: clock.wall))
             }
@@ -38,7 +38,7 @@ extension NodeMachine {
             outputs.append(.setTimer(.due, at: wakeAt))
             return
         }
-        proposalRequest = nil
+        questions.proposed()
         guard let block = build(request, on: parent, time: time, transactions: transactions, proposer: me) else {
             step(.declined(view: request.view), clock)
             return
@@ -83,10 +83,7 @@ extension NodeMachine {
             halt("the state could not be read: \(error)")
             return nil
         }
-        guard let link, let reveal = beacon?.reveal(under: link) else {
-            outputs.append(.note(.observing("the hash chain of this masternode has no preimage for the registered link")))
-            return nil
-        }
+        guard let link, let reveal = reveal(under: link, of: key, on: parent) else { return nil }
         let header = Header(
             height: parent.header.height.next, view: request.view, epoch: epoch.epoch, parent: parent.digest,
             proposer: proposer, time: time, transactionsRoot: Block.transactionsRoot(transactions),

@@ -9,24 +9,30 @@ struct SyncProgress {
     var fetch = BlockFetch()
     /// Bodies asked for, with the tick of the last request.
     var bodies: [Digest: UInt64] = [:]
-    /// Requests for blocks that a connected peer did not answer well since its last good answer. Whoever claims the
-    /// greatest height must not be asked again and again for nothing.
-    var failures: [NodePeer: UInt64] = [:]
 
-    /// What each peer's requests have cost since the last tick.
+    /// What each peer's requests have cost since the last tick, and those of all followers.
     private var served: [NodePeer: Int] = [:]
+    private var servedFollowers = 0
     /// Who was told the head since the last tick because it spoke of an earlier epoch.
     private var told: Set<NodePeer> = []
 
     mutating func forget(_ peer: NodePeer) {
         fetch.forget(peer)
-        failures[peer] = nil
-        served[peer] = nil
     }
 
-    /// Whether a peer's request is still within what one peer may cost between two ticks.
+    /// Whether a peer's request is still within what one peer, and all followers together, may cost between two ticks.
+    /// What a peer asked for is not forgotten when it goes: it would only have to come again.
     mutating func mayServe(_ peer: NodePeer, cost: Int) -> Bool {
-        guard served[peer, default: 0] + cost <= NodeLimits.requestCostPerTick else { return false }
+        let cost = max(0, cost)
+        switch peer {
+        case .masternode:
+            guard served[peer, default: 0] + cost <= NodeLimits.requestCostPerTick else { return false }
+        case .follower:
+            guard served[peer, default: 0] + cost <= NodeLimits.followerCostPerTick,
+                servedFollowers + cost <= NodeLimits.requestCostPerTick
+            else { return false }
+            servedFollowers += cost
+        }
         served[peer, default: 0] += cost
         return true
     }
@@ -35,16 +41,15 @@ struct SyncProgress {
 
     mutating func renewBudgets() {
         served = [:]
+        servedFollowers = 0
         told = []
     }
-
-    mutating func failed(_ peer: NodePeer) { failures[peer, default: 0] += 1 }
 }
 
 /// What peers say, and housekeeping.
 extension NodeMachine {
     func connected(_ peer: NodePeer, _ clock: NodeClock) {
-        peers[peer] = .zero
+        sources.connected(peer)
         names.add(peer)
         outputs.append(.send(.head(height: published.header.height, digest: published.digest), to: peer))
         let waiting = waitingForPeers
@@ -63,8 +68,12 @@ extension NodeMachine {
         case .wantBody(let digest): serveBody(digest, to: peer)
         case .transactions(let transactions): receivedTransactions(transactions, from: peer, clock)
         case .head(let height, _):
-            guard peers[peer] != nil else { return }
-            peers[peer] = height
+            guard sources.isConnected(peer) else { return }
+            guard height <= highestPossible(clock) else {
+                sources.failed(peer, tick: ticks)
+                return outputs.append(.note(.offence(peer, .impossibleHead(height))))
+            }
+            sources.says(height, peer)
             // One block of difference is the ordinary course of things; the tick looks after what stays.
             if height.distance(since: head.header.height) > 1 { requestBlocks(clock) }
         case .wantBlocks(let from, let count): serveBlocks(from: from, count: count, to: peer)
@@ -78,12 +87,15 @@ extension NodeMachine {
         outputs.append(.setTimer(.tick, at: clock.monotonic.advanced(byMs: Self.tickMs)))
         for request in sync.fetch.takeOverdue(at: clock.monotonic.milliseconds) {
             // Silent: the next request goes to another peer.
-            peers[request.peer] = peers[request.peer].map { _ in .zero }
-            sync.failed(request.peer)
+            guard sources.isConnected(request.peer) else { continue }
+            sources.failed(request.peer, tick: ticks)
+            outputs.append(.note(.offence(request.peer, .silence)))
         }
         deliverPending(clock)
         reportCases(clock)
-        if peers.values.contains(where: { $0 > head.header.height }) { requestBlocks(clock) }
+        renewBeacon(clock)
+        if sources.highest(above: head.header.height) != nil { requestBlocks(clock) }
+        askTwice(clock)
         if ticks % 5 == 0 {
             outputs.append(
                 .broadcast(.head(height: published.header.height, digest: published.digest), to: .everyone))
@@ -102,13 +114,13 @@ extension NodeMachine {
         sync.bodies[digest] = ticks
         // The leader relays its body anyway: at first there is nothing to ask.
         if first, leader != nil { return }
-        let masternodes = peers.keys.filter { if case .masternode = $0 { true } else { false } }.sorted()
+        let masternodes = sources.peers.filter { if case .masternode = $0 { true } else { false } }
         guard !masternodes.isEmpty else { return }
         outputs.append(.send(.wantBody(digest), to: masternodes[Int(ticks % UInt64(masternodes.count))]))
     }
 
     private func serveBody(_ digest: Digest, to peer: NodePeer) {
-        if let candidate = pool[digest] ?? committing.first(where: { $0.digest == digest }), candidate.journalled {
+        if let candidate = pool[digest] ?? chain.committing.first(where: { $0.digest == digest }), candidate.journalled {
             outputs.append(.send(.body(candidate.block), to: peer))
         } else if let height = try? store.height(of: digest), let block = try? store.block(at: height) {
             outputs.append(.send(.body(block.block), to: peer))
@@ -121,17 +133,21 @@ extension NodeMachine {
         guard header.height > head.header.height, pool[digest] == nil else { return }
         // The header binds the body: a wrong one would never become valid under this digest, and must not take its place.
         guard !rules.bindBodies || block.isBoundByHeader else {
-            return outputs.append(.note(.peerMisbehaved(peer, "sent a body that its header does not bind")))
+            return outputs.append(.note(.offence(peer, .unboundBody)))
         }
         let wanted = sync.bodies[digest] != nil
         if !wanted {
             guard header.epoch == epoch.epoch, case .masternode(header.proposer) = names.peer(of: peer, in: epoch.set),
-                epoch.leaders.leader(of: header.view) == header.proposer, header.view > finalView,
+                epoch.leaders.leader(of: header.view) == header.proposer, header.view > chain.view,
                 header.view <= view.advanced(by: 8),
                 // Each block above the head has a view of its own.
-                header.height.distance(since: head.header.height) <= header.view.distance(since: finalView),
+                header.height.distance(since: head.header.height) <= header.view.distance(since: chain.view),
                 pool.admitRelayed(view: header.view)
-            else { return }
+            else {
+                // Only masternodes are asked for bodies, and only leaders relay them.
+                if case .follower = peer { outputs.append(.note(.offence(peer, .unwantedBody))) }
+                return
+            }
         }
         sync.bodies[digest] = nil
         if wanted { pool.insertMakingRoom(block, digest: digest) } else { _ = pool.insert(block, digest: digest) }

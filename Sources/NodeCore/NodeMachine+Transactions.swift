@@ -27,8 +27,19 @@ extension NodeMachine {
     func receivedTransactions(_ transactions: [SignedTransaction], from peer: NodePeer, _ clock: NodeClock) {
         var fresh: [SignedTransaction] = []
         for transaction in transactions {
-            if case .taken = admit(transaction, clock) { fresh.append(transaction) }
+            switch admit(transaction, clock) {
+            case .taken: fresh.append(transaction)
+            case .refused(.wrongSignature):
+                // The rest of its message is not looked at: what it costs to check is what a flood is after.
+                outputs.append(.note(.offence(peer, .badSignature)))
+                return pass(fresh, from: peer)
+            default: break
+            }
         }
+        pass(fresh, from: peer)
+    }
+
+    private func pass(_ fresh: [SignedTransaction], from peer: NodePeer) {
         // A masternode told every other one itself; a follower may know this node alone.
         if case .follower = peer, !fresh.isEmpty {
             outputs.append(.broadcast(.transactions(fresh), to: .masternodes))

@@ -17,12 +17,13 @@ public enum NodeRole: Sendable {
 public struct NodeIdentity: Sendable {
     public let key: PublicKey
     public let signer: any VoteSigner
-    public let beacon: BeaconChain
+    /// The hash chains that the host has made already, by generation; the machine asks for others.
+    public let beacons: [UInt32: BeaconChain]
 
-    public init(key: PublicKey, signer: any VoteSigner, beacon: BeaconChain) {
+    public init(key: PublicKey, signer: any VoteSigner, beacons: [UInt32: BeaconChain]) {
         self.key = key
         self.signer = signer
-        self.beacon = beacon
+        self.beacons = beacons
     }
 }
 
@@ -33,6 +34,8 @@ public protocol NodeStore: StateSource, Sendable {
     func block(at height: Height) throws -> FinalizedBlock?
     /// Of the final block with this digest.
     func height(of digest: Digest) throws -> Height?
+    /// How far the node's key had voted when the head was stored.
+    func voteMark() throws -> VoteMark?
 }
 
 /// A whole node as a synchronous state machine; see the module's doc comment.
@@ -45,7 +48,7 @@ public final class NodeMachine {
     let signatures: any NodeSignatures
     let rules: NodeRules
     package let identity: NodeIdentity?
-    var beacon: BeaconChain?
+    var beacons: BeaconChains
 
     // Consensus
     /// Of the epoch that consensus runs here. The head may be its border block for the moment until the next begins.
@@ -55,46 +58,21 @@ public final class NodeMachine {
     var simplex: Simplex
     /// Records of the journal that belong to epochs which this node has not reached again.
     var laterRecords: [JournalRecord] = []
-    /// The epoch in which this node found that its journal had lost votes; nil while it may vote.
-    public internal(set) var observingSince: Epoch?
-    /// View of the last Finalization that was delivered, in this epoch.
-    var finalView: View
-    public internal(set) var view: View = View(1)
-    var viewEnteredAt = Instant(milliseconds: 0)
-    var proposalRequest: ProposalRequest?
-    /// Proposals that wait for a body, a parent or their time, by view.
-    var verifications: [View: Verification] = [:]
-    /// The highest Finalization whose block could not be delivered yet.
-    var undelivered: Finalization?
+    /// What this node knows of the votes of its key, and of what is lost.
+    var memory: VoteMemory
+    let rejoin: VotingStart?
+    var questions = OpenQuestions()
     var workAnnounced = false
-    /// Bodies to relay once the vote on them is durable.
-    var relays: [(JournalToken, Block)] = []
-    /// Bytes that the journal holds, about.
-    var journalBytes = 0
-
-    struct Verification {
-        let proposal: Proposal
-        let parentCertificate: ParentCertificate
-    }
+    var desk: JournalDesk
 
     // Chain
-    /// The last final block; its commit may be under way.
-    package internal(set) var head: ExecutedBlock
-    /// The head's own, if it has one. A border block always does.
-    var headFinalization: Finalization?
-    /// The last final block that the store holds: what the API speaks of.
-    package internal(set) var published: ExecutedBlock
-    /// Final blocks whose commits are under way, ascending: the store does not have them yet.
-    var committing: [CandidatePool.Candidate] = []
+    var chain: FinalChain
     var pool: CandidatePool
     public internal(set) var mempool: Mempool
-    /// Transactions whose signature this node has checked.
-    var verified = VerifiedSignatures()
-    /// Contradictions that the ledger does not know yet, by the offender's key: at most one for each masternode.
-    var cases: [PublicKey: Case] = [:]
+    var cases = CaseBook()
 
     // Peers
-    var peers: [NodePeer: Height] = [:]
+    var sources = PeerRanking()
     var names = PeerNames()
     var sync = SyncProgress()
     var ticks: UInt64 = 0
@@ -104,20 +82,24 @@ public final class NodeMachine {
 
     /// - Parameters:
     ///   - journal: what the vote journal holds, in its order.
+    ///   - journalName: what a journal without a name is called from now on: drawn at random.
+    ///   - rejoin: where votes of the key are lost, come back at once, by rule 12.
     ///   - signatures: how signatures are checked; every node of a network must do the same.
     public convenience init(
-        genesis: Genesis, role: NodeRole, store: any NodeStore, journal: [JournalEntry],
-        signatures: any NodeSignatures = Ed25519Verifier()
+        genesis: Genesis, role: NodeRole, store: any NodeStore, journal: [JournalEntry], journalName: UInt64,
+        rejoin: VotingStart? = nil, signatures: any NodeSignatures = Ed25519Verifier()
     ) throws {
         try self.init(
-            genesis: genesis, role: role, store: store, journal: journal, signatures: signatures, rules: NodeRules())
+            genesis: genesis, role: role, store: store, journal: journal, journalName: journalName, rejoin: rejoin,
+            signatures: signatures, rules: NodeRules())
     }
 
     package init(
-        genesis: Genesis, role: NodeRole, store: any NodeStore, journal: [JournalEntry],
-        signatures: any NodeSignatures, rules: NodeRules
+        genesis: Genesis, role: NodeRole, store: any NodeStore, journal: [JournalEntry], journalName: UInt64 = 1,
+        rejoin: VotingStart? = nil, signatures: any NodeSignatures, rules: NodeRules
     ) throws {
         self.genesis = genesis
+        self.rejoin = rejoin
         self.store = store
         self.signatures = signatures
         self.rules = rules
@@ -126,30 +108,35 @@ public final class NodeMachine {
         ledger = Ledger(genesis: genesis, verifier: signatures, rules: rules.ledger)
         mempool = Mempool(limits: MempoolLimits(maxCount: NodeLimits.poolTransactions, maxBytes: NodeLimits.poolBytes))
         if case .masternode(let identity) = role { self.identity = identity } else { identity = nil }
-        beacon = identity?.beacon
+        beacons = BeaconChains(identity?.beacons ?? [:])
 
         let start = try ChainStart(genesis: genesis, ledger: ledger, store: store)
-        head = start.head
-        published = start.head
-        headFinalization = start.finalization
+        chain = FinalChain(start)
+        desk = JournalDesk(holding: journal)
         epoch = start.head.context
         if let problem = Self.versionProblem(epoch, rules) { throw NodeStartError.newerProtocol(problem) }
-        finalView = start.floor.block.view
 
         for entry in journal {
-            journalBytes += entry.borsh.count + Self.journalOverhead
             switch entry {
             case .consensus(let record): laterRecords.append(record)
-            case .observing(let epoch): observingSince = max(observingSince ?? .zero, epoch)
+            case .observing, .opened, .reached: break
             case .body(let block):
                 guard rules.replayBodies, block.header.height > start.head.header.height else { continue }
                 pool.insert(block, digest: block.header.digest(genesis: genesisHash))?.journalled = true
             }
         }
+        memory = VoteMemory(journal: journal)
+        if let identity = self.identity {
+            let mark = rules.checkMemory ? try store.voteMark().flatMap { $0.key == identity.key ? $0 : nil } : nil
+            let first = memory.check(
+                against: mark, name: journalName, epoch: start.head.context.epoch,
+                wasSeen: rules.checkMemory && start.head.hasSeen(identity.key))
+            desk.starts(with: first)
+        }
         let seat = try Seat(
-            identity: identity, epoch: epoch, head: start.head, observingSince: observingSince, journal: laterRecords)
+            identity: identity, epoch: epoch, head: start.head, memory: memory, rejoin: rejoin, journal: laterRecords)
         me = seat.index
-        if seat.mayVoteAgain { observingSince = nil }
+        if seat.mayVoteAgain { memory.regain() }
         simplex = try Self.makeSimplex(
             genesisHash, epoch, seat, floor: start.floor, journal: laterRecords, before: nil, signatures: signatures,
             rules: rules)
@@ -161,12 +148,15 @@ public final class NodeMachine {
         guard !isHalted else { return [] }
         switch input {
         case .start:
+            let first = desk.takeFirst()
+            if !first.isEmpty { outputs.append(.journal(first, JournalToken(0))) }
+            announceVoting()
             announceEpoch()
             step(.start, clock)
             outputs.append(.setTimer(.tick, at: clock.monotonic.advanced(byMs: Self.tickMs)))
         case .connected(let peer): connected(peer, clock)
         case .disconnected(let peer):
-            peers[peer] = nil
+            sources.disconnected(peer)
             names.remove(peer)
             sync.forget(peer)
             requestBlocks(clock)
@@ -176,6 +166,7 @@ public final class NodeMachine {
         case .timer(.tick): tick(clock)
         case .journalDurable(let token): journalled(token, clock)
         case .committed(let height): committed(height, clock)
+        case .beaconMade(let generation, let chain): beacons.add(generation, chain)
         }
         settle(clock)
         return takeOutputs()
@@ -187,8 +178,13 @@ public final class NodeMachine {
     }
 
     static let tickMs: UInt64 = 1_000
-    /// Bytes that a journal adds to an entry.
-    static let journalOverhead = 16
+
+    /// The last final block; its commit may be under way.
+    package var head: ExecutedBlock { chain.head }
+    /// The last final block that the store holds: what the API speaks of.
+    package var published: ExecutedBlock { chain.published }
+    /// The view that consensus is in.
+    public var view: View { questions.view }
 
     /// What may have become possible through any input.
     func settle(_ clock: NodeClock) {
@@ -257,32 +253,5 @@ public enum NodeStartError: Error, CustomStringConvertible {
         case .damaged(let detail):
             "the node's store is damaged: \(detail). Move the folder db aside and start again: the node fetches the chain from its peers"
         }
-    }
-}
-
-/// Remembers the newest transactions whose signatures were checked, so that none is checked twice on its way from the
-/// pool into a block. Two generations of bounded size: the older is dropped when the newer is full.
-struct VerifiedSignatures {
-    /// Not the transaction itself: its data may have 64 kB.
-    private struct Entry: Hashable {
-        let id: TransactionId
-        let authorization: Authorization
-    }
-
-    private static let generation = 65_536
-    private var newer: Set<Entry> = []
-    private var older: Set<Entry> = []
-
-    func contains(_ transaction: SignedTransaction, id: TransactionId) -> Bool {
-        let entry = Entry(id: id, authorization: transaction.authorization)
-        return newer.contains(entry) || older.contains(entry)
-    }
-
-    mutating func insert(_ transaction: SignedTransaction, id: TransactionId) {
-        if newer.count >= Self.generation {
-            older = newer
-            newer = []
-        }
-        newer.insert(Entry(id: id, authorization: transaction.authorization))
     }
 }

@@ -38,7 +38,7 @@ public enum NodeMessage: Sendable {
     var requestCost: Int? {
         switch self {
         case .wantBlocks: 10
-        case .wantBody, .consensus(.wantCertificates): 2
+        case .wantBody, .consensus(.wantCertificates), .consensus(.wantPosition): 2
         case .consensus, .body, .transactions, .head, .blocks: nil
         }
     }
@@ -85,14 +85,26 @@ public enum NodeMessage: Sendable {
 public enum JournalEntry: BorshCodable, Sendable {
     case consensus(JournalRecord)
     case body(Block)
-    /// In this epoch the node found that its journal had lost votes: it does not vote until it is resumed.
-    case observing(Epoch)
+    /// In this epoch the node found that votes of its key are lost: it does not vote until it is resumed, or comes back
+    /// by rule 12.
+    case observing(Epoch, VoteLoss)
+    /// The name of this journal: first in it.
+    case opened(UInt64)
+    /// This journal held votes up to here when it was cut.
+    case reached(VotePosition)
 
     public func encode(to encoder: inout BorshEncoder) {
         switch self {
-        case .observing(let epoch):
+        case .observing(let epoch, let loss):
             encoder.integer(UInt8(2))
             encoder.value(epoch)
+            encoder.integer(loss.rawValue)
+        case .opened(let name):
+            encoder.integer(UInt8(3))
+            encoder.integer(name)
+        case .reached(let position):
+            encoder.integer(UInt8(4))
+            encoder.value(position)
         case .consensus(let record):
             encoder.integer(UInt8(0))
             encoder.value(record)
@@ -107,7 +119,12 @@ public enum JournalEntry: BorshCodable, Sendable {
         switch tag {
         case 0: self = .consensus(try decoder.value())
         case 1: self = .body(try decoder.value())
-        case 2: self = .observing(try decoder.value())
+        case 2:
+            let (epoch, raw): (Epoch, UInt8) = (try decoder.value(), try decoder.integer())
+            guard let loss = VoteLoss(rawValue: raw) else { throw decoder.failure(.unknownTag(raw)) }
+            self = .observing(epoch, loss)
+        case 3: self = .opened(try decoder.integer())
+        case 4: self = .reached(try decoder.value())
         default: throw decoder.failure(.unknownTag(tag))
         }
     }

@@ -6,11 +6,13 @@ import Primitives
 /// Checks the signatures of votes and transactions: Ed25519 in a network, keyed hashes in most runs of the simulator.
 public protocol NodeSignatures: SignatureVerifier {
     /// Whether the authorization is the sender's, on the chain of this genesis.
-    func isAuthorized(_ transaction: SignedTransaction, genesis: Digest) -> Bool
+    ///
+    /// - Parameter id: the transaction's.
+    func isAuthorized(_ transaction: SignedTransaction, id: TransactionId, genesis: Digest) -> Bool
 }
 
 extension Ed25519Verifier: NodeSignatures {
-    public func isAuthorized(_ transaction: SignedTransaction, genesis: Digest) -> Bool {
+    public func isAuthorized(_ transaction: SignedTransaction, id: TransactionId, genesis: Digest) -> Bool {
         transaction.isAuthorized(genesis: genesis)
     }
 }
@@ -36,6 +38,8 @@ package struct NodeRules: Sendable, Hashable {
     package var keepUncommitted = true
     /// Records of an epoch that a restarted node has not reached again are kept until it has.
     package var keepLaterRecords = true
+    /// A journal that is not the one the key voted with, or does not reach so far, is recognised.
+    package var checkMemory = true
     /// Contradictions are reported to the ledger.
     package var reportEvidence = true
     /// Rule 11: nothing is built above an epoch's border block, which is proposed again until it is final.
@@ -45,6 +49,9 @@ package struct NodeRules: Sendable, Hashable {
     package var journalBytes = NodeLimits.journalBytes
     /// Bodies of blocks that are not final yet.
     package var candidateBlocks = NodeLimits.candidateBlocks
+
+    /// A masternode renews its hash chain when fewer links are left.
+    package var beaconReserve = BeaconChain.standardLength / 4
 
     /// Versions of the protocol that this node can run.
     package var newestProtocol = ProtocolVersion.newest

@@ -63,8 +63,8 @@ public struct NodeConfiguration: Codable, Equatable, Sendable {
         self.advertise = advertise
     }
 
-    public static let defaultAPIPort = 26_600
-    public static let defaultPeerPort = 26_500
+    public static let defaultAPIPort = DefaultPort.api
+    public static let defaultPeerPort = DefaultPort.peers
 
     public static func loopback(name: String) -> NodeConfiguration {
         NodeConfiguration(

@@ -42,5 +42,6 @@ public struct NodeKeys: Sendable {
         beaconKey = try directory.open(NodeKeyNames.beacon, purpose: "beacon", passphrase: passphrase)
     }
 
-    public func beacon() -> BeaconChain { BeaconChain(of: beaconKey) }
+    /// The hash chain that it registers, or a later one. Takes a second.
+    public func beacon(generation: UInt32 = 0) -> BeaconChain { BeaconChain(of: beaconKey, generation: generation) }
 }

@@ -24,15 +24,18 @@ public struct NodeRunner: Sendable {
     private let logger: Logger
     private let sync: SyncMode
     private let checkpoint: Checkpoint?
+    private let rejoin: VotingStart?
 
     /// - Parameters:
     ///   - passphrase: opens the keys of a masternode.
     ///   - sync: how a node with an empty store joins the chain.
     ///   - checkpoint: a block that must be on the chain.
+    ///   - rejoin: where votes of the masternode's key are lost, take part again at once (`simplex.md`, rule 12).
     public init(
         home: NodeHome, mode: Mode, passphrase: Passphrase?, logger: Logger, sync: SyncMode = .auto,
-        checkpoint: Checkpoint? = nil
+        checkpoint: Checkpoint? = nil, rejoin: VotingStart? = nil
     ) {
+        self.rejoin = rejoin
         self.sync = sync
         self.checkpoint = checkpoint
         self.home = home
@@ -46,11 +49,17 @@ public struct NodeRunner: Sendable {
         let configuration = try home.configuration()
         let genesis = try home.genesis()
         let keys = try openKeys(genesis)
-        let network = try PeerNetwork(
-            configuration: peerConfiguration(configuration, genesis, keys?.consensus), logger: logger)
+        let files = FileShares.taken()
+        if let warning = files.warning { logger.warning("\(warning)") }
+        let gate = NodeGate { NodeService.clock().monotonic.milliseconds }
+        var peerConfiguration = peerConfiguration(configuration, genesis, keys?.consensus)
+        peerConfiguration.gate = gate
+        peerConfiguration.limits.pendingConnections = min(peerConfiguration.limits.pendingConnections, files.peers / 2)
+        peerConfiguration.limits.followers = min(peerConfiguration.limits.followers, files.peers / 4)
+        let network = try PeerNetwork(configuration: peerConfiguration, logger: logger)
         do {
-            let backlog = try await join(network, configuration, genesis)
-            try await run(network, after: backlog, configuration, genesis, keys)
+            let backlog = try await join(network, gate, configuration, genesis)
+            try await run(network, gate, files, after: backlog, configuration, genesis, keys)
         } catch {
             await network.shutdown()
             throw error
@@ -61,7 +70,7 @@ public struct NodeRunner: Sendable {
     ///
     /// - Returns: what the network, which runs then, has said; nil when it was not started.
     private func join(
-        _ network: PeerNetwork, _ configuration: NodeConfiguration, _ genesis: Genesis
+        _ network: PeerNetwork, _ gate: NodeGate, _ configuration: NodeConfiguration, _ genesis: Genesis
     ) async throws -> [PeerEvent]? {
         let path = home.databaseFolder.path
         try SnapshotImport.discard(path)
@@ -80,19 +89,23 @@ public struct NodeRunner: Sendable {
         rules.smallestHeight = Height(configuration.snapshotBlocks ?? SnapshotLimits.interval)
         try await network.start()
         return try await SnapshotJoiner(
-            network: network, genesis: genesis, path: path, rules: rules, logger: logger
+            network: network, gate: gate, genesis: genesis, path: path, rules: rules, logger: logger
         ).run()
     }
 
     private func run(
-        _ network: PeerNetwork, after backlog: [PeerEvent]?, _ configuration: NodeConfiguration, _ genesis: Genesis,
-        _ keys: NodeKeys?
+        _ network: PeerNetwork, _ gate: NodeGate, _ files: FileShares, after backlog: [PeerEvent]?, _ configuration: NodeConfiguration,
+        _ genesis: Genesis, _ keys: NodeKeys?
     ) async throws {
-        let store = try ChainStore(path: home.databaseFolder.path, genesisHash: genesis.hash)
+        var options = LevelDB.Options()
+        options.openFiles = Int32(clamping: files.store)
+        let store = try ChainStore(path: home.databaseFolder.path, genesisHash: genesis.hash, options: options)
         try check(checkpoint, store)
         let (role, journal, entries) = try openRole(keys, genesis)
+        let verifier = RememberingVerifier()
         let machine = try NodeMachine(
-            genesis: genesis, role: role, store: store, journal: entries, signatures: RememberingVerifier())
+            genesis: genesis, role: role, store: store, journal: entries, journalName: .random(in: 1...UInt64.max),
+            rejoin: rejoin, signatures: verifier)
         logger.info(
             "starting",
             metadata: [
@@ -101,14 +114,19 @@ public struct NodeRunner: Sendable {
             ])
         if let warning = TestClock.warning { logger.warning("\(warning)") }
 
+        let makeBeacon: (@Sendable (UInt32) -> BeaconChain)? = keys.map { keys in
+            { @Sendable generation in keys.beacon(generation: generation) }
+        }
         let (halts, halted) = AsyncStream.makeStream(of: String.self)
         let service = try NodeService(
             machine: machine, network: network, store: store, journal: journal, configuration: configuration,
-            logger: logger
+            gate: gate, verifier: verifier, logger: logger, makeBeacon: makeBeacon
         ) { halted.yield($0) }
         var api = APIConfiguration()
         api.host = configuration.api.host
         api.port = configuration.api.port
+        api.maxConnections = min(api.maxConnections, files.api)
+        api.eventClients = min(api.eventClients, files.api / 2)
         let server = APIServer(backend: service, configuration: api, logger: logger)
         do {
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -169,7 +187,7 @@ public struct NodeRunner: Sendable {
         if let note = journal.note { logger.notice("\(note)") }
         let entries = try journal.replayed.map { try JournalEntry(borsh: $0) }
         return (
-            .masternode(NodeIdentity(key: key, signer: keys.consensus, beacon: beacon)), journal, entries)
+            .masternode(NodeIdentity(key: key, signer: keys.consensus, beacons: [0: beacon])), journal, entries)
     }
 
     /// Masternodes that the stored state has registered: the address book keeps only what is admitted from the start.

@@ -10,7 +10,7 @@ extension NodeService: NodeBackend {
     nonisolated func read<Value: Sendable>(
         _ body: @escaping @Sendable (ReadView) throws -> Value
     ) async throws -> Value {
-        let view = await self.view
+        let view = view.current
         return try await withCheckedThrowingContinuation { continuation in
             readQueue.async { continuation.resume(with: Result { try body(view) }) }
         }
@@ -29,7 +29,7 @@ extension NodeService: NodeBackend {
             mempoolCount: machine.mempool.count, mempoolBytes: machine.mempool.byteCount,
             uptimeMs: UInt64(max(0, elapsed.seconds)) * 1_000 + UInt64(max(0, elapsed.attoseconds)) / 1_000_000_000_000_000,
             finalityP50Ms: finality.percentile(50), finalityP95Ms: finality.percentile(95),
-            catchingUp: machine.isCatchingUp)
+            catchingUp: machine.isCatchingUp, notVoting: machine.notVoting)
     }
 
     public nonisolated func block(at height: Height) async throws -> StoredBlock? {
@@ -69,8 +69,25 @@ extension NodeService: NodeBackend {
         }
     }
 
-    public func submit(_ transaction: SignedTransaction) async throws(SubmissionRefusal) -> TransactionId {
+    public nonisolated func submit(_ transaction: SignedTransaction) async throws(SubmissionRefusal) -> TransactionId {
         let start = ContinuousClock.now
+        await checked(transaction)
+        return try await submitChecked(transaction, since: start)
+    }
+
+    /// Has the signature checked beside the node, where that is of any use: the node knows it then.
+    private nonisolated func checked(_ transaction: SignedTransaction) async {
+        await withCheckedContinuation { continuation in
+            clientQueue.async { [check] in
+                _ = check.check([transaction], isStranger: true)
+                continuation.resume()
+            }
+        }
+    }
+
+    private func submitChecked(
+        _ transaction: SignedTransaction, since start: ContinuousClock.Instant
+    ) async throws(SubmissionRefusal) -> TransactionId {
         let (submission, outputs) = machine.submit(transaction, at: Self.clock())
         defer { perform(outputs) }
         switch submission {
@@ -81,7 +98,7 @@ extension NodeService: NodeBackend {
         case .refused(let refusal):
             // Asked again after it became final: not an error either.
             let id = transaction.transaction.id(genesis: genesis.hash)
-            if case .sequenceReused = refusal, (try? view.snapshot.transactionLocation(id)) != nil { return id }
+            if case .sequenceReused = refusal, (try? view.current.snapshot.transactionLocation(id)) != nil { return id }
             throw SubmissionRefusal(refusal, now: Self.clock().wall)
         case .notPooled(let refusal): throw SubmissionRefusal(refusal)
         case .failed: throw SubmissionRefusal(.notReady, "the node can't read its state: ask another one")

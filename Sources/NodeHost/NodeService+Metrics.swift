@@ -1,3 +1,4 @@
+import PeerNetwork
 import Primitives
 
 extension NodeService {
@@ -13,6 +14,12 @@ extension NodeService {
         add("height", "gauge", "Height of the newest final block.", machine.published.header.height)
         add("view", "gauge", "View that consensus is in.", machine.view)
         add("peers", "gauge", "Connected nodes.", peerBook.count)
+        if machine.identity != nil {
+            add("observing", "gauge", "1 while this masternode does not vote since votes of its key are lost or not known.", machine.notVoting == nil ? 0 : 1)
+        }
+        add("peer_inbound_bytes", "gauge", "Bytes of peers' messages that wait for this node.", traffic.inboundBytes)
+        add("peer_frames_refused_total", "counter", "Frames that nobody wanted from their sender, skipped unread.", traffic.framesRefused)
+        add("peer_refused_total", "counter", "Connections refused before they were anybody's.", traffic.connectionsRefused)
         add("mempool_transactions", "gauge", "Transactions that wait for a block.", machine.mempool.count)
         add("mempool_bytes", "gauge", "Bytes of these.", machine.mempool.byteCount)
         add("candidate_blocks", "gauge", "Bodies of blocks that are not final.", machine.candidateCount)
@@ -28,6 +35,10 @@ extension NodeService {
         add("peer_messages_sent_total", "counter", "Messages to peers.", traffic.messagesSent)
         add("peer_known_addresses", "gauge", "Masternodes whose address is known.", traffic.knownAddresses)
         add("peer_offences_total", "counter", "Things that peers did and the protocol does not allow.", traffic.offences)
+        text += "# HELP edgeproof_peer_offences_by_kind_total The same by kind.\n# TYPE edgeproof_peer_offences_by_kind_total counter\n"
+        for kind in PeerOffence.allCases {
+            text += "edgeproof_peer_offences_by_kind_total{kind=\"\(kind)\"} \(traffic.offencesByKind[kind] ?? 0)\n"
+        }
         add("peer_bans_total", "counter", "Bans imposed.", traffic.bansImposed)
         add("peer_bans", "gauge", "Bans that last.", traffic.bans.count)
         text += "# HELP edgeproof_peer_ban_seconds What is left of the longest bans.\n# TYPE edgeproof_peer_ban_seconds gauge\n"

@@ -26,13 +26,20 @@ public actor NodeService {
     nonisolated let logger: Logger
     nonisolated let configuration: NodeConfiguration
     nonisolated let readQueue = DispatchQueue(label: "edgeproof.read", attributes: .concurrent)
+    /// Signatures of clients' transactions, one after the other: a flood of them takes one thread at most.
+    nonisolated let clientQueue = DispatchQueue(label: "edgeproof.clients", qos: .utility)
 
     let machine: NodeMachine
     let network: PeerNetwork
     private let journal: JournalWriter?
     private nonisolated let snapshots: SnapshotServer
+    private nonisolated let blocks: BlockServer
+    private nonisolated let gate: NodeGate
+    nonisolated let check: TransactionCheck
     private let commitQueue = DispatchQueue(label: "edgeproof.commit", qos: .userInitiated)
     private let onHalt: @Sendable (String) -> Void
+    /// Makes a hash chain of this masternode; nil in a follower.
+    private let makeBeacon: (@Sendable (UInt32) -> BeaconChain)?
 
     private var timers = TimerBook()
     private var outgoing = GossipBatch()
@@ -40,16 +47,18 @@ public actor NodeService {
     var peerBook = PeerBook()
     private var headStreams: [UInt64: AsyncStream<Height>.Continuation] = [:]
     private var nextStream: UInt64 = 0
-    /// The published chain, as the API reads it.
-    var view: ReadView
+    /// The published chain, as the API and peers read it.
+    nonisolated let view: LatestView
     var finality = FinalityTimes()
     let started = ContinuousClock.now
     private var stopped = false
 
     init(
         machine: sending NodeMachine, network: PeerNetwork, store: ChainStore, journal: Journal?,
-        configuration: NodeConfiguration, logger: Logger, onHalt: @escaping @Sendable (String) -> Void
+        configuration: NodeConfiguration, gate: NodeGate, verifier: any NodeSignatures, logger: Logger,
+        makeBeacon: (@Sendable (UInt32) -> BeaconChain)?, onHalt: @escaping @Sendable (String) -> Void
     ) throws {
+        self.makeBeacon = makeBeacon
         self.machine = machine
         self.network = network
         self.store = store
@@ -59,14 +68,17 @@ public actor NodeService {
         self.onHalt = onHalt
         genesis = machine.genesis
         ledger = machine.ledger
-        view = ReadView(genesis: machine.genesis, snapshot: try store.snapshot(), head: machine.published)
+        view = LatestView(ReadView(genesis: machine.genesis, snapshot: try store.snapshot(), head: machine.published))
+        self.gate = gate
+        blocks = BlockServer(view: view, network: network)
+        check = TransactionCheck(ledger: machine.ledger, view: view, verifier: verifier) { Self.clock().wall }
         snapshots = SnapshotServer(
             interval: configuration.snapshotBlocks ?? SnapshotLimits.interval, logger: logger,
             clock: { Self.clock().monotonic.milliseconds }
         ) { [network] message, peer in
             network.send(kind: message.kind.rawValue, message.payload, to: peer, priority: .bulk)
         }
-        snapshots.consider(view.snapshot)
+        snapshots.consider(view.current.snapshot)
     }
 
     /// Starts consensus, then takes what peers say until the task is cancelled.
@@ -79,7 +91,19 @@ public actor NodeService {
         } else {
             try await network.start()
         }
-        for await event in network.events { take(event) }
+        let rooms = [PeerRank.bulk, .stranger].map {
+            GateRoom($0, node: self, network: network, check: check, blocks: blocks, snapshots: snapshots)
+        }
+        await withTaskGroup(of: Void.self) { group in
+            for room in rooms { group.addTask { await room.run() } }
+            group.addTask { await self.takeUrgent() }
+            await group.waitForAll()
+        }
+    }
+
+    /// Votes, certificates and heads of masternodes, and their coming and going: they wait for nothing but each other.
+    private func takeUrgent() async {
+        for await event in network.events(of: .urgent) { take(event) }
     }
 
     public func stop() async {
@@ -117,7 +141,7 @@ public actor NodeService {
         perform(machine.handle(input, at: Self.clock()))
     }
 
-    private func take(_ event: PeerEvent) {
+    func take(_ event: PeerEvent) {
         switch event {
         case .connected(let identity):
             let peer = peerBook.add(identity.id, consensusKey: identity.consensusKey)
@@ -127,11 +151,10 @@ public actor NodeService {
             guard let peer = peerBook.remove(id) else { return }
             logger.info("peer disconnected", metadata: ["peer": "\(peer)", "reason": "\(reason)"])
             handle(.disconnected(peer))
-        case .refused(let address, let reason):
-            logger.warning("connection refused", metadata: ["address": "\(address)", "reason": "\(reason)"])
+        // The network has logged it, at a rate that strangers can't raise.
+        case .refused: break
         case .message(let id, let kind, let payload):
             guard let peer = peerBook.peer(id) else { return }
-            if let kind = SnapshotMessage.Kind(rawValue: kind) { return takeSnapshotMessage(kind, payload, id, peer) }
             do {
                 handle(.message(try NodeMessage(kind: kind, payload: payload), from: peer))
             } catch {
@@ -141,10 +164,10 @@ public actor NodeService {
         }
     }
 
-    private func takeSnapshotMessage(_ kind: SnapshotMessage.Kind, _ payload: [UInt8], _ id: PeerId, _ peer: NodePeer) {
-        do { snapshots.received(try SnapshotMessage(kind: kind, payload: payload), from: id) } catch {
-            logger.warning("malformed message", metadata: ["peer": "\(peer)", "error": "\(error)"])
-        }
+    /// What a room of the gate decoded.
+    func take(_ message: NodeMessage, from id: PeerId) {
+        guard let peer = peerBook.peer(id) else { return }
+        handle(.message(message, from: peer))
     }
 
     // MARK: Outputs
@@ -157,7 +180,9 @@ public actor NodeService {
     private func perform(_ output: NodeOutput) {
         switch output {
         case .send(let message, let peer):
-            if let id = peerBook.id(peer) { send(message, message.payload, to: id) }
+            guard let id = peerBook.id(peer) else { return }
+            if let answer = message.answerKind { gate.expect(answer, from: id) }
+            send(message, message.payload, to: id)
         case .broadcast(.transactions(let transactions), .masternodes): gossip(transactions)
         case .broadcast(let message, let audience): broadcast(message, to: audience)
         case .setTimer(let timer, let at): timers.set(timer, at: at)
@@ -166,12 +191,21 @@ public actor NodeService {
         case .rewriteJournal(let entries): rewrite(entries)
         case .commit(let commits): commit(commits)
         case .published(let block): published(block)
+        case .makeBeacon(let generation): make(generation)
         case .admit(let keys): admit(keys)
         case .note(let note): log(note)
         case .halt(let reason):
             stopped = true
             logger.critical("the node stops: \(reason)")
             onHalt(reason)
+        }
+    }
+
+    private func make(_ generation: UInt32) {
+        guard let makeBeacon else { return }
+        DispatchQueue.global(qos: .utility).async { [weak self] in
+            let chain = makeBeacon(generation)
+            self?.post { $0.handle(.beaconMade(generation: generation, chain)) }
         }
     }
 
@@ -246,7 +280,7 @@ public actor NodeService {
 
     private func durable(_ height: Height, _ snapshot: ChainSnapshot) {
         let outputs = machine.handle(.committed(height), at: Self.clock())
-        view = ReadView(genesis: genesis, snapshot: snapshot, head: machine.published)
+        view.current = ReadView(genesis: genesis, snapshot: snapshot, head: machine.published)
         perform(outputs)
     }
 
@@ -264,12 +298,20 @@ public actor NodeService {
         switch note {
         case .enteredView(let view, let leader):
             logger.trace("view", metadata: ["view": "\(view)", "leader": "\(leader)"])
-        case .peerMisbehaved(let peer, let what):
-            logger.warning("peer misbehaved", metadata: ["peer": "\(peer)", "what": "\(what)"])
-            if let id = peerBook.id(peer) { network.report(id, PeerOffence(noted: what)) }
+        case .offence(let peer, let offence):
+            logger.warning("peer misbehaved", metadata: ["peer": "\(peer)", "what": "\(offence)"])
+            if let id = peerBook.id(peer) { network.report(id, PeerOffence(offence)) }
         case .evidence(let evidence):
             logger.error("a masternode contradicted itself", metadata: ["signer": "\(evidence.signer)"])
         case .observing(let reason): logger.error("this node does not vote: \(reason)")
+        case .renewsBeacon(let remaining):
+            logger.notice("renews this masternode's hash chain", metadata: ["links left": "\(remaining)"])
+        case .asking:
+            logger.notice("this node knows of no votes of its key: it asks the other masternodes where they stand before it votes")
+        case .takesPart(let view): logger.notice("this node votes", metadata: ["after view": "\(view)"])
+        case .rejoinRefused(let names):
+            logger.error(
+                "this node may not come back now: \(names.joined(separator: ", ")) lost votes too, and together they are more than the network tolerates. If all of you know that nobody voted since, start it with --rejoin --insist")
         case .rejectedProposal(let view, let reason):
             logger.warning("rejected a proposal", metadata: ["view": "\(view)", "reason": "\(reason)"])
         case .enteredEpoch(let epoch, let members, let isMember):

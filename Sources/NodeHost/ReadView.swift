@@ -7,6 +7,7 @@ import NodeCore
 import Primitives
 import StateTree
 import Storage
+import Synchronization
 
 /// The published chain as it was at one instant: blocks and the certified state from a snapshot of the store, and
 /// over them what the newest block changed. Reading it needs no word from the machine, and blocks on the disk.
@@ -125,5 +126,17 @@ private struct StoredState: NodeReader {
     func prove<Value>(_ key: StateKey) throws -> ProvenValue<Value> {
         let proof = try StateTree.prove(reader: self, path: key.path).proof
         return ProvenValue(value: try snapshot.value(key).map { try Value(borsh: $0) }, proof: proof)
+    }
+}
+
+/// The published chain as it is now, for whoever reads it from any thread.
+final class LatestView: Sendable {
+    private let view: Mutex<ReadView>
+
+    init(_ view: ReadView) { self.view = Mutex(view) }
+
+    var current: ReadView {
+        get { view.withLock { $0 } }
+        set { view.withLock { $0 = newValue } }
     }
 }

@@ -3,8 +3,9 @@ import NodeCore
 import Primitives
 import Synchronization
 
-/// Checks each vote's signature once. A node sees most of them again: in certificates that it could have made itself,
-/// and in the next block, which holds its parent's certificate.
+/// Checks each signature once. A node sees most votes again: in certificates that it could have made itself, and in the
+/// next block, which holds its parent's certificate; and most transactions come with gossip before they come in a block.
+/// What is checked at the gate, on other threads, is thereby known to the machine.
 public final class RememberingVerifier: NodeSignatures {
     /// The message by its hash: a signature that is right for one message says nothing about another.
     private struct Checked: Hashable {
@@ -23,6 +24,7 @@ public final class RememberingVerifier: NodeSignatures {
 
     private let verifier: any NodeSignatures
     private let state = Mutex(State())
+    private let transactions = Mutex(VerifiedTransactions())
 
     public init(_ verifier: any NodeSignatures = Ed25519Verifier()) { self.verifier = verifier }
 
@@ -40,8 +42,37 @@ public final class RememberingVerifier: NodeSignatures {
         return true
     }
 
-    /// Not remembered here: ``VerifiedSignatures`` does that, by identifiers that are computed anyway.
-    public func isAuthorized(_ transaction: SignedTransaction, genesis: Digest) -> Bool {
-        verifier.isAuthorized(transaction, genesis: genesis)
+    public func isAuthorized(_ transaction: SignedTransaction, id: TransactionId, genesis: Digest) -> Bool {
+        if transactions.withLock({ $0.contains(transaction, id: id) }) { return true }
+        guard verifier.isAuthorized(transaction, id: id, genesis: genesis) else { return false }
+        transactions.withLock { $0.insert(transaction, id: id) }
+        return true
+    }
+}
+
+/// Remembers the newest transactions whose signatures were checked, so that none is checked twice on its way from the
+/// pool into a block. Two generations of bounded size: the older is dropped when the newer is full.
+struct VerifiedTransactions {
+    /// Not the transaction itself: its data may have 64 kB.
+    private struct Entry: Hashable {
+        let id: TransactionId
+        let authorization: Authorization
+    }
+
+    private static let generation = 65_536
+    private var newer: Set<Entry> = []
+    private var older: Set<Entry> = []
+
+    func contains(_ transaction: SignedTransaction, id: TransactionId) -> Bool {
+        let entry = Entry(id: id, authorization: transaction.authorization)
+        return newer.contains(entry) || older.contains(entry)
+    }
+
+    mutating func insert(_ transaction: SignedTransaction, id: TransactionId) {
+        if newer.count >= Self.generation {
+            older = newer
+            newer = []
+        }
+        newer.insert(Entry(id: id, authorization: transaction.authorization))
     }
 }

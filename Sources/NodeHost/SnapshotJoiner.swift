@@ -18,6 +18,7 @@ actor SnapshotJoiner {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let network: PeerNetwork
+    private let gate: NodeGate
     private let genesis: Genesis
     private let path: String
     private let logger: Logger
@@ -29,8 +30,9 @@ actor SnapshotJoiner {
     private static let tickMs = 200
 
     /// - Parameter path: where the store will be.
-    init(network: PeerNetwork, genesis: Genesis, path: String, rules: SnapshotJoin.Rules, logger: Logger) {
+    init(network: PeerNetwork, gate: NodeGate, genesis: Genesis, path: String, rules: SnapshotJoin.Rules, logger: Logger) {
         self.network = network
+        self.gate = gate
         self.genesis = genesis
         self.path = path
         self.logger = logger
@@ -105,6 +107,7 @@ actor SnapshotJoiner {
     private func perform(_ output: SnapshotJoin.Output) throws {
         switch output {
         case .send(let message, let peer):
+            if let answer = message.kind.answer { gate.expect(answer.rawValue, from: peer) }
             network.send(kind: message.kind.rawValue, message.payload, to: peer, priority: .bulk)
         case .trusts(let set): network.update(masternodes: set.members.map(\.consensusKey))
         case .begin(let root):
@@ -130,6 +133,8 @@ actor SnapshotJoiner {
         case .checkpoint(let text): logger.notice("checkpoint: \(text)")
         case .distrusts(let peer, let reason):
             logger.warning("peer misbehaved", metadata: ["peer": "\(peer)", "what": "\(reason)"])
+            network.report(peer, .badBlocks)
+        case .failed(let peer): network.report(peer, .silent)
         case .abandons(let offer, let reason):
             logger.notice("gives up a snapshot", metadata: ["height": "\(offer.height)", "reason": "\(reason)"])
         case .progress(let chunks, let bytes, let percent):

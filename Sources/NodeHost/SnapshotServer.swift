@@ -1,5 +1,6 @@
 import Cryptography
 import Dispatch
+import Glibc
 import Logging
 import NodeCore
 import PeerNetwork
@@ -104,8 +105,10 @@ package final class SnapshotServer: Sendable {
     }
 
     /// Answers a request, now or never. What is no request is ignored: this node asked for nothing.
-    package func received(_ message: SnapshotMessage, from peer: PeerId) {
-        guard message.isRequest else { return }
+    ///
+    /// - Parameter isStranger: its answers take at most half of the queue's time, however many strangers there are.
+    package func received(_ message: SnapshotMessage, from peer: PeerId, isStranger: Bool = false) {
+        guard message.kind.isRequest else { return }
         guard let delay = admission.withLock({ $0.enter(peer, now: clock()) }) else { return }
         if case .wantOffers = message {
             admission.withLock { $0.leave(peer) }
@@ -114,7 +117,12 @@ package final class SnapshotServer: Sendable {
         }
         // Who asks too fast is answered later, as fast as it may ask.
         queue.asyncAfter(deadline: .now() + .milliseconds(Int(clamping: delay))) { [self] in
+            let start = DispatchTime.now().uptimeNanoseconds
             let answer = answer(message)
+            if isStranger {
+                let spent = DispatchTime.now().uptimeNanoseconds - start
+                usleep(UInt32(clamping: min(spent / 1_000, 1_000_000)))
+            }
             // First, since the peer may ask again as soon as it has the answer.
             admission.withLock { $0.leave(peer) }
             if let answer { send(answer, peer) }

@@ -21,7 +21,6 @@ public enum DisconnectReason: Error, Equatable, Sendable, CustomStringConvertibl
     case handshakeTimeout
     case silent
     case outboundFull
-    case consumerBehind
     case noTLS(String)
     case connectionLost(String)
     case shutdown
@@ -54,7 +53,6 @@ public enum DisconnectReason: Error, Equatable, Sendable, CustomStringConvertibl
         case .handshakeTimeout: 13
         case .silent: 14
         case .outboundFull: 15
-        case .consumerBehind: 16
         case .noTLS: 17
         case .connectionLost: 18
         case .shutdown: 19
@@ -80,13 +78,12 @@ public enum DisconnectReason: Error, Equatable, Sendable, CustomStringConvertibl
             "another process uses this masternode's consensus key \(key): stop one of the two, or both may be slashed"
         case .duplicate: "there is another connection between the two"
         case .tooManyFollowers(let limit): "all \(limit) places for followers are taken"
-        case .tooManyConnections(let limit): "\(limit) connections wait for their handshake already"
+        case .tooManyConnections(let limit): "too many connections wait for their handshake, or come too fast: \(limit) are allowed"
         case .malformed(let detail): "it sent what the protocol does not allow: \(detail)"
         case .frameTooLong(let length, let limit): "a frame of \(length) bytes is over the limit of \(limit)"
         case .handshakeTimeout: "it did not complete the handshake in time"
         case .silent: "nothing came from it for too long"
         case .outboundFull: "it does not take its messages"
-        case .consumerBehind: "too much from it waits to be processed"
         case .noTLS(let detail): "the TLS handshake failed: \(detail)"
         case .connectionLost(let detail): "the connection was lost: \(detail)"
         case .shutdown: "the node is shutting down"

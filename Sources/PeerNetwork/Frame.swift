@@ -29,8 +29,10 @@ package enum FrameKind {
 package enum FrameLimit {
     /// Bytes after the length, on an established connection: a block and what is around it.
     package static let established = 9_000_000
-    /// Before the peer has said who it is.
+    /// Before the peer has said who it is, and for whatever is no message of the application.
     package static let handshake = 4_096
+    /// An answer with as many addresses as one may hold.
+    package static let addresses = 64_000
     static let header = 5
 }
 
@@ -74,7 +76,20 @@ package struct FrameReader {
         }
     }
 
+    package enum Item: Equatable {
+        case frame(Frame, PeerRank)
+        /// Its payload was skipped.
+        case refused(kind: UInt8, PeerOffence?)
+    }
+
+    private enum Place {
+        case header
+        case payload(kind: UInt8, length: Int, PeerRank)
+        case skipping(kind: UInt8, left: Int, PeerOffence?)
+    }
+
     private var buffer = ByteBuffer()
+    private var place = Place.header
     /// Most bytes after a frame's length.
     package var limit: Int
 
@@ -88,17 +103,53 @@ package struct FrameReader {
         }
     }
 
-    /// The next whole frame; nil until more bytes come.
+    /// The next whole frame, whatever its kind; nil until more bytes come.
     package mutating func next() throws(Failure) -> Frame? {
-        guard let declared = buffer.getInteger(at: buffer.readerIndex, endianness: .little, as: UInt32.self) else { return nil }
-        let length = Int(clamping: declared)
-        guard length > 0 else { throw .empty }
-        guard length <= limit else { throw .tooLong(length: length, limit: limit) }
-        guard buffer.readableBytes >= 4 + length else { return nil }
-        buffer.moveReaderIndex(forwardBy: 4)
-        guard let kind: UInt8 = buffer.readInteger(), let payload = buffer.readBytes(length: length - 1) else { return nil }
+        guard case .frame(let frame, _) = try next({ _, _ in .take(.urgent) }) else { return nil }
+        return frame
+    }
+
+    /// The next frame; nil until more bytes come.
+    ///
+    /// - Parameter judge: says from a frame's kind and the length of its payload whether it is read or skipped.
+    package mutating func next(_ judge: (UInt8, Int) -> FrameJudgement) throws(Failure) -> Item? {
+        if case .header = place {
+            guard let declared = buffer.getInteger(at: buffer.readerIndex, endianness: .little, as: UInt32.self) else {
+                return nil
+            }
+            let length = Int(clamping: declared)
+            guard length > 0 else { throw .empty }
+            guard length <= limit else { throw .tooLong(length: length, limit: limit) }
+            guard buffer.readableBytes >= FrameLimit.header else { return nil }
+            buffer.moveReaderIndex(forwardBy: 4)
+            guard let kind: UInt8 = buffer.readInteger() else { return nil }
+            switch judge(kind, length - 1) {
+            case .take(let rank): place = .payload(kind: kind, length: length - 1, rank)
+            case .refuse(let offence): place = .skipping(kind: kind, left: length - 1, offence)
+            }
+        }
+        switch place {
+        case .header: return nil
+        case .payload(let kind, let length, let rank):
+            guard let payload = buffer.readBytes(length: length) else { return nil }
+            finish()
+            return .frame(Frame(kind: kind, payload: payload), rank)
+        case .skipping(let kind, let left, let offence):
+            let skipped = min(left, buffer.readableBytes)
+            buffer.moveReaderIndex(forwardBy: skipped)
+            guard skipped == left else {
+                place = .skipping(kind: kind, left: left - skipped, offence)
+                buffer = ByteBuffer()
+                return nil
+            }
+            finish()
+            return .refused(kind: kind, offence)
+        }
+    }
+
+    private mutating func finish() {
+        place = .header
         // The space of a large frame is not kept for the small ones that follow.
         if buffer.readableBytes == 0 { buffer = ByteBuffer() }
-        return Frame(kind: kind, payload: payload)
     }
 }

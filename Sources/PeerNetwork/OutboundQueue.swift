@@ -8,6 +8,12 @@ struct FIFO<Element> {
 
     mutating func append(_ element: Element) { elements.append(element) }
 
+    /// Keeps the order of the others.
+    mutating func removeAll(where isGone: (Element) -> Bool) {
+        elements = elements[head...].filter { $0.map { !isGone($0) } ?? false }
+        head = 0
+    }
+
     mutating func popFirst() -> Element? {
         guard head < elements.count else { return nil }
         let element = elements[head]
@@ -20,6 +26,10 @@ struct FIFO<Element> {
         }
         return element
     }
+}
+
+extension FIFO where Element: Equatable {
+    mutating func remove(_ element: Element) { removeAll { $0 == element } }
 }
 
 /// Which queue a message waits in.
@@ -60,6 +70,7 @@ struct OutboundQueue {
 
     init(limits: PeerLimits) { self.limits = limits }
 
+    var bytes: Int { urgent.bytes + bulk.bytes }
     var isEmpty: Bool { urgent.frames.isEmpty && bulk.frames.isEmpty }
 
     mutating func offer(_ frame: OutboundFrame, _ priority: PeerPriority) -> Offer {

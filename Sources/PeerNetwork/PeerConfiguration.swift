@@ -55,18 +55,34 @@ public struct PeerLimits: Sendable {
     public var pingMilliseconds: Int64 = 5_000
     /// Without a byte from the peer.
     public var idleMilliseconds: Int64 = 20_000
-    /// Connections that have not said who they are.
+    /// Connections that others made and in which they have not said who they are: in all, and from one address. A
+    /// further one takes the place of the oldest from the address that has most. This node's own dials have places of
+    /// their own.
     public var pendingConnections = 128
-    /// Peers without a consensus key.
+    public var pendingConnectionsPerAddress = 32
+    /// Connections that others make, which cost a TLS handshake each: from one address, and in all.
+    public var handshakesPerSecondAndAddress = 20
+    public var handshakesPerSecond = 60
+    public var handshakeBurst = 120
+    /// Peers without a consensus key that came by themselves: in all, and from one address.
     public var followers = 32
+    public var followersPerAddress = 24
     /// Token bucket for each peer: what it may send in the long run and at once, in bytes and frames.
     public var bytesPerSecond = 64_000_000
     public var byteBurst = 64_000_000
     public var messagesPerSecond = 20_000
     public var messageBurst = 40_000
-    /// Messages of one peer that wait for the consumer; above them the peer is not read from.
+    /// Token bucket for all strangers together, and for what is refused.
+    public var strangerBytesPerSecond = 16_000_000
+    public var strangerByteBurst = 16_000_000
+    /// Messages of one peer and rank that wait for the consumer; above them the peer is not read from.
     public var inboundBytes = 24_000_000
     public var inboundMessages = 8_192
+    public var strangerInboundBytes = 2_000_000
+    /// The same of all peers together, by rank: above it nobody whose messages have that rank is read from.
+    public var urgentInboundBytesInAll = 48_000_000
+    public var bulkInboundBytesInAll = 96_000_000
+    public var strangerInboundBytesInAll = 16_000_000
     /// Messages that wait for one peer. A full urgent queue disconnects it, a full bulk queue drops its oldest.
     public var urgentBytes = 8_000_000
     public var urgentMessages = 16_384
@@ -129,11 +145,13 @@ public struct PeerConfiguration: Sendable {
     public var threads: Int
     /// Nanoseconds that do not go back, for scores and bans.
     public var clock: @Sendable () -> UInt64
+    /// Who may say what; nil lets everybody say everything.
+    public var gate: (any FrameGate)?
 
     public init(
         listenHost: String, listenPort: Int, genesisHash: Digest, endorser: Endorser?, masternodes: [PublicKey],
         dial: [PeerAddress], advertisedAddress: String? = nil, addressBookPath: String? = nil, agent: String = "edgeproof",
-        limits: PeerLimits = PeerLimits(), threads: Int = 1,
+        limits: PeerLimits = PeerLimits(), threads: Int = 1, gate: (any FrameGate)? = nil,
         clock: @escaping @Sendable () -> UInt64 = { DispatchTime.now().uptimeNanoseconds }
     ) {
         self.listenHost = listenHost
@@ -148,5 +166,6 @@ public struct PeerConfiguration: Sendable {
         self.threads = threads
         self.addressBookPath = addressBookPath
         self.clock = clock
+        self.gate = gate
     }
 }

@@ -24,6 +24,15 @@ public struct PeerIdentity: Hashable, Sendable {
     let endorsedAddress: EndorsedAddress?
 }
 
+extension PeerIdentity {
+    /// Somebody who came by itself from nowhere: for tests of what is judged by who a peer is.
+    package init(key: PublicKey, isMasternode: Bool) {
+        self.init(
+            id: PeerId(key), consensusKey: isMasternode ? key : nil, claimedKey: isMasternode ? key : nil, tlsKey: key,
+            listenAddress: "", agent: "", dialled: false, remoteAddress: "", offender: nil, endorsedAddress: nil)
+    }
+}
+
 public enum PeerEvent: Sendable {
     /// From now on messages reach the peer. After a reconnection it comes again: send what the peer may have missed.
     case connected(PeerIdentity)
@@ -65,6 +74,12 @@ public struct PeerMetrics: Equatable, Sendable {
     public var followers: Int = 0
     /// Connections that have not said who they are.
     public var pending: Int = 0
+    /// Frames whose payload was skipped: nobody wanted them from their sender.
+    public var framesRefused: UInt64 = 0
+    /// Bytes of messages that wait for this node's attention.
+    public var inboundBytes: Int = 0
+    /// By kind, as in ``offences``.
+    public var offencesByKind: [PeerOffence: UInt64] = [:]
     /// Masternodes whose address is known.
     public var knownAddresses: Int = 0
     /// Of peers, as ``PeerOffence`` lists them.

@@ -1,26 +1,29 @@
 import Primitives
 import Synchronization
 
-/// What happens on the network, for one consumer.
+/// What happens on the network, for one consumer of each rank.
 ///
-/// Peers take turns, so that none starves the others; of one peer the events come in their order. Messages that the
-/// consumer does not take stay with the peer: above a limit it is not read from, and TCP slows it down.
+/// Peers take turns, so that none starves the others; of one peer the messages of one rank come in their order, after
+/// its `connected` and never after its `disconnected`. Messages that the consumer does not take stay with the peer:
+/// above a limit it is not read from, and TCP slows it down. What a peer sent goes with its connection.
 public struct PeerEvents: AsyncSequence, Sendable {
     public typealias Element = PeerEvent
     public typealias Failure = Never
 
     let queue: PeerEventQueue
+    let ranks: Set<PeerRank>
 
     public struct Iterator: AsyncIteratorProtocol {
         let queue: PeerEventQueue
+        let ranks: Set<PeerRank>
 
-        public mutating func next() async -> PeerEvent? { await queue.next(isolation: nil) }
+        public mutating func next() async -> PeerEvent? { await queue.next(ranks, isolation: nil) }
         public mutating func next(isolation actor: isolated (any Actor)?) async -> PeerEvent? {
-            await queue.next(isolation: actor)
+            await queue.next(ranks, isolation: actor)
         }
     }
 
-    public func makeAsyncIterator() -> Iterator { Iterator(queue: queue) }
+    public func makeAsyncIterator() -> Iterator { Iterator(queue: queue, ranks: ranks) }
 }
 
 /// Where a paused peer is told to go on.
@@ -28,163 +31,292 @@ protocol Resumable: AnyObject, Sendable {
     func resume()
 }
 
+/// The gate's rooms. What one peer can make it hold is bounded by rank, what all together can by room, and what ends
+/// leaves nothing behind: a stranger who comes again and again under new names finds the room as it left it.
 final class PeerEventQueue: Sendable {
-    fileprivate enum LaneKey: Hashable {
-        case peer(PeerId)
-        case refusals
+    fileprivate struct Lane {
+        var messages = FIFO<(kind: UInt8, payload: [UInt8])>()
+        var bytes = 0
+        var paused: (any Resumable)?
     }
 
-    fileprivate struct Lane {
-        var events = FIFO<PeerEvent>()
-        var messages = 0
+    fileprivate struct Room {
+        /// Of one lane, and of all together.
+        let laneBytes: Int
+        let laneMessages: Int
+        let bytesInAll: Int
+        var lanes: [PeerId: Lane] = [:]
+        /// Lanes with messages, each once, in the order of their turns.
+        var turns = FIFO<PeerId>()
         var bytes = 0
-        var paused: [any Resumable] = []
+        /// Those that the room, not their lane, holds up.
+        var paused: [PeerId: any Resumable] = [:]
+
+        func isFull(_ lane: Lane) -> Bool { lane.bytes >= laneBytes || lane.messages.count >= laneMessages }
+        var isFull: Bool { bytes >= bytesInAll }
+    }
+
+    /// Of one peer: it went, it came, or first the one and then the other.
+    fileprivate struct Changes {
+        var departure: PeerEvent?
+        var arrival: PeerEvent?
+    }
+
+    fileprivate struct Waiter {
+        let ranks: Set<PeerRank>
+        let continuation: CheckedContinuation<PeerEvent?, Never>
     }
 
     fileprivate struct State {
-        var lanes: [LaneKey: Lane] = [:]
-        /// Lanes with events, each once, in the order of their turns.
-        var turns = FIFO<LaneKey>()
-        var waiter: CheckedContinuation<PeerEvent?, Never>?
+        var rooms: [PeerRank: Room]
+        var changes: [PeerId: Changes] = [:]
+        /// Whose changes wait, each once; those of masternodes come with what is urgent.
+        var changed: [PeerRank: FIFO<PeerId>] = [:]
+        var refusals = FIFO<PeerEvent>()
+        var waiters: [Waiter] = []
         var finished = false
     }
 
     /// Refused connections cost a stranger nothing, so few of them are kept.
     private static let keptRefusals = 64
 
-    private let inboundBytes: Int
-    private let inboundMessages: Int
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     init(limits: PeerLimits) {
-        inboundBytes = max(1, limits.inboundBytes)
-        inboundMessages = max(1, limits.inboundMessages)
+        func room(_ lane: Int, _ all: Int) -> Room {
+            Room(laneBytes: max(1, lane), laneMessages: max(1, limits.inboundMessages), bytesInAll: max(1, all))
+        }
+        state = Mutex(
+            State(rooms: [
+                .urgent: room(limits.inboundBytes, limits.urgentInboundBytesInAll),
+                .bulk: room(limits.inboundBytes, limits.bulkInboundBytesInAll),
+                .stranger: room(min(limits.inboundBytes, limits.strangerInboundBytes), limits.strangerInboundBytesInAll),
+            ]))
     }
 
-    /// Adds a message of the peer.
+    /// Bytes that wait in all rooms.
+    var bytes: Int { state.withLock { state in state.rooms.values.reduce(0) { $0 + $1.bytes } } }
+
+    /// Adds a message of a peer that is connected.
     ///
     /// - Returns: whether the peer must not be read from until `source` is resumed.
-    func push(_ payload: [UInt8], kind: UInt8, from peer: PeerId, source: any Resumable) -> Bool {
+    func push(_ payload: [UInt8], kind: UInt8, rank: PeerRank, from peer: PeerId, source: any Resumable) -> Bool {
+        var pause = false
         deliver { state in
-            state.add(.message(peer, kind: kind, payload: payload), to: .peer(peer)) { lane in
-                lane.messages += 1
-                lane.bytes += payload.count
-                guard lane.bytes >= inboundBytes || lane.messages >= inboundMessages else { return false }
-                if !lane.paused.contains(where: { $0 === source }) { lane.paused.append(source) }
-                return true
+            // Taken out while they change, so that their storage is not copied.
+            guard var room = state.rooms.removeValue(forKey: rank) else { return }
+            var lane = room.lanes.removeValue(forKey: peer) ?? Lane()
+            if lane.messages.isEmpty, state.changes[peer]?.arrival == nil { room.turns.append(peer) }
+            lane.messages.append((kind, payload))
+            lane.bytes += payload.count
+            room.bytes += payload.count
+            if room.isFull(lane) {
+                lane.paused = source
+                pause = true
+            } else if room.isFull {
+                room.paused[peer] = source
+                pause = true
             }
+            room.lanes[peer] = lane
+            state.rooms[rank] = room
+        }
+        return pause
+    }
+
+    /// The peer is connected: its messages follow.
+    func connected(_ identity: PeerIdentity) {
+        let rank = Self.rank(of: identity)
+        deliver { state in
+            state.drop(identity.id)
+            if state.changes[identity.id] == nil { state.changed[rank, default: FIFO()].append(identity.id) }
+            state.changes[identity.id, default: Changes()].arrival = .connected(identity)
         }
     }
 
-    /// Adds an event about the peer.
-    func push(_ event: PeerEvent, about peer: PeerId) {
-        _ = deliver { state in state.add(event, to: .peer(peer)) { _ in false } }
-    }
-
-    func pushRefusal(_ event: PeerEvent) {
-        _ = deliver { state in
-            if let lane = state.lanes[.refusals], lane.events.count >= Self.keptRefusals { return false }
-            return state.add(event, to: .refusals) { _ in false }
+    /// The peer is gone, and what waits of it with it. A connection that nobody has heard of leaves no event at all.
+    func disconnected(_ identity: PeerIdentity, _ reason: DisconnectReason) {
+        let rank = Self.rank(of: identity)
+        deliver { state in
+            state.drop(identity.id)
+            if state.changes[identity.id]?.arrival != nil {
+                state.changes[identity.id]?.arrival = nil
+                guard state.changes[identity.id]?.departure == nil else { return }
+                state.changes[identity.id] = nil
+                for rank in PeerRank.allCases { state.changed[rank]?.remove(identity.id) }
+                return
+            }
+            if state.changes[identity.id] == nil { state.changed[rank, default: FIFO()].append(identity.id) }
+            state.changes[identity.id, default: Changes()].departure = .disconnected(identity.id, reason: reason)
         }
     }
 
-    /// Whether the peer's events, left by its earlier connections, leave room for another connection.
-    func hasRoom(for peer: PeerId) -> Bool {
-        state.withLock { state in
-            guard let lane = state.lanes[.peer(peer)] else { return true }
-            return lane.bytes < inboundBytes && lane.events.count < 2 * inboundMessages
+    func refused(_ event: PeerEvent) {
+        deliver { state in
+            if state.refusals.count < Self.keptRefusals { state.refusals.append(event) }
         }
     }
 
-    /// Ends the sequence; what waits is dropped.
+    private static func rank(of identity: PeerIdentity) -> PeerRank {
+        identity.consensusKey == nil ? .stranger : .urgent
+    }
+
+    /// Ends the sequences; what waits is dropped.
     func finish() {
-        let waiter = state.withLock { state in
+        let waiters = state.withLock { state in
             state.finished = true
-            state.lanes = [:]
-            state.turns = FIFO()
-            defer { state.waiter = nil }
-            return state.waiter
+            state.changes = [:]
+            state.changed = [:]
+            state.refusals = FIFO()
+            for rank in PeerRank.allCases {
+                state.rooms[rank]?.lanes = [:]
+                state.rooms[rank]?.turns = FIFO()
+                state.rooms[rank]?.bytes = 0
+            }
+            defer { state.waiters = [] }
+            return state.waiters
         }
-        waiter?.resume(returning: nil)
+        for waiter in waiters { waiter.continuation.resume(returning: nil) }
     }
 
     /// Stays with the caller's actor: one that takes event after event would otherwise change threads twice for each.
-    func next(isolation: isolated (any Actor)? = #isolation) async -> PeerEvent? {
+    func next(_ ranks: Set<PeerRank>, isolation: isolated (any Actor)? = #isolation) async -> PeerEvent? {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                enum Step {
-                    case now(PeerEvent?, [any Resumable])
-                    case wait
+                let waiter = Waiter(ranks: ranks, continuation: continuation)
+                let served: [Served] = state.withLock { state in
+                    // An event that makes those of other ranks visible serves their consumers too.
+                    if let (event, resumed) = state.pop(ranks) { return [Served(waiter, event, resumed)] + state.serve() }
+                    // One consumer of each rank: a second one that waits gets the end at once.
+                    let isTaken = state.waiters.contains { !$0.ranks.isDisjoint(with: ranks) }
+                    if state.finished || Task.isCancelled || isTaken { return [Served(waiter, nil, [])] }
+                    state.waiters.append(waiter)
+                    return []
                 }
-                let step: Step = state.withLock { state in
-                    if let (event, resumed) = state.pop(inboundBytes / 2, inboundMessages / 2) { return .now(event, resumed) }
-                    // One consumer: a second one that waits gets the end at once.
-                    if state.finished || Task.isCancelled || state.waiter != nil { return .now(nil, []) }
-                    state.waiter = continuation
-                    return .wait
-                }
-                guard case .now(let event, let resumed) = step else { return }
-                for source in resumed { source.resume() }
-                continuation.resume(returning: event)
+                for one in served { one.hand() }
             }
         } onCancel: {
-            let waiter = state.withLock { state in
-                defer { state.waiter = nil }
-                return state.waiter
+            let waiters = state.withLock { state in
+                let mine = state.waiters.filter { $0.ranks == ranks }
+                state.waiters.removeAll { $0.ranks == ranks }
+                return mine
             }
-            waiter?.resume(returning: nil)
+            for waiter in waiters { waiter.continuation.resume(returning: nil) }
         }
     }
 
-    /// Adds by `add`, and hands an event to the consumer if it waits.
-    private func deliver(_ add: (inout State) -> Bool) -> Bool {
-        let (pause, waiter, popped) = state.withLock { state in
-            guard !state.finished else {
-                return (false, nil as CheckedContinuation<PeerEvent?, Never>?, nil as (PeerEvent, [any Resumable])?)
-            }
-            let pause = add(&state)
-            guard let waiter = state.waiter, let popped = state.pop(inboundBytes / 2, inboundMessages / 2) else {
-                return (pause, nil, nil)
-            }
-            state.waiter = nil
-            return (pause, waiter, popped)
+    /// Changes the state by `add`, and hands events to consumers that wait.
+    private func deliver(_ add: (inout State) -> Void) {
+        let served: [Served] = state.withLock { state in
+            guard !state.finished else { return [] }
+            add(&state)
+            return state.serve()
         }
-        guard let waiter, let (event, resumed) = popped else { return pause }
-        for source in resumed { source.resume() }
-        waiter.resume(returning: event)
-        return pause
+        for one in served { one.hand() }
+    }
+
+    /// An event with its consumer, and whom to tell that there is room again.
+    fileprivate struct Served {
+        private let waiter: Waiter
+        private let event: PeerEvent?
+        private let resumed: [any Resumable]
+
+        init(_ waiter: Waiter, _ event: PeerEvent?, _ resumed: [any Resumable]) {
+            self.waiter = waiter
+            self.event = event
+            self.resumed = resumed
+        }
+
+        func hand() {
+            for source in resumed { source.resume() }
+            waiter.continuation.resume(returning: event)
+        }
     }
 }
 
 extension PeerEventQueue.State {
-    fileprivate mutating func add(
-        _ event: PeerEvent, to key: PeerEventQueue.LaneKey, account: (inout PeerEventQueue.Lane) -> Bool
-    ) -> Bool {
-        var lane = lanes[key] ?? PeerEventQueue.Lane()
-        // Taken out while it changes, so that its storage is not copied.
-        lanes[key] = nil
-        if lane.events.isEmpty { turns.append(key) }
-        lane.events.append(event)
-        let result = account(&lane)
-        lanes[key] = lane
-        return result
+    /// Events for all consumers that wait and have one.
+    fileprivate mutating func serve() -> [PeerEventQueue.Served] {
+        var served: [PeerEventQueue.Served] = []
+        var wasServed = true
+        while wasServed {
+            wasServed = false
+            for place in waiters.indices {
+                guard let (event, resumed) = pop(waiters[place].ranks) else { continue }
+                served.append(PeerEventQueue.Served(waiters.remove(at: place), event, resumed))
+                wasServed = true
+                break
+            }
+        }
+        return served
     }
 
-    /// The next event, and whom to resume because its lane has drained to the given bounds.
-    fileprivate mutating func pop(_ lowBytes: Int, _ lowMessages: Int) -> (PeerEvent, [any Resumable])? {
-        guard let key = turns.popFirst(), var lane = lanes[key] else { return nil }
-        lanes[key] = nil
-        guard let event = lane.events.popFirst() else { return nil }
-        if case .message(_, _, let payload) = event {
-            lane.messages -= 1
-            lane.bytes -= payload.count
+    /// Forgets the messages of a peer. Its connection is over, so nobody has to be told to go on.
+    fileprivate mutating func drop(_ peer: PeerId) {
+        for rank in PeerRank.allCases {
+            guard var room = rooms.removeValue(forKey: rank) else { continue }
+            room.paused[peer] = nil
+            if let lane = room.lanes.removeValue(forKey: peer) {
+                room.bytes -= lane.bytes
+                room.turns.remove(peer)
+            }
+            rooms[rank] = room
         }
+    }
+
+    /// The next event of these ranks, and whom to resume because there is room again.
+    fileprivate mutating func pop(_ ranks: Set<PeerRank>) -> (PeerEvent, [any Resumable])? {
+        for rank in PeerRank.allCases where ranks.contains(rank) {
+            if let event = popChange(rank) { return (event, []) }
+            if rank == .stranger, let event = refusals.popFirst() { return (event, []) }
+            if let found = popMessage(rank) { return found }
+        }
+        return nil
+    }
+
+    private mutating func popChange(_ rank: PeerRank) -> PeerEvent? {
+        while let peer = changed[rank]?.popFirst() {
+            guard var waiting = changes[peer] else { continue }
+            if let departure = waiting.departure {
+                waiting.departure = nil
+                if waiting.arrival == nil {
+                    changes[peer] = nil
+                } else {
+                    changes[peer] = waiting
+                    changed[rank]?.append(peer)
+                }
+                return departure
+            }
+            changes[peer] = nil
+            guard let arrival = waiting.arrival else { continue }
+            // What came meanwhile may be shown now.
+            for rank in PeerRank.allCases {
+                if let lane = rooms[rank]?.lanes[peer], !lane.messages.isEmpty { rooms[rank]?.turns.append(peer) }
+            }
+            return arrival
+        }
+        return nil
+    }
+
+    private mutating func popMessage(_ rank: PeerRank) -> (PeerEvent, [any Resumable])? {
+        guard var room = rooms.removeValue(forKey: rank) else { return nil }
+        defer { rooms[rank] = room }
+        guard let peer = room.turns.popFirst(), var lane = room.lanes.removeValue(forKey: peer),
+            let (kind, payload) = lane.messages.popFirst()
+        else { return nil }
+        lane.bytes -= payload.count
+        room.bytes -= payload.count
         var resumed: [any Resumable] = []
-        if !lane.paused.isEmpty, lane.bytes <= lowBytes, lane.messages <= lowMessages { swap(&resumed, &lane.paused) }
-        if !lane.events.isEmpty {
-            turns.append(key)
-            lanes[key] = lane
+        let isLaneLow = lane.bytes <= room.laneBytes / 2 && lane.messages.count <= room.laneMessages / 2
+        if let source = lane.paused, isLaneLow {
+            lane.paused = nil
+            if room.isFull { room.paused[peer] = source } else { resumed.append(source) }
         }
-        return (event, resumed)
+        if !lane.messages.isEmpty || lane.paused != nil { room.lanes[peer] = lane }
+        if !lane.messages.isEmpty { room.turns.append(peer) }
+        if !room.paused.isEmpty, room.bytes <= room.bytesInAll / 2 {
+            resumed += room.paused.values
+            room.paused = [:]
+        }
+        return (.message(peer, kind: kind, payload: payload), resumed)
     }
 }

@@ -4,35 +4,26 @@ import NIOCore
 import NIOSSL
 import Primitives
 
-/// One connection: Hello, Welcome, then messages, keepalive, rate and goodbye. Runs on the connection's event loop.
+/// One connection: carries out what its ``PeerDialogue`` decides, keeps time and rate. Runs on the connection's event loop.
 final class PeerHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private enum Phase {
-        /// Hello was sent; the peer's has not come.
-        case greeting
-        /// The peer's Hello was accepted; whether it accepts ours is not known.
-        case welcoming(PeerIdentity)
-        case established(PeerIdentity)
-        case closing
-    }
-
     private let hub: PeerHub
     private let link: PeerLink
     private let peerKey: TLSKeyBox
     private let gate: ReadGate
-    private var phase = Phase.greeting
+    private var dialogue = PeerDialogue()
     private var reader = FrameReader(limit: FrameLimit.handshake)
     private var bucketOfBytes: TokenBucket
     private var bucketOfMessages: TokenBucket
     private var addressAnswers: TokenBucket
-    /// A request for addresses is out.
-    private var awaitsAddresses = false
     private var lastHeard = NIODeadline.now()
     private var timer: NIOScheduledTimer?
     private var rateTimer: NIOScheduledTimer?
+    /// Until when the rate holds reading back.
+    private var slowedUntil = NIODeadline.uptimeNanoseconds(0)
 
     init(hub: PeerHub, link: PeerLink, peerKey: TLSKeyBox, gate: ReadGate) {
         self.hub = hub
@@ -67,15 +58,15 @@ final class PeerHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
         reader.append(bytes)
-        if case .closing = phase { return awaitGoodbye(context: context) }
+        if case .closing = dialogue.phase { return awaitGoodbye(context: context) }
         lastHeard = .now()
         hub.count { $0.bytesReceived += UInt64(bytes.readableBytes) }
-        limitRate(&bucketOfBytes, bytes.readableBytes, context: context)
+        limitRate(bucketOfBytes.take(bytes.readableBytes, now: PeerHub.now), context: context)
         do throws(FrameReader.Failure) {
-            while let frame = try reader.next() {
-                limitRate(&bucketOfMessages, 1, context: context)
-                receive(frame, context: context)
-                if case .closing = phase { return awaitGoodbye(context: context) }
+            while let item = try reader.next({ judge(kind: $0, length: $1, context: context) }) {
+                limitRate(bucketOfMessages.take(1, now: PeerHub.now), context: context)
+                receive(item, context: context)
+                if case .closing = dialogue.phase { return awaitGoodbye(context: context) }
             }
         } catch {
             disconnect(error.reason, context: context)
@@ -119,46 +110,59 @@ final class PeerHandler: ChannelDuplexHandler {
 
     // MARK: Frames
 
-    private func receive(_ frame: Frame, context: ChannelHandlerContext) {
-        if frame.kind == FrameKind.goodbye { return end(frame, context: context) }
-        switch phase {
-        case .closing: break
-        case .greeting:
-            guard frame.kind == FrameKind.hello, let tlsKey = peerKey.key else {
-                return disconnect(.malformed("frame kind \(frame.kind) before Hello"), context: context)
-            }
-            switch Hello.decode(frame.payload).flatMap({ hub.check($0, tlsKey: tlsKey, link: link) }) {
-            case .failure(let reason): disconnect(reason, context: context)
-            case .success(let identity):
-                phase = .welcoming(identity)
-                send(Frame(kind: FrameKind.welcome, payload: []), context: context)
-            }
-        case .welcoming(let identity):
-            guard frame.kind == FrameKind.welcome, frame.payload.isEmpty else {
-                return disconnect(.malformed("frame kind \(frame.kind) before Welcome"), context: context)
-            }
-            establish(identity, context: context)
-        case .established(let identity):
-            switch frame.kind {
-            case FrameKind.firstApplication...:
-                if hub.received(frame, from: identity, link) { pause(.consumer) }
-            case FrameKind.ping where frame.payload.count == 8:
-                // A peer that does not read its answers gets none; the bytes on their way show that this node lives.
-                if context.channel.isWritable {
-                    send(Frame(kind: FrameKind.pong, payload: frame.payload), context: context)
-                }
-            case FrameKind.pong where frame.payload.count == 8: break
-            case FrameKind.wantAddresses where frame.payload.isEmpty: answer(identity, context: context)
-            case FrameKind.addresses: learn(frame, from: identity, context: context)
-            default: disconnect(.malformed("frame kind \(frame.kind)"), context: context)
-            }
+    /// Whether a frame is read or skipped. What strangers say, and what nobody wanted, counts against all strangers.
+    private func judge(kind: UInt8, length: Int, context: ChannelHandlerContext) -> FrameJudgement {
+        let judgement = dialogue.judge(kind: kind, length: length, gate: hub.gate)
+        switch judgement {
+        case .take(.stranger), .refuse: limitRate(hub.chargeStranger(length), context: context)
+        case .take: break
+        }
+        return judgement
+    }
+
+    private func receive(_ item: FrameReader.Item, context: ChannelHandlerContext) {
+        switch item {
+        case .frame(let frame, let rank): perform(dialogue.received(frame, rank), context: context)
+        case .refused(_, let offence):
+            hub.count { $0.framesRefused += 1 }
+            perform(dialogue.refused(offence), context: context)
+        }
+    }
+
+    private func perform(_ step: PeerDialogue.Step, context: ChannelHandlerContext) {
+        switch step {
+        case .nothing: break
+        case .greet(let hello): greet(hello, context: context)
+        case .establish(let identity): establish(identity, context: context)
+        case .deliver(let frame, let rank, let identity):
+            if hub.received(frame, rank, from: identity, link) { pause(.consumer) }
+        case .pong(let payload):
+            // A peer that does not read its answers gets none; the bytes on their way show that this node lives.
+            if context.channel.isWritable { send(Frame(kind: FrameKind.pong, payload: payload), context: context) }
+        case .tellAddresses(let identity): answer(identity, context: context)
+        case .learn(let answer, let identity): hub.learn(answer, from: identity)
+        case .blame(let offence, let identity): hub.offend(offence, by: identity.offender)
+        case .disconnect(let reason): disconnect(reason, context: context)
+        case .close(let reason):
+            finish(reason)
+            context.close(promise: nil)
+        }
+    }
+
+    private func greet(_ hello: Hello, context: ChannelHandlerContext) {
+        guard let tlsKey = peerKey.key else { return disconnect(.malformed("Hello without TLS"), context: context) }
+        switch hub.check(hello, tlsKey: tlsKey, link: link) {
+        case .failure(let reason): disconnect(reason, context: context)
+        case .success(let identity):
+            dialogue.welcomed(identity)
+            send(Frame(kind: FrameKind.welcome, payload: []), context: context)
         }
     }
 
     private func establish(_ identity: PeerIdentity, context: ChannelHandlerContext) {
         if let reason = hub.establish(link, identity) { return disconnect(reason, context: context) }
-        phase = .established(identity)
-        reader.limit = FrameLimit.established
+        dialogue.entered()
+        reader.limit = dialogue.frameLimit
         timer?.cancel()
         keepAlive(context: context)
         hub.logger.info("peer \(identity.id) at \(identity.remoteAddress), \(identity.agent)")
@@ -168,8 +172,7 @@ final class PeerHandler: ChannelDuplexHandler {
     // MARK: Addresses
 
     private func askForAddresses(context: ChannelHandlerContext) {
-        guard case .established = phase, context.channel.isWritable else { return }
-        awaitsAddresses = true
+        guard context.channel.isWritable, dialogue.asksForAddresses() else { return }
         send(Frame(kind: FrameKind.wantAddresses, payload: []), context: context)
     }
 
@@ -181,31 +184,12 @@ final class PeerHandler: ChannelDuplexHandler {
         send(Frame(kind: FrameKind.addresses, payload: answer.borsh), context: context)
     }
 
-    private func learn(_ frame: Frame, from identity: PeerIdentity, context: ChannelHandlerContext) {
-        // Nothing of an answer that nobody asked for is looked at.
-        guard awaitsAddresses else { return hub.offend(.excessiveRequests, by: identity.offender) }
-        awaitsAddresses = false
-        do { hub.learn(try AddressAnswer(borsh: frame.payload), from: identity) } catch {
-            disconnect(.malformed("addresses: \(error)"), context: context)
-        }
-    }
-
-    private func end(_ frame: Frame, context: ChannelHandlerContext) {
-        do {
-            let goodbye = try Goodbye(borsh: frame.payload)
-            finish(.saidByPeer(code: goodbye.code, text: goodbye.text))
-        } catch {
-            finish(.malformed("Goodbye: \(error)"))
-        }
-        context.close(promise: nil)
-    }
-
     // MARK: Ending
 
     /// Tells the peer why, and lets it close: closing first would reset the connection if the peer has sent more, and
     /// the reason could be lost.
     private func disconnect(_ reason: DisconnectReason, context: ChannelHandlerContext) {
-        if case .closing = phase { return }
+        if case .closing = dialogue.phase { return }
         finish(reason)
         // Before TLS is up nothing can be said.
         guard peerKey.key != nil else { return context.close(promise: nil) }
@@ -228,15 +212,8 @@ final class PeerHandler: ChannelDuplexHandler {
 
     /// Records the first reason; the connection takes no more part in anything.
     private func finish(_ reason: DisconnectReason) {
-        let (identity, wasEstablished): (PeerIdentity?, Bool)
-        switch phase {
-        case .closing: return
-        case .greeting: (identity, wasEstablished) = (nil, false)
-        case .welcoming(let peer): (identity, wasEstablished) = (peer, false)
-        case .established(let peer): (identity, wasEstablished) = (peer, true)
-        }
-        phase = .closing
-        link.ending = PeerLink.Ending(identity: identity, wasEstablished: wasEstablished, reason: reason)
+        guard let ending = dialogue.end(reason) else { return }
+        link.ending = ending
         if reason == .outboundFull { hub.count { $0.overflows += 1 } }
         timer?.cancel()
         rateTimer?.cancel()
@@ -249,7 +226,7 @@ final class PeerHandler: ChannelDuplexHandler {
 
     /// Writes what waits, as long as the socket takes it.
     private func drain(context: ChannelHandlerContext) {
-        guard case .established = phase else { return }
+        guard case .established = dialogue.phase else { return }
         while context.channel.isWritable {
             var written = 0
             var frames: UInt64 = 0
@@ -283,7 +260,7 @@ final class PeerHandler: ChannelDuplexHandler {
     /// Pings, whether or not the other side reads: what it hears keeps it from giving this node up.
     private func keepAlive(context: ChannelHandlerContext) {
         timer = NIOScheduledTimer(on: context.eventLoop, after: .milliseconds(hub.limits.pingMilliseconds)) {
-            guard case .established = self.phase else { return }
+            guard case .established = self.dialogue.phase else { return }
             let now = NIODeadline.now()
             // Silence that this node chose is not the peer's.
             if self.gate.isClosed { self.lastHeard = now }
@@ -297,10 +274,13 @@ final class PeerHandler: ChannelDuplexHandler {
         }
     }
 
-    private func limitRate(_ bucket: inout TokenBucket, _ units: Int, context: ChannelHandlerContext) {
-        let wait = bucket.take(units, now: PeerHub.now)
+    /// Reads nothing for so many nanoseconds; the longest wait of several counts.
+    private func limitRate(_ wait: UInt64, context: ChannelHandlerContext) {
         guard wait > 0 else { return }
         pause(.rate)
+        let until = NIODeadline.now() + .nanoseconds(Int64(clamping: wait))
+        guard until > slowedUntil else { return }
+        slowedUntil = until
         rateTimer?.cancel()
         rateTimer = NIOScheduledTimer(on: context.eventLoop, after: .nanoseconds(Int64(clamping: wait))) {
             self.gate.open(.rate)

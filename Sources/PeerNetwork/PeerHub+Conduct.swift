@@ -14,8 +14,10 @@ extension PeerHub {
         let now = clock()
         let banned = state.withLock { state -> (seconds: Int, links: [PeerLink])? in
             state.metrics.offences += 1
+            state.metrics.offencesByKind[offence, default: 0] += 1
             guard let offender else { return nil }
             let isAdmitted = if case .masternode(let key) = offender { state.admitted.contains(key) } else { false }
+            guard offence.countsForMasternodes || !isAdmitted else { return nil }
             guard let seconds = state.scores.add(offence, by: offender, isAdmitted: isAdmitted, now: now) else {
                 return nil
             }

@@ -18,6 +18,8 @@ final class PeerHub: Sendable {
     /// Places that the configuration has this node dial anyway.
     let configuredPlaces: Set<PeerAddress>
     let addressBookFile: AddressBookFile?
+    /// Who may say what.
+    let gate: any FrameGate
     /// Where signatures of addresses are checked and the address book is written, off the event loop.
     let addressQueue = DispatchQueue(label: "edgeproof.addresses", qos: .utility)
 
@@ -41,6 +43,10 @@ final class PeerHub: Sendable {
         var metrics = PeerMetrics()
         /// Strangers must not fill the log.
         var refusalLog: TokenBucket
+        /// Connections that others make, and what strangers send.
+        var handshakes: TokenBucket
+        var handshakesByAddress: AddressBuckets
+        var strangerBytes: TokenBucket
     }
 
     let state: Mutex<State>
@@ -55,6 +61,7 @@ final class PeerHub: Sendable {
         clock = configuration.clock
         configuredPlaces = Set(configuration.dial.map(\.endpoint))
         addressBookFile = configuration.addressBookPath.map { AddressBookFile(path: $0) }
+        gate = configuration.gate ?? OpenGate()
         let now = Self.now
         state = Mutex(
             State(
@@ -63,7 +70,12 @@ final class PeerHub: Sendable {
                 addressAnswers: TokenBucket(
                     rate: limits.addressAnswersPerSecond, burst: limits.addressAnswersPerSecond, now: now),
                 addressRequests: TokenBucket(rate: 1, burst: Self.requestBurst, now: now),
-                scores: Scoreboard(limits: limits), refusalLog: TokenBucket(rate: 1, burst: 20, now: now)))
+                scores: Scoreboard(limits: limits), refusalLog: TokenBucket(rate: 1, burst: 20, now: now),
+                handshakes: TokenBucket(rate: limits.handshakesPerSecond, burst: limits.handshakeBurst, now: now),
+                handshakesByAddress: AddressBuckets(
+                    rate: limits.handshakesPerSecondAndAddress, burst: limits.handshakeBurst / 2),
+                strangerBytes: TokenBucket(
+                    rate: limits.strangerBytesPerSecond, burst: limits.strangerByteBurst, now: now)))
         update(masternodes: configuration.masternodes)
     }
 
@@ -80,17 +92,32 @@ final class PeerHub: Sendable {
 
     func open(_ link: PeerLink) -> DisconnectReason? {
         let offender = link.dialled ? nil : offender(at: link)
-        let now = clock()
-        return state.withLock { state in
+        let (now, monotonic) = (clock(), Self.now)
+        let (problem, evicted) = state.withLock { state -> (DisconnectReason?, PeerLink?) in
             if let offender, !state.scores.admitsHandshake(of: offender, now: now) {
-                return .banned(seconds: state.scores.ban(of: offender, now: now) ?? 0)
+                return (.banned(seconds: state.scores.ban(of: offender, now: now) ?? 0), nil)
             }
-            return state.registry.addPending(link)
+            if !link.dialled {
+                guard state.handshakesByAddress.takeIfThere(link.network, now: monotonic),
+                    state.handshakes.takeIfThere(now: monotonic)
+                else { return (.tooManyConnections(limits.handshakesPerSecond), nil) }
+            }
+            switch state.registry.addPending(link) {
+            case .failure(let reason): return (reason, nil)
+            case .success(let evicted): return (nil, evicted)
+            }
         }
+        evicted?.disconnect(.tooManyConnections(limits.pendingConnections))
+        return problem
     }
 
+    /// Charges strangers, all together, for bytes.
+    ///
+    /// - Returns: nanoseconds for which whoever sent them is not read from.
+    func chargeStranger(_ bytes: Int) -> UInt64 { state.withLock { $0.strangerBytes.take(bytes, now: Self.now) } }
+
     func check(_ hello: Hello, tlsKey: PublicKey, link: PeerLink) -> Result<PeerIdentity, DisconnectReason> {
-        let (admission, followers) = state.withLock { (rules($0), $0.registry.followers) }
+        let (admission, followerProblem) = state.withLock { (rules($0), $0.registry.followerProblem(link)) }
         let result = admission.check(
             hello,
             from: Admission.Origin(
@@ -99,10 +126,8 @@ final class PeerHub: Sendable {
         guard case .success(let identity) = result else { return result }
         if let seconds = ban(of: identity.offender) { return .failure(.banned(seconds: seconds)) }
         // Asked again when the connection is established; here so that the peer hears the reason first.
-        if identity.consensusKey == nil, followers >= limits.followers {
-            return .failure(.tooManyFollowers(limits.followers))
-        }
-        return queue.hasRoom(for: identity.id) ? result : .failure(.consumerBehind)
+        if identity.consensusKey == nil, let followerProblem { return .failure(followerProblem) }
+        return result
     }
 
     private func rules(_ state: borrowing State) -> Admission {
@@ -126,10 +151,10 @@ final class PeerHub: Sendable {
                 state.metrics.connectionsEstablished += 1
                 // Under the lock: events of one peer come in the order of what happened.
                 if let replaced {
-                    queue.push(.disconnected(identity.id, reason: .duplicate), about: identity.id)
+                    queue.disconnected(identity, .duplicate)
                     replaced.link.disconnect(.duplicate)
                 }
-                queue.push(.connected(identity), about: identity.id)
+                queue.connected(identity)
                 if let key = identity.consensusKey { state.dials.reached(key) }
                 return (nil, identity.endorsedAddress.map { state.book.confirm($0) } ?? false)
             }
@@ -139,9 +164,13 @@ final class PeerHub: Sendable {
     }
 
     /// - Returns: whether to pause reading from the peer.
-    func received(_ frame: Frame, from identity: PeerIdentity, _ link: PeerLink) -> Bool {
-        state.withLock { $0.metrics.messagesReceived += 1 }
-        return queue.push(frame.payload, kind: frame.kind, from: identity.id, source: link)
+    func received(_ frame: Frame, _ rank: PeerRank, from identity: PeerIdentity, _ link: PeerLink) -> Bool {
+        state.withLock { state in
+            state.metrics.messagesReceived += 1
+            // Under the lock: what comes after the connection's end belongs to nobody.
+            guard state.registry.link(identity.id) === link else { return false }
+            return queue.push(frame.payload, kind: frame.kind, rank: rank, from: identity.id, source: link)
+        }
     }
 
     func ended(_ link: PeerLink, _ ending: PeerLink.Ending) {
@@ -150,14 +179,15 @@ final class PeerHub: Sendable {
             if state.registry.remove(link, ending.identity?.id), let identity = ending.identity {
                 state.metrics.connectionsLost += 1
                 state.departed.add(identity)
-                queue.push(.disconnected(identity.id, reason: ending.reason), about: identity.id)
+                queue.disconnected(identity, ending.reason)
+                gate.ended(identity.id)
                 return true
             }
             // That one of two connections goes is how it should be.
             guard !ending.wasEstablished, ending.reason != .shutdown, ending.reason.code != DisconnectReason.duplicate.code
             else { return false }
             state.metrics.connectionsRefused += 1
-            queue.pushRefusal(.refused(remoteAddress: remote, reason: ending.reason))
+            queue.refused(.refused(remoteAddress: remote, reason: ending.reason))
             return state.refusalLog.take(1, now: Self.now) == 0
         }
         if let offence = ending.reason.offence {
@@ -226,6 +256,7 @@ final class PeerHub: Sendable {
             metrics.pending = state.registry.pendingCount
             metrics.knownAddresses = state.book.count
             metrics.bans = state.scores.bans(now: now)
+            metrics.inboundBytes = queue.bytes
             return metrics
         }
     }

@@ -5,13 +5,7 @@ import Synchronization
 
 /// What other threads see of a connection: its queue of outgoing messages, and commands to its handler.
 final class PeerLink: Resumable {
-    /// How a connection ended.
-    struct Ending: Sendable {
-        let identity: PeerIdentity?
-        /// Whether it was admitted before.
-        let wasEstablished: Bool
-        let reason: DisconnectReason
-    }
+    typealias Ending = PeerDialogue.Ending
 
     let channel: any Channel
     let dialled: Bool
@@ -31,12 +25,19 @@ final class PeerLink: Resumable {
         self.channel = channel
         self.dialled = dialled
         self.expectedKey = expectedKey
+        network = channel.remoteAddress?.ipAddress.flatMap { Offender.network($0)?.name }
         state = Mutex(State(outbound: OutboundQueue(limits: limits)))
     }
 
     var remoteAddress: String { channel.remoteAddress?.description ?? "unknown address" }
 
     var remoteIP: String? { channel.remoteAddress?.ipAddress }
+
+    /// The part of the remote address that stands for its holder; nil where there is none.
+    let network: String?
+
+    /// Bytes that wait for the peer to take them.
+    var waitingBytes: Int { state.withLock { $0.outbound.bytes } }
 
     /// Queues a message; never waits.
     func offer(_ frame: OutboundFrame, _ priority: PeerPriority) -> OutboundQueue.Offer {

@@ -110,8 +110,12 @@ public final class PeerNetwork: Sendable {
         try? await group.shutdownGracefully()
     }
 
-    /// What happens, for one consumer.
-    public var events: PeerEvents { PeerEvents(queue: hub.queue) }
+    /// What happens, for one consumer of everything.
+    public var events: PeerEvents { PeerEvents(queue: hub.queue, ranks: Set(PeerRank.allCases)) }
+
+    /// What happens of one rank, for one consumer of it: connections of masternodes come with what is urgent, those of
+    /// others with what strangers say.
+    public func events(of rank: PeerRank) -> PeerEvents { PeerEvents(queue: hub.queue, ranks: [rank]) }
 
     /// The port that is listened at; nil before ``start()``.
     public var listenPort: Int? { state.withLock { $0.server?.localAddress?.port } }
@@ -132,6 +136,9 @@ public final class PeerNetwork: Sendable {
 
     /// The peer, which is or was connected, did what the protocol does not allow. Too much of it bans.
     public func report(_ peer: PeerId, _ offence: PeerOffence) { hub.report(peer, offence) }
+
+    /// Bytes that wait for the peer to take them; 0 where it is not connected.
+    public func waitingBytes(for peer: PeerId) -> Int { hub.link(peer)?.waitingBytes ?? 0 }
 
     /// Queues a message for the peer; never waits.
     @discardableResult
@@ -206,6 +213,15 @@ extension PeerNetwork {
                 PeerHandler(hub: hub, link: link, peerKey: peerKey, gate: gate),
             ])
         }
+    }
+}
+
+extension PeerNetwork {
+    /// Serves a channel of any kind as a connection that somebody made, behind whatever proves the peer's key.
+    package func serve(_ channel: any Channel, peerKey: TLSKeyBox) throws {
+        let link = PeerLink(channel: channel, dialled: false, expectedKey: nil, limits: hub.limits)
+        let gate = ReadGate()
+        try channel.pipeline.syncOperations.addHandlers([gate, PeerHandler(hub: hub, link: link, peerKey: peerKey, gate: gate)])
     }
 }
 

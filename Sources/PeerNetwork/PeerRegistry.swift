@@ -16,7 +16,11 @@ struct PeerRegistry {
     private let ownTLSKey: PublicKey
     private let limits: PeerLimits
     private var established: [PeerId: Entry] = [:]
-    private var pending: [ObjectIdentifier: PeerLink] = [:]
+    /// Own dials that are under way: strangers take none of their places.
+    private var dialled: [ObjectIdentifier: PeerLink] = [:]
+    /// Connections of others that have not said who they are, the oldest first.
+    private var strangers: [PeerLink] = []
+    /// That came by themselves.
     private(set) var followers = 0
     private var isStopping = false
 
@@ -26,21 +30,51 @@ struct PeerRegistry {
         self.limits = limits
     }
 
-    var masternodes: Int { established.count - followers }
+    var masternodes: Int { established.values.count { $0.identity.consensusKey != nil } }
     var entries: [Entry] { Array(established.values) }
-    var pendingCount: Int { pending.count }
+    var pendingCount: Int { dialled.count + strangers.count }
     var identities: [PeerIdentity] { established.values.map(\.identity).sorted { $0.id < $1.id } }
-    var links: [PeerLink] { established.values.map(\.link) + pending.values }
+    var links: [PeerLink] { established.values.map(\.link) + dialled.values + strangers }
 
     func link(_ peer: PeerId) -> PeerLink? { established[peer]?.link }
     func identity(_ peer: PeerId) -> PeerIdentity? { established[peer]?.identity }
 
-    /// A connection that has not said who it is; nil when there is room for it.
-    mutating func addPending(_ link: PeerLink) -> DisconnectReason? {
-        if isStopping { return .shutdown }
-        guard pending.count < limits.pendingConnections else { return .tooManyConnections(limits.pendingConnections) }
-        pending[ObjectIdentifier(link)] = link
-        return nil
+    /// A connection that has not said who it is.
+    ///
+    /// - Returns: one that has to go for it. An honest peer says who it is at once, so the oldest goes: of the new one's
+    ///   own address where that has too many, else of the address that has most.
+    mutating func addPending(_ link: PeerLink) -> Result<PeerLink?, DisconnectReason> {
+        if isStopping { return .failure(.shutdown) }
+        if link.dialled {
+            dialled[ObjectIdentifier(link)] = link
+            return .success(nil)
+        }
+        let network = link.network
+        var evicted: PeerLink?
+        if strangers.count(where: { $0.network == network }) >= max(1, limits.pendingConnectionsPerAddress) {
+            evicted = strangers.first { $0.network == network }
+        } else if strangers.count >= max(1, limits.pendingConnections) {
+            let counts = strangers.reduce(into: [String?: Int]()) { $0[$1.network, default: 0] += 1 }
+            let most = counts.values.max() ?? 0
+            evicted = strangers.first { counts[$0.network] == most }
+        }
+        if let evicted { strangers.removeAll { $0 === evicted } }
+        strangers.append(link)
+        return .success(evicted)
+    }
+
+    private mutating func forgetPending(_ link: PeerLink) {
+        if link.dialled { dialled[ObjectIdentifier(link)] = nil } else { strangers.removeAll { $0 === link } }
+    }
+
+    /// Why one more peer without a consensus key has no place; nil where it has one. Whom this node dialled needs none.
+    func followerProblem(_ link: PeerLink) -> DisconnectReason? {
+        guard !link.dialled else { return nil }
+        guard followers < limits.followers else { return .tooManyFollowers(limits.followers) }
+        let sameAddress = established.values.count { entry in
+            entry.identity.consensusKey == nil && !entry.identity.dialled && entry.link.network == link.network
+        }
+        return sameAddress < limits.followersPerAddress ? nil : .tooManyFollowers(limits.followersPerAddress)
     }
 
     /// The connection's peer proved who it is, and accepted this node.
@@ -48,11 +82,10 @@ struct PeerRegistry {
         if isStopping { return .refused(.shutdown) }
         let present = established[identity.id]
         if let present, !stays(identity, against: present.identity) { return .refused(.duplicate) }
-        if present == nil, identity.consensusKey == nil {
-            guard followers < limits.followers else { return .refused(.tooManyFollowers(limits.followers)) }
-            followers += 1
-        }
-        pending[ObjectIdentifier(link)] = nil
+        if present == nil, identity.consensusKey == nil, let problem = followerProblem(link) { return .refused(problem) }
+        forgetPending(link)
+        if let present { followers -= Self.places(present.identity) }
+        followers += Self.places(identity)
         established[identity.id] = Entry(link: link, identity: identity)
         return .accepted(replacing: present)
     }
@@ -70,11 +103,15 @@ struct PeerRegistry {
 
     /// - Returns: whether the peer has lost its connection; not if another one replaced this.
     mutating func remove(_ link: PeerLink, _ peer: PeerId?) -> Bool {
-        pending[ObjectIdentifier(link)] = nil
+        forgetPending(link)
         guard let peer, let entry = established[peer], entry.link === link else { return false }
         established[peer] = nil
-        if entry.identity.consensusKey == nil { followers -= 1 }
+        followers -= Self.places(entry.identity)
         return true
+    }
+
+    private static func places(_ identity: PeerIdentity) -> Int {
+        identity.consensusKey == nil && !identity.dialled ? 1 : 0
     }
 
     /// Takes no more connections; returns those to end.

@@ -84,5 +84,6 @@ package struct TLSIdentity: Sendable {
 /// Takes the peer's TLS key from the handshake to the connection; both live on the connection's event loop.
 package final class TLSKeyBox {
     package fileprivate(set) var key: PublicKey?
-    package init() {}
+    /// - Parameter key: where no handshake proves one.
+    package init(_ key: PublicKey? = nil) { self.key = key }
 }

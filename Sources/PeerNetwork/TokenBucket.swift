@@ -39,9 +39,42 @@ struct TokenBucket {
         return true
     }
 
+    func isFull(now: UInt64) -> Bool {
+        level + Double(now > last ? now - last : 0) / 1e9 * rate >= burst
+    }
+
     private mutating func refill(_ now: UInt64) {
         let elapsed = Double(now > last ? now - last : 0) / 1e9
         last = max(last, now)
         level = min(burst, level + elapsed * rate)
+    }
+}
+
+/// One bucket for each address, for a bounded number of addresses.
+struct AddressBuckets {
+    static let most = 4_096
+
+    private let rate: Int
+    private let burst: Int
+    private var buckets: [String: TokenBucket] = [:]
+
+    init(rate: Int, burst: Int) {
+        self.rate = rate
+        self.burst = burst
+    }
+
+    var count: Int { buckets.count }
+
+    /// Takes one unit of the address's, if it is there. What has no address takes nothing.
+    mutating func takeIfThere(_ address: String?, now: UInt64) -> Bool {
+        guard let address else { return true }
+        if buckets[address] == nil, buckets.count >= Self.most {
+            // Full ones remember nothing; if there is none, all start over.
+            buckets = buckets.filter { !$0.value.isFull(now: now) }
+            if buckets.count >= Self.most { buckets = [:] }
+        }
+        var bucket = buckets[address] ?? TokenBucket(rate: rate, burst: burst, now: now)
+        defer { buckets[address] = bucket }
+        return bucket.takeIfThere(now: now)
     }
 }

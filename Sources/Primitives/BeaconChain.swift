@@ -17,9 +17,11 @@ public struct BeaconChain: Sendable {
     private var stretch: [Digest] = []
     private var stretchIndex: Int?
 
-    /// The chain that starts from a masternode's beacon key. Takes a second of hashing.
-    public init(of key: PrivateKey) {
-        self.init(secret: Digest(domain: "edgeproof/beacon-secret/1", parts: key.seed))
+    /// A chain that starts from a masternode's beacon key: 0 is the one that it registers, each renewal the next. Takes a
+    /// second of hashing.
+    public init(of key: PrivateKey, generation: UInt32 = 0, length: Int = BeaconChain.standardLength) {
+        let parts = generation == 0 ? key.seed : key.seed + generation.borsh
+        self.init(secret: Digest(domain: "edgeproof/beacon-secret/1", parts: parts), length: length)
     }
 
     public init(secret: Digest, length: Int = BeaconChain.standardLength) {
@@ -45,6 +47,13 @@ public struct BeaconChain: Sendable {
             if let preimage = find(link) { return preimage }
         }
         return nil
+    }
+
+    /// Reveals that are left under a link of this chain; nil for another one.
+    public mutating func remaining(under link: Digest) -> Int? {
+        if link == tip { return length }
+        guard reveal(under: link) != nil, let stretchIndex, let place = stretch.firstIndex(of: link) else { return nil }
+        return stretchIndex * Self.stride + place
     }
 
     private func find(_ link: Digest) -> Digest? {

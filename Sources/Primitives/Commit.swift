@@ -13,12 +13,15 @@ public struct Commit: Sendable {
     public let state: StateCommit?
     /// The step to another masternode set that this block proves, or that its Finalization proves of an earlier one.
     public let link: EpochLink?
+    /// How far this node's key has voted, durably; nil where it has not, and of a node without a key.
+    public let mark: VoteMark?
 
     public init(
         block: FinalizedBlock, digest: Digest, transactionIds: [TransactionId], state: StateCommit?,
-        link: EpochLink? = nil
+        link: EpochLink? = nil, mark: VoteMark? = nil
     ) {
         self.link = link
+        self.mark = mark
         self.block = block
         self.digest = digest
         self.transactionIds = transactionIds
@@ -92,5 +95,58 @@ public struct TransactionLocation: BorshCodable, Hashable, Sendable {
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
         height = try decoder.value()
         index = try decoder.integer()
+    }
+}
+
+/// A view of an epoch, in the order of the chain.
+public struct VotePosition: BorshCodable, Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let epoch: Epoch
+    public let view: View
+
+    public static let none = VotePosition(epoch: .zero, view: .zero)
+
+    public init(epoch: Epoch, view: View) {
+        self.epoch = epoch
+        self.view = view
+    }
+
+    public static func < (lhs: VotePosition, rhs: VotePosition) -> Bool { (lhs.epoch, lhs.view) < (rhs.epoch, rhs.view) }
+    public var description: String { "view \(view) of epoch \(epoch)" }
+
+    public func encode(to encoder: inout BorshEncoder) {
+        encoder.value(epoch)
+        encoder.value(view)
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        epoch = try decoder.value()
+        view = try decoder.value()
+    }
+}
+
+/// What the store remembers of the votes of its node's key, beside each batch: a journal that does not reach so far, or
+/// has another name, is not the one that the key voted with.
+public struct VoteMark: BorshCodable, Hashable, Sendable {
+    public let key: PublicKey
+    /// Drawn when a journal is made.
+    public let journal: UInt64
+    public let position: VotePosition
+
+    public init(key: PublicKey, journal: UInt64, position: VotePosition) {
+        self.key = key
+        self.journal = journal
+        self.position = position
+    }
+
+    public func encode(to encoder: inout BorshEncoder) {
+        encoder.value(key)
+        encoder.integer(journal)
+        encoder.value(position)
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        key = try decoder.value()
+        journal = try decoder.integer()
+        position = try decoder.value()
     }
 }

@@ -41,6 +41,9 @@ public struct View: Counter {
 public struct Epoch: Counter {
     public let value: UInt64
     public init(_ value: UInt64) { self.value = value }
+
+    /// The epoch from which on holds what is decided in this one: the set and the leaders of the next are fixed already.
+    public var secondAfter: Epoch { advanced(by: 2) }
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z, as block headers carry them.

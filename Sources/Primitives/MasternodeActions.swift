@@ -71,3 +71,59 @@ public struct MasternodeReference: BorshCodable, Hashable, Sendable {
     public func encode(to encoder: inout BorshEncoder) { encoder.value(consensusKey) }
     public init(from decoder: inout BorshDecoder) throws(BorshError) { consensusKey = try decoder.value() }
 }
+
+/// `data` of a `renewBeacon` transaction, which the consensus key's own account sends: the masternode's hash chain nears
+/// its end.
+public struct RenewBeacon: BorshCodable, Hashable, Sendable {
+    /// 1 for the first renewal, each later one the next number: it tells the masternode which of its chains is in force.
+    public let generation: UInt32
+    public let tip: Digest
+
+    public init(generation: UInt32, tip: Digest) {
+        self.generation = generation
+        self.tip = tip
+    }
+
+    public func encode(to encoder: inout BorshEncoder) {
+        encoder.integer(generation)
+        encoder.value(tip)
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        generation = try decoder.integer()
+        tip = try decoder.value()
+    }
+}
+
+/// What the state holds of a renewal. Until its epoch the chain before is in force.
+public struct BeaconRenewal: BorshCodable, Hashable, Sendable {
+    public let generation: UInt32
+    public let tip: Digest
+    /// The second epoch after the renewal.
+    public let from: Epoch
+    public var isInForce: Bool
+
+    public init(generation: UInt32, tip: Digest, from: Epoch, isInForce: Bool) {
+        self.generation = generation
+        self.tip = tip
+        self.from = from
+        self.isInForce = isInForce
+    }
+
+    /// Of the chain whose links blocks show now.
+    public var currentGeneration: UInt32 { isInForce ? generation : generation - min(generation, 1) }
+
+    public func encode(to encoder: inout BorshEncoder) {
+        encoder.integer(generation)
+        encoder.value(tip)
+        encoder.value(from)
+        encoder.bool(isInForce)
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        generation = try decoder.integer()
+        tip = try decoder.value()
+        from = try decoder.value()
+        isInForce = try decoder.bool()
+    }
+}

@@ -38,6 +38,8 @@ public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible 
     public static func ownerLock(_ owner: Account) -> StateKey { StateKey("l", owner.bytes) }
     /// Hash-chain link that a masternode showed last.
     public static func beacon(_ key: PublicKey) -> StateKey { StateKey("b", key.bytes) }
+    /// ``BeaconRenewal``: a masternode's newest hash chain after its first.
+    public static func beaconRenewal(_ key: PublicKey) -> StateKey { StateKey("B", key.bytes) }
     /// ``MasternodeRecord`` by consensus key.
     public static func masternode(_ key: PublicKey) -> StateKey { StateKey("m", key.bytes) }
     /// ``EpochPlan``: of the current epoch, the next one, and those whose evidence still counts.

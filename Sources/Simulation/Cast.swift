@@ -1,4 +1,5 @@
 import Cryptography
+import Encoding
 import NodeCore
 import Primitives
 import Synchronization
@@ -26,7 +27,7 @@ package struct Cast: Sendable {
     let nuisance: SimulatedKey
 
     package func identity(_ place: UInt16) -> NodeIdentity {
-        NodeIdentity(key: keys[Int(place)].publicKey, signer: keys[Int(place)], beacon: beacons[Int(place)])
+        NodeIdentity(key: keys[Int(place)].publicKey, signer: keys[Int(place)], beacons: [0: beacons[Int(place)]])
     }
 
     package func peer(_ place: UInt16) -> NodePeer { .masternode(keys[Int(place)].publicKey) }
@@ -50,6 +51,12 @@ package struct Cast: Sendable {
 
     private static let mostCandidates = 2
 
+    /// As short as a chain can be: 1,024 links.
+    package static func beacon(_ place: Int, generation: UInt32) -> BeaconChain {
+        BeaconChain(
+            secret: Digest(domain: "edgeproof/simulation-beacon/1", parts: [UInt8(place)] + generation.borsh), length: 1)
+    }
+
     private init(_ masternodes: Int, realSignatures: Bool, hasEpochs: Bool) throws {
         func key(_ name: String) throws -> SimulatedKey {
             let seed = Digest(domain: "edgeproof/simulation-key/1", parts: Array(name.utf8)).bytes
@@ -62,7 +69,7 @@ package struct Cast: Sendable {
         self.owner = owner
         keys = try (0..<all).map { try key("masternode \($0)") }
         beacons = (0..<all).map { index in
-            BeaconChain(secret: Digest(domain: "edgeproof/simulation-beacon/1", parts: [UInt8(index)]), length: 1)
+            Self.beacon(index, generation: 0)
         }
         clientKeys = try (0..<Self.clients).map { try key("client \($0)") }
         nuisance = try key("nuisance")

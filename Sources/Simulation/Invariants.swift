@@ -12,6 +12,8 @@ struct Invariants {
     let liars: Range<UInt16>
     private(set) var violation: String?
     private(set) var accused: Set<UInt16> = []
+    /// Honest masternodes that lost votes and came back: as rule 12 says, they count among those that the set tolerates.
+    private(set) var careless: Set<UInt16> = []
     /// Highest final block that an honest node told of.
     private(set) var height = Height.zero
 
@@ -58,6 +60,10 @@ struct Invariants {
     /// An honest masternode sends this.
     mutating func sent(_ message: ConsensusMessage, by node: UInt16, disk: SimulatedDisk) {
         switch message {
+        // Others' votes go back to their signer, who has lost them.
+        case .notarizeVote(let vote) where !isOwn(vote, node): break
+        case .nullifyVote(let vote) where !isOwn(vote, node): break
+        case .finalizeVote(let vote) where !isOwn(vote, node): break
         case .notarizeVote(let vote):
             let view = vote.subject.position
             let before = said[node]?[view]
@@ -88,8 +94,12 @@ struct Invariants {
             said[node, default: [:]][view, default: Sayings()].finalize = vote.subject.digest
             isDurable(.finalizeVote(vote), view, of: node, disk)
         case .notarization, .nullification, .finalization: check(message, of: node)
-        case .wantCertificates: break
+        case .wantCertificates, .wantPosition, .position: break
         }
+    }
+
+    private func isOwn<Subject>(_ vote: Vote<Subject>, _ node: UInt16) -> Bool {
+        epochs.set(of: vote.subject.epoch)?.member(vote.signer).map { $0.consensusKey == cast.keys[Int(node)].publicKey } ?? true
     }
 
     /// A vote leaves when the journal holds it, unless it is of no more use, its view being final in the store.
@@ -143,7 +153,7 @@ struct Invariants {
             return nil
         }
         accused.insert(identity)
-        if isHonest(identity) { fail("\(node) accuses the honest m\(identity)") }
+        if isHonest(identity), !careless.contains(identity) { fail("\(node) accuses the honest m\(identity)") }
         return identity
     }
 
@@ -164,6 +174,14 @@ struct Invariants {
         for digest in bodies where promised[node]?.contains(digest) == true && !machine.holds(body: digest) {
             fail("m\(node) came back without the body \(digest), which it voted for and has in its journal")
         }
+    }
+
+    /// It no longer knows what it said. That it contradicts a vote which nobody received harms nobody; what somebody
+    /// received shows as a contradiction of a careless one, and must leave the chain alone.
+    mutating func losesVotes(_ node: UInt16) {
+        careless.insert(node)
+        promised[node] = nil
+        said[node] = nil
     }
 
     // MARK: Blocks

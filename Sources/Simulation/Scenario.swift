@@ -18,6 +18,10 @@ struct Scenario {
     let hasFollower: Bool
     let hasLateJoiner: Bool
     let hasNuisance: Bool
+    let losesVotes: Bool
+    /// A masternode renews its hash chain of 1,024 links when fewer are left.
+    let beaconReserve: Int
+    let hasStrangers: Bool
     let liarsFallSilent: Bool
     /// Messages that even good links lose.
     let lossInPeacePercent: Int
@@ -46,5 +50,8 @@ struct Scenario {
         candidateBlocks = chance.pick([NodeLimits.candidateBlocks, 100]) ?? 0
         slowestCommitMs = chance.pick([60, 60, 60, 1_200]) ?? 60
         journalBytes = chance.pick([4_000, 40_000, 32_000_000]) ?? 0
+        beaconReserve = chance.pick([0, 1_000, 1_020]) ?? 0
+        losesVotes = chance.happens(30)
+        hasStrangers = chance.happens(35)
     }
 }

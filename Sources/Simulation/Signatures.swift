@@ -12,7 +12,7 @@ package struct KeyedHash: NodeSignatures {
         signature == Self.signature(of: key, message)
     }
 
-    package func isAuthorized(_ transaction: SignedTransaction, genesis: Digest) -> Bool {
+    package func isAuthorized(_ transaction: SignedTransaction, id: TransactionId, genesis: Digest) -> Bool {
         guard case .ed25519(let signature) = transaction.authorization else { return false }
         let message = SigningDomain.transaction.message(genesis: genesis, body: transaction.transaction)
         return isValid(signature, of: transaction.transaction.sender.publicKey, message: message)

@@ -97,6 +97,11 @@ extension SimulatedCluster {
             nodes[node].disk.store.isFailing = false
             nodes[node].pausedUntil = 0
             nodes[node].skew = nodes[node].skew / 8
+            if nodes[node].hasLostVotes, !nodes[node].comesBack {
+                // Its operator sees that it only observes, and brings it back.
+                nodes[node].comesBack = true
+                crash(node)
+            }
             start(node)
         }
         // Connections over which packets were lost are made anew, or nobody notices.

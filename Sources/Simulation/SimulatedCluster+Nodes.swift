@@ -23,6 +23,7 @@ extension SimulatedCluster {
         }
         rules.journalBytes = scenario.journalBytes
         rules.candidateBlocks = scenario.candidateBlocks
+        rules.beaconReserve = scenario.beaconReserve
         let role: NodeRole =
             nodes[node].kind == .follower
             ? .follower
@@ -30,6 +31,8 @@ extension SimulatedCluster {
         do {
             nodes[node].machine = try NodeMachine(
                 genesis: cast.genesis, role: role, store: nodes[node].disk.store, journal: nodes[node].disk.journal,
+                journalName: chance.among(1...1 << 60),
+                rejoin: nodes[node].hasLostVotes && nodes[node].comesBack ? .rejoins(insists: false) : nil,
                 signatures: scenario.realSignatures ? Ed25519Verifier() : KeyedHash(), rules: rules)
         } catch {
             if nodes[node].isHonest { fail("\(name(node)) does not start: \(error)") }
@@ -39,16 +42,16 @@ extension SimulatedCluster {
         let publishedBefore = nodes[node].published
         nodes[node].position = EpochView(epoch: .zero, view: .zero)
         nodes[node].published = nodes[node].machine?.milestone.height ?? .zero
-        if nodes[node].isHonest, nodes[node].published < publishedBefore {
+        if nodes[node].isHonest, !nodes[node].hasLostVotes, nodes[node].published < publishedBefore {
             fail("\(name(node)) came back at height \(nodes[node].published) having told of \(publishedBefore)")
         }
         if nodes[node].isHonest { noteStored(node, after: publishedBefore) }
-        if let machine = nodes[node].machine, nodes[node].kind == .honest {
+        if let machine = nodes[node].machine, nodes[node].kind == .honest, !nodes[node].hasLostVotes {
             invariants.recovered(identity, machine, journal: nodes[node].disk.journal, places: scenario.candidateBlocks)
         }
         step(node, .start)
         if let machine = nodes[node].machine, nodes[node].isHonest {
-            invariants.restarted(name(node), identity, machine)
+            if !nodes[node].hasLostVotes { invariants.restarted(name(node), identity, machine) }
             log("\(name(node)) starts at height \(machine.milestone.height), \(machine.position)")
         }
         for other in nodes.indices where other != node && nodes[other].identity != identity {
@@ -161,6 +164,9 @@ extension SimulatedCluster {
             }
             noteFinal(block.transactionIds, at: block.height)
         case .admit: break
+        case .makeBeacon(let generation):
+            count(.renewal)
+            queue.add(.beacon(generation, node: node, life: life), at: now + chance.among(50...1_500))
         case .note(let note): take(note, node)
         case .halt(let reason):
             if nodes[node].disk.store.isFailing || !nodes[node].isHonest { return crash(node) }
@@ -207,17 +213,22 @@ extension SimulatedCluster {
             if let offender = invariants.evidence(evidence, of: name(node)) {
                 accusations.append(Accusation(offender: offender, node: node, life: nodes[node].life))
             }
-        case .observing(let reason): fail("\(name(node)) may no longer vote: \(reason)")
+        case .observing(let reason):
+            if !nodes[node].hasLostVotes { fail("\(name(node)) may no longer vote: \(reason)") }
         case .rejectedProposal(let view, let reason):
             if let context = nodes[node].machine?.epoch,
                 invariants.isHonest(context.leaders.leader(of: view), in: context.set)
             {
                 fail("\(name(node)) rejects an honest leader's proposal of view \(view): \(reason)")
             }
-        case .peerMisbehaved(.masternode(let key), let what):
+        case .offence(let peer, _) where Self.isStranger(peer): break
+        // Links lose requests and answers: silence is nobody's fault here.
+        case .offence(_, .silence): break
+        case .offence(.masternode(let key), let what):
             if invariants.isHonest(key) { fail("\(name(node)) says that an honest masternode (\(key)) \(what)") }
-        case .peerMisbehaved(.follower, let what): fail("\(name(node)) says that the honest follower \(what)")
-        case .enteredView, .enteredEpoch, .upgradeAhead, .catchingUp: break
+        case .offence(.follower, let what): fail("\(name(node)) says that the honest follower \(what)")
+        case .enteredView, .enteredEpoch, .upgradeAhead, .catchingUp, .asking, .takesPart, .renewsBeacon: break
+        case .rejoinRefused(let names): log("\(name(node)) may not come back beside \(names)")
         }
     }
 
@@ -229,6 +240,7 @@ extension SimulatedCluster {
         nodes[node].timers = [:]
         nodes[node].pausedUntil = 0
         if let problem = nodes[node].disk.crash(&chance), nodes[node].isHonest { fail("\(name(node)): \(problem)") }
+        loseVotes(node)
         for (other, connection) in nodes[node].connections.sorted(by: { $0.key < $1.key }) {
             queue.add(.broken(other, node, connection: connection), at: now + chance.among(1...400))
         }

@@ -18,6 +18,8 @@ public final class SimulatedCluster {
         case crash(Int)
         case restart(Int)
         case rewritten(node: Int, life: Int)
+        case stranger(UInt64)
+        case beacon(UInt32, node: Int, life: Int)
         case fault, lie, lastPartition, heal, end
     }
 
@@ -43,6 +45,8 @@ public final class SimulatedCluster {
     var connectionsMade = 0
     var timersSet = 0
     var nuisanceSequence: UInt64 = 0
+    /// Masternodes that lost votes: each counts among those that a set tolerates.
+    var lostVotes = 0
     /// What liars heard, to say it again.
     var overheard: [NodeMessage] = []
 
@@ -92,6 +96,7 @@ public final class SimulatedCluster {
         if !liars.isEmpty { queue.add(.lie, at: chance.among(300...1_500)) }
         for client in clients.indices { queue.add(.client(client), at: chance.among(50...800)) }
         if scenario.hasNuisance { queue.add(.nuisance, at: chance.among(500...2_000)) }
+        if scenario.hasStrangers { queue.add(.stranger(0), at: chance.among(300...3_000)) }
         if scenario.partitions, chance.happens(30) {
             queue.add(.lastPartition, at: scenario.faultsUntilMs - chance.among(500...6_000))
         }
@@ -165,6 +170,10 @@ public final class SimulatedCluster {
         case .broken(let a, let b, let connection): disconnect(a, b, connection)
         case .client(let client): act(client)
         case .nuisance: annoy()
+        case .stranger(let number): meetStranger(number)
+        case .beacon(let generation, let node, let life):
+            guard nodes[node].life == life, !defer_(event, node) else { return }
+            step(node, .beaconMade(generation: generation, Cast.beacon(Int(nodes[node].identity), generation: generation)))
         case .crash(let node): crash(node)
         case .restart(let node): start(node)
         case .fault: injectFault()

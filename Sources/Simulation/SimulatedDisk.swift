@@ -13,7 +13,7 @@ struct SimulatedDisk {
     }
 
     let genesis: Digest
-    let store = SimulatedStore()
+    private(set) var store = SimulatedStore()
     private(set) var journal: [JournalEntry] = []
     private var bodies: Set<Digest> = []
     private var records: Set<JournalRecord> = []
@@ -59,7 +59,7 @@ struct SimulatedDisk {
             switch entry {
             case .body(let block): bodies.insert(block.header.digest(genesis: genesis))
             case .consensus(let record): records.insert(record)
-            case .observing: break
+            case .observing, .opened, .reached: break
             }
         }
     }
@@ -92,6 +92,15 @@ struct SimulatedDisk {
         pendingCommits = []
         store.isFailing = false
         return problem
+    }
+
+    /// What was synced to the journal is gone, or is what it was before.
+    mutating func replaceJournal(by entries: [JournalEntry]) { apply(.rewrite(entries)) }
+
+    /// Everything is gone.
+    mutating func lose() {
+        replaceJournal(by: [])
+        store = SimulatedStore()
     }
 
     /// Whether the body would be found again after any crash.

@@ -31,6 +31,12 @@ struct SimulatedNode {
     var connections: [Int: Int] = [:]
     /// For liars: which masternodes this one of the two talks with.
     var audience: Set<UInt16> = []
+    /// Its journal, or its whole disk, was lost or replaced by an older copy.
+    var hasLostVotes = false
+    /// Its operator starts it with the command to come back at once (rule 12).
+    var comesBack = false
+    /// Its journal as it was at an earlier time.
+    var copy: [JournalEntry]?
     /// Will never be back.
     var isGone = false
     /// When it was last published.

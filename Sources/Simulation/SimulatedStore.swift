@@ -12,6 +12,7 @@ package final class SimulatedStore: NodeStore {
     fileprivate struct Content {
         var head: ChainHead?
         var stateHeight: Height?
+        var mark: VoteMark?
         var blocks: [Height: FinalizedBlock] = [:]
         var heights: [Digest: Height] = [:]
         var values: [StateKey: [UInt8]] = [:]
@@ -37,6 +38,7 @@ package final class SimulatedStore: NodeStore {
     }
 
     package func head() throws -> ChainHead? { try read(\.head) }
+    package func voteMark() throws -> VoteMark? { try read(\.mark) }
     package func stateHeight() throws -> Height? { try read(\.stateHeight) }
     package func block(at height: Height) throws -> FinalizedBlock? { try read { $0.blocks[height] } }
     package func height(of digest: Digest) throws -> Height? { try read { $0.heights[digest] } }
@@ -77,6 +79,7 @@ extension SimulatedStore.Content {
         let height = commit.block.block.header.height
         blocks[height] = commit.block
         heights[commit.digest] = height
+        if let found = commit.mark { mark = found }
         head = ChainHead(height: height, digest: commit.digest)
         guard let state = commit.state else { return }
         for (key, value) in state.values { values[key] = value }

@@ -14,6 +14,10 @@ import Primitives
 /// - **network**: loss, delay, reordering, duplication, one-way links, partitions, broken connections;
 /// - **disk**: a crash before, between and after a write and its fsync; torn journal tails; batches that were or were
 ///   not stored; failing writes and reads;
+/// - **votes**: journals that are gone or replaced by older copies, and empty disks, among as many masternodes as the set
+///   tolerates; they are brought back by rule 12, or observe;
+/// - **strangers**: peers without a key that lie about heads, send what nobody wants, flood with wrong signatures, keep
+///   silent, and come again under new names;
 /// - **process**: crash at any output, restart, pauses, late joiners, everybody at once, followers;
 /// - **clocks**: monotonic clocks that drift and start anywhere, wall clocks that are wrong and jump;
 /// - **Byzantine masternodes**, up to f: two machines under one key, conflicting votes, votes withheld, mutated bytes,
@@ -48,6 +52,8 @@ public struct SimulationConfiguration: Sendable {
     /// Keeps a readable log of every event.
     public var isVerbose: Bool
     package var rules = NodeRules()
+    /// Masternodes lose what they know of their votes in every run, not just in some.
+    package var losesVotes = false
 
     public init(
         masternodes: Int, byzantine: Int = 0, epochs: Int = 1, contract: [UInt8]? = nil, isVerbose: Bool = false
@@ -93,5 +99,8 @@ public enum Fault: String, Sendable, CaseIterable {
     case pause, clockStep = "clock step", diskError = "disk error", journalCut = "journal cut"
     case equivocation, withheld = "vote withheld", mutated = "mutated bytes", replay = "stale replay"
     case invalidBody = "invalid body", forgedBlocks = "forged blocks", falseVote = "false vote", flood, falseHead = "false head"
+    case lostJournal = "lost journal", oldJournal = "older copy of a journal", lostDisk = "lost disk"
+    case renewal = "beacon made"
+    case stranger, strangeFlood = "a stranger's flood", strangeHead = "a stranger's false head"
     case nuisance = "hopeless transaction", membership = "membership change"
 }

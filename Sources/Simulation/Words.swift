@@ -17,6 +17,8 @@ enum Words {
         case .nullification(let c): "Nullification of view \(c.view)"
         case .finalization(let c): "Finalization of view \(c.view) \(short(c.subject.digest))"
         case .wantCertificates(_, let from, let through): "want certificates \(from)...\(through)"
+        case .wantPosition(let epoch, let isRejoin): "where are you in epoch \(epoch)\(isRejoin ? ", I lost votes" : "")"
+        case .position(let epoch, let view, let returned): "in view \(view) of epoch \(epoch), \(returned.count) came back"
         }
     }
 
@@ -43,6 +45,7 @@ enum Words {
         case .timer(let timer): "timer \(timer)"
         case .journalDurable(let token): "journal durable to \(token.value)"
         case .committed(let height): "committed \(height)"
+        case .beaconMade(let generation, _): "hash chain \(generation) made"
         }
     }
 
@@ -55,6 +58,7 @@ enum Words {
         case .journal(let entries, let token): "journal \(entries.count) entries, token \(token.value)"
         case .rewriteJournal(let entries): "rewrite the journal with \(entries.count) entries"
         case .commit(let commits): "commit \(commits.count) blocks"
+        case .makeBeacon(let generation): "make hash chain \(generation)"
         case .published(let block): "publish \(block.height)"
         case .admit(let keys): "admit \(keys.count) masternodes"
         case .note(let note): "note \(note)"
@@ -73,6 +77,8 @@ enum Words {
         case .nullification(let c): 5 ^ c.view.value << 8
         case .finalization(let c): 6 ^ c.view.value << 8 ^ code(of: c.subject.digest)
         case .wantCertificates(_, let from, let through): 7 ^ from.value << 8 ^ through.value << 24
+        case .wantPosition(let epoch, let isRejoin): 43 ^ epoch.value << 8 ^ (isRejoin ? 1 << 40 : 0)
+        case .position(_, let view, let returned): 44 ^ view.value << 8 ^ UInt64(returned.count) << 40
         }
     }
 
@@ -102,6 +108,7 @@ enum Words {
             }
         case .journalDurable(let token): 28 ^ token.value << 8
         case .committed(let height): 29 ^ height.value << 8
+        case .beaconMade(let generation, _): 45 ^ UInt64(generation) << 8
         }
     }
 
@@ -116,6 +123,7 @@ enum Words {
         case .commit(let commits): 37 ^ UInt64(commits.count) << 8
         case .published(let block): 38 ^ block.height.value << 8 ^ code(of: block.digest)
         case .note: 39
+        case .makeBeacon(let generation): 46 ^ UInt64(generation) << 8
         case .admit(let keys): 42 ^ UInt64(keys.count) << 8
         case .halt: 40
         }

@@ -54,10 +54,14 @@ extension SnapshotJoin {
         private var regions: [Region] = []
         private(set) var chunks = 0
         private(set) var bytes = 0
+        /// Since when progress is measured, and what there was then.
+        private(set) var watchedSince: UInt64
+        private(set) var watchedChunks = 0
         /// In 2^-32 of all paths.
         private var covered: UInt64 = 0
 
-        init(offer: SnapshotOffer, head: VerifiedHead, regionBits: Int) {
+        init(offer: SnapshotOffer, head: VerifiedHead, regionBits: Int, now: UInt64) {
+            watchedSince = now
             self.offer = offer
             self.head = head
             self.regionBits = regionBits
@@ -66,6 +70,11 @@ extension SnapshotJoin {
                 regions.append(Region(cursor: cursor))
                 start = PathRange(start: cursor, depth: regionBits)?.next
             }
+        }
+
+        mutating func watch(_ now: UInt64) {
+            watchedSince = now
+            watchedChunks = chunks
         }
 
         var isComplete: Bool { regions.allSatisfy { $0.cursor == nil } }

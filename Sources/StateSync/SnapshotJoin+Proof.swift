@@ -64,10 +64,11 @@ extension SnapshotJoin {
             phase = .proving(Proving(offer: proving.offer, trusted: TrustedSet(genesis: genesis)))
             return distrust(liar, "the snapshot's head is not proven: \(error)")
         }
-        startFetching(proving, head)
+        startFetching(proving, head, now)
     }
 
-    mutating func startFetching(_ proving: Proving, _ head: FinalizedBlock) {
+    mutating func startFetching(_ proving: Proving, _ head: FinalizedBlock, _ now: UInt64) {
+        hasProven = true
         if let checkpoint = rules.checkpoint {
             let known = proving.links.map(\.header) + [head.block.header]
             if let header = known.first(where: { $0.height == checkpoint.height }) {
@@ -92,7 +93,7 @@ extension SnapshotJoin {
             Fetching(
                 offer: proving.offer,
                 head: VerifiedHead(block: head, digest: proving.offer.digest, links: proving.links),
-                regionBits: rules.regionBits))
+                regionBits: rules.regionBits, now: now))
     }
 
     /// The peer does not have the snapshot any more.

@@ -24,7 +24,10 @@ extension SnapshotJoin {
         case chose(SnapshotOffer, peers: Int)
         case verified(SnapshotOffer, links: Int)
         case checkpoint(String)
+        /// It lied: nothing more of it is taken.
         case distrusts(PeerId, String)
+        /// A snapshot was given up because it did not deliver.
+        case failed(PeerId)
         case abandons(SnapshotOffer, String)
         case progress(chunks: Int, bytes: Int, percent: Int)
     }
@@ -49,6 +52,13 @@ extension SnapshotJoin {
         /// Auto: without any answer.
         package var patienceMs: UInt64 = 3_000
         package var requestMs: UInt64 = 10_000
+        /// Head and links are small: who has them answers soon.
+        package var proofMs: UInt64 = 2_500
+        /// Chunks that the peers of a snapshot have to deliver in this time, where there is another one.
+        package var progressMs: UInt64 = 30_000
+        package var progressChunks = 10
+        /// Auto: without anything that was proven.
+        package var unprovenMs: UInt64 = 240_000
         package var askAgainMs: UInt64 = 2_000
         /// Bits that split the paths into regions, which are fetched side by side.
         package var regionBits = 4

@@ -45,6 +45,10 @@ package struct SnapshotJoin {
         var silences = 0
         var crumbs = 0
         var underWay = 0
+        /// Connections are numbered: who came first, and stayed, goes before who comes again and again.
+        let arrival: UInt64
+        /// Times that a snapshot was given up because this peer did not deliver. They outlive the choice, as denials do.
+        var faults = 0
         /// Offered, but not had when it was asked for. An honest peer keeps a snapshot for long and never offers it
         /// again, so this outlives the choice: else who offers what it hasn't could keep a node choosing for ever.
         var denied: Set<SnapshotOffer> = []
@@ -67,12 +71,19 @@ package struct SnapshotJoin {
     private var firstAnswer: UInt64?
     private var lastAsked: UInt64?
     private var lastWaitingNote: UInt64?
+    private let started: UInt64
+    private var arrivals: UInt64 = 0
+    /// Snapshots that were given up.
+    private(set) var abandonments = 0
+    /// Whether a head was proven: from then on somebody honest has what is offered.
+    var hasProven = false
     var outputs: [Output] = []
 
     package init(genesis: Genesis, rules: Rules, now: UInt64) {
         self.genesis = genesis
         self.rules = rules
         choosingSince = now
+        started = now
     }
 
     package var isOver: Bool { if case .over = phase { true } else { false } }
@@ -81,7 +92,8 @@ package struct SnapshotJoin {
 
     package mutating func connected(_ peer: PeerId, now: UInt64) -> [Output] {
         guard !isOver, !distrusted.contains(peer) else { return [] }
-        peers[peer] = PeerState()
+        arrivals &+= 1
+        peers[peer] = PeerState(arrival: arrivals)
         outputs.append(.send(.wantOffers, to: peer))
         return step(now)
     }
@@ -95,6 +107,7 @@ package struct SnapshotJoin {
     package mutating func tick(now: UInt64) -> [Output] {
         guard !isOver else { return [] }
         expireRequests(now)
+        watchProgress(now)
         if case .choosing = phase, lastAsked.map({ now >= $0 + rules.askAgainMs }) ?? true {
             lastAsked = now
             for peer in peers.keys.sorted() { outputs.append(.send(.wantOffers, to: peer)) }
@@ -137,7 +150,11 @@ package struct SnapshotJoin {
             || firstAnswer.map { now >= $0 + rules.settleMs } ?? false
         let impatient = rules.mode == .auto && now >= choosingSince + rules.patienceMs
         guard settled || impatient else { return }
-        guard let best = usableOffers().max(by: { ($0.height, $0.digest) < ($1.height, $1.digest) }) else {
+        if rules.mode == .auto, !hasProven, now >= started + rules.unprovenMs {
+            phase = .over
+            return outputs.append(.byBlocks("nobody proved a snapshot in \(rules.unprovenMs / 1_000) s"))
+        }
+        guard let best = bestOffer() else {
             if rules.mode == .auto {
                 phase = .over
                 outputs.append(.byBlocks(answered == 0 ? "no peer answered" : "no peer offers a snapshot worth it"))
@@ -153,6 +170,20 @@ package struct SnapshotJoin {
         }
         outputs.append(.note(.chose(best, peers: providers(of: best).count)))
         phase = .proving(Proving(offer: best, trusted: TrustedSet(genesis: genesis)))
+    }
+
+    /// The highest offer of those who failed least; after each that was given up in vain, the offer of whoever came
+    /// first among these. A liar can always offer more, but it can't have been there longer.
+    private mutating func bestOffer() -> SnapshotOffer? {
+        let usable = usableOffers()
+        func offers(_ state: PeerState) -> [SnapshotOffer] {
+            (state.offers ?? []).filter { usable.contains($0) && !state.denied.contains($0) }
+        }
+        let able = peers.values.filter { !offers($0).isEmpty }
+        guard let fewest = able.map(\.faults).min() else { return nil }
+        var reliable = able.filter { $0.faults == fewest }
+        if abandonments % 2 == 1, let first = reliable.min(by: { $0.arrival < $1.arrival }) { reliable = [first] }
+        return reliable.flatMap(offers).max { ($0.height, $0.digest) < ($1.height, $1.digest) }
     }
 
     private mutating func usableOffers() -> Set<SnapshotOffer> {
@@ -174,7 +205,10 @@ package struct SnapshotJoin {
     func providers(of offer: SnapshotOffer) -> [PeerId] {
         peers.filter { $0.value.offers?.contains(offer) == true && !$0.value.denied.contains(offer)
                 && $0.value.silences < rules.silences }
-            .sorted { ($0.value.silences, $0.value.underWay, $0.key) < ($1.value.silences, $1.value.underWay, $1.key) }
+            .sorted {
+                ($0.value.faults, $0.value.silences, $0.value.underWay, $0.value.arrival)
+                    < ($1.value.faults, $1.value.silences, $1.value.underWay, $1.value.arrival)
+            }
             .map(\.key)
     }
 
@@ -184,10 +218,30 @@ package struct SnapshotJoin {
         choosingSince = now
         firstAnswer = nil
         lastAsked = now
+        abandonments += 1
         for peer in peers.keys.sorted() {
-            peers[peer] = PeerState(denied: peers[peer]?.denied ?? [])
+            guard let before = peers[peer] else { continue }
+            let isToBlame = before.offers?.contains(offer) == true && !before.denied.contains(offer)
+            peers[peer] = PeerState(
+                arrival: before.arrival, faults: before.faults + (isToBlame ? 1 : 0), denied: before.denied)
+            if isToBlame { outputs.append(.note(.failed(peer))) }
             outputs.append(.send(.wantOffers, to: peer))
         }
+    }
+
+    /// A snapshot whose peers dawdle is given up for another one; each time with more patience, since all may be slow.
+    private mutating func watchProgress(_ now: UInt64) {
+        guard case .fetching(var fetching) = phase else { return }
+        let patience = rules.progressMs << UInt64(min(abandonments, 5))
+        guard now >= fetching.watchedSince + patience else { return }
+        let isSlow = fetching.chunks - fetching.watchedChunks < rules.progressChunks
+        fetching.watch(now)
+        phase = .fetching(fetching)
+        let fewest = providers(of: fetching.offer).compactMap { peers[$0]?.faults }.min() ?? 0
+        let hasOther = peers.values.contains { state in
+            state.faults <= fewest && (state.offers ?? []).contains { $0 != fetching.offer && !state.denied.contains($0) }
+        }
+        if isSlow, hasOther { abandon(fetching.offer, "its peers are too slow", now) }
     }
 
     mutating func distrust(_ peer: PeerId, _ reason: String) {
@@ -213,7 +267,7 @@ package struct SnapshotJoin {
         var late: [PeerId] = []
         switch phase {
         case .proving(var proving):
-            late = proving.expire(before: now, after: rules.requestMs)
+            late = proving.expire(before: now, after: rules.proofMs)
             phase = .proving(proving)
         case .fetching(var fetching):
             late = fetching.expire(before: now, after: rules.requestMs)

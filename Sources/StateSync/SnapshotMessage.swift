@@ -125,6 +125,20 @@ public enum SnapshotMessage: Hashable, Sendable {
     public enum Kind: UInt8, Sendable, CaseIterable {
         case wantOffers = 32
         case offers, wantHead, head, wantLinks, links, wantChunk, chunk
+
+        /// Whether it wants an answer.
+        public var isRequest: Bool { answer != nil }
+
+        /// The kind of message that answers it.
+        public var answer: Kind? {
+            switch self {
+            case .wantOffers: .offers
+            case .wantHead: .head
+            case .wantLinks: .links
+            case .wantChunk: .chunk
+            case .offers, .head, .links, .chunk: nil
+            }
+        }
     }
 
     public var kind: Kind {
@@ -137,14 +151,6 @@ public enum SnapshotMessage: Hashable, Sendable {
         case .links: .links
         case .wantChunk: .wantChunk
         case .chunk: .chunk
-        }
-    }
-
-    /// Whether it wants an answer.
-    package var isRequest: Bool {
-        switch self {
-        case .wantOffers, .wantHead, .wantLinks, .wantChunk: true
-        case .offers, .head, .links, .chunk: false
         }
     }
 

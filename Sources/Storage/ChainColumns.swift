@@ -38,7 +38,7 @@ enum Column: UInt8 {
 
 /// The single values of the meta column.
 enum Meta: String {
-    case format, genesis, head, stateHeight, base
+    case format, genesis, head, stateHeight, base, voted
 
     var key: [UInt8] { Column.meta.key(Array(rawValue.utf8)) }
 }

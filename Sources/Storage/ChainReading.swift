@@ -28,6 +28,11 @@ extension ChainReading {
         try decoded(get(Meta.base.key), "the base") ?? Height(1)
     }
 
+    /// How far the node's key had voted when the head was stored; nil where it had not.
+    public func voteMark() throws(StorageError) -> VoteMark? {
+        try decoded(get(Meta.voted.key), "what was voted")
+    }
+
     /// The steps from the genesis' masternode set to the one of the head, ascending by epoch.
     ///
     /// - Parameter from: leaves out those that end an earlier epoch.

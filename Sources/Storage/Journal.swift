@@ -155,9 +155,9 @@ public final class Journal: Sendable {
 
     private static func storageError(_ damage: JournalFormat.Damage, path: String) -> StorageError {
         switch damage {
-        case .notAJournal: .corrupt(path: path, detail: "it does not start like a journal")
+        case .notAJournal: .corruptJournal(path: path, detail: "it does not start like a journal")
         case .damaged(let offset):
-            .corrupt(path: path, detail: "the journal's record at byte \(offset) is damaged, and was synced")
+            .corruptJournal(path: path, detail: "its record at byte \(offset) is not what was written and synced")
         }
     }
 }

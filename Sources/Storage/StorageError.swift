@@ -4,6 +4,8 @@ import Cryptography
 public enum StorageError: Error, Equatable, CustomStringConvertible {
     /// Bytes on disk are not what was written.
     case corrupt(path: String, detail: String)
+    /// A vote journal whose synced records are not what was written.
+    case corruptJournal(path: String, detail: String)
     /// Another process has the folder or file open.
     case inUse(path: String)
     case notFound(path: String)
@@ -23,6 +25,11 @@ public enum StorageError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .corrupt(let path, let detail):
             "corrupt database at \(path): \(detail). Restore from a peer: move the folder aside and start again"
+        case .corruptJournal(let path, let detail):
+            "the vote journal \(path) is damaged: \(detail). What this key has voted is not known for certain any more. "
+                + "Check the disk. If the file can't be repaired from a copy of this very moment (an older one would be "
+                + "worse than none), move it aside and start the node: it finds that its votes are lost and only observes, "
+                + "until 'chain-cli masternode resume' by the owner, or 'chaind --rejoin', brings it back"
         case .inUse(let path):
             "\(path) is in use by another process. Stop that process, or start this one with another home"
         case .notFound(let path):

@@ -11,6 +11,7 @@ extension WriteBatch {
         }
         put(Meta.head.key, ChainHead(height: height, digest: commit.digest).borsh)
         if let link = commit.link { add(link) }
+        if let mark = commit.mark { put(Meta.voted.key, mark.borsh) }
         if let state = commit.state { add(state) }
     }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Consensus
 import KeyFiles
 import Logging
 import NodeHome
@@ -36,8 +37,27 @@ struct Run: AsyncParsableCommand {
     @Option(help: "HEIGHT:HASH of a block that you know to be final; another one at that height stops the node.")
     var checkpoint: Checkpoint?
 
+    @Flag(
+        help: ArgumentHelp(
+            "Take part again at once, though votes of the consensus key were lost.",
+            discussion: """
+                For where the chain stands still without this node; else let the owner send 'chain-cli masternode resume'. \
+                The node asks all masternodes where they stand and votes only above. Until the epoch ends the network \
+                tolerates one faulty masternode less. Make sure that no other process uses the key: two that vote with it \
+                lose the collateral.
+                """))
+    var rejoin = false
+
+    @Flag(help: "With --rejoin: also where other masternodes have lost votes and come back in this epoch.")
+    var insist = false
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel: Logger.Level = .info
+
+    func validate() throws {
+        if insist, !rejoin { throw ValidationError("--insist goes with --rejoin") }
+        if rejoin, !masternode { throw ValidationError("--rejoin is for a masternode: add --masternode") }
+    }
 
     func run() async throws {
         let home = NodeHome(home)
@@ -46,7 +66,11 @@ struct Run: AsyncParsableCommand {
             let runner = NodeRunner(
                 home: home, mode: masternode ? .masternode : .follower,
                 passphrase: masternode ? try Secrets.passphrase(home: home, file: passphraseFile) : nil, logger: logger,
-                sync: sync, checkpoint: checkpoint)
+                sync: sync, checkpoint: checkpoint, rejoin: rejoin ? .rejoins(insists: insist) : nil)
+            if rejoin {
+                logger.warning(
+                    "--rejoin: if this key's lost votes are still under way, or another process votes with it, the collateral is at stake")
+            }
             try await ProgramSupport.untilStopped { try await runner.run() }
         }
     }

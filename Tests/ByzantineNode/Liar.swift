@@ -64,7 +64,7 @@ struct Liar {
         case .notarizeVote(let vote):
             lies += try enter(vote.subject.view)
             lies += try answer(vote.subject)
-        case .wantCertificates: break
+        case .wantCertificates, .wantPosition, .position: break
         }
         return lies
     }

@@ -260,6 +260,7 @@ struct Cluster {
         case .finalized(let finalization): finalize(finalization, node)
         case .evidence(let evidence):
             if nodes[node].isHonest { invariants.evidence(evidence, of: nodes[node].identity) }
+        case .takesPart, .rejoinRefused: break
         case .observing(let reason):
             if nodes[node].isHonest { invariants.fail("\(nodes[node].identity) may no longer vote: \(reason)") }
         }

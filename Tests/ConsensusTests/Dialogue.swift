@@ -14,14 +14,14 @@ struct Dialogue {
     var journal: [JournalRecord] = []
 
     init(
-        _ cast: Cast, me: UInt16, floor: Floor = .start(Cast.root, proof: .genesis), journal: [JournalRecord] = [],
-        rules: Rules = Rules()
+        _ cast: Cast, me: UInt16, start: VotingStart = .remembers, floor: Floor = .start(Cast.root, proof: .genesis),
+        journal: [JournalRecord] = [], rules: Rules = Rules()
     ) throws {
         self.cast = cast
         self.me = me
         machine = try Simplex(
-            configuration: cast.configuration, role: .masternode(me, cast.signer(me)), floor: floor, journal: journal,
-            verifier: KeyedHash(), rules: rules)
+            configuration: cast.configuration, role: .masternode(me, cast.signer(me)), start: start, floor: floor,
+            journal: journal, verifier: KeyedHash(), rules: rules)
         self.journal = journal
     }
 

@@ -33,10 +33,14 @@ import Testing
             Vote(subject: vote.subject, signer: liar, signature: cast.vote(vote.subject, by: other).signature)
         }
         return [
-            // Not the signer's own connection, not a member, this node itself
+            // Not the signer's own connection, not a member, this node itself without its signature
             (.notarizeVote(cast.vote(cast.proposal(6, on: 4), by: other)), .notTheSigner),
             (.nullifyVote(strangers.vote(cast.nullify(6), by: 4)), .notTheSigner),
-            (.finalizeVote(cast.vote(cast.finalize(4), by: node.me)), .notTheSigner),
+            (
+                .finalizeVote(
+                    Vote(subject: cast.finalize(6), signer: node.me, signature: cast.vote(cast.finalize(6), by: liar).signature)),
+                .wrongSignature
+            ),
             // Wrong signatures
             (.notarizeVote(resigned(cast.vote(cast.proposal(6, on: 4), by: other))), .wrongSignature),
             (.nullifyVote(resigned(cast.vote(cast.nullify(6), by: other))), .wrongSignature),

@@ -59,7 +59,7 @@ struct Invariants {
         case .notarization, .nullification, .finalization:
             guard checked.insert(message).inserted else { return }
             check(message, of: node)
-        case .wantCertificates: break
+        case .wantCertificates, .wantPosition, .position: break
         }
     }
 

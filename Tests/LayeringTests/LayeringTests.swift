@@ -12,7 +12,7 @@ import Testing
         "TestSupport": 0,
         "NodeHost": 3, "WorkerRuntime": 3, "LocalNetwork": 3, "Simulation": 3, "ChainCommands": 3,
         "chaind": 4, "chain-cli": 4, "chain-worker": 4, "chain-sim": 4, "edgeproof-demo": 4,
-        "ByzantineNode": 4,
+        "ByzantineNode": 4, "AttackPeers": 4,
     ]
 
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

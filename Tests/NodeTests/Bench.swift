@@ -21,11 +21,13 @@ final class Bench {
     /// While set, batches wait in `commits` instead of being stored.
     var storesLater = false
     var commits: [[Commit]] = []
+    /// Hash chains that the machine asked for.
+    var beaconsAsked: [UInt32] = []
     private var due: UInt64?
 
     init(
-        _ cast: Cast, masternode: UInt16? = nil, store: SimulatedStore = SimulatedStore(), journal: [JournalEntry] = [],
-        rules: NodeRules = NodeRules()
+        _ cast: Cast, masternode: UInt16? = nil, store: SimulatedStore = SimulatedStore(), journal: [JournalEntry] = Bench.home,
+        rejoin: VotingStart? = nil, rules: NodeRules = NodeRules()
     ) throws {
         self.cast = cast
         self.store = store
@@ -33,9 +35,13 @@ final class Bench {
         let role: NodeRole =
             masternode.map { .masternode(cast.identity($0)) } ?? .follower
         machine = try NodeMachine(
-            genesis: cast.genesis, role: role, store: store, journal: journal, signatures: KeyedHash(), rules: rules)
+            genesis: cast.genesis, role: role, store: store, journal: journal, journalName: 77, rejoin: rejoin,
+            signatures: KeyedHash(), rules: rules)
         handle(.start)
     }
+
+    /// The journal of a home that has been let vote and has not voted.
+    static let home: [JournalEntry] = [.opened(7), .reached(.none)]
 
     var clock: NodeClock {
         NodeClock(monotonic: Instant(milliseconds: now), wall: Cast.genesisTime.advanced(by: now))
@@ -76,6 +82,7 @@ final class Bench {
             case .published(let block): published.append(block.height)
             case .note(let note): notes.append(note)
             case .halt(let reason): halts.append(reason)
+            case .makeBeacon(let generation): beaconsAsked.append(generation)
             case .setTimer, .cancelTimer, .admit: break
             }
         }
@@ -92,7 +99,9 @@ final class Bench {
         return sent.map(\.message)
     }
 
-    var misbehaviours: Int { notes.count { if case .peerMisbehaved = $0 { true } else { false } } }
+    var offences: [Offence] { notes.compactMap { if case .offence(_, let offence) = $0 { offence } else { nil } } }
+
+    var misbehaviours: Int { notes.count { if case .offence = $0 { true } else { false } } }
 
     /// A chain of one masternode, with about as many blocks as asked for.
     static func chain(blocks: Int, rules: NodeRules = NodeRules()) throws -> Bench {

@@ -1,17 +1,21 @@
 import Consensus
 import Foundation
 import NodeHome
+import NodeCore
 import NodeHost
 import PeerNetwork
+import Primitives
 import Testing
 
 /// What a node's configuration says of peers, and what their misbehaviour weighs.
 @Suite struct PeersTests {
     @Test func misbehaviourWeighs() {
         for forgery in [Misbehaviour.notTheSigner, .wrongSignature, .forgedCertificate] {
-            #expect(PeerOffence(noted: "\(forgery)") == .forged)
+            #expect(PeerOffence(Offence.consensus(forgery)) == .forged)
         }
-        #expect(PeerOffence(noted: "sent blocks without a valid Finalization") == .badBlocks)
+        #expect(PeerOffence(Offence.unprovenBlocks) == .badBlocks)
+        #expect(PeerOffence(Offence.badSignature) == .badSignature)
+        #expect(PeerOffence(Offence.impossibleHead(Height(1))) == .falseHead)
     }
 
     @Test func configurationsWithAndWithoutSeeds() throws {

@@ -15,7 +15,7 @@ private final class CountingVerifier: NodeSignatures {
         return Array(signature.bytes.prefix(2)) == [key.bytes.first, message.first]
     }
 
-    func isAuthorized(_ transaction: SignedTransaction, genesis: Digest) -> Bool {
+    func isAuthorized(_ transaction: SignedTransaction, id: TransactionId, genesis: Digest) -> Bool {
         counter.withLock { $0 += 1 }
         return transaction.transaction.sequence == 0
     }

@@ -37,8 +37,8 @@ import Testing
 
         // The node that starts on it is where a node with the whole chain is.
         let store = try ChainStore(path: run.home.databaseFolder.path, genesisHash: chain.genesis.hash)
-        let joined = try NodeMachine(genesis: chain.genesis, role: .follower, store: store, journal: [])
-        let full = try NodeMachine(genesis: chain.genesis, role: .follower, store: chain.store, journal: [])
+        let joined = try NodeMachine(genesis: chain.genesis, role: .follower, store: store, journal: [], journalName: 1)
+        let full = try NodeMachine(genesis: chain.genesis, role: .follower, store: chain.store, journal: [], journalName: 1)
         #expect(joined.headHeight == full.headHeight && joined.milestone == full.milestone)
         #expect(try store.block(at: Height(3)) == nil && store.links() == chain.store.links())
         store.close()

@@ -50,6 +50,27 @@ import Testing
         Mutation("records of the next epoch are forgotten", epochs: 4) { $0.keepLaterRecords = false },
     ]
 
+    /// What a node that lost votes must not do.
+    static let lossMutations: [Mutation] = [
+        Mutation("a missing journal is not noticed") { $0.checkMemory = false },
+        Mutation("who knows of no votes votes at once") { $0.consensus.askBeforeVoting = false },
+    ]
+
+    @Test(arguments: lossMutations) func lossIsCaught(_ mutation: Mutation) throws {
+        var rules = NodeRules()
+        mutation.apply(&rules)
+        for seed in 0..<300 as Range<UInt64> {
+            var configuration = SimulationConfiguration(masternodes: 4, contract: counterContract)
+            configuration.losesVotes = true
+            configuration.rules = rules
+            let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
+            guard let violation = report.violation else { continue }
+            print("caught at seed \(seed): \(mutation.name): \(violation.prefix(120))")
+            return
+        }
+        Issue.record("300 seeds did not notice: \(mutation.name)")
+    }
+
     @Test(arguments: mutations) func isCaught(_ mutation: Mutation) throws {
         var rules = NodeRules()
         mutation.apply(&rules)

@@ -46,6 +46,22 @@ let counterContract: [UInt8]? = {
         #expect(heights > 5 * UInt64(shape.seeds.count) && transactions > 20 * shape.seeds.count)
     }
 
+    /// Journals that are gone, older copies, empty disks: recognised, told, and with a way back; and nobody contradicts
+    /// what it said before.
+    @Test(arguments: [4, 7]) func lostVotesBreakNoRule(_ masternodes: Int) throws {
+        var faults: [Fault: Int] = [:]
+        for seed in 0...(masternodes == 4 ? 39 : 11) as ClosedRange<UInt64> {
+            var configuration = SimulationConfiguration(masternodes: masternodes, contract: counterContract)
+            configuration.losesVotes = true
+            let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
+            #expect(report.violation == nil, "seed \(seed)")
+            faults.merge(report.faults, uniquingKeysWith: +)
+        }
+        if masternodes == 4 {
+            for fault in [Fault.lostJournal, .oldJournal, .lostDisk] { #expect(faults[fault] ?? 0 > 0, "\(fault)") }
+        }
+    }
+
     @Test func theSameSeedIsTheSameRun() throws {
         for seed in 100...105 as ClosedRange<UInt64> {
             let configuration = SimulationConfiguration(masternodes: 4, byzantine: 1, contract: counterContract)
@@ -71,7 +87,9 @@ let counterContract: [UInt8]? = {
         let totals = try await run.run()
         #expect(totals.failures.isEmpty)
         #expect(totals.seeds == 40)
-        for fault in Fault.allCases where fault != .membership { #expect(totals.faults[fault, default: 0] > 0, "\(fault) was never injected") }
+        // Masternodes lose their votes only where the set tolerates it beside the liars.
+        let elsewhere: Set<Fault> = [.membership, .lostJournal, .oldJournal, .lostDisk]
+        for fault in Fault.allCases where !elsewhere.contains(fault) { #expect(totals.faults[fault, default: 0] > 0, "\(fault) was never injected") }
         let accusing = try (200...209 as ClosedRange<UInt64>).filter {
             try SimulatedCluster(seed: $0, configuration: run.configuration).run().accused == [3]
         }

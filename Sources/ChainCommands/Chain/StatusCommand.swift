@@ -20,6 +20,7 @@ struct StatusCommand: AsyncParsableCommand {
                 ("node", "\(status.node), \(status.role), version \(status.version), up \(Format.duration(status.uptimeMs))"),
                 ("height", Format.number(status.head.height) + (status.catchingUp ? ", catching up" : "")),
                 ("block", status.head.digest.hex),
+                ("does not vote", status.notVoting),
                 ("time", Format.time(status.head.time)),
                 ("state root", "\(status.state.root) after block \(status.state.height)"),
                 ("epoch, view", "\(status.epoch), \(status.view)"),

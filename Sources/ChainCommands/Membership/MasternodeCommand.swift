@@ -99,8 +99,9 @@ struct MasternodeCommand: AsyncParsableCommand {
             let set = try await sender.client.masternodes()
             let found = try set.masternode(named: masternode)
             try found.requireOwner(sender.account)
-            guard found.canResume(in: set.epoch) else {
-                throw Refused("not_suspended", "\(found.title) is not suspended: \(MasternodeText.status(found.status))")
+            // One that takes part may need it too: its node only observes since it lost votes, which no state shows.
+            guard found.canResume(in: set.epoch) || found.status.kind == .active else {
+                throw Refused("not_suspended", "\(found.title) can't be resumed: \(MasternodeText.status(found.status))")
             }
             var request = TransactionRequest.resumeMasternode(found.consensusKey)
             request.gasLimit = sending.gas

@@ -86,7 +86,9 @@ package struct Participation: Encodable {
         masternode = set.masternodes.first(where: \.isSelf)
         self.set = set
         advice =
-            if let masternode {
+            if let problem = status.notVoting, masternode != nil {
+                problem
+            } else if let masternode {
                 Self.advice(masternode, catchingUp: status.catchingUp, epoch: set.epoch)
             } else if status.role == "masternode" {
                 "its consensus key is not registered: 'chain-cli masternode register --home HOME --from OWNER'"

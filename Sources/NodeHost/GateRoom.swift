@@ -1,0 +1,204 @@
+import Cryptography
+import Dispatch
+import Glibc
+import Ledger
+import NodeCore
+import PeerNetwork
+import Primitives
+import StateSync
+import Synchronization
+
+/// Takes what the peers of one rank say, ahead of the node: decodes it, checks the signatures of transactions, sends
+/// requests for stored blocks to those who answer them. What is left for the node's own queue is little.
+///
+/// Each room has a thread of its own, so that a vote never waits for a stranger's signatures. Strangers, all together, are
+/// given a bounded part of the time: after a message their room rests for a multiple of what it cost.
+actor GateRoom {
+    private nonisolated let executor: QueueExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private let rank: PeerRank
+    private unowned let node: NodeService
+    private let network: PeerNetwork
+    private let check: TransactionCheck
+    private let blocks: BlockServer
+    private let snapshots: SnapshotServer
+    /// Nanoseconds of rest that are due.
+    private var debt: UInt64 = 0
+
+    /// Of the time of one core, strangers have one part in so many.
+    static let strangerParts: UInt64 = 5
+    /// Rests shorter than this wait for company.
+    private static let shortestRest: UInt64 = 2_000_000
+    private static let longestRest: UInt64 = 2_000_000_000
+
+    init(
+        _ rank: PeerRank, node: NodeService, network: PeerNetwork, check: TransactionCheck, blocks: BlockServer,
+        snapshots: SnapshotServer
+    ) {
+        self.rank = rank
+        self.node = node
+        self.network = network
+        self.check = check
+        self.blocks = blocks
+        self.snapshots = snapshots
+        executor = QueueExecutor(
+            label: "edgeproof.gate.\(rank)", qos: rank == .stranger ? .utility : .userInitiated)
+    }
+
+    /// Until the network ends or the task is cancelled.
+    func run() async {
+        for await event in network.events(of: rank) {
+            await take(event)
+            await rest()
+        }
+    }
+
+    private func take(_ event: PeerEvent) async {
+        guard case .message(let id, let raw, let payload) = event else { return await node.take(event) }
+        let start = Self.now
+        defer { charge(since: start, 0) }
+        if let kind = SnapshotMessage.Kind(rawValue: raw) {
+            do {
+                snapshots.received(try SnapshotMessage(kind: kind, payload: payload), from: id, isStranger: rank == .stranger)
+            } catch { network.report(id, .malformed) }
+            return
+        }
+        let message: NodeMessage
+        do { message = try NodeMessage(kind: raw, payload: payload) } catch { return network.report(id, .malformed) }
+        switch message {
+        case .wantBlocks(let from, let count): blocks.received(from: from, count: count, by: id, isStranger: rank == .stranger)
+        case .transactions(let transactions):
+            switch check.check(transactions, isStranger: rank == .stranger) {
+            case .forged: network.report(id, .badSignature)
+            case .sound(let sound):
+                if !sound.isEmpty { await node.take(.transactions(sound), from: id) }
+            }
+        default: await node.take(message, from: id)
+        }
+    }
+
+    private func charge(since start: UInt64, _ other: UInt64) {
+        guard rank == .stranger else { return }
+        debt &+= (Self.now &- start &+ other) &* (Self.strangerParts - 1)
+    }
+
+    private func rest() async {
+        guard debt >= Self.shortestRest else { return }
+        let rest = min(debt, Self.longestRest)
+        debt = 0
+        try? await Task.sleep(for: .nanoseconds(Int64(rest)))
+    }
+
+    private static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }
+}
+
+/// Looks at transactions before the node does, on the published state: first at what costs nothing, then at signatures.
+final class TransactionCheck: Sendable {
+    enum Outcome {
+        /// Those worth the node's attention.
+        case sound([SignedTransaction])
+        /// One has a wrong signature: nothing of such a message is taken.
+        case forged
+    }
+
+    private let ledger: Ledger
+    private let view: LatestView
+    private let verifier: any NodeSignatures
+    private let wall: @Sendable () -> Time
+
+    init(ledger: Ledger, view: LatestView, verifier: any NodeSignatures, wall: @escaping @Sendable () -> Time) {
+        self.ledger = ledger
+        self.view = view
+        self.verifier = verifier
+        self.wall = wall
+    }
+
+    /// - Parameter isStranger: then what the published state refuses is dropped; else what the newest one may take goes on.
+    func check(_ transactions: [SignedTransaction], isStranger: Bool) -> Outcome {
+        let view = view.current
+        let time = max(view.header.time, wall())
+        var sound: [SignedTransaction] = []
+        for transaction in transactions {
+            switch verdict(on: transaction, view, time) {
+            case .admitted: sound.append(transaction)
+            case .refused(.wrongSignature): return .forged
+            case .refused(let refusal): if !isStranger, refusal.mayPass { sound.append(transaction) }
+            // The state can't be read: the node will find out, and say so.
+            case nil: if !isStranger { sound.append(transaction) }
+            }
+        }
+        return .sound(sound)
+    }
+
+    private func verdict(on transaction: SignedTransaction, _ view: ReadView, _ time: Time) -> AdmissionVerdict? {
+        let genesis = ledger.genesisHash
+        return try? ledger.admit(transaction, state: view, time: time) { [verifier] signed, id in
+            verifier.isAuthorized(signed, id: id, genesis: genesis)
+        }
+    }
+}
+
+extension Refusal {
+    /// Whether the state after blocks that are not published yet may not refuse it.
+    fileprivate var mayPass: Bool {
+        switch self {
+        case .tooFewCredits, .noSuchService, .sequenceTooFarAhead, .sequenceGap: true
+        default: false
+        }
+    }
+}
+
+/// Answers requests for final blocks, on a thread for masternodes and one for strangers: reading for others never holds
+/// up the node. What waits is bounded, and whoever does not take its answers gets no more.
+final class BlockServer: Sendable {
+    private static let perPeer = 4
+    private static let inAll = 64
+    /// Bytes that may wait for a peer before it gets more.
+    private static let backlog = 4_000_000
+    /// Strangers have one part in so many of their thread's time.
+    private static let strangerParts: UInt64 = 3
+
+    private let view: LatestView
+    private let network: PeerNetwork
+    private let queues: [Bool: DispatchQueue] = [
+        false: DispatchQueue(label: "edgeproof.blocks", qos: .userInitiated),
+        true: DispatchQueue(label: "edgeproof.blocks.strangers", qos: .utility),
+    ]
+    private let waiting = Mutex<[PeerId: Int]>([:])
+
+    init(view: LatestView, network: PeerNetwork) {
+        self.view = view
+        self.network = network
+    }
+
+    func received(from: Height, count: UInt16, by peer: PeerId, isStranger: Bool) {
+        let isAdmitted = waiting.withLock { waiting in
+            guard waiting.values.reduce(0, +) < Self.inAll, waiting[peer, default: 0] < Self.perPeer else { return false }
+            waiting[peer, default: 0] += 1
+            return true
+        }
+        guard isAdmitted else { return }
+        queues[isStranger]?.async { [self] in
+            let start = DispatchTime.now().uptimeNanoseconds
+            answer(from, count, peer)
+            waiting.withLock { waiting in
+                let left = waiting[peer, default: 1] - 1
+                waiting[peer] = left > 0 ? left : nil
+            }
+            guard isStranger else { return }
+            let spent = DispatchTime.now().uptimeNanoseconds - start
+            usleep(UInt32(clamping: min(spent * (Self.strangerParts - 1) / 1_000, 1_000_000)))
+        }
+    }
+
+    private func answer(_ from: Height, _ count: UInt16, _ peer: PeerId) {
+        guard network.waitingBytes(for: peer) <= Self.backlog else { return }
+        let view = view.current
+        let blocks = SyncAnswer.blocks(from: from, count: count, through: view.header.height) {
+            try? view.snapshot.block(at: $0)
+        }
+        let message = NodeMessage.blocks(blocks)
+        network.send(kind: message.kind.rawValue, message.payload, to: peer, priority: message.priority)
+    }
+}

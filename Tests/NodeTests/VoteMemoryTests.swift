@@ -1,0 +1,155 @@
+import Consensus
+import Cryptography
+import NodeCore
+import Primitives
+import Simulation
+import Testing
+
+/// A restart can't lie: a home that no longer knows what its key has voted says so, does not vote, and has a way back.
+@Suite(.timeLimit(.minutes(5))) struct VoteMemoryTests {
+    private func grows(_ bench: Bench, client: Int = 1, sequence: UInt64 = 0) throws -> Bool {
+        let before = bench.machine.headHeight
+        bench.submit(try Bench.record(bench.cast, client: client, sequence: sequence))
+        for _ in 0..<10 { bench.tick() }
+        return bench.machine.headHeight > before
+    }
+
+    private func advice(_ bench: Bench) -> [String] {
+        bench.notes.compactMap { if case .observing(let text) = $0 { text } else { nil } }
+    }
+
+    @Test func theJournalOfBeforeIsKnown() throws {
+        let first = try Bench.chain(blocks: 6)
+        #expect(try first.store.voteMark()?.journal == 7)
+        let again = try Bench(first.cast, masternode: 0, store: first.store, journal: first.journal)
+        #expect(again.machine.notVoting == nil)
+        #expect(try grows(again))
+    }
+
+    @Test func aMissingJournalIsRecognisedAtEveryStart() throws {
+        let first = try Bench.chain(blocks: 6)
+        let second = try Bench(first.cast, masternode: 0, store: first.store, journal: [])
+        #expect(try #require(second.machine.notVoting).contains("journal that holds these votes is gone"))
+        #expect(advice(second).count == 1)
+        #expect(try !grows(second))
+        #expect(!second.sent.contains { if case .consensus = $0.message { true } else { false } })
+        // What it wrote meanwhile does not make it forget.
+        let third = try Bench(first.cast, masternode: 0, store: first.store, journal: second.journal)
+        #expect(third.machine.notVoting != nil && advice(third).count == 1)
+        #expect(try !grows(third))
+        // Neither does an operator who removes the journal again.
+        let fourth = try Bench(first.cast, masternode: 0, store: first.store, journal: [])
+        #expect(fourth.machine.notVoting != nil)
+    }
+
+    @Test func anOlderCopyIsRecognised() throws {
+        let first = try Bench.chain(blocks: 3)
+        let copy = first.journal
+        var sequence: UInt64 = 100
+        while first.machine.headHeight < Height(8) {
+            first.now += 100
+            first.submit(try Bench.record(first.cast, client: 2, sequence: sequence - 100))
+            sequence += 1
+        }
+        let second = try Bench(first.cast, masternode: 0, store: first.store, journal: copy)
+        #expect(try #require(second.machine.notVoting).contains("older copy"))
+        #expect(try !grows(second))
+    }
+
+    @Test func aCutJournalStillReachesItsLastVote() throws {
+        var rules = NodeRules()
+        rules.journalBytes = 0
+        let first = try Bench.chain(blocks: 6, rules: rules)
+        _ = try #require(first.rewritten)
+        let again = try Bench(first.cast, masternode: 0, store: first.store, journal: first.journal)
+        #expect(again.machine.notVoting == nil)
+        #expect(try grows(again))
+    }
+
+    /// Alone it has nobody to ask: it goes on above the view where it stands.
+    @Test func theOperatorBringsItBack() throws {
+        let first = try Bench.chain(blocks: 6)
+        let second = try Bench(
+            first.cast, masternode: 0, store: first.store, journal: [], rejoin: .rejoins(insists: false))
+        #expect(second.machine.notVoting == nil)
+        #expect(second.notes.contains { if case .takesPart = $0 { true } else { false } })
+        #expect(try grows(second))
+        // And it stays so, without the command.
+        let third = try Bench(first.cast, masternode: 0, store: first.store, journal: second.journal)
+        #expect(third.machine.notVoting == nil)
+        #expect(try grows(third, client: 2))
+    }
+
+    /// A new home of four asks the others first, and votes once two of the three have answered.
+    @Test func aHomeWithoutMemoryAsksFirst() throws {
+        let cast = try Cast.of(4, realSignatures: false)
+        let bench = try Bench(cast, masternode: 0, journal: [])
+        #expect(try #require(bench.machine.notVoting).contains("asks the other masternodes"))
+        #expect(try !grows(bench))
+        func answer(_ place: UInt16) {
+            bench.handle(.connected(cast.peer(place)))
+            bench.receive(.consensus(.position(epoch: .zero, view: View(1), returned: [])), from: cast.peer(place))
+        }
+        answer(1)
+        #expect(bench.machine.notVoting != nil)
+        // Who claims a view that no certificate leads to has not answered.
+        bench.receive(.consensus(.position(epoch: .zero, view: View(9), returned: [])), from: cast.peer(2))
+        #expect(bench.machine.notVoting != nil)
+        answer(3)
+        #expect(bench.machine.notVoting == nil)
+        bench.sent = []
+        for _ in 0..<10 { bench.tick() }
+        let again = try Bench(cast, masternode: 0, store: bench.store, journal: bench.journal)
+        #expect(again.machine.notVoting == nil)
+    }
+
+    /// Two of four that lost votes are more than the set tolerates, unless both operators say that they know better.
+    @Test func twoAtOnceAreRefused() throws {
+        let cast = try Cast.of(4, realSignatures: false)
+        for insists in [false, true] {
+            let lost: [JournalEntry] = [.opened(7), .reached(.none), .observing(.zero, .journalMissing)]
+            let bench = try Bench(cast, masternode: 0, journal: lost, rejoin: .rejoins(insists: insists))
+            for place in [1, 2] as [UInt16] {
+                bench.handle(.connected(cast.peer(place)))
+                bench.receive(.consensus(.position(epoch: .zero, view: View(1), returned: [3])), from: cast.peer(place))
+            }
+            let isRefused = bench.notes.contains { if case .rejoinRefused = $0 { true } else { false } }
+            #expect(isRefused == !insists)
+            #expect((bench.machine.notVoting == nil) == insists)
+        }
+    }
+
+    @Test func aHashChainIsRenewedBeforeItEnds() throws {
+        let cast = try Cast.of(1, realSignatures: false, hasEpochs: true)
+        var rules = NodeRules()
+        rules.beaconReserve = 1_015
+        let bench = try Bench(cast, masternode: 0, rules: rules)
+        var sequence: UInt64 = 0
+        var made: [UInt32] = []
+        func renewal() -> BeaconRenewal? {
+            (try? bench.store.value(.beaconRenewal(cast.keys[0].publicKey))).flatMap { $0 }.flatMap { try? BeaconRenewal(borsh: $0) }
+        }
+        for _ in 0..<400 where renewal()?.isInForce != true {
+            bench.now += 250
+            bench.submit(try Bench.record(cast, sequence: sequence))
+            sequence += 1
+            bench.tick()
+            for generation in bench.beaconsAsked {
+                made.append(generation)
+                bench.handle(.beaconMade(generation: generation, Cast.beacon(0, generation: generation)))
+            }
+            bench.beaconsAsked = []
+        }
+        let found = try #require(renewal())
+        #expect(found.isInForce && found.generation == 1 && made == [1])
+        #expect(found.tip == Cast.beacon(0, generation: 1).tip)
+        #expect(try grows(bench))
+        // A node that starts later finds out which of its chains is in force.
+        let again = try Bench(cast, masternode: 0, store: bench.store, journal: bench.journal)
+        again.now = bench.now
+        again.submit(try Bench.record(cast, client: 3, sequence: 0))
+        #expect(again.beaconsAsked == [1])
+        again.handle(.beaconMade(generation: 1, Cast.beacon(0, generation: 1)))
+        #expect(try grows(again, client: 4) && again.halts.isEmpty)
+    }
+}
