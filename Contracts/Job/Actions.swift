@@ -57,7 +57,7 @@ extension RoundMachine {
         case 256: try request(.pause, act)
         case 257: try request(.resume, act)
         case 258: try request(.abort, act)
-        default: throw Refusal("not a job's action: 2, 4 to 9, and 256 to 258 for the owner")
+        default: throw Refusal("not a job's action")
         }
         recover()
     }

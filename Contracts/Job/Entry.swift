@@ -33,9 +33,9 @@ enum Job: Contract {
         let machine = machine(context)
         let input = context.input()
         guard !input.isEmpty, let query = JobQuery(rawValue: input[0]) else {
-            Chain.fail("not a job's query: 0 status, 1 participants, 2 history, 3 partners, 4 complaints, 5 owed")
+            Chain.fail("not a job's query")
         }
-        if query == .owed, input.count != 33 { Chain.fail("the query for what is owed names an account") }
+        if query == .owed, input.count != 33 { Chain.fail("it names no account") }
         Chain.reply(raw: machine.answer(query, account: Account(bytes: jobField(input, at: 1).bytes)))
     }
 

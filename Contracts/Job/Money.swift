@@ -63,7 +63,13 @@ extension RoundMachine {
         guard act.caller == chain.owner else { throw Refusal("only the owner pauses, resumes and aborts") }
         switch request {
         case .pause: if state.phase == .paused { throw Refusal("the job is paused already") }
-        case .resume: if state.phase != .paused { throw Refusal("the job is not paused") }
+        case .resume:
+            if state.phase != .paused {
+                // A pause that waits for the round's end is taken back.
+                guard state.request == .pause else { throw Refusal("the job is not paused") }
+                state.request = .none
+                return
+            }
         case .abort, .none: break
         }
         // Asked for again, it is scheduled again: the first call may have been lost.

@@ -173,13 +173,20 @@ struct JobRuleTests {
         let job = try JobStage.started()
         #expect(job.send(job.workers[0], 258) == .refused("only the owner pauses, resumes and aborts"))
         #expect(job.send(JobStage.owner, 257) == .refused("the job is not paused"))
+        #expect(job.send(JobStage.owner, 999) == .refused("not a job's action"))
         // Before anybody has committed it is done at once.
         #expect(job.send(JobStage.owner, 256) == .done)
         #expect(try job.status().phase == .paused)
         #expect(job.send(JobStage.owner, 257) == .done)
         #expect(try job.status().phase == .commit && job.status().round == 0)
         let crew = [try job.lead] + job.workers
-        try job.commit(crew, 0)
+        try job.commit(Array(crew.dropLast()), 0)
+        // A pause that waits is taken back.
+        #expect(job.send(JobStage.owner, 256) == .done)
+        #expect(try job.status().phase == .commit && job.status().request == .pause)
+        #expect(job.send(JobStage.owner, 257) == .done)
+        #expect(try job.status().request == .none)
+        try job.commit([crew[2]], 0)
         #expect(job.send(JobStage.owner, 258) == .done)
         #expect(try job.status().phase == .reveal && job.status().request == .abort)
         #expect(job.send(JobStage.owner, 256) == .refused("the job is being aborted"))

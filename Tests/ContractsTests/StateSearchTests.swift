@@ -50,11 +50,13 @@ struct StateSearchTests {
             StateSearch(workers: 3, committee: 1, tricks: tricks { $0.lyingCloud = true }, limit: 400_000))
         search(
             "3 workers, 3 judges, one round",
-            StateSearch(workers: 3, committee: 3, rounds: 1, tricks: tricks { $0.late = true }, limit: 400_000))
+            StateSearch(
+                workers: 3, committee: 3, rounds: 1,
+                tricks: tricks { ($0.late, $0.lyingCommittee, $0.lyingCloud) = (true, true, true) }, limit: 400_000))
         search(
             "3 workers, 1 judge, fog, asynchronous",
             StateSearch(
-                workers: 3, committee: 1, rounds: 1, protocol: .fog, mode: .asynchronous, tricks: tricks { $0.late = true },
+                workers: 3, committee: 1, rounds: 2, protocol: .fog, mode: .asynchronous, tricks: tricks { $0.late = true },
                 limit: 400_000))
     }
 }

@@ -214,6 +214,11 @@ private struct JobStage {
             try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
             try Data(BlockImages.csv(count: 400, seed: 1)).write(to: images.appending(path: "mnist_train.csv"))
             try Data(BlockImages.csv(count: 100, seed: 2)).write(to: images.appending(path: "mnist_test.csv"))
+            // The validator is a party outside the owner's control: a masternode's hot account. Here it is the cloud, too.
+            let consensus = URL(filePath: network.plan.home(0).keysFolder.path).appending(path: "consensus.json")
+            let cloud = network.plan.keysFolder.appending(path: "cloud.json")
+            try? FileManager.default.removeItem(at: cloud)
+            try FileManager.default.copyItem(at: consensus, to: cloud)
             let stage = JobStage(network: network, images: images)
             do { try await body(stage) } catch {
                 for worker in workers { print("--- \(worker)\n\(await stage.log(worker))") }
@@ -252,6 +257,8 @@ private struct JobStage {
         let registered = try await network.cli(
             "job", "register", spec.path, "--contract", contract.path, "--from", "owner")
         try #require(registered.status == 0, "\(registered.err)")
+        let locked = try await network.cli("lock", "100000000", "--from", "owner")
+        try #require(locked.status == 0, "\(locked.err)")
     }
 
     private func start(_ name: String, _ arguments: [String]) async throws {

@@ -21,7 +21,8 @@ public struct StateSearch {
         public var owner = false
         /// Members of the committee may name another model, or worker 0 an outlier.
         public var lyingCommittee = false
-        public var standbyCloud = false
+        /// A second cloud, and one who stands by for a committee of one.
+        public var standby = false
 
         public init() {}
         public static var all: Tricks {
@@ -33,7 +34,7 @@ public struct StateSearch {
             tricks.late = true
             tricks.owner = true
             tricks.lyingCommittee = true
-            tricks.standbyCloud = true
+            tricks.standby = true
             return tricks
         }
     }
@@ -69,11 +70,12 @@ public struct StateSearch {
         self.limit = limit
         spec = JobSpec(
             title: "search", trainingProtocol: trainingProtocol, mode: mode,
-            bufferedUpdates: mode == .asynchronous ? 1 : 0, clouds: tricks.standbyCloud ? 2 : 1,
+            bufferedUpdates: mode == .asynchronous ? 1 : 0, clouds: tricks.standby ? 2 : 1,
             workers: UInt16(workers), quorum: 1, rounds: rounds, stepsPerRound: 1, openTimeoutMs: 10_000,
             confirmTimeoutMs: 10_000, commitMinMs: 10_000, commitMaxMs: 10_000, revealTimeoutMs: 10_000,
             validateTimeoutMs: 10_000, challengeTimeoutMs: 10_000, pauseLimitMs: 10_000, epsilonMicro: 0,
-            committee: committee == 1 ? .validator() : .masternodes(UInt8(committee)), bond: 8, cloudPrice: 5,
+            committee: committee == 1
+                ? .validator(standingBy: tricks.standby ? [Self.account(0xB1)] : []) : .masternodes(UInt8(committee)), bond: 8, cloudPrice: 5,
             workerPrice: 3, validatorPrice: 2, plan: [])
     }
 
@@ -84,10 +86,13 @@ public struct StateSearch {
     static let owner = account(0x0E)
     static let contract = account(0xC0)
     /// Clouds have the first slots.
-    var clouds: [Account] { (0..<(tricks.standbyCloud ? 2 : 1)).map { Self.account(0xA0 + UInt8($0)) } }
+    var clouds: [Account] { (0..<(tricks.standby ? 2 : 1)).map { Self.account(0xA0 + UInt8($0)) } }
     var edges: [Account] { (0..<workers).map { Self.account(0xE0 + UInt8($0)) } }
     var people: [Account] { clouds + edges }
-    var judges: [Account] { (0..<max(1, committee)).map { Self.account(0xB0 + UInt8($0)) } }
+    /// The committee, or the one validator and who stands by for it.
+    var judges: [Account] {
+        (0..<(committee == 1 && tricks.standby ? 2 : committee)).map { Self.account(0xB0 + UInt8($0)) }
+    }
 
     /// A state of the job with what the search remembers of how it came about.
     struct World {
