@@ -44,6 +44,7 @@ let package = Package(
         .executable(name: "chain-sim", targets: ["chain-sim"]),
         .library(name: "EdgeproofClient", targets: ["ChainClient", "JobProtocol", "KeyFiles", "Primitives", "Cryptography", "Encoding"]),
         .library(name: "EdgeproofNetwork", targets: ["LocalNetwork"]),
+        .library(name: "EdgeproofWebAssembly", targets: ["WebAssembly"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

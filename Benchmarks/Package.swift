@@ -16,6 +16,13 @@ let package = Package(
                 .product(name: "EdgeproofNetwork", package: "edgeproof"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: [.treatAllWarnings(as: .error)])
+            swiftSettings: [.treatAllWarnings(as: .error)]),
+        .executableTarget(
+            name: "vm",
+            dependencies: [
+                .product(name: "EdgeproofWebAssembly", package: "edgeproof"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: [.treatAllWarnings(as: .error)]),
     ]
 )

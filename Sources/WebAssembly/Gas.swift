@@ -50,8 +50,9 @@ public enum Gas {
 
     // Dynamic.
 
-    /// For each page of linear memory, at instantiation and by a `memory.grow` that succeeds.
-    public static let page: UInt64 = 2_048
+    /// For each page of linear memory, at instantiation and by a `memory.grow` that succeeds: clearing 64 KiB, at worst
+    /// in memory that is fresh.
+    public static let page: UInt64 = 4_096
     /// Bulk memory instructions pay one unit for each of so many bytes, or a part of them.
     public static let bulkBytesPerUnit: UInt64 = 8
     /// For each element that `table.copy` and `table.init` move.

@@ -67,13 +67,15 @@ public final class Instance {
         self.host = host
         self.gasLimit = gasLimit
         gasLeft = gasLimit - contents.instantiationGas
-        memory = LinearMemory(contents.memory)
+        memory = LinearMemory(contents.memory, limit: module.limits.memoryPages)
         table = .allocate(capacity: max(1, contents.tableEntries ?? 0))
         table.initialize(repeating: ElementSegment.emptyEntry)
         globals = .allocate(capacity: max(1, contents.globals.count))
         globals.initialize(repeating: 0)
         for (index, global) in contents.globals.enumerated() { globals[index] = global.initial }
-        valueStack = .allocate(capacity: max(1, module.limits.valueStackSlots))
+        let slots = max(1, module.limits.valueStackSlots)
+        let stack = BufferPool.take(slots * 8, from: .stacks).bindMemory(to: UInt64.self, capacity: slots)
+        valueStack = UnsafeMutableBufferPointer(start: stack, count: slots)
         callStack = .allocate(capacity: max(1, module.limits.callDepth))
         droppedData = contents.data.map { $0.activeOffset != nil }
         droppedElements = contents.elements.map { $0.mode != .passive }
@@ -83,7 +85,9 @@ public final class Instance {
     deinit {
         table.deallocate()
         globals.deallocate()
-        valueStack.deallocate()
+        if let stack = valueStack.baseAddress {
+            BufferPool.give(UnsafeMutableRawPointer(stack), valueStack.count * 8, to: .stacks)
+        }
         callStack.deallocate()
     }
 

@@ -1,21 +1,27 @@
 /// A linear memory (specification 1.0, section 4.2.8): bytes that are always within `count`, or a trap.
 struct LinearMemory: ~Copyable {
-    private(set) var base: UnsafeMutableRawPointer
+    let base: UnsafeMutableRawPointer
     private(set) var count: Int
-    private var capacity: Int
-    private let maximumPages: Int
+    /// What the memory may reach; it is there from the start, though not cleared.
+    private let capacity: Int
 
     var pages: Int { count / Limits.pageBytes }
 
-    init(_ type: MemoryType?) {
+    /// - Parameter limit: pages that a module may ask for under its limits.
+    init(_ type: MemoryType?, limit: Int) {
         count = (type?.minimum ?? 0) * Limits.pageBytes
-        maximumPages = type?.maximum ?? 0
-        capacity = max(count, 1)
-        base = .allocate(byteCount: capacity, alignment: 16)
-        base.initializeMemory(as: UInt8.self, repeating: 0, count: capacity)
+        let pages = type?.maximum ?? 0
+        maximumPages = pages
+        // A module with a memory gets a buffer of the size that can be used again. Without one, or far below the
+        // limit, there is nothing to spare.
+        capacity = type == nil ? 1 : max(pages, limit) * Limits.pageBytes
+        base = BufferPool.take(capacity, from: .memories)
+        base.initializeMemory(as: UInt8.self, repeating: 0, count: count)
     }
 
-    deinit { base.deallocate() }
+    private let maximumPages: Int
+
+    deinit { BufferPool.give(base, capacity, to: .memories) }
 
     func canGrow(by delta: UInt32) -> Bool {
         Int(delta) <= maximumPages - pages
@@ -24,18 +30,9 @@ struct LinearMemory: ~Copyable {
     /// Appends zeroed pages. Call only after ``canGrow(by:)``.
     mutating func grow(by delta: UInt32) {
         guard canGrow(by: delta) else { return }
-        let newCount = count + Int(delta) * Limits.pageBytes
-        if newCount > capacity {
-            // Doubling keeps the copying in proportion to the pages that gas paid for.
-            let newCapacity = max(newCount, min(capacity * 2, maximumPages * Limits.pageBytes))
-            let newBase = UnsafeMutableRawPointer.allocate(byteCount: newCapacity, alignment: 16)
-            newBase.copyMemory(from: base, byteCount: count)
-            base.deallocate()
-            base = newBase
-            capacity = newCapacity
-        }
-        (base + count).initializeMemory(as: UInt8.self, repeating: 0, count: newCount - count)
-        count = newCount
+        let added = Int(delta) * Limits.pageBytes
+        (base + count).initializeMemory(as: UInt8.self, repeating: 0, count: added)
+        count += added
     }
 
     /// The bytes `offset ..< offset + length`, if they are all there.

@@ -65,7 +65,7 @@ import WebAssembly
         #expect(try cost(bytes, .i32(1), export: "call") == 1 + 8 + 2 + 1)
         #expect(try cost(bytes, .i32(1), export: "indirect") == 1 + 1 + 12 + 2 + 1)
         #expect(try cost(bytes, .i32(0), export: "grow") == 1 + 50)
-        #expect(try cost(bytes, .i32(3), export: "grow") == 1 + 50 + 3 * 2_048)
+        #expect(try cost(bytes, .i32(3), export: "grow") == 1 + 50 + 3 * 4_096)
         #expect(try cost(bytes, .i32(300), export: "grow") == 1 + 50, "growth that fails costs no pages")
         #expect(try cost(bytes, .i32(0), export: "fill") == 3 + 10)
         #expect(try cost(bytes, .i32(1), export: "fill") == 3 + 10 + 1)
@@ -85,7 +85,7 @@ import WebAssembly
         assembler.activeElements(at: 0, [function, function])
         let module = try Module(parsing: assembler.bytes)
         // instance, pages, global, table entries, segments, 17 bytes, two elements
-        #expect(module.instantiationGas == 1_000 + 2 * 2_048 + 1 + 5 + 3 + 3 + 2)
+        #expect(module.instantiationGas == 1_000 + 2 * 4_096 + 1 + 5 + 3 + 3 + 2)
         let host = ClosureHost()
         #expect(throws: InstantiationError.outOfGas) {
             _ = try Instance(module: module, host: host, hostImports: [], gasLimit: module.instantiationGas - 1)

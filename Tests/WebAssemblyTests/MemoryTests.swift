@@ -173,3 +173,36 @@ import WebAssembly
         #expect(try instance.readMemory(at: Self.page, count: 0) == [])
     }
 }
+
+/// Instances use each other's memory, one after another: nothing of one may show in the next.
+@Suite struct ReusedMemoryTests {
+    @Test func memoryIsClearAtFirst() throws {
+        var assembler = Assembler()
+        assembler.memory = [1, 1, 3]
+        // Fills all three pages.
+        assembler.function([], [], export: "fill", i32(2), [0x40, 0], drop, i32(0), i32(0xaa), i32(3 * 65_536), [0xfc, 11, 0])
+        // The sum of the first and the last word, after growing.
+        assembler.function(
+            [], [.i32], export: "look", i32(2), [0x40, 0], drop, i32(0), memoryOp(0x28), i32(3 * 65_536 - 4), memoryOp(0x28),
+            [0x72])
+        for _ in 0..<40 {
+            let instance = try instantiate(assembler.bytes)
+            #expect(try instance.readMemory(at: 0, count: 65_536).allSatisfy { $0 == 0 })
+            _ = try instance.invoke("fill")
+        }
+        #expect(try instantiate(assembler.bytes).invoke("look") == [.i32(0)])
+    }
+
+    /// Locals are zero in a stack that was used before.
+    @Test func localsAreClearInAUsedStack() throws {
+        var assembler = Assembler()
+        let depth = 0
+        assembler.function(
+            [.i32], [.i32], locals: [.i32, .i32, .i32], export: "run",
+            get(0), ifThen(0x7f, get(0) + i32(1) + sub32 + call(depth) + i32(7) + set(1) + i32(9) + tee(2) + [0x6a], else: i32(0)),
+            get(3), add32)
+        for _ in 0..<3 {
+            #expect(try instantiate(assembler.bytes).invoke("run", [.i32(20)]) == [.i32(180)])
+        }
+    }
+}

@@ -43,9 +43,9 @@ struct RunWasmCommand: AsyncParsableCommand {
             default: arguments.append(next)
             }
         }
-        let bytes = try GlobalOptions.file(file, limit: Limits.contract.moduleBytes)
+        let bytes = try Arguments.file(file, limit: Limits.contract.moduleBytes)
         let module: Module
-        do { module = try Module(parsing: bytes) } catch { throw Refused("\(file): \(error)") }
+        do { module = try Module(parsing: bytes) } catch { throw Refused("module", "\(file): \(error)") }
         guard let type = module.functionType(ofExport: function) else {
             let functions = module.exports.filter { if case .function = $0.item { true } else { false } }.map(\.name)
             throw UsageError(
@@ -60,7 +60,7 @@ struct RunWasmCommand: AsyncParsableCommand {
         let instance: Instance
         do {
             instance = try Instance(module: module, host: host, hostImports: [], gasLimit: gas)
-        } catch { throw Refused("\(file): \(error)") }
+        } catch { throw Refused("module", "\(file): \(error)") }
         do {
             let results = try instance.invoke(function, values)
             let document = WasmRunDocument(
@@ -73,7 +73,7 @@ struct RunWasmCommand: AsyncParsableCommand {
                 Console.error("gas used: \(instance.gasUsed) of \(gas)")
             }
         } catch {
-            throw Refused("\(function) trapped: \(error), after \(instance.gasUsed) of \(gas) gas")
+            throw Refused("trap", "\(function) trapped: \(error), after \(instance.gasUsed) of \(gas) gas")
         }
     }
 
@@ -155,7 +155,7 @@ struct SpectestCommand: AsyncParsableCommand {
         } else {
             show(reports, total)
         }
-        guard total.failed == 0 else { throw Refused("\(total.failed) commands of the suite failed") }
+        guard total.failed == 0 else { throw FailedSuite(count: total.failed) }
     }
 
     private func show(_ reports: [SpecificationSuite.Report], _ total: SpecificationSuite.Report) {
@@ -171,6 +171,12 @@ struct SpectestCommand: AsyncParsableCommand {
             Console.out("  \(count)  \(reason)")
         }
     }
+}
+
+/// Commands of the suite failed; the report was printed.
+struct FailedSuite: Error, CustomStringConvertible {
+    var count: Int
+    var description: String { "\(count) commands of the suite failed" }
 }
 
 private struct SpectestDocument: Encodable {

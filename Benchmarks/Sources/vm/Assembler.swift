@@ -1,0 +1,1 @@
+../../../Tests/WebAssemblyTests/Assembler.swift
