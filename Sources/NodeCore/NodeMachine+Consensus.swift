@@ -38,6 +38,7 @@ extension NodeMachine {
         case .observing(let reason): observe(because: reason)
         case .takesPart(let floor):
             memory.regain()
+            rejoin = nil
             outputs.append(.note(.takesPart(floor)))
         case .rejoinRefused(let others):
             outputs.append(.note(.rejoinRefused(others.compactMap { epoch.set.member($0)?.name })))

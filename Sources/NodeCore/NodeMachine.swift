@@ -60,7 +60,8 @@ public final class NodeMachine {
     var laterRecords: [JournalRecord] = []
     /// What this node knows of the votes of its key, and of what is lost.
     var memory: VoteMemory
-    let rejoin: VotingStart?
+    /// The operator's word to come back though votes are lost: for one time.
+    var rejoin: VotingStart?
     var questions = OpenQuestions()
     var workAnnounced = false
     var desk: JournalDesk

@@ -74,6 +74,8 @@ final class PeerEventQueue: Sendable {
         var changed: [PeerRank: FIFO<PeerId>] = [:]
         var refusals = FIFO<PeerEvent>()
         var waiters: [Waiter] = []
+        /// Whom to tell that there is room again, since others went.
+        var freed: [any Resumable] = []
         var finished = false
     }
 
@@ -206,11 +208,13 @@ final class PeerEventQueue: Sendable {
 
     /// Changes the state by `add`, and hands events to consumers that wait.
     private func deliver(_ add: (inout State) -> Void) {
-        let served: [Served] = state.withLock { state in
-            guard !state.finished else { return [] }
+        let (served, freed): ([Served], [any Resumable]) = state.withLock { state in
+            guard !state.finished else { return ([], []) }
             add(&state)
-            return state.serve()
+            defer { state.freed = [] }
+            return (state.serve(), state.freed)
         }
+        for source in freed { source.resume() }
         for one in served { one.hand() }
     }
 
@@ -250,7 +254,7 @@ extension PeerEventQueue.State {
         return served
     }
 
-    /// Forgets the messages of a peer. Its connection is over, so nobody has to be told to go on.
+    /// Forgets the messages of a peer. Its connection is over; others may go on for the room that it leaves.
     fileprivate mutating func drop(_ peer: PeerId) {
         for rank in PeerRank.allCases {
             guard var room = rooms.removeValue(forKey: rank) else { continue }
@@ -258,6 +262,10 @@ extension PeerEventQueue.State {
             if let lane = room.lanes.removeValue(forKey: peer) {
                 room.bytes -= lane.bytes
                 room.turns.remove(peer)
+            }
+            if !room.paused.isEmpty, room.bytes <= room.bytesInAll / 2 {
+                freed += room.paused.values
+                room.paused = [:]
             }
             rooms[rank] = room
         }

@@ -63,8 +63,11 @@ private struct PickyGate: FrameGate {
             try await until("full") { node.network.metrics.inboundBytes >= 600_000 }
             // Whoever was on its way when the room filled up has one message more.
             #expect(node.network.metrics.inboundBytes <= 600_000 + strangers.count * payload.count)
+            // Some go: the others are read from again, though nobody has taken anything.
+            for stranger in strangers.prefix(5) { await stranger.close() }
+            try await until("room for the last one") { node.network.metrics.inboundBytes == 10 * payload.count || node.network.metrics.inboundBytes >= 400_000 }
             node.consume()
-            try await until("taken once there is room") { node.messages.count == 60 }
+            try await until("taken once there is room") { node.messages.count >= 10 }
         }
         for stranger in strangers { await stranger.close() }
     }
