@@ -5,7 +5,7 @@
 //
 // - A key that means nothing here is an error, never ignored: a misspelt `stride` must not train another model.
 // - An error names the line, what is wrong and what is allowed. The model as a whole is checked too.
-// - What is written is read back as the same specification.
+// - What `ModelSpec.yaml` writes is read back as the same specification.
 public import Training
 import Yams
 
@@ -125,40 +125,6 @@ public enum ModelFile {
         default: throw fail("there is no layer '\(kind)' with sizes; the kinds are \(kinds)")
         }
         return result
-    }
-
-    // MARK: Writing
-
-    /// The text form of a model.
-    public static func write(_ spec: ModelSpec) -> String {
-        var lines = [
-            "input: [\(spec.input.map(String.init).joined(separator: ", "))]", "classes: \(spec.classes)", "layers:",
-        ]
-        for (index, layer) in spec.layers.enumerated() {
-            if spec.cut == index { lines.append("  - cut") }
-            lines.append("  - \(text(layer))")
-        }
-        return lines.joined(separator: "\n") + "\n"
-    }
-
-    private static func text(_ layer: ModelLayer) -> String {
-        func fields(_ name: String?, _ rest: String...) -> String {
-            "{" + ((name.map { ["name: \($0)"] } ?? []) + rest).joined(separator: ", ") + "}"
-        }
-        func text(_ extent: Extent) -> String {
-            extent.height == extent.width ? String(extent.height) : "[\(extent.height), \(extent.width)]"
-        }
-        switch layer {
-        case .convolution(let layer):
-            return "convolution: "
-                + fields(
-                    layer.name, "filters: \(layer.filters)", "kernel: \(text(layer.kernel))",
-                    "stride: \(text(layer.stride))", "padding: \(layer.padding.name)")
-        case .averagePooling(let pooling), .maximumPooling(let pooling):
-            return "\(layer.kind): " + fields(nil, "size: \(text(pooling.size))", "stride: \(text(pooling.stride))")
-        case .dense(let layer): return "dense: " + fields(layer.name, "units: \(layer.units)")
-        case .activation, .flatten: return layer.kind
-        }
     }
 }
 
