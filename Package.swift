@@ -85,7 +85,7 @@ let package = Package(
         module("KeyFiles", ["Encoding", "Cryptography"]),
         module("NodeHome", values + ["KeyFiles"]),
         module("PeerNetwork", values + [.nioCore, .nioPosix, .nioSSL, .x509, .crypto, .logging]),
-        module("ModelFiles", ["Training", .yams]),
+        module("ModelFiles", ["Tensor", "Training", .yams]),
         module("ProgramSupport", []),
         module("APIModel", values),
         module("NodeAPI", values + ["APIModel", .hummingbird, .hummingbirdCore, .nioCore, .logging]),

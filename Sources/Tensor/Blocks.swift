@@ -46,6 +46,8 @@ package struct BlockLayout: Sendable, Hashable {
     /// Of the first value.
     var origin: Int { (top * paddedWidth + left) * Self.lanes }
     var blockSize: Int { channels * plane }
+    /// What a batch takes.
+    package func floats(samples: Int) -> Int { blockSize * Blocks.count(samples) }
     /// Calls `body` for features that follow each other in memory: where they lie, the number of the first, and how many.
     func forEachRun(_ body: (Int, Int, Int) -> Void) {
         let run = columnStep == 1 ? width : 1
