@@ -45,6 +45,7 @@ let package = Package(
         .library(name: "EdgeproofClient", targets: ["ChainClient", "JobProtocol", "KeyFiles", "Primitives", "Cryptography", "Encoding"]),
         .library(name: "EdgeproofNetwork", targets: ["LocalNetwork"]),
         .library(name: "EdgeproofWebAssembly", targets: ["WebAssembly"]),
+        .library(name: "EdgeproofTraining", targets: ["ModelFiles", "Training", "Tensor"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

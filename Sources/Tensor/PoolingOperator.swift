@@ -10,6 +10,9 @@ package struct PoolingOperator: Sendable {
 
     package let inputLayout: BlockLayout
     package let outputLayout: BlockLayout
+    /// Whether the gradient of every input is written once: then its memory need not be zero before.
+    package let coversInput: Bool
+    private let kind: Kind
     private let windows: Windows
 
     // A C structure is not Sendable by itself.
@@ -27,12 +30,17 @@ package struct PoolingOperator: Sendable {
         outputLayout = BlockLayout(
             channels: channels, height: (height - size.height) / stride.height + 1,
             width: (width - size.width) / stride.width + 1)
+        self.kind = kind
+        let isDisjoint = stride.height >= size.height && stride.width >= size.width
+        coversInput =
+            stride == size && height % size.height == 0 && width % size.width == 0
         windows = Windows(
             value: ept_windows(
                 planes: Int32(channels), rows: Int32(outputLayout.height), columns: Int32(outputLayout.width),
                 window_height: Int32(size.height), window_width: Int32(size.width),
                 stride_height: Int32(stride.height), stride_width: Int32(stride.width),
-                scale: 1 / Float(size.height * size.width), is_maximum: kind == .maximum ? 1 : 0))
+                scale: 1 / Float(size.height * size.width), is_maximum: kind == .maximum ? 1 : 0,
+                is_disjoint: isDisjoint ? 1 : 0, is_rectified: 0))
     }
 
     private func check(_ input: Blocks, _ output: Blocks) {
@@ -48,12 +56,21 @@ package struct PoolingOperator: Sendable {
         }
     }
 
-    /// `target` must hold zeros.
-    package func backward(_ gradient: Blocks, input: Blocks, output: Blocks, into target: Blocks, threads: Int) {
+    /// Whether the way back can take a rectifier before the pooling along.
+    package var mergesRectifier: Bool { kind == .maximum }
+
+    /// - Parameters:
+    ///   - target: must hold zeros, unless the windows cover the input.
+    ///   - isRectified: the inputs are results of a rectifier, and `target` gets the gradient of its arguments.
+    package func backward(
+        _ gradient: Blocks, input: Blocks, output: Blocks, into target: Blocks, isRectified: Bool = false, threads: Int
+    ) {
         check(input, output)
         check(target, gradient)
+        precondition(!isRectified || mergesRectifier)
         forEachBlock(input, threads: threads) { code, windows, block in
             var windows = windows
+            windows.is_rectified = isRectified ? 1 : 0
             ept_pool_backward(
                 code, &windows, input.view(block), output.view(block), gradient.view(block), target.view(block))
         }

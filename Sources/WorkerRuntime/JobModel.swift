@@ -1,5 +1,6 @@
 import Cryptography
 import Encoding
+import Foundation
 import JobProtocol
 import Primitives
 import Training
@@ -44,6 +45,23 @@ package enum JobModel: Sendable, Equatable {
         switch `protocol` {
         case .split: .split(try Checkpoint.initial(plan.model, seed: plan.seed))
         case .fog: .whole(try plan.initialNetwork())
+        }
+    }
+
+    /// Where a job starts that names a checkpoint: the weights of a safetensors file.
+    package static func starting(
+        _ plan: TrainingPlan, protocol: JobSpec.TrainingProtocol, from file: URL
+    ) throws -> JobModel {
+        do {
+            let bytes = Array(try Data(contentsOf: file))
+            return switch `protocol` {
+            case .split: .split(try Checkpoint(plan.model, startingFrom: bytes))
+            case .fog: .whole(try Network(plan.model, startingFrom: bytes))
+            }
+        } catch let error as SafetensorsError {
+            throw WorkerError.unusableModel(file.path, error.description)
+        } catch {
+            throw WorkerError.unusableModel(file.path, error.localizedDescription)
         }
     }
 

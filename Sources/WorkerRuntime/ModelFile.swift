@@ -3,7 +3,7 @@ import Foundation
 import Training
 
 /// The files that a cloud leaves: the last accepted model, and beside it, with `.best` in its name, the accepted one of
-/// the highest accuracy.
+/// the highest accuracy. They are safetensors (`SavedModel`), which PyTorch opens.
 public enum ModelFile {
     /// Finds out before any work is done whether the file can be written in the end.
     package static func check(_ file: URL) throws {
@@ -32,28 +32,30 @@ public enum ModelFile {
             throw WorkerError.unusableModel(
                 file.path, FileManager.default.fileExists(atPath: file.path) ? "it can't be read" : "there is no such file")
         }
-        do { return Model(try JobModel(borsh: Array(bytes))) } catch {
-            throw WorkerError.unusableModel(
-                file.path, "its \(bytes.count) bytes are not a model as 'chain-worker run --model' writes it")
+        do { return Model(saved: try SavedModel(file: Array(bytes))) } catch {
+            throw WorkerError.unusableModel(file.path, "it is no model as 'chain-worker run --model' writes it: \(error)")
         }
     }
 
     static func write(_ model: JobModel, to file: URL) throws {
-        do { try Data(model.borsh).write(to: file, options: .atomic) } catch {
+        let saved: SavedModel
+        switch model {
+        case .split(let checkpoint): saved = try SavedModel(checkpoint)
+        case .whole(let network): saved = try SavedModel(network)
+        case .front: throw WorkerError.cannotWrite(file.path, "one half of a model is no model")
+        }
+        do { try Data(saved.file).write(to: file, options: .atomic) } catch {
             throw WorkerError.cannotWrite(file.path, error.localizedDescription)
         }
     }
 
     /// A model from a file, for evaluation.
     public struct Model: Sendable {
-        let model: JobModel
-
-        init(_ model: JobModel) { self.model = model }
+        let saved: SavedModel
 
         /// What the chain calls it.
-        public var digest: Digest { model.digest }
-        /// All of it; nil for one half alone.
-        public var network: Network? { model.network }
+        public var digest: Digest { saved.digest }
+        public var network: Network { saved.network }
     }
 }
 
@@ -61,9 +63,6 @@ extension ModelFile.Model {
     /// How well it does on images.
     /// - Parameter plan: says how images become numbers; without one MNIST's usual normalisation is taken.
     public func evaluate(on source: ImageSource, plan: TrainingPlan?) throws -> Evaluation {
-        guard let network else {
-            throw WorkerError.unusableModel("the file", "it is one half of a model, and can't be evaluated alone")
-        }
         var plan = plan ?? TrainingPlan(model: network.spec, data: .mnist, seed: .zero, learningRate: 1)
         plan.model = network.spec
         let images = try source.load(plan.data.kind, isReserved: true)

@@ -25,6 +25,8 @@ public struct WorkerConfiguration: Sendable {
     public var stateFolder: URL
     /// Where the cloud writes the final model; the best one goes beside it, see ``ModelFile``.
     public var modelFile: URL?
+    /// The weights that the job starts from, where its specification names a checkpoint.
+    public var weightsFile: URL?
     public var threads: Int
     /// Whether to wait for a job that does not exist yet.
     public var waits: Bool
@@ -41,7 +43,8 @@ public struct WorkerConfiguration: Sendable {
 
     public init(
         job: ServiceId, role: Role, key: PrivateKey, nodes: [NodeAddress], host: String = "127.0.0.1", port: Int = 0,
-        publicHost: String? = nil, parent: Account? = nil, data: ImageSource?, stateFolder: URL, modelFile: URL? = nil, threads: Int = 1,
+        publicHost: String? = nil, parent: Account? = nil, data: ImageSource?, stateFolder: URL, modelFile: URL? = nil,
+        weightsFile: URL? = nil, threads: Int = 1,
         waits: Bool = false, acceptedCode: Set<Digest>, acceptedValidators: Set<Account> = [], genesis: Genesis? = nil,
         triesEachUpdate: Bool = true, faults: Faults = Faults()
     ) {
@@ -56,6 +59,7 @@ public struct WorkerConfiguration: Sendable {
         self.data = data
         self.stateFolder = stateFolder
         self.modelFile = modelFile
+        self.weightsFile = weightsFile
         self.threads = threads
         self.waits = waits
         self.acceptedCode = acceptedCode

@@ -198,6 +198,9 @@ extension WorkerLoop {
             model = try JobModel.initial(plan, protocol: status.spec.trainingProtocol)
         } else if let kept = try state.model(status.checkpoint) {
             model = kept
+        } else if let given = try startingModel(status) {
+            model = given
+            try state.save(given)
         } else if let found = try await fetch(status.checkpoint, status, roster) {
             model = found
             try state.save(found)
@@ -208,6 +211,17 @@ extension WorkerLoop {
         accepted = (status.checkpoint, model)
         await parts.shelf.put(model)
         return model.part(for: configuration.role)
+    }
+
+    /// The file that the job starts from, while it is at its start.
+    private func startingModel(_ status: JobStatus) throws -> JobModel? {
+        guard let file = configuration.weightsFile, status.checkpoint == status.spec.initialCheckpoint else { return nil }
+        let model = try JobModel.starting(plan, protocol: status.spec.trainingProtocol, from: file)
+        guard model.digest == status.checkpoint else {
+            throw WorkerError.unusableModel(
+                file.path, "it is the checkpoint \(model.digest), the job starts from \(status.checkpoint)")
+        }
+        return model
     }
 
     /// Asks those who should have it: the leading cloud first, the other clouds, in a fog job the fog nodes. What comes

@@ -12,7 +12,7 @@ struct Evaluate: AsyncParsableCommand {
         discussion: """
             With --job the file is compared with the model that the chain names: ends with 1 if it is another.
 
-            Example: chain-worker evaluate --model digits.model --data ~/mnist --job digits
+            Example: chain-worker evaluate --model digits.safetensors --data ~/mnist --job digits
             """)
 
     @Option(help: "The file that the cloud wrote.") var model: String

@@ -17,7 +17,7 @@ struct Run: AsyncParsableCommand {
             cloud that is one, evaluates on reserved images.
 
             Examples:
-            chain-worker run --job digits --role cloud --data ~/mnist --key cloud --model digits.model
+            chain-worker run --job digits --role cloud --data ~/mnist --key cloud --model digits.safetensors
             chain-worker run --job digits --role edge --data ~/mnist --shard 0/2 --key edge-1
             chain-worker run --job houses --role fog --key fog-1
             chain-worker run --job houses --role device --fog-node edge1... --data ~/svhn --shard 0/6 --key device-1
@@ -43,7 +43,9 @@ struct Run: AsyncParsableCommand {
     @Option(help: "Folder with key files (EDGEPROOF_KEYS, else ~/.edgeproof/keys).") var keys: String?
     @Option(help: "A file of mode 0600 whose first line opens the key.") var passphraseFile: String?
     @Option(help: "Folder for what must survive a crash (default ~/.edgeproof/worker/JOB-KEY).") var state: String?
-    @Option(help: "Where to write the final model; the best one goes beside it.") var model: String?
+    @Option(help: "Where to write the final model (safetensors); the best one goes beside it.") var model: String?
+    @Option(help: "The safetensors file with the weights that the job starts from, if it names any; the cloud's is enough.")
+    var weights: String?
     @Option(help: "Threads for training; the results are the same for any number.") var threads: Int = 1
     @Option(
         help: "SHA-256 or file of a job contract to work for; may be repeated. Without it the one of this program's own version."
@@ -125,7 +127,8 @@ struct Run: AsyncParsableCommand {
             job: ServiceId(job) ?? .chain, role: role.role, key: try directory.open(key, passphrase: passphrase),
             nodes: try Nodes.find(node), host: host, port: port, publicHost: publicHost,
             parent: try fogNode.map { try Account(address: $0) }, data: images,
-            stateFolder: state, modelFile: model.map { URL(filePath: $0) }, threads: threads, waits: wait,
+            stateFolder: state, modelFile: model.map { URL(filePath: $0) },
+            weightsFile: weights.map { URL(filePath: $0) }, threads: threads, waits: wait,
             acceptedCode: try KnownCode.find(acceptCode), acceptedValidators: Set(try acceptValidator.map { try Account(address: $0) }),
             genesis: try genesis.map { try GenesisFile.read($0) }, triesEachUpdate: tryUpdates, faults: faults)
     }

@@ -116,13 +116,16 @@ extension PoolingOperator {
         return try output.tensor(sample: outputLayout.shape, threads: threads)
     }
 
-    func backward(_ dy: FloatTensor, x: FloatTensor, threads: Int = 1) throws -> FloatTensor {
+    func backward(
+        _ dy: FloatTensor, x: FloatTensor, isRectified: Bool = false, threads: Int = 1
+    ) throws -> FloatTensor {
         let input = try Blocks(x, layout: inputLayout, threads: threads)
         let output = try Blocks(outputLayout, samples: x.samples)
         forward(input, into: output, threads: threads)
         let gradient = try Blocks(dy, layout: outputLayout, threads: threads)
-        let target = try Blocks(inputLayout, samples: x.samples, isZeroed: true)
-        backward(gradient, input: input, output: output, into: target, threads: threads)
+        let target = try Blocks(inputLayout, samples: x.samples, isZeroed: !coversInput)
+        backward(
+            gradient, input: input, output: output, into: target, isRectified: isRectified, threads: threads)
         return try target.tensor(sample: inputLayout.shape, threads: threads)
     }
 }

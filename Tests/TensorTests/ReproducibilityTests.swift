@@ -88,6 +88,8 @@ import Testing
         ])
         // Ties, as rectified values have them.
         if draw.size(0...1) == 0 { x = try ActivationOperator.rectifier.forward(x) }
+        // Rectified values are at least 0; for others the merged rectifier has no meaning, and none is asked for.
+        let isRectified = x.elements.allSatisfy { $0 >= 0 }
         for isMaximum in [false, true] {
             let naive = Naive.Pooling(x: x, isMaximum: isMaximum, size: size, stride: stride)
             let dy = try draw.tensor([x.shape[0], x.shape[1], naive.oh, naive.ow])
@@ -97,6 +99,10 @@ import Testing
                 let found = (try pooling.forward(x, threads: threads), try pooling.backward(dy, x: x, threads: threads))
                 #expect(found.0 == y)
                 #expect(found.1 == dx)
+                if isMaximum, isRectified {
+                    let rectified = try pooling.backward(dy, x: x, isRectified: true, threads: threads)
+                    #expect(rectified == (try ActivationOperator.rectifier.backward(dx, y: x)))
+                }
             }
         }
     }

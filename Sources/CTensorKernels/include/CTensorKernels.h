@@ -105,12 +105,17 @@ typedef struct {
     /// Averages are the sum times this.
     float scale;
     int32_t is_maximum;
+    /// On the way back: no two windows share an input, so gradients are stored and not added.
+    int32_t is_disjoint;
+    /// On the way back of a maximum: its inputs come from a rectifier, which the gradient passes too. (The winner is the
+    /// pooled value, so the rectifier let it pass if that is greater than 0.)
+    int32_t is_rectified;
 } ept_windows;
 
 void ept_pool(int set, const ept_windows *windows, ept_view input, ept_view pooled);
 
-/// `target`, the gradient of the inputs, gets that of the pooled values added to what it holds: a maximum's goes to the
-/// first input of the window that equals it, an average's to all, times `scale`.
+/// `target`, the gradient of the inputs, gets that of the pooled values, added to what it holds where windows overlap: a
+/// maximum's goes to the first input of the window that equals it, an average's to all, times `scale`.
 void ept_pool_backward(int set, const ept_windows *windows, ept_view input, ept_view pooled, ept_view gradient,
                        ept_view target);
 

@@ -14,6 +14,7 @@ import Training
 /// momentum: 0.9             # 0 if absent in a fog job
 /// validationSamples: 1000
 /// seed: any text            # or 64 hexadecimal digits
+/// weights: start.safetensors  # where the job starts; from the seed if absent
 /// # split learning
 /// join: concatenation       # or weightedSum
 /// boundaryBits: 32          # or 16, 8
@@ -26,7 +27,7 @@ import Training
 /// ```
 enum JobPlanFields {
     static let names: Set<String> = [
-        "model", "dataset", "batchSize", "learningRate", "momentum", "validationSamples", "seed", "join", "boundaryBits",
+        "model", "dataset", "batchSize", "learningRate", "momentum", "validationSamples", "seed", "weights", "join", "boundaryBits",
         "localEpochs", "aggregation", "sharedFraction", "deviceFraction", "deviceNoise",
     ]
 
@@ -53,6 +54,21 @@ enum JobPlanFields {
                 fraction: try fields.micro("deviceFraction", standard: TrainingPlan.one),
                 noise: try fields.micro("deviceNoise", standard: 10_000)),
             validationSamples: try fields.number("validationSamples", standard: 1_000))
+    }
+
+    /// The checkpoint that a job starts from with the weights of this file.
+    static func start(_ plan: TrainingPlan, _ kind: JobSpec.TrainingProtocol, from path: String) throws -> Digest {
+        do {
+            let file = Array(try Data(contentsOf: URL(filePath: path)))
+            return switch kind {
+            case .split: try Checkpoint(plan.model, startingFrom: file).digest
+            case .fog: try Network(plan.model, startingFrom: file).weightsDigest
+            }
+        } catch let error as SafetensorsError {
+            throw UsageError("weights '\(path)': \(error)")
+        } catch {
+            throw UsageError("weights '\(path)': \(error.localizedDescription)")
+        }
     }
 
     /// 64 hexadecimal digits are the seed itself; any other text is hashed.

@@ -95,7 +95,9 @@ package struct JobSpecFile: Sendable {
                 "inputAudit", ["none": .none, "owner": .owner, "committee": .committee], standard: .none),
             cloudPrice: try amount("cloudPrice"), workerPrice: try amount("workerPrice"),
             validatorPrice: try amount("validatorPrice"),
-            sponsoredCredits: try fields.number("sponsoredCredits", standard: 0), plan: plan.borsh)
+            sponsoredCredits: try fields.number("sponsoredCredits", standard: 0),
+            initialCheckpoint: try fields.optional("weights").map { try JobPlanFields.start(plan, kind, from: $0) } ?? .zero,
+            plan: plan.borsh)
         if let problem = spec.problem ?? plan.problem { throw UsageError("the specification cannot run: \(problem)") }
         if kind == .split, plan.model.cut == nil { throw UsageError("the model has no cut, which split learning needs") }
         self.spec = spec

@@ -151,6 +151,6 @@ public struct FogCloudRound: Sendable {
 }
 
 extension Network {
-    /// SHA-256 under a domain of its own over the canonical bytes of a network's weights.
-    public var weightsDigest: Digest { Digest(domain: "edgeproof/weights/1", parts: Difference.dense(parameters).borsh) }
+    /// The root of the manifest of its parameters alone: the optimiser's velocities stay with who has them.
+    public var weightsDigest: Digest { withoutVelocities.digest }
 }

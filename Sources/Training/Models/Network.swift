@@ -110,6 +110,11 @@ public struct Network: Sendable {
 
     public var parameterCount: Int { program.parameterCount }
 
+    /// The same parameters, and no optimiser's velocities.
+    public var withoutVelocities: Network {
+        Network(spec: spec, part: part, program: program, parameters: parameters, velocities: nil)
+    }
+
     // MARK: Parts
 
     /// The two parts of a whole network that has a cut.
@@ -319,6 +324,8 @@ extension NetworkProgram {
         var gradient = try Blocks(outputGradient, layout: lastLayout, threads: threads)
         // Before the first operation with parameters nothing needs a gradient, unless the caller wants the input's.
         let first = wantsInputGradient ? 0 : operations.firstIndex(where: \.hasParameters) ?? 0
+        // The gradient has passed the rectifier of the operation before already.
+        var isRectified = false
         for index in operations.indices.reversed() where index >= first {
             let isNeeded = index > first || wantsInputGradient
             let (input, output) = (values[index], values[index + 1])
@@ -330,11 +337,16 @@ extension NetworkProgram {
                 function.backward(gradient, output: output, threads: threads)
             case .pooling(let pooling):
                 guard isNeeded else { return nil }
-                let target = try Blocks(layout, samples: input.samples, isZeroed: true)
-                pooling.backward(gradient, input: input, output: output, into: target, threads: threads)
+                let target = try Blocks(layout, samples: input.samples, isZeroed: !pooling.coversInput)
+                isRectified = pooling.mergesRectifier && index > 0 && operations[index - 1].rectifies
+                pooling.backward(
+                    gradient, input: input, output: output, into: target, isRectified: isRectified, threads: threads)
                 gradient = target
             case .convolution(let convolution, let offset, let rectifies):
-                if rectifies { ActivationOperator.rectifier.backward(gradient, output: output, threads: threads) }
+                if rectifies, !isRectified {
+                    ActivationOperator.rectifier.backward(gradient, output: output, threads: threads)
+                }
+                isRectified = false
                 let target = isNeeded ? try Blocks(layout, samples: input.samples) : nil
                 if let target {
                     convolution.backwardInput(gradient, weights: parameters + offset, into: target, threads: threads)
@@ -342,7 +354,10 @@ extension NetworkProgram {
                 update(operations[index], input, gradient)
                 if let target { gradient = target }
             case .dense(let dense, let offset, let rectifies):
-                if rectifies { ActivationOperator.rectifier.backward(gradient, output: output, threads: threads) }
+                if rectifies, !isRectified {
+                    ActivationOperator.rectifier.backward(gradient, output: output, threads: threads)
+                }
+                isRectified = false
                 let target = isNeeded ? try Blocks(layout, samples: input.samples) : nil
                 if let target {
                     dense.backwardInput(gradient, weights: parameters + offset, into: target, threads: threads)
@@ -356,6 +371,13 @@ extension NetworkProgram {
 }
 
 extension NetworkProgram.Operation {
+    var rectifies: Bool {
+        switch self {
+        case .convolution(_, _, let rectifies), .dense(_, _, let rectifies): rectifies
+        case .pooling, .activation, .flatten: false
+        }
+    }
+
     var hasParameters: Bool {
         switch self {
         case .convolution, .dense: true

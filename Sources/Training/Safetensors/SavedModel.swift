@@ -1,6 +1,5 @@
 public import Cryptography
 import Encoding
-import Tensor
 
 /// A model as a file: what a job made, or what one starts from.
 ///
@@ -20,10 +19,10 @@ public struct SavedModel: Sendable {
     private static let modelKey = "edgeproof.model"
     private static let manifestKey = "edgeproof.manifest"
 
-    /// The state of a fog job.
+    /// The model of a fog job, which the chain knows by its weights.
     public init(_ network: Network) throws(TrainingError) {
         guard network.part == .whole else { throw .model("a part of a model is no model") }
-        try self.init(network, manifests: [NetworkManifest(network)])
+        try self.init(network, manifests: [NetworkManifest(network.withoutVelocities)])
     }
 
     /// The state of a split job.
@@ -36,9 +35,7 @@ public struct SavedModel: Sendable {
         guard let digest = Self.digest(of: manifests) else { throw .model("its manifest does not fit it") }
         self.manifests = manifests
         self.digest = digest
-        self.network = try computing { () throws(TensorError) in
-            try network.replacing(parameters: network.parameters, velocities: nil)
-        }
+        self.network = network.withoutVelocities
     }
 
     private static func digest(of manifests: [NetworkManifest]) -> Digest? {
