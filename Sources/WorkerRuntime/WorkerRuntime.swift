@@ -1,16 +1,19 @@
 /// # WorkerRuntime
 ///
-/// A worker of a training job: it follows the job's contract through the chain, exchanges sealed messages with the
-/// other workers of its round, and puts the digests of what it did on the chain.
+/// A participant of a training job, of either protocol: it follows the job's contract through the chain, exchanges sealed
+/// messages with the others of its round, and puts the digests of what it did on the chain. Edges and a cloud do split
+/// learning; devices, fog nodes and a cloud fog learning; validators evaluate.
 ///
 /// The module promises
-/// - **the chain decides**: a worker acts on finalised state alone; what other workers say is checked against the
-///   keys and digests that the chain holds;
-/// - **nothing leaves unsealed**: boundary values, gradients and weights go out in envelopes for one receiver;
-/// - **members only**: an envelope takes a place only if a member of the job signed it for this worker's key;
+/// - **the chain decides, and no node is believed**: who takes part, where and with which key, and what the job's code is,
+///   is read with proofs from the genesis on; what other participants say is checked against keys and digests of the chain;
+/// - **nothing leaves unsealed**: boundary values, gradients, weights and samples go out in envelopes for one receiver;
+/// - **nothing large from a stranger**: who speaks is known from a request's head, signed, before its body is read;
+///   members divide the room, and every transfer has its time;
+/// - **training on threads of its own**: peers and the chain are heard while it computes;
 /// - **no hang**: every wait ends at a deadline of the chain's own or a time-out named here;
-/// - **restartable**: what must survive a crash (the accepted model, an unopened commitment) is on disk before the
-///   chain learns of it, and a round can be done again: the same work gives the same commitments.
+/// - **restartable**: what must survive a crash (models, an unopened commitment, a score, keys, what samples were exposed
+///   to) is on disk before the chain learns of it, and a round can be done again: the same work gives the same commitments.
 public enum WorkerLimits {
     /// Envelopes of one sender that wait for their turn: the two sides alternate, so one of this round and one that
     /// comes early for the next. Further ones are refused with 503, and the sender tries again.

@@ -58,7 +58,7 @@ enum DriverFailure: Error {
 /// Runs one split round with all messages delivered, each through a real envelope.
 struct SplitDriver {
     var checkpoint: Checkpoint
-    let shards: [Dataset]
+    let shards: [any SampleSource]
     var threads = 1
 
     struct Outcome {
