@@ -108,7 +108,13 @@ final class RoundMachine {
     }
 
     private var canBegin: Bool {
-        state.isQuorum(state.active | state.confirmed, spec) && state.escrow >= spec.roundPrice
+        state.isQuorum(state.active | state.confirmed, spec) && isCovered
+    }
+
+    /// The escrow pays a whole round; and all that the job owes is there, whatever the chain has locked for its storage.
+    private var isCovered: Bool {
+        state.escrow >= spec.roundPrice
+            && chain.balance >= plus(plus(state.escrow, state.owed), plus(state.bonds, state.burned))
     }
 
     // MARK: Changes of phase
@@ -126,7 +132,7 @@ final class RoundMachine {
 
     /// Begins a round with all that hold a place, if they suffice and the escrow covers it.
     func begin(round: UInt32) -> Bool {
-        guard state.escrow >= spec.roundPrice else { return pause(.tooLittleMoney, resumingAt: round) }
+        guard isCovered else { return pause(.tooLittleMoney, resumingAt: round) }
         guard state.isQuorum(state.active | state.confirmed, spec) else {
             return pause(.tooFewWorkers, resumingAt: round)
         }

@@ -212,6 +212,8 @@ struct JobChain {
     var now: UInt64 { context.time }
     var contract: Account { context.contract }
     var owner: Account { context.owner }
+    /// The contract's, at the begin of the call.
+    var balance: Amount { context.balance }
     /// The service's one validator.
     var validator: Account? { Chain.validator() }
 

@@ -92,7 +92,8 @@ public struct JobSpec: JobValue {
     public var cloudPrice: UInt128
     public var workerPrice: UInt128
     public var validatorPrice: UInt128
-    /// Credits that the job lends each member in each credit window; 0 for none.
+    /// Credits that the service pays for each member in each credit window, as its registration says; 0 for none. It is
+    /// there for whoever reads the terms: the chain goes by the registration, the contract does not read it.
     public var sponsoredCredits: UInt64
 
     /// Digest of the model that the job starts from; zero for the plan's own initial weights.

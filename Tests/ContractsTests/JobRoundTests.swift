@@ -186,7 +186,9 @@ struct JobRoundTests {
         // A copy of another's score opens nothing.
         #expect(job.send(judges[1], 6, scores[0].1.borsh, post: "r0/v") == .refused("it does not open the commitment"))
         #expect(job.send(JobStage.judge, 6, scores[0].1.borsh, post: "r0/v") == .refused("this account is not in the round's committee"))
-        for (judge, score) in scores { #expect(job.send(judge, 6, score.borsh, post: "r0/v") == .done) }
+        #expect(job.send(judges[0], 6, scores[0].1.borsh, post: "r0/v") == .done)
+        #expect(job.send(judges[0], 6, scores[0].1.borsh, post: "r0/v") == .refused("validated already"))
+        for (judge, score) in scores.dropFirst() { #expect(job.send(judge, 6, score.borsh, post: "r0/v") == .done) }
         #expect(try job.status().metricMicro == 630_000)
         for judge in judges { #expect(try job.owed(judge) == 20) }
     }
@@ -316,9 +318,10 @@ struct JobRoundTests {
         #expect(try job.reveal(edge, 0) == .done)
         spent.append(("reveal", job.chain.actionGas))
         try job.reveal([try job.lead, job.workers[1]], 0)
+        job.chain.largestScheduledGas = 0
         #expect(job.validate(500_000, 0) == .done)
         spent.append(("validation", job.chain.actionGas))
-        spent.append(("closing a round", job.chain.gasUsed))
+        spent.append(("closing a round", job.chain.largestScheduledGas))
         #expect(job.chain.query([1]).outcome == .done)
         spent.append(("query of participants", job.chain.gasUsed))
         print("gas of the job:", spent.map { "\($0.0) \($0.1)" }.joined(separator: ", "))
@@ -334,8 +337,8 @@ struct JobRoundTests {
         try job.reveal(crew, 0)
         #expect(job.validate(600_000, 0) == .done)
         #expect(try job.history().first?.credited == 60)
-        print("gas of closing a round of sixty:", job.chain.gasUsed)
-        // The interpreter's part; storage comes on top, some 400 accesses.
-        #expect(job.chain.gasUsed < 6_000_000)
+        print("gas of closing a round of sixty:", job.chain.largestScheduledGas)
+        // The interpreter's part; storage comes on top, some 600 accesses.
+        #expect(job.chain.largestScheduledGas < 6_000_000)
     }
 }

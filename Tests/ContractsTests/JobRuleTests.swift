@@ -106,6 +106,18 @@ struct JobRuleTests {
         #expect(devices.takeVerdicts().allSatisfy { !$0.hasPrefix("?") })
     }
 
+    @Test("an escrow that the chain has locked for storage does not begin a round")
+    func lockedEscrow() throws {
+        let job = try JobStage.started()
+        // The chain takes a deposit out of the contract's balance.
+        job.chain.state.balances[TestChain.contractAccount, default: 0] -= 100
+        try job.play(0, metric: 600_000)
+        #expect(try job.status().phase == .paused && job.status().acceptedRounds == 1)
+        job.chain.state.balances[TestChain.contractAccount, default: 0] += 100
+        #expect(job.send(JobStage.owner, 257) == .done)
+        #expect(try job.status().phase == .commit && job.status().round == 1)
+    }
+
     @Test("64 dust accounts can't keep anybody out: who does not confirm in time loses the place")
     func dust() throws {
         let job = try JobStage()
@@ -289,6 +301,7 @@ struct JobRuleTests {
         let owner = JobStage.owner.account
         for (rule, change) in [
             ("workers is not 1 to 63", { $0.workers = 0 }), ("a time-out is not 10 s to 30 days", { $0.revealTimeoutMs = 1 }),
+            ("a time-out is not 10 s to 30 days", { $0.validateTimeoutMs = .max }),
             ("quorum is not 1 to the number of workers", { $0.quorum = 3 }),
             ("the owner can't be in the committee", { $0.committee = .named([owner], size: 1) }),
             ("the owner can't be in the committee", { $0.committee = .validator(standingBy: [owner]) }),

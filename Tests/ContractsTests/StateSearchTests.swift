@@ -44,6 +44,14 @@ struct StateSearchTests {
             StateSearch(workers: 2, committee: 3, protocol: .fog, tricks: tricks { $0.lyingCommittee = true }, limit: 400_000))
     }
 
+    @Test func twoWorkersAndTheirOwner() {
+        search(
+            "2 workers, 1 judge, the owner",
+            StateSearch(
+                workers: 2, committee: 1,
+                tricks: tricks { ($0.owner, $0.leaving, $0.complaints) = (true, true, true) }, limit: 400_000))
+    }
+
     @Test func threeWorkers() {
         search(
             "3 workers, 1 judge",

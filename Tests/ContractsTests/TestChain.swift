@@ -71,6 +71,8 @@ final class TestChain {
     /// Gas of the last action.
     private(set) var actionGas: UInt64 = 0
     private(set) var largestQueue = 0
+    /// Of the scheduled calls since it was set to 0.
+    var largestScheduledGas: UInt64 = 0
     private(set) var reply: [UInt8] = []
     /// Outcomes of scheduled calls that were not done.
     private(set) var scheduledFailures: [Outcome] = []
@@ -135,6 +137,7 @@ final class TestChain {
             state.queue.removeAll { $0.id == next.id }
             let call = Call(kind: .scheduled, caller: Self.contractAccount, actionId: next.entry, input: next.data)
             let outcome = run(call, "scheduled")
+            largestScheduledGas = max(largestScheduledGas, gasUsed)
             if outcome != .done { scheduledFailures.append(outcome) }
         }
         if budget == 0 { scheduledFailures.append(.trapped("scheduled calls without end")) }
