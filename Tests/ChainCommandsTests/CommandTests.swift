@@ -1,6 +1,7 @@
 import ArgumentParser
 import ChainClient
 import Cryptography
+import Foundation
 import JobProtocol
 import Primitives
 import Testing
@@ -48,6 +49,45 @@ import ChainCommands
         #expect(spec.revealTimeoutMs == 20_000 && spec.validateTimeoutMs == 15_000)
         #expect(file.plan.seed.bytes == Digest(sha256: Array("anything".utf8)).bytes)
         #expect(file.validator == Self.validator && spec.clouds == 1 && file.plan.validationSamples == 1_000)
+    }
+
+    @Test func aForecastNamesWhatCannotWork() throws {
+        let file = try parse(Self.yaml)
+        var asked: [(Network.Part, Int)] = []
+        func forecast(step: Duration) throws -> JobForecast {
+            try JobForecast(file.spec, file.plan, samples: 1_000) { part, batch in
+                asked.append((part, batch))
+                return step
+            }
+        }
+        let fast = try forecast(step: .milliseconds(1))
+        let (batch, workers, steps) = (Int(file.plan.batchSize), Int(file.spec.workers), Int(file.spec.stepsPerRound))
+        #expect(fast.problems.isEmpty)
+        #expect(fast.parameters == 61_706)
+        #expect(fast.roles.map(\.role) == ["edge", "cloud"])
+        #expect(fast.roles.map(\.count) == [workers, 1])
+        #expect(fast.roundMs == UInt64(2 * steps))
+        #expect(asked.map(\.0) == [.front, .back] && asked.map(\.1) == [batch, batch * workers])
+        #expect(fast.roles[1].downBytesPerRound == workers * fast.roles[0].upBytesPerRound)
+        // Slower than a round may last.
+        let slow = try forecast(step: .milliseconds(file.spec.commitMaxMs))
+        #expect(slow.problems.count == 1 && slow.problems[0].contains("commitMax"))
+        #expect(slow.text.contains("problem: a round takes"))
+    }
+
+    @Test func weightsThatDoNotFitAreRefused() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "weights-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appending(path: "start.safetensors")
+        let yaml = Self.yaml + "\nweights: \(path.path)\n"
+        #expect(throws: UsageError.self) { try parse(yaml) }
+        let checkpoint = try Checkpoint.initial(seed: .zero)
+        try Data(SavedModel(checkpoint).file).write(to: path)
+        #expect(try parse(yaml).spec.initialCheckpoint == checkpoint.digest)
+        #expect(try parse(Self.yaml).spec.initialCheckpoint == .zero)
+        try Data(SavedModel(checkpoint).file.dropLast()).write(to: path)
+        #expect(throws: UsageError.self) { try parse(yaml) }
     }
 
     @Test func readsAFogJob() throws {

@@ -9,7 +9,7 @@ struct JobCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "job", abstract: "Register training jobs and follow them.",
         discussion: "Example: chain-cli job register digits.yaml --contract job.wasm --from owner",
-        subcommands: [Register.self, List.self, Show.self, Watch.self, Pause.self, Resume.self, Abort.self])
+        subcommands: [Check.self, Register.self, List.self, Show.self, Watch.self, Pause.self, Resume.self, Abort.self])
 
     struct Register: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

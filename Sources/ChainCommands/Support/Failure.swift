@@ -43,6 +43,7 @@ package struct Failure {
             }
         case let error as FailedOutcome: self.init(1, "failed", error.description, isShown: true)
         case let error as AbortedJob: self.init(1, "aborted", error.description, isShown: true)
+        case let error as UnworkableJob: self.init(1, "unworkable", error.description, isShown: true)
         case let error as FailedSuite: self.init(1, "failed", error.description, isShown: true)
         case let error as TransactionFailed: self.init(1, "failed", error.description)
         case let error as AuditError: self.init(1, "audit", error.description)
