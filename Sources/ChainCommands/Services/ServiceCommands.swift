@@ -9,7 +9,7 @@ struct ContractCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "contract", abstract: "Upload, call and query contracts.",
         discussion: "Example: chain-cli contract upload counter.wasm --from alice",
-        subcommands: [Upload.self, Call.self, Query.self])
+        subcommands: [NewContractCommand.self, BuildContractCommand.self, Upload.self, Call.self, Query.self])
 
     struct Upload: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
