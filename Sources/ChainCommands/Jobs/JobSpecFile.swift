@@ -63,7 +63,8 @@ package struct JobSpecFile: Sendable {
         deposit = try fields.optional("deposit").map { try Arguments.amount($0, "deposit") } ?? 0
         let kind: JobSpec.TrainingProtocol = try fields.choice(
             "protocol", ["split": .split, "fog": .fog], standard: .split)
-        plan = try JobPlanFields.plan(fields, name: name, protocol: kind)
+        let plan = try JobPlanFields.plan(fields, name: name, protocol: kind)
+        self.plan = plan
         validator = try account(try fields.text("validator"))
         let workers: UInt16 = try fields.number(oneOf: ["workers", "edges", "fogNodes"])
         func accounts(_ field: String) throws -> [Account] {
