@@ -19,6 +19,15 @@ struct StateSearchTests {
         return tricks
     }
 
+    /// The search can fail: with a fault under the job it does.
+    @Test(arguments: [(StateSearch.Fault.losesCalls, "nothing is waited for"), (.paysTwice, "left")])
+    func faultsAreNoticed(fault: StateSearch.Fault, words: String) {
+        let report = StateSearch(
+            workers: 1, committee: 1, rounds: 1, tricks: StateSearch.Tricks(), limit: 20_000, fault: fault
+        ).run()
+        #expect(report.violations.contains { $0.contains(words) }, "\(report)")
+    }
+
     @Test func oneWorkerAndOneJudgeWithEveryTrick() {
         search("1 worker, 1 judge", StateSearch(workers: 1, committee: 1, tricks: .all, limit: 400_000))
     }

@@ -65,6 +65,7 @@ struct JobChain {
     /// Of the calls since they were last taken.
     var verdicts: [Verdict] = []
     var closed: [JobRound] = []
+    var fault = StateSearch.Fault.none
 
     static let queueLimit = 256
 
@@ -76,6 +77,7 @@ struct JobChain {
 
     mutating func schedule(at time: UInt64) -> Bool {
         guard queue.count < Self.queueLimit else { return false }
+        if fault == .losesCalls, time > now { return true }
         let due = max(time, now)
         queue.insert(due, at: queue.firstIndex { $0 > due } ?? queue.count)
         return true
@@ -85,6 +87,7 @@ struct JobChain {
         guard amount <= balance else { return false }
         balance -= amount
         paidOut += amount
+        if fault == .paysTwice { balance -= min(amount, balance) }
         return true
     }
 

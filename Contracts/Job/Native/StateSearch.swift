@@ -4,7 +4,8 @@
 /// Time only ever moves to the next waiting call, so that two states which differ in nothing but the date are one. From
 /// each state that it meets the search checks
 /// - **no hang**: with nobody doing anything, time alone leads to a next round or to the end;
-/// - **money**: what the contract holds is escrow, owed, bonds and what is burned; nobody is paid twice;
+/// - **money**: what the contract holds is escrow, owed, bonds and what is burned; when a job is over everybody takes
+///   what it has earned, once, the owner the rest, and nothing is left but what is burned;
 /// - **credit**: at most one favourable finding for each participant and round, and one for everybody whose work was
 ///   accepted;
 /// - **no false blame**: nobody is at fault who committed, revealed and opened what it was asked to open.
@@ -54,16 +55,27 @@ public struct StateSearch {
         }
     }
 
+    /// A fault that is put into the chain under the job, to see that the search notices.
+    public enum Fault: Sendable {
+        case none
+        /// Scheduled calls get lost.
+        case losesCalls
+        /// A payment takes twice the amount from the contract.
+        case paysTwice
+    }
+
     let workers: Int
     let committee: Int
+    let fault: Fault
     let tricks: Tricks
     let spec: JobSpec
     let limit: Int
 
     public init(
         workers: Int, committee: Int, rounds: UInt32 = 2, protocol trainingProtocol: JobSpec.TrainingProtocol = .split,
-        mode: JobSpec.Mode = .synchronous, tricks: Tricks, limit: Int
+        mode: JobSpec.Mode = .synchronous, tricks: Tricks, limit: Int, fault: Fault = .none
     ) {
+        self.fault = fault
         self.workers = workers
         self.committee = committee
         self.tricks = tricks
@@ -149,7 +161,10 @@ public struct StateSearch {
             }
             let number = next
             next += 1
-            if world.state.phase.isOver { report.ends += 1 }
+            if world.state.phase.isOver {
+                report.ends += 1
+                settleAll(world, &report)
+            }
             for action in actions(world) {
                 guard let after = perform(action, in: world, &report) else { continue }
                 report.transitions += 1
@@ -252,6 +267,7 @@ public struct StateSearch {
         var chain = JobChain(
             now: 1_000_000, contract: Self.contract, owner: Self.owner, validator: judges.first)
         chain.drawable = committee == 1 ? [] : judges
+        chain.fault = fault
         do throws(Refusal) {
             let machine = try RoundMachine.initialize(chain, spec)
             var world = World(
@@ -364,6 +380,20 @@ public struct StateSearch {
         after.chain.closed = []
         check(after, &report)
         return after
+    }
+
+    /// Everybody takes what is due, then the owner the rest.
+    private func settleAll(_ world: World, _ report: inout Report) {
+        var world = world
+        for person in people + judges {
+            guard let paid = try? apply(9, by: person, [], to: world) else { continue }
+            world = paid
+            if (try? apply(9, by: person, [], to: world)) != nil { report.violations.append("somebody is paid twice") }
+        }
+        if let settled = try? apply(8, by: Self.owner, [], to: world) { world = settled }
+        if world.chain.balance != world.state.burned || world.chain.paidOut + world.chain.balance != world.funded {
+            report.violations.append("of \(world.funded) paid in \(world.chain.balance) are left")
+        }
     }
 
     private func check(_ world: World, _ report: inout Report) {
