@@ -98,6 +98,16 @@ struct Invariants {
         }
     }
 
+    /// Whether it is a vote of the node's own key.
+    func isOwnVote(_ message: ConsensusMessage, _ node: UInt16) -> Bool {
+        switch message {
+        case .notarizeVote(let vote): isOwn(vote, node)
+        case .nullifyVote(let vote): isOwn(vote, node)
+        case .finalizeVote(let vote): isOwn(vote, node)
+        default: false
+        }
+    }
+
     private func isOwn<Subject>(_ vote: Vote<Subject>, _ node: UInt16) -> Bool {
         epochs.set(of: vote.subject.epoch)?.member(vote.signer).map { $0.consensusKey == cast.keys[Int(node)].publicKey } ?? true
     }

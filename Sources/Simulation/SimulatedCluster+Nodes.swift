@@ -202,6 +202,10 @@ extension SimulatedCluster {
 
     private func check(_ message: NodeMessage, _ node: Int) {
         guard case .consensus(let message) = message, nodes[node].isHonest else { return }
+        // In one epoch nobody comes back by a resume.
+        if nodes[node].mustAsk, configuration.epochs == 1, invariants.isOwnVote(message, nodes[node].identity) {
+            fail("\(name(node)) votes though it lost votes and has asked nobody")
+        }
         invariants.sent(message, by: nodes[node].identity, disk: nodes[node].disk)
     }
 
@@ -227,7 +231,8 @@ extension SimulatedCluster {
         case .offence(.masternode(let key), let what):
             if invariants.isHonest(key) { fail("\(name(node)) says that an honest masternode (\(key)) \(what)") }
         case .offence(.follower, let what): fail("\(name(node)) says that the honest follower \(what)")
-        case .enteredView, .enteredEpoch, .upgradeAhead, .catchingUp, .asking, .takesPart, .renewsBeacon: break
+        case .enteredView, .enteredEpoch, .upgradeAhead, .catchingUp, .asking, .renewsBeacon: break
+        case .takesPart: nodes[node].mustAsk = false
         case .rejoinRefused(let names): log("\(name(node)) may not come back beside \(names)")
         }
     }

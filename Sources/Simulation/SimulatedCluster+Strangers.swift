@@ -70,6 +70,7 @@ extension SimulatedCluster {
         guard lostVotes < tolerated, chance.happens(25) else { return }
         lostVotes += 1
         nodes[node].hasLostVotes = true
+        nodes[node].mustAsk = true
         nodes[node].comesBack = chance.happens(50)
         switch chance.below(3) {
         case 0:
@@ -77,6 +78,9 @@ extension SimulatedCluster {
             nodes[node].disk.replaceJournal(by: [])
         case 1 where copy != nil:
             count(.oldJournal)
+            // A copy that reaches as far as the store knows is one that nothing tells from the journal.
+            let mark = (try? nodes[node].disk.store.voteMark()).flatMap { $0 }?.position ?? .none
+            nodes[node].mustAsk = (copy ?? []).compactMap(\.reach).max() ?? .none < mark
             nodes[node].disk.replaceJournal(by: copy ?? [])
         default:
             count(.lostDisk)
@@ -85,5 +89,18 @@ extension SimulatedCluster {
         }
         invariants.losesVotes(nodes[node].identity)
         log("\(name(node)) has lost votes")
+    }
+}
+
+extension JournalEntry {
+    /// How far it shows that its node has voted.
+    fileprivate var reach: VotePosition? {
+        switch self {
+        case .reached(let position): position
+        case .consensus(.notarizeVote(let vote)): VotePosition(epoch: vote.subject.epoch, view: vote.subject.view)
+        case .consensus(.nullifyVote(let vote)): VotePosition(epoch: vote.subject.epoch, view: vote.subject.view)
+        case .consensus(.finalizeVote(let vote)): VotePosition(epoch: vote.subject.epoch, view: vote.subject.view)
+        default: nil
+        }
     }
 }

@@ -33,6 +33,8 @@ struct SimulatedNode {
     var audience: Set<UInt16> = []
     /// Its journal, or its whole disk, was lost or replaced by an older copy.
     var hasLostVotes = false
+    /// It must not vote before it has asked the others: what is lost of its votes shows.
+    var mustAsk = false
     /// Its operator starts it with the command to come back at once (rule 12).
     var comesBack = false
     /// Its journal as it was at an earlier time.
