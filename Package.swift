@@ -14,6 +14,7 @@ extension Target.Dependency {
     static let nioEmbedded = product(name: "NIOEmbedded", package: "swift-nio")
     static let nioCore = product(name: "NIOCore", package: "swift-nio")
     static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
+    static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
     static let x509 = product(name: "X509", package: "swift-certificates")
@@ -53,6 +54,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.31.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -84,13 +86,20 @@ let package = Package(
         .systemLibrary(name: "CLevelDB", providers: [.apt(["libleveldb-dev"])]),
         module("Storage", values + ["CLevelDB"]),
         module("KeyFiles", ["Encoding", "Cryptography"]),
-        module("NodeHome", values + ["KeyFiles"]),
-        module("PeerNetwork", values + [.nioCore, .nioPosix, .nioSSL, .x509, .crypto, .logging]),
+        module("NodeHome", values + ["KeyFiles", "ProgramSupport"]),
+        module("PeerNetwork", values + ["ProgramSupport", .nioCore, .nioPosix, .nioSSL, .x509, .crypto, .logging]),
         module("ModelFiles", ["Tensor", "Training", .yams]),
         module("ProgramSupport", []),
+        module("CommandSupport", ["Encoding", "ProgramSupport", .argumentParser]),
         module("APIModel", values),
-        module("NodeAPI", values + ["APIModel", .hummingbird, .hummingbirdCore, .nioCore, .logging]),
-        module("ChainClient", values + ["APIModel", "JobProtocol", .asyncHTTPClient, .nioCore, .logging]),
+        module(
+            "NodeAPI",
+            values + [
+                "APIModel", "JobProtocol", "ProgramSupport", "CZlib", .hummingbird, .hummingbirdCore, .nioCore, .nioHTTP1, .nioHTTPTypes,
+                .logging,
+            ],
+            resources: ["explorer.html", "explorer.css", "explorer.js"].map { .embedInCode("Explorer/\($0)") }),
+        module("ChainClient", values + ["APIModel", "JobProtocol", .asyncHTTPClient, .nioCore, .nioPosix, .logging]),
 
         // Layer 3: composed
         module(
@@ -111,20 +120,26 @@ let package = Package(
 
         module(
             "ChainCommands",
-            values + ["ChainClient", "JobProtocol", "Audit", "KeyFiles", "APIModel", "ProgramSupport", "WebAssembly", "Training", "ModelFiles", .argumentParser, .yams]),
+            values + [
+                "ChainClient", "JobProtocol", "Audit", "Ledger", "KeyFiles", "APIModel", "CommandSupport", "ProgramSupport",
+                "WebAssembly", "Training", "ModelFiles", .argumentParser, .yams,
+            ]),
 
         // Layer 4: programs
         program("chain-sim", ["Simulation", "ProgramSupport", .argumentParser]),
         program(
             "chaind",
             values + [
-                "Consensus", "NodeHost", "NodeHome", "StateSync", "LocalNetwork", "KeyFiles", "ProgramSupport",
+                "Consensus", "NodeHost", "NodeHome", "StateSync", "LocalNetwork", "KeyFiles", "CommandSupport", "ProgramSupport",
                 .argumentParser, .logging,
             ]),
         program("chain-cli", ["ChainCommands"]),
         program(
             "chain-worker",
-            values + ["WorkerRuntime", "Training", "JobProtocol", "ChainClient", "KeyFiles", "ProgramSupport", .argumentParser]),
+            values + [
+                "WorkerRuntime", "Training", "JobProtocol", "ChainClient", "KeyFiles", "CommandSupport", "ProgramSupport",
+                .argumentParser,
+            ]),
         program(
             "edgeproof-demo",
             values + ["LocalNetwork", "ChainClient", "JobProtocol", "KeyFiles", "ProgramSupport", .argumentParser]),
@@ -173,7 +188,10 @@ let package = Package(
             values + ["ChainClient", "APIModel", "KeyFiles", .nioCore]),
         tests(
             of: "ChainCommands",
-            values + ["ChainCommands", "ChainClient", "JobProtocol", "Training", "APIModel", "KeyFiles", "WebAssembly", .argumentParser, .yams]),
+            values + [
+                "ChainCommands", "ChainClient", "JobProtocol", "Training", "APIModel", "CommandSupport", "KeyFiles", "WebAssembly",
+                .argumentParser, .yams,
+            ]),
         tests(
             of: "WorkerRuntime",
             values + ["WorkerRuntime", "Audit", "StateTree", "JobProtocol", "Training", "Tensor", "ChainClient"]),

@@ -85,11 +85,14 @@ public struct StatusDocument: Codable, Equatable, Sendable {
     /// Why a masternode's node does not vote though it could, and what its operator can do; absent while it votes, and in
     /// a follower.
     public var notVoting: String?
+    /// Absent where the node can't read its state.
+    public var liveness: LivenessDocument?
 
     public init(
         chain: String, genesisHash: Digest, version: String, role: String, node: String, head: Head, state: State,
         epoch: Epoch, protocolVersion: UInt16?, upgrade: Upgrade?, view: View, peers: Int, mempool: Mempool,
-        uptimeMs: UInt64, finalityMs: Finality?, catchingUp: Bool, notVoting: String? = nil
+        uptimeMs: UInt64, finalityMs: Finality?, catchingUp: Bool, notVoting: String? = nil,
+        liveness: LivenessDocument? = nil
     ) {
         self.chain = chain
         self.genesisHash = genesisHash
@@ -108,5 +111,6 @@ public struct StatusDocument: Codable, Equatable, Sendable {
         self.finalityMs = finalityMs
         self.catchingUp = catchingUp
         self.notVoting = notVoting
+        self.liveness = liveness
     }
 }

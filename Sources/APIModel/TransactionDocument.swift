@@ -87,8 +87,11 @@ public struct EventDocument: Codable, Equatable, Sendable {
     @AddressText public var contract: Account
     @TopicText public var topic: [UInt8]
     @Base64Text public var data: [UInt8]
+    /// What the data says; absent where its form is not known.
+    public var meaning: MeaningDocument?
 
-    public init(_ event: Event) {
+    public init(_ event: Event, meaning: MeaningDocument? = nil) {
+        self.meaning = meaning
         contract = event.contract
         topic = event.topic
         data = event.data
@@ -162,10 +165,13 @@ public struct TransactionStateDocument: Codable, Equatable, Sendable {
 
     public var state: State
     public var transaction: TransactionDocument
+    /// What the transaction's data says; absent where its form is not known.
+    public var meaning: MeaningDocument?
     /// Absent while pending.
     public var inclusion: Inclusion?
 
-    public init(transaction: TransactionDocument, inclusion: Inclusion?) {
+    public init(transaction: TransactionDocument, meaning: MeaningDocument? = nil, inclusion: Inclusion?) {
+        self.meaning = meaning
         state = inclusion == nil ? .pending : .included
         self.transaction = transaction
         self.inclusion = inclusion

@@ -14,6 +14,8 @@ public enum AuditError: Error, Equatable, Sendable, CustomStringConvertible {
     case otherGenesis(file: Digest, given: Digest)
     /// A change of the masternode set is not proven.
     case brokenLink(Int, TrustError)
+    /// The block is not one that follows from the genesis and the changes in the file.
+    case notTrusted(TrustError)
     case otherEpoch(Height, Epoch, expected: Epoch)
     case otherMasternodes(Height, header: Digest, trusted: Digest)
     case brokenChain(Height, String)
@@ -52,6 +54,7 @@ public enum AuditError: Error, Equatable, Sendable, CustomStringConvertible {
             "the audit file is about the chain with genesis \(file), the genesis given is that of chain \(given)"
         case .brokenLink(let index, let error):
             "change \(index) of the masternode set is not proven: \(error)"
+        case .notTrusted(let error): "the block in the file is not proven final: \(error)"
         case .otherEpoch(let height, let epoch, let expected):
             "the header at height \(height) is of epoch \(epoch), expected is \(expected)"
         case .otherMasternodes(let height, let header, let trusted):

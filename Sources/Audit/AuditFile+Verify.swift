@@ -75,6 +75,7 @@ extension AuditFile {
         do { try trusted.check(top, finalization: finalization) } catch {
             switch error {
             case .notFinalised(let height, let error): throw .notFinalised(height, error)
+            case .otherView, .heightBefore: throw .notTrusted(error)
             default: throw .otherBlockFinalised(top.height, header: digest, certificate: finalization.subject.digest)
             }
         }

@@ -36,6 +36,22 @@ extension ChainClient {
         try await find(call("/v1/accounts/\(account)"))
     }
 
+    /// Accounts in the order of their bytes.
+    /// - Parameter limit: stops after this many.
+    public func accounts(limit: Int) async throws -> [AccountSummaryDocument] {
+        var all: [AccountSummaryDocument] = []
+        var after: Account?
+        while all.count < limit {
+            let size = min(100, limit - all.count)
+            let page: AccountsDocument = try await get(
+                call("/v1/accounts?limit=\(size)" + (after.map { "&after=\($0)" } ?? "")))
+            all += page.accounts
+            guard let next = page.next?.wrappedValue, next != after else { break }
+            after = next
+        }
+        return all
+    }
+
     /// One page of the history, oldest first.
     public func history(of account: Account, from: UInt64 = 0, limit: Int = 100) async throws -> HistoryDocument? {
         try await find(call("/v1/accounts/\(account)/history?from=\(from)&limit=\(limit)"))

@@ -4,6 +4,7 @@ import Cryptography
 import Foundation
 import Logging
 import NIOCore
+import NIOPosix
 import Primitives
 import Synchronization
 
@@ -143,7 +144,7 @@ public final class ChainClient: Sendable {
 
     private func decode<Document: Decodable>(_ reply: Reply, _ call: Call) throws -> Document {
         do { return try JSONDecoder().decode(Document.self, from: Data(reply.body.readableBytesView)) } catch {
-            throw ClientError.badAnswer(node: reply.node, path: call.path, reason: "\(error)")
+            throw ClientError.badAnswer(node: reply.node, path: call.path, reason: Self.text(of: error))
         }
     }
 
@@ -168,14 +169,46 @@ public final class ChainClient: Sendable {
     /// Where the next request goes first.
     var preferredNode: NodeAddress { nodes[preferred.withLock { $0 }] }
 
+    private static let noTLS =
+        "it offers no TLS, or none that this machine trusts; a node itself speaks http://, and https:// where a proxy adds it"
+
     private static func explain(_ error: any Error) -> String {
         switch error {
-        case let error as HTTPClientError where error == .connectTimeout: "no connection in time"
-        case let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout: "no answer in time"
-        case let error as HTTPClientError where error == .remoteConnectionClosed: "it closed the connection"
+        case let error as NIOPosix.NIOConnectionError:
+            guard let first = error.connectionErrors.first else { return "no machine has this name, as far as this one knows" }
+            return explain(first.error)
+        case let error as IOError:
+            switch error.errnoCode {
+            case ECONNREFUSED: return "connection refused"
+            case ECONNRESET, EPIPE: return "it closed the connection"
+            case EHOSTUNREACH, ENETUNREACH: return "there is no way to that address"
+            case ETIMEDOUT: return "no connection in time"
+            default: return String(cString: strerror(error.errnoCode))
+            }
+        case let error as HTTPClientError where error == .connectTimeout: return "no connection in time"
+        case let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout: return "no answer in time"
+        case let error as HTTPClientError where error == .remoteConnectionClosed: return "it closed the connection"
+        case is NIOTooManyBytesError: return "its answer is longer than any that a node gives"
         // What a failed connection is depends on how the name was resolved; the cause is in its text.
-        case let error where "\(error)".contains("Connection refused"): "connection refused"
-        default: "\(error)"
+        case let error where "\(error)".contains("Connection refused"): return "connection refused"
+        case let error where String(reflecting: type(of: error)).hasPrefix("NIOSSL"): return noTLS
+        case let error as HTTPClientError where error == .tlsHandshakeTimeout: return noTLS
+        default: return "the connection failed"
+        }
+    }
+
+    /// Where a document differs from what it should be.
+    static func text(of error: any Error) -> String {
+        func place(_ path: [any CodingKey]) -> String {
+            path.isEmpty ? "the document" : "'" + path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".") + "'"
+        }
+        switch error {
+        case DecodingError.keyNotFound(let key, let context): return "it has no \(place(context.codingPath + [key]))"
+        case DecodingError.valueNotFound(_, let context), DecodingError.typeMismatch(_, let context):
+            return "\(place(context.codingPath)) has another form than expected"
+        case DecodingError.dataCorrupted(let context) where !context.codingPath.isEmpty:
+            return "\(place(context.codingPath)) is no such value as expected"
+        default: return "it is not JSON"
         }
     }
 }

@@ -33,7 +33,7 @@ public enum ClientError: Error, Sendable, CustomStringConvertible {
     public var isTransient: Bool {
         switch self {
         case .unreachable: true
-        case .refused(_, let status, let code, _, _): status >= 500 || status == 429 || code == "pool_full"
+        case .refused(_, let status, let code, _, _): status >= 500 || status == 429 || code == "pool_full" || code == "ahead_of_chain"
         case .badAnswer, .badNode, .expired, .displaced, .noSuchService: false
         case .notIncluded, .missingBlock: true
         }

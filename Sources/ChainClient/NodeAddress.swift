@@ -22,5 +22,16 @@ public struct NodeAddress: Hashable, Sendable, CustomStringConvertible {
         url = "\(scheme)://\(host):\(port)"
     }
 
+    /// Addresses with commas between them.
+    public static func list(_ text: String) throws(ClientError) -> [NodeAddress] {
+        var found: [NodeAddress] = []
+        for part in text.split(separator: ",") {
+            let trimmed = part.trimmingCharacters(in: .whitespaces)
+            if !trimmed.isEmpty { found.append(try NodeAddress(trimmed)) }
+        }
+        guard !found.isEmpty else { throw .badNode(text) }
+        return found
+    }
+
     public var description: String { url }
 }

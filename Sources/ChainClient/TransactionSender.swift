@@ -102,7 +102,7 @@ public actor TransactionSender {
         return result
     }
 
-    private func wait(for signed: SignedTransaction, timeout: Duration) async throws -> TransactionStateDocument {
+    package func wait(for signed: SignedTransaction, timeout: Duration) async throws -> TransactionStateDocument {
         let sequence = signed.transaction.sequence
         defer { pending[sequence] = nil }
         do {
@@ -123,7 +123,7 @@ public actor TransactionSender {
 
     // MARK: Submission, one at a time
 
-    private func submitted(_ request: TransactionRequest) async throws -> SignedTransaction {
+    package func submitted(_ request: TransactionRequest) async throws -> SignedTransaction {
         let before = last
         let task = Task {
             await before?.value
@@ -190,7 +190,7 @@ public actor TransactionSender {
         return pending.isEmpty ? known : max(known, own)
     }
 
-    private func sign(_ request: TransactionRequest, sequence: UInt64) throws -> SignedTransaction {
+    func sign(_ request: TransactionRequest, sequence: UInt64) throws -> SignedTransaction {
         let now = Int64(Date().timeIntervalSince1970 * 1_000) + clockCorrection
         let transaction = try Transaction(
             sender: account, sequence: sequence, validUntil: Time(UInt64(clamping: now)).advanced(by: Self.validityMs),

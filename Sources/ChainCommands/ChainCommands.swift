@@ -1,8 +1,6 @@
 import APIModel
 import ArgumentParser
-import ChainClient
-import Foundation
-import KeyFiles
+import CommandSupport
 import ProgramSupport
 
 /// # ChainCommands
@@ -13,7 +11,8 @@ import ProgramSupport
 ///
 /// The module promises
 /// - standard output holds what was asked for and nothing else; progress and notes go to standard error;
-/// - the exit code is 0 when it is done, 1 when the chain or a check said no, 2 for bad usage;
+/// - the exit code is 0 when it is done, 1 when the chain or a check said no, 2 for bad usage, 3 when the outcome is
+///   unknown;
 /// - an error says what was wrong, where, and what to do, in the program's own words.
 public struct ChainCLI: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
@@ -28,7 +27,7 @@ public struct ChainCLI: AsyncParsableCommand {
               chain-cli keys new alice
               chain-cli tx submit --service s --post p --action 5 --data hello --from alice --wait
 
-            Exit codes: 0 done; 1 the chain or a check said no; 2 bad usage.
+            Exit codes: 0 done; 1 the chain or a check said no; 2 bad usage; 3 outcome unknown: it may still come.
             """,
         version: Product.version,
         subcommands: [
@@ -46,7 +45,7 @@ public struct ChainCLI: AsyncParsableCommand {
     /// Runs the command that the arguments name, and ends the process if that fails.
     public static func run(_ arguments: some Collection<String>) async {
         do {
-            var command = try parseAsRoot(Array(arguments))
+            var command = try Commands.parse(Self.self, Array(arguments))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -32,7 +32,7 @@ public struct KeyDirectory: Sendable {
         guard FileManager.default.fileExists(atPath: path) else { return [] }
         let files: [String]
         do { files = try FileManager.default.contentsOfDirectory(atPath: path) } catch {
-            throw .inputOutput(path: path, detail: error.localizedDescription)
+            throw .inputOutput(path: path, detail: "the folder can't be listed; check its permissions")
         }
         return files.filter { $0.hasSuffix(Self.suffix) }.map { String($0.dropLast(Self.suffix.count)) }
             .filter(Self.isValid(name:)).sorted()
@@ -77,7 +77,7 @@ public struct KeyDirectory: Sendable {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw .inputOutput(path: path, detail: error.localizedDescription)
+            throw .inputOutput(path: path, detail: "the folder can't be made; check the path and its permissions")
         }
     }
 }

@@ -17,6 +17,7 @@ public enum KeyFiles {
 /// What is wrong with a key file, a folder of keys or a passphrase, and what to do.
 public enum KeyFileError: Error, Equatable, CustomStringConvertible {
     case notFound(path: String)
+    case noPassphraseFile(path: String)
     case exists(path: String)
     case othersMayRead(path: String, mode: UInt32)
     case notAFile(path: String)
@@ -32,7 +33,9 @@ public enum KeyFileError: Error, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .notFound(let path): "there is no key file at \(path). Make one with 'keys new', or check the path"
+        case .notFound(let path): "there is no key file at \(path). Make one with 'chain-cli keys new NAME', or check the path"
+        case .noPassphraseFile(let path):
+            "there is no passphrase file at \(path): check the path in \(KeyFiles.passphraseFileVariable) or --passphrase-file"
         case .exists(let path): "\(path) exists already; a key is never replaced. Choose another name"
         case .othersMayRead(let path, let mode):
             "others may read \(path) (mode \(String(mode, radix: 8))). Run: chmod 600 '\(path)'"

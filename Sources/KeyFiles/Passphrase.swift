@@ -24,7 +24,9 @@ public struct Passphrase: Sendable, Equatable, CustomStringConvertible, CustomDe
         file: String? = nil, for purpose: String, confirm: Bool = false,
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws(KeyFileError) -> Passphrase {
-        if let file = file ?? environment[KeyFiles.passphraseFileVariable] { return try Passphrase(file: file) }
+        // Set to nothing, a variable is not set.
+        let named = environment[KeyFiles.passphraseFileVariable].flatMap { $0.isEmpty ? nil : $0 }
+        if let file = file ?? named { return try Passphrase(file: file) }
         if let text = environment[KeyFiles.passphraseVariable] {
             return try Passphrase(text, source: KeyFiles.passphraseVariable)
         }
@@ -38,7 +40,9 @@ public struct Passphrase: Sendable, Equatable, CustomStringConvertible, CustomDe
 
     /// Reads the first line of a file that only its owner may read.
     public init(file path: String) throws(KeyFileError) {
-        let line = try SecretFile.read(path).prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        let bytes: [UInt8]
+        do { bytes = try SecretFile.read(path) } catch .notFound { throw .noPassphraseFile(path: path) } catch { throw error }
+        let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
         guard let text = String(validating: line, as: UTF8.self) else {
             throw .damaged(path: path, detail: "the passphrase is not UTF-8")
         }

@@ -3,6 +3,7 @@ import Foundation
 import KeyFiles
 import NodeHome
 import Primitives
+import ProgramSupport
 
 /// A network, on loopback unless said otherwise: a folder with one genesis, a home for each masternode, and keys of
 /// funded accounts.
@@ -55,6 +56,28 @@ public struct DevnetPlan: Sendable {
         [KeyFiles.passphraseFileVariable: passphraseFile.path, "EDGEPROOF_KEYS": keysFolder.path]
     }
 
+    /// Lines that set a shell up for the network, from any folder.
+    public var exports: [String] {
+        func quoted(_ text: String) -> String { "'" + text.replacingOccurrences(of: "'", with: "'\\''") + "'" }
+        func absolute(_ url: URL) -> String { url.absoluteURL.standardizedFileURL.path }
+        return [
+            "export EDGEPROOF_NODE=" + quoted((0..<masternodes).map { apiURL($0) }.joined(separator: ",")),
+            "export EDGEPROOF_KEYS=" + quoted(absolute(keysFolder)),
+            "export \(KeyFiles.passphraseFileVariable)=" + quoted(absolute(passphraseFile)),
+        ]
+    }
+
+    /// Whether every node's API answers.
+    public func isAnswering() async -> Bool {
+        for index in 0..<masternodes {
+            guard await Probe.answers(host: hosts[index], port: apiPorts[index]) else { return false }
+        }
+        return true
+    }
+
+    /// The right to change and run the network, which one process has at a time: taken before anything is written.
+    public func lock() throws -> HomeLock { try HomeLock(folder) }
+
     /// Takes the network that the folder holds, with these ports, or makes one.
     ///
     /// - Parameters:
@@ -68,10 +91,15 @@ public struct DevnetPlan: Sendable {
     ) throws -> Genesis {
         let files = FileManager.default
         if files.fileExists(atPath: genesisFile.path) {
-            let genesis = try GenesisDocument.decode(try Data(contentsOf: genesisFile))
+            let genesis: Genesis
+            do { genesis = try GenesisDocument.decode(Data(try InputFile.read(genesisFile.path, "genesis", limit: 64 << 20))) } catch {
+                throw NodeHomeError.unusable(genesisFile.path, "\(error)")
+            }
             guard genesis.masternodes.count == founders ?? masternodes else {
                 throw DevnetError.otherSize(folder.path, found: genesis.masternodes.count, wanted: masternodes)
             }
+            // A masternode that runs on its own keeps its configuration as it is.
+            for index in 0..<masternodes { _ = try HomeLock(home(index).folder) }
             try writeConfigurations(try keys())
             return genesis
         }

@@ -17,11 +17,14 @@ struct APIContext: RequestContext {
 
 enum HTTP1Limits {
     /// Heads are small here: no cookies, no long addresses.
+    static let fieldBytes = 8_192
+    static let listBytes = 16_384
+
     static func channel(idleSeconds: Int64) -> HTTP1Channel.Configuration {
         HTTP1Channel.Configuration(
-            idleTimeout: .seconds(idleSeconds),
+            additionalChannelHandlers: [UnreadableRequestHandler()], idleTimeout: .seconds(idleSeconds),
             httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: 8_192, maxHeaderListSize: 16_384, maxHeaderFieldCount: 64))
+                maxHeaderFieldSize: fieldBytes, maxHeaderListSize: listBytes, maxHeaderFieldCount: 64))
     }
 }
 

@@ -9,6 +9,8 @@ struct APIError: Error {
     let document: ErrorDocument
     /// Whether what the client still sends is not worth reading.
     var closesConnection = false
+    /// What a 405 names.
+    var allowed: [HTTPRequest.Method] = []
 
     init(_ status: HTTPResponse.Status, _ code: String, _ reason: String, retryAfterMs: UInt64? = nil) {
         self.status = status
@@ -48,6 +50,7 @@ struct APIError: Error {
             response.headers[.retryAfter] = String(wait / 1_000 + (wait % 1_000 == 0 ? 0 : 1))
         }
         if closesConnection { response.headers[.connection] = "close" }
+        if !allowed.isEmpty { response.headers[.allow] = allowed.map(\.rawValue).joined(separator: ", ") }
         return response
     }
 }
@@ -76,6 +79,14 @@ struct ErrorMiddleware: RouterMiddleware {
         } catch let error as NotHeld {
             return APIError(.gone, "before_snapshot", error.description).response
         } catch let error as any HTTPResponseError where error.status == .notFound {
+            let allowed = Routes.methods(of: request.uri.path)
+            if !allowed.isEmpty {
+                var error = APIError(
+                    .methodNotAllowed, "wrong_method",
+                    "\(request.uri.path.prefix(100)) takes \(allowed.map(\.rawValue).joined(separator: ", ")), not \(request.method.rawValue.prefix(20))")
+                error.allowed = allowed
+                return error.response
+            }
             return APIError(
                 .notFound, "unknown_route",
                 "there is no \(request.method.rawValue) \(request.uri.path.prefix(100)); /openapi.json lists what there is"

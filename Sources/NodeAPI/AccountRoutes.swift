@@ -22,7 +22,7 @@ extension Routes {
                 parameters: [
                     .account,
                     .query("from", "U64", "index of the first entry, 0 if absent"),
-                    .query("limit", "U64", "entries at most, 1 to 200, 100 if absent; a page also ends at 2,000,000 bytes"),
+                    .count("limit", 1...200, "entries at most, 100 if absent; a page also ends at 2,000,000 bytes"),
                 ], errors: [400, 404, 410, 503])
         ) { input, node in
             let account = try input.account()

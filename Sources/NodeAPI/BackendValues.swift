@@ -34,12 +34,14 @@ public struct NodeStatus: Sendable {
     public var catchingUp: Bool
     /// Why a masternode does not vote though it could, and what its operator can do.
     public var notVoting: String?
+    /// Nil where the state can't be read.
+    public var liveness: Liveness?
 
     public init(
         version: String, role: Role, nodeName: String, headHeight: Height, headDigest: Digest, headTime: Time,
         stateHeight: Height, stateRoot: Digest, epoch: Epoch, protocolVersion: UInt16?, upgrade: PlannedUpgrade?,
         view: View, peersConnected: Int, mempoolCount: Int, mempoolBytes: Int, uptimeMs: UInt64, finalityP50Ms: UInt64?, finalityP95Ms: UInt64?, catchingUp: Bool = false,
-        notVoting: String? = nil
+        notVoting: String? = nil, liveness: Liveness? = nil
     ) {
         self.version = version
         self.role = role
@@ -61,6 +63,7 @@ public struct NodeStatus: Sendable {
         self.finalityP95Ms = finalityP95Ms
         self.catchingUp = catchingUp
         self.notVoting = notVoting
+        self.liveness = liveness
     }
 }
 
@@ -79,6 +82,13 @@ public enum TransactionState: Sendable {
     /// In the pool, or in a block that is not final yet.
     case pending(SignedTransaction)
     case included(IncludedTransaction)
+
+    public var transaction: SignedTransaction {
+        switch self {
+        case .pending(let transaction): transaction
+        case .included(let found): found.transaction
+        }
+    }
 }
 
 public struct IncludedTransaction: Sendable {
@@ -207,4 +217,50 @@ public enum QueryRefusal: Error, Equatable, Sendable {
     case failed(String)
     /// The node itself could not: the text is logged, not sent.
     case unavailable(String)
+}
+
+/// Whether the chain moves, as far as this node sees.
+public struct Liveness: Sendable, Equatable {
+    /// Since a block became final here, or since the node started.
+    public var sinceBlockMs: UInt64
+    /// A chain without a block for so long stands still.
+    public var stallsAfterMs: UInt64
+    /// In the epoch's set.
+    public var masternodes: Int
+    /// Of these: connected with this node, and itself.
+    public var reachable: Int
+    public var quorum: Int
+
+    public var isStalled: Bool { sinceBlockMs > stallsAfterMs }
+
+    public init(sinceBlockMs: UInt64, parameters: Parameters, masternodes: Int, reachable: Int, quorum: Int) {
+        self.sinceBlockMs = sinceBlockMs
+        stallsAfterMs = Self.patience(parameters)
+        self.masternodes = masternodes
+        self.reachable = reachable
+        self.quorum = quorum
+    }
+
+    /// A heartbeat comes every `heartbeatMs`; each absent leader before it costs a view, which lasts 3 delta.
+    static func patience(_ parameters: Parameters) -> UInt64 {
+        parameters.heartbeatMs &+ parameters.networkDelayMs.multipliedReportingOverflow(by: 20).partialValue
+    }
+}
+
+/// A value of the state, or that there is none, with the header that certifies it.
+public struct StateProofView: Sendable {
+    public var header: Header
+    public var finalization: Finalization
+    public var key: StateKey
+    public var value: [UInt8]?
+    /// Borsh of the proof.
+    public var proof: [UInt8]
+
+    public init(header: Header, finalization: Finalization, key: StateKey, value: [UInt8]?, proof: [UInt8]) {
+        self.header = header
+        self.finalization = finalization
+        self.key = key
+        self.value = value
+        self.proof = proof
+    }
 }

@@ -15,10 +15,7 @@ extension Routes {
             operation: Operation(
                 "getGenesis", "The genesis document, as in genesis.json; whoever audits gets it elsewhere", .json("Genesis"))
         ) { _, node in
-            .response(
-                Response(
-                    status: .ok, headers: [.contentType: "application/json"],
-                    body: ResponseBody(byteBuffer: ByteBuffer(bytes: node.genesisDocument))))
+            .fixed(node.genesisDocument)
         },
         Route(
             method: .get, path: "/v1/blocks/{height}", weight: .expensive,
@@ -47,25 +44,13 @@ extension Routes {
                 """
                 Finalised blocks as server-sent events: `event: block`, `id:` the height, `data:` a BlockEvent. \
                 Without a position the stream starts after the newest block. A client that reads slowly is cut off; \
-                it resumes with Last-Event-ID.
+                it resumes with Last-Event-ID. A position beyond the next block is answered with 409.
                 """,
                 .eventStream("BlockEvent"),
                 parameters: [
                     .query("from", "U64", "first height to send"),
                     .header("Last-Event-ID", "U64", "height of the last event that was received"),
-                ], errors: [400, 503])
+                ], errors: [400, 409, 503])
         ) { input, node in .response(try await EventStream.response(input, node)) },
     ]
-
-    private static func resolve(_ input: RequestInput, _ node: RouteServices) async throws -> Height {
-        if let height = try input.height() { return height }
-        return await node.backend.status().headHeight
-    }
-
-    private static func unknownBlock(_ height: Height, _ node: RouteServices) -> APIError {
-        if height == .zero {
-            return .unknown("block", "height 0 is the genesis, which has no block: see /v1/genesis")
-        }
-        return .unknown("block", "there is no finalised block \(height) here; the newest is \(node.heads.head)")
-    }
 }

@@ -18,7 +18,30 @@ extension StatusDocument {
             upgrade: status.upgrade.map { Upgrade(protocolVersion: $0.protocolVersion, epoch: $0.from) },
             view: status.view, peers: status.peersConnected,
             mempool: Mempool(transactions: status.mempoolCount, bytes: status.mempoolBytes),
-            uptimeMs: status.uptimeMs, finalityMs: finality, catchingUp: status.catchingUp, notVoting: status.notVoting)
+            uptimeMs: status.uptimeMs, finalityMs: finality, catchingUp: status.catchingUp, notVoting: status.notVoting,
+            liveness: status.liveness.map { LivenessDocument($0) })
+    }
+}
+
+extension LivenessDocument {
+    init(_ liveness: Liveness) {
+        self.init(
+            stalled: liveness.isStalled, sinceBlockMs: liveness.sinceBlockMs, stallsAfterMs: liveness.stallsAfterMs,
+            masternodes: liveness.masternodes, reachable: liveness.reachable, quorum: liveness.quorum)
+    }
+}
+
+extension HealthDocument {
+    init(_ status: NodeStatus) {
+        if let problem = status.liveness.flatMap({ LivenessDocument($0).problem }) {
+            self.init(status: .stalled, height: status.headHeight.value, reason: problem)
+        } else if status.catchingUp {
+            self.init(
+                status: .catchingUp, height: status.headHeight.value,
+                reason: "the node fetches blocks that it missed; ask another one meanwhile")
+        } else {
+            self.init(status: .ok, height: status.headHeight.value, reason: nil)
+        }
     }
 }
 
@@ -33,15 +56,20 @@ extension BlockDocument {
 }
 
 extension TransactionStateDocument {
-    init(_ state: TransactionState, id: TransactionId) {
-        switch state {
-        case .pending(let transaction):
-            self.init(transaction: TransactionDocument(transaction, id: id, withData: true), inclusion: nil)
-        case .included(let found):
-            self.init(
-                transaction: TransactionDocument(found.transaction, id: id, withData: true),
-                inclusion: Inclusion(height: found.height, index: found.index, time: found.time, receipt: found.receipt))
+    /// - Parameter service: the one that the transaction is for, where it is registered.
+    init(_ state: TransactionState, id: TransactionId, service: ServiceRecord?) {
+        let signed = state.transaction
+        self.init(
+            transaction: TransactionDocument(signed, id: id, withData: true),
+            meaning: Meaning.of(signed.transaction, kind: service?.kind), inclusion: nil)
+        guard case .included(let found) = state else { return }
+        var inclusion = Inclusion(height: found.height, index: found.index, time: found.time, receipt: found.receipt)
+        inclusion.receipt.events = found.receipt.events.map { event in
+            let isJob = service?.kind == "job" && service?.contract == event.contract
+            return EventDocument(event, meaning: isJob ? Meaning.of(jobEvent: event) : nil)
         }
+        self.inclusion = inclusion
+        self.state = .included
     }
 }
 

@@ -52,7 +52,7 @@ enum EventStream {
     static func response(_ input: RequestInput, _ node: RouteServices) async throws -> Response {
         var start: Height?
         if let text = input.request.headers.first(where: { $0.name.canonicalName == "last-event-id" })?.value {
-            guard let last = UInt64(text) else {
+            guard let last = UInt64(canonical: text) else {
                 throw APIError.badParameter("Last-Event-ID", "'\(text.prefix(64))' is not a height")
             }
             start = Height(last).next
@@ -64,7 +64,13 @@ enum EventStream {
                 .serviceUnavailable, "busy", "the node serves as many event streams as it can; try another node",
                 retryAfterMs: 5_000)
         }
-        if start == nil { start = max(node.heads.head, await node.backend.status().headHeight).next }
+        let head = max(node.heads.head, await node.backend.status().headHeight)
+        if let start, start > head.next {
+            throw APIError(
+                .conflict, "ahead_of_chain",
+                "the newest block here is \(head): nothing comes at \(start) yet. Ask another node, or without a position")
+        }
+        if start == nil { start = head.next }
         // The genesis has no block, so the first event is that of height 1.
         let cursor = max(start ?? .zero, Height(1))
         let writer = GuardedWriter(

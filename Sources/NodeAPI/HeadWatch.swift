@@ -74,7 +74,7 @@ final class HeadWatch: Sendable {
     }
 }
 
-private final class Flag: Sendable {
+final class Flag: Sendable {
     private let value = Mutex(false)
     var isSet: Bool { value.withLock { $0 } }
     func set() { value.withLock { $0 = true } }

@@ -10,13 +10,27 @@ struct LoopChannel: ServerChildChannel {
     typealias Value = HTTP1Channel.Value
 
     private let base: HTTP1Channel
+    private let connections: Connections
 
-    init(responder: @escaping HTTPChannelHandler.Responder, configuration: HTTP1Channel.Configuration) {
-        base = HTTP1Channel(responder: responder, configuration: configuration)
+    init(
+        responder: @escaping HTTPChannelHandler.Responder, configuration: HTTP1Channel.Configuration,
+        connections: Connections
+    ) {
+        self.connections = connections
+        base = HTTP1Channel(
+            responder: { request, writer, channel in
+                guard connections.isSurplus(channel), !Connections.isKept(request.uri.path) else {
+                    return try await responder(request, writer, channel)
+                }
+                var body = try await writer.writeHead(Connections.refusal.head)
+                try await body.write(Connections.refusal.body)
+                try await body.finish(nil)
+            }, configuration: configuration)
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        base.setup(channel: channel, logger: logger)
+        connections.opened(channel)
+        return base.setup(channel: channel, logger: logger)
     }
 
     func handle(value: Value, logger: Logger) async {

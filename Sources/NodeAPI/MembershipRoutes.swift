@@ -29,7 +29,7 @@ extension Routes {
                 "getProposals", "What the masternodes vote and voted on, newest first", .json("Proposals"),
                 parameters: [
                     .query("before", "U64", "only numbers below this one: next of the page before"),
-                    .query("limit", "U64", "proposals at most, 1 to 100, 50 if absent"),
+                    .count("limit", 1...100, "proposals at most, 50 if absent"),
                 ], errors: [400])
         ) { input, node in
             let before = try input.optionalNumber("before")

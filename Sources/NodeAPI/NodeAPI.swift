@@ -2,7 +2,9 @@ import Foundation
 import Hummingbird
 import HummingbirdCore
 import Logging
+import NIOCore
 import Primitives
+import ProgramSupport
 
 /// # NodeAPI
 ///
@@ -14,6 +16,7 @@ import Primitives
 /// - every request is bounded: its body, its time, how many of its kind run at once, and how much is buffered for a
 ///   client that reads slowly, which is cut off;
 /// - the routes, the OpenAPI document and the handlers come from one table (``Routes``), so none can be missing;
+/// - with all connections used up it says so, and still answers `/health` and `/metrics`;
 /// - it binds where it is told, loopback by default, and serves no file of the machine.
 public struct APIServer: Sendable {
     private let backend: any NodeBackend
@@ -31,21 +34,28 @@ public struct APIServer: Sendable {
     public func run(onReady: @escaping @Sendable (Int) async -> Void = { _ in }) async throws {
         let heads = HeadWatch()
         let services = RouteServices(backend: backend, heads: heads, configuration: configuration, logger: logger)
-        let router = Router(context: APIContext.self)
+        let router = Router(context: APIContext.self, options: [.autoGenerateHeadEndpoints])
         router.add(middleware: ErrorMiddleware(logger: logger))
         for route in Routes.all { route.install(on: router, services: services) }
 
+        let isServing = Flag()
+        let connections = Connections(limit: configuration.maxConnections)
         let application = Application(
             router: router,
             server: HTTPServerBuilder { [configuration] responder in
                 LoopChannel(
                     responder: responder,
-                    configuration: HTTP1Limits.channel(idleSeconds: configuration.idleTimeoutSeconds))
+                    configuration: HTTP1Limits.channel(idleSeconds: configuration.idleTimeoutSeconds),
+                    connections: connections)
             },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), serverName: "edgeproof",
-                availableConnectionsDelegate: MaximumConnections.limit(configuration.maxConnections, logger: logger)),
-            onServerRunning: { channel in await onReady(channel.localAddress?.port ?? 0) },
+                availableConnectionsDelegate: MaximumConnections.limit(
+                    configuration.maxConnections + Connections.reserve, logger: logger)),
+            onServerRunning: { channel in
+                isServing.set()
+                await onReady(channel.localAddress?.port ?? 0)
+            },
             logger: logger)
 
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -55,7 +65,11 @@ public struct APIServer: Sendable {
             }
             group.addTask {
                 defer { heads.finish() }
-                try await application.run()
+                do { try await application.run() } catch let error where !isServing.isSet && !(error is CancellationError) {
+                    throw CannotServe(
+                        host: configuration.host, port: configuration.port,
+                        reason: InputFile.listenReason((error as? IOError)?.errnoCode))
+                }
                 throw CancellationError()
             }
             defer { group.cancelAll() }
@@ -63,4 +77,13 @@ public struct APIServer: Sendable {
             do { while try await group.next() != nil {} } catch is CancellationError { return }
         }
     }
+}
+
+/// The API's address can't be used.
+public struct CannotServe: Error, Equatable, CustomStringConvertible {
+    public let host: String
+    public let port: Int
+    public let reason: String
+
+    public var description: String { "cannot serve the API at \(host):\(port): \(reason)" }
 }

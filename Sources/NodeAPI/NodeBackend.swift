@@ -42,6 +42,12 @@ public protocol NodeBackend: Sendable {
     /// Nil for an account that nothing has ever touched.
     func account(_ account: Account) async throws -> AccountView?
 
+    /// Accounts in ascending order of their bytes, those after `after`, at most `limit`.
+    func accounts(after: Account?, limit: Int) async throws -> [(account: Account, record: AccountRecord)]
+
+    /// A value of the state with its proof against the state root of the newest final header; nil before there is one.
+    func stateProof(_ key: StateKey) async throws -> StateProofView?
+
     /// The entries with `index >= from`, ascending, at most `limit` of them.
     func history(of account: Account, from index: UInt64, limit: Int) async throws -> HistoryPage
 

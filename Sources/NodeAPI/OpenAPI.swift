@@ -5,6 +5,7 @@ enum OpenAPI {
     static let version = "1"
 
     static let data: Data = JSONAnswer.data(document)
+    static let answer = StaticAnswer(data, headers: [.contentType: "application/json"])
 
     static let document: JSONValue = [
         "openapi": "3.1.0",
@@ -37,9 +38,11 @@ enum OpenAPI {
         (400, "Malformed", "A parameter or the body is malformed; the reason names it"),
         (403, "BadSignature", "The signature is not the sender's on this chain"),
         (404, "Unknown", "There is no such thing"),
-        (409, "SequenceConflict", "The sequence is used, taken by a waiting transaction, or too far ahead"),
+        (405, "WrongMethod", "Another method is meant: Allow names those that there are"),
+        (409, "Conflict", "The sequence is used, taken by a waiting transaction, or too far ahead; or the position is beyond the chain's end"),
         (410, "BeforeSnapshot", "The node joined by a snapshot and does not have what lies before it"),
         (413, "TooLarge", "The body is over its limit"),
+        (431, "HeadTooLarge", "The request's line and headers are over their limits"),
         (422, "Refused", "Well-formed, but the chain's rules or a contract refuse it"),
         (429, "InsufficientCredits", "The account's credits do not suffice; retryAfterMs says when they do"),
         (500, "Internal", "The node failed; its log says why"),

@@ -1,3 +1,7 @@
+import APIModel
+import Cryptography
+import Primitives
+
 /// Schemas of the documents in `APIModel`. Tests hold each document that a route answers with against its schema.
 enum OpenAPISchemas {
     static let all: [String: JSONValue] = texts.merging(documents) { _, last in last }.merging(membership) { _, last in last }
@@ -5,20 +9,53 @@ enum OpenAPISchemas {
     // MARK: Texts
 
     private static let texts: [String: JSONValue] = [
-        "U64": text("a whole number below 2^64", pattern: "^(0|[1-9][0-9]{0,19})$"),
-        "U128": text("a whole number below 2^128", pattern: "^(0|[1-9][0-9]{0,38})$"),
-        "Hash": text("32 bytes, lower-case hexadecimal", pattern: "^[0-9a-f]{64}$"),
+        "U64": text("a whole number below 2^64", pattern: numbers(upTo: String(UInt64.max)), example: "120"),
+        "U128": text("a whole number below 2^128", pattern: numbers(upTo: String(UInt128.max)), example: "1000000"),
+        "Hash": text("32 bytes, lower-case hexadecimal", pattern: "^[0-9a-f]{64}$", example: String(repeating: "7f", count: 32)),
         "Signature": text("64 bytes, lower-case hexadecimal", pattern: "^[0-9a-f]{128}$"),
-        "Address": text("an account, Bech32m", pattern: "^edge1[02-9ac-hj-np-z]{58}$"),
-        "Base64": text("bytes", pattern: "^[A-Za-z0-9+/]*={0,2}$"),
+        "Address": text("an account, Bech32m", pattern: "^edge1[02-9ac-hj-np-z]{58}$", example: exampleAccount),
+        "Base64": text(
+            "bytes (RFC 4648, section 4, padded, unused bits zero)",
+            pattern: "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$", example: "aGVsbG8="),
         "Label": text("the name of a service or post: at most 32 bytes, as text or as 0x and hexadecimal digits"),
+        "Name": [
+            "type": "string", "minLength": 1, "maxLength": .integer(RequestInput.longestText), "example": "digits",
+            "description": "a name: of at most 32 bytes where there is such a thing, as text or as 0x and hexadecimal digits",
+        ],
         "Text": text("text"),
-        "HeightOrLatest": text("a height, or latest", pattern: "^(latest|0|[1-9][0-9]{0,19})$"),
+        "Place": text(
+            "a place among all transactions: height of the block and place in it",
+            pattern: "^" + inner(numbers(upTo: String(UInt64.max))) + "\\.(?:0|[1-9][0-9]{0,6})$", example: "120.3"),
+        "StateKey": text(
+            "the bytes of a state key, lower-case hexadecimal", pattern: "^(?:[0-9a-f]{2}){1,\(RequestInput.longestStateKey)}$",
+            example: "6765706f6368"),
+        "HeightOrLatest": text(
+            "a height, or latest", pattern: "^(?:latest|" + inner(numbers(upTo: String(UInt64.max))) + ")$", example: "latest"),
     ]
 
-    private static func text(_ description: String, pattern: String? = nil) -> JSONValue {
+    private static let exampleAccount = Account(Digest(sha256: Array("example".utf8)).bytes)?.description ?? ""
+
+    private static func inner(_ pattern: String) -> String { String(pattern.dropFirst().dropLast()) }
+
+    /// Exactly the decimal numbers from 0 to this one: a schema's bounds are the server's.
+    static func numbers(upTo limit: String) -> String {
+        let digits = limit.compactMap(\.wholeNumberValue)
+        var choices = ["0", "[1-9][0-9]{0,\(digits.count - 2)}"]
+        for (index, digit) in digits.enumerated() {
+            let lowest = index == 0 ? 1 : 0
+            guard digit > lowest else { continue }
+            let rest = digits.count - index - 1
+            choices.append(
+                digits.prefix(index).map(String.init).joined() + "[\(lowest)-\(digit - 1)]" + (rest > 0 ? "[0-9]{\(rest)}" : ""))
+        }
+        choices.append(limit)
+        return "^(?:" + choices.joined(separator: "|") + ")$"
+    }
+
+    private static func text(_ description: String, pattern: String? = nil, example: String? = nil) -> JSONValue {
         var members: [String: JSONValue] = ["type": "string", "description": .string(description)]
         if let pattern { members["pattern"] = .string(pattern) }
+        if let example { members["example"] = .string(example) }
         return .object(members)
     }
 
@@ -83,6 +120,36 @@ enum OpenAPISchemas {
         ]),
         "Event": object([
             property("contract", "Address"), property("topic", "Text"), property("data", "Base64"),
+            property("meaning", "Meaning", "absent where the form is not known").optional,
+        ]),
+        "Meaning": object([
+            property("sentence", "Text", "what it did or says"), list("fields", "MeaningField", "what stands in the bytes"),
+        ]),
+        "MeaningField": object([
+            property("name", "Text"), property("value", "Text"),
+            choice("kind", MeaningDocument.Field.Kind.allCases.map(\.rawValue)),
+        ]),
+        "Job": object([
+            property("title", "Text"), property("phase", "Text"), count("round", "the running one, from 0"),
+            count("rounds", "in all"), property("phaseSince", "U64", "ms since 1970"),
+            property("deadline", "U64", "when the phase ends at the latest").optional, property("reason", "Text"),
+            property("checkpoint", "Hash"), property("metricMicro", "U64", "times 10^6"), property("lossMicro", "U64"),
+            property("bestMetricMicro", "U64"), count("acceptedRounds", "closed and accepted"),
+            count("rejectedRounds", "closed and not"), property("escrow", "U128", "neither earned nor taken back"),
+            property("owed", "U128", "earned, and not yet taken"),
+            list("workers", "JobWorker", "who applied"), list("history", "JobRound", "closed rounds, ascending"),
+        ]),
+        "JobWorker": object([
+            property("account", "Address"), property("role", "Text"), property("standing", "Text"),
+            count("index", "place among those of its role"), count("samples", "that it holds"), property("endpoint", "Text"),
+            flag("committed", "in the running round"), flag("revealed", "in the running round"),
+            count("misses", "rounds missed in a row"), count("acceptedRounds", "in which it took part"),
+            property("owed", "U128", "pay that it can take").optional,
+        ]),
+        "JobRound": object([
+            count("round", "from 0"), property("outcome", "Text"), property("metricMicro", "U64"), property("lossMicro", "U64"),
+            property("closedAt", "U64", "ms since 1970"), property("checkpoint", "Hash"),
+            count("participants", "workers that delivered"), property("paid", "U128", "for the round's work"),
         ]),
         "Transaction": transaction,
         "TransactionState": transactionState,
@@ -112,6 +179,44 @@ enum OpenAPISchemas {
             property("data", "Base64"), property("gasUsed", "U64"),
             property("height", "U64", "the state after this block was asked"),
         ]),
+        "Health": object([
+            choice("status", ["ok", "catchingUp", "stalled"]), property("height", "U64"),
+            property("reason", "Text", "what is wrong and what to do").optional,
+        ]),
+        "Blocks": object([
+            list("blocks", "BlockSummary", "newest first"),
+            property("next", "U64", "before of the next page; absent on the last").optional,
+        ]),
+        "BlockSummary": object([
+            property("height", "U64"), property("digest", "Hash"), property("time", "U64", "ms since 1970"),
+            property("epoch", "U64"), count("proposer", "place in the epoch's set"), count("transactions", "in the block"),
+        ]),
+        "Transactions": object([
+            list("transactions", "ListedTransaction", "newest first"),
+            property("next", "Place", "before of the next page; absent on the last").optional,
+        ]),
+        "ListedTransaction": object([
+            property("transaction", "Transaction"), property("height", "U64"), count("index", "place in the block"),
+            property("time", "U64", "ms since 1970"), property("outcome", "Outcome").optional,
+            property("meaning", "Meaning", "what its data says").optional,
+        ]),
+        "Accounts": object([
+            list("accounts", "AccountSummary", "ascending"),
+            property("next", "Address", "after of the next page; absent on the last").optional,
+        ]),
+        "AccountSummary": object([
+            property("account", "Address"), property("balance", "U128"), property("sequence", "U64", "of its next transaction"),
+            property("entries", "U64", "in its history"),
+        ]),
+        "Finality": object([
+            property("height", "U64"), list("headers", "Base64", "Borsh of headers, ascending from the block on"),
+            property("finalization", "Base64", "Borsh of the Finalization of the last header"),
+        ]),
+        "StateProof": object([
+            property("header", "Base64", "Borsh of the header whose stateRoot the proof leads to"),
+            property("finalization", "Base64", "Borsh of its Finalization"), property("key", "StateKey"),
+            property("value", "Base64", "absent where there is none").optional, property("proof", "Base64", "Borsh of the proof"),
+        ]),
         "Code": object([property("hash", "Hash", "SHA-256 of the module")]),
         "BlockEvent": object([
             property("height", "U64"), property("digest", "Hash"), property("time", "U64", "ms since 1970"),
@@ -138,6 +243,11 @@ enum OpenAPISchemas {
         inline("finalityMs", [property("p50", "U64"), property("p95", "U64")]).optional,
         flag("catchingUp", "whether the node fetches blocks that it missed"),
         property("notVoting", "Text", "why this masternode does not vote, and what to do").optional,
+        inline("liveness", [
+            flag("stalled", "no block for longer than a heartbeat allows"), property("sinceBlockMs", "U64"),
+            property("stallsAfterMs", "U64"), count("masternodes", "in the epoch's set"),
+            count("reachable", "of these, connected with the node, and itself"), count("quorum", "without which there is no block"),
+        ]).optional,
     ])
 
     private static let genesis = object([
@@ -184,6 +294,7 @@ enum OpenAPISchemas {
 
     private static let transactionState = object([
         choice("state", ["pending", "included"]), property("transaction", "Transaction"),
+        property("meaning", "Meaning", "what its data says").optional,
         inline("inclusion", [
             property("height", "U64"), count("index", "place in the block"), property("time", "U64", "ms since 1970"),
             property("receipt", "Receipt"),

@@ -3,8 +3,29 @@ struct Operation: Sendable {
     struct Parameter: Sendable {
         let name: String
         let place: String
-        let schema: String
+        let schema: JSONValue
         let text: String
+
+        private init(name: String, place: String, schema: String, text: String) {
+            self.init(name: name, place: place, value: Operation.reference(schema), text: text)
+        }
+
+        private init(name: String, place: String, value: JSONValue, text: String) {
+            self.name = name
+            self.place = place
+            schema = value
+            self.text = text
+        }
+
+        /// A number that fits any program's integers.
+        static func count(_ name: String, _ range: ClosedRange<Int>, _ text: String) -> Parameter {
+            Parameter(
+                name: name, place: "query",
+                value: [
+                    "type": "integer", "minimum": .integer(range.lowerBound), "maximum": .integer(range.upperBound),
+                    "example": .integer(range.upperBound / 2),
+                ], text: text)
+        }
 
         static func path(_ name: String, _ schema: String, _ text: String) -> Parameter {
             Parameter(name: name, place: "path", schema: schema, text: text)
@@ -18,12 +39,12 @@ struct Operation: Sendable {
 
         static let height = path("height", "HeightOrLatest", "height of a finalised block, or latest")
         static let account = path("account", "Address", "Bech32m address")
-        static let service = path("service", "Label", "name of a service")
+        static let service = path("service", "Name", "name of a service")
 
         var document: JSONValue {
             [
                 "name": .string(name), "in": .string(place), "required": .bool(place == "path"),
-                "description": .string(text), "schema": Operation.reference(schema),
+                "description": .string(text), "schema": schema,
             ]
         }
     }
@@ -39,7 +60,7 @@ struct Operation: Sendable {
                 status: status, mediaType: "application/json", schema: Operation.reference(schema), text: schema)
         }
         static func bytes(_ text: String) -> Success {
-            Success(status: 200, mediaType: "application/octet-stream", schema: ["type": "string"], text: text)
+            Success(status: 200, mediaType: "application/octet-stream", schema: [:], text: text)
         }
         static func text(_ mediaType: String, _ text: String) -> Success {
             Success(status: 200, mediaType: mediaType, schema: ["type": "string"], text: text)
@@ -61,10 +82,12 @@ struct Operation: Sendable {
     /// Schema of the JSON body; the same bytes are taken raw as application/octet-stream.
     let body: String?
     let errors: [Int]
+    /// Other statuses with the same document.
+    let otherSuccess: [Int]
 
     init(
         _ id: String, _ summary: String, _ success: Success, parameters: [Parameter] = [], body: String? = nil,
-        errors: [Int] = []
+        errors: [Int] = [], otherSuccess: [Int] = []
     ) {
         self.id = id
         self.summary = summary
@@ -72,6 +95,7 @@ struct Operation: Sendable {
         self.parameters = parameters
         self.body = body
         self.errors = errors
+        self.otherSuccess = otherSuccess
     }
 
     var document: JSONValue {
@@ -79,7 +103,10 @@ struct Operation: Sendable {
         var responses: [String: JSONValue] = [
             String(success.status): ["description": .string(success.text), "content": content]
         ]
-        for status in errors + [500] {
+        for status in otherSuccess {
+            responses[String(status)] = ["description": .string(success.text), "content": content]
+        }
+        for status in errors + (otherSuccess.contains(503) ? [405, 431, 500] : [405, 431, 500, 503]) {
             responses[String(status)] = ["$ref": .string("#/components/responses/\(OpenAPI.responseName(status))")]
         }
         var members: [String: JSONValue] = [
@@ -87,7 +114,7 @@ struct Operation: Sendable {
         ]
         if !parameters.isEmpty { members["parameters"] = .array(parameters.map(\.document)) }
         if let body {
-            let raw: JSONValue = ["schema": ["type": "string", "contentEncoding": "binary"]]
+            let raw: JSONValue = ["schema": [:]]
             let json: JSONValue = ["schema": Self.reference(body)]
             members["requestBody"] = [
                 "required": true, "content": ["application/octet-stream": raw, "application/json": json],

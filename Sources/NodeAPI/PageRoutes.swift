@@ -17,14 +17,19 @@ extension Routes {
             method: .get, path: "/openapi.json", weight: .light,
             operation: Operation("getOpenAPI", "This document", .text("application/json", "OpenAPI 3.1"))
         ) { _, _ in
-            .response(
-                Response(
-                    status: .ok, headers: [.contentType: "application/json"],
-                    body: ResponseBody(byteBuffer: ByteBuffer(bytes: OpenAPI.data))))
+            .fixed(OpenAPI.answer)
         },
         Route(
             method: .get, path: "/", weight: .light,
             operation: Operation("getExplorer", "The explorer, a page for people", .text("text/html", "HTML"))
-        ) { _, _ in .response(Explorer.response) },
+        ) { _, _ in .fixed(Explorer.page) },
+        Route(
+            method: .get, path: "/explorer.css", weight: .light,
+            operation: Operation("getExplorerStyle", "The explorer's style", .text("text/css", "CSS"))
+        ) { _, _ in .fixed(Explorer.style) },
+        Route(
+            method: .get, path: "/explorer.js", weight: .light,
+            operation: Operation("getExplorerScript", "The explorer's script", .text("text/javascript", "JavaScript"))
+        ) { _, _ in .fixed(Explorer.script) },
     ]
 }

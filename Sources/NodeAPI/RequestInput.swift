@@ -19,13 +19,49 @@ struct RequestInput: Sendable {
     }
 
     func query(_ name: String) -> String? {
-        request.uri.queryParameters[name[...]].map { String($0.prefix(256)) }
+        request.uri.queryParameters[name[...]].map { String($0.prefix(512)) }
     }
 
     func account(_ name: String = "account") throws -> Account {
-        let text = try path(name)
+        try account(text: try path(name), name)
+    }
+
+    func account(text: String, _ name: String) throws -> Account {
         do { return try Account(address: text) } catch { throw APIError.badParameter(name, "\(error)") }
     }
+
+    /// A place among all transactions, in the query.
+    func place(_ name: String) throws -> TransactionPlace? {
+        guard let text = query(name) else { return nil }
+        guard let place = TransactionPlace(text) else {
+            throw APIError.badParameter(name, "'\(text)' is no place HEIGHT.INDEX, as in 120.3")
+        }
+        return place
+    }
+
+    func stateKey() throws -> StateKey {
+        let text = try path("key")
+        guard let bytes = Hexadecimal.decode(text), (1...RequestInput.longestStateKey).contains(bytes.count), text == text.lowercased() else {
+            throw APIError.badParameter(
+                "key", "'\(text)' is no state key: it takes 1 to \(RequestInput.longestStateKey) bytes in lower-case hexadecimal")
+        }
+        return StateKey(bytes)
+    }
+
+    /// A namespace, a contract, and the longest key of its storage.
+    static let longestStateKey = 97
+
+    /// A text in the query: nil where it is absent.
+    func text(_ name: String) throws -> String? {
+        guard let text = query(name) else { return nil }
+        guard (1...Self.longestText).contains(text.unicodeScalars.count) else {
+            throw APIError.badParameter(name, "takes 1 to \(Self.longestText) characters")
+        }
+        return text
+    }
+
+    /// Characters of a name in an address; none is as long.
+    static let longestText = 64
 
     func transactionId() throws -> TransactionId {
         let text = try path("id")
@@ -49,9 +85,13 @@ struct RequestInput: Sendable {
 
     func service() throws -> ServiceId {
         let text = try path("service")
+        guard (1...Self.longestText).contains(text.unicodeScalars.count) else {
+            throw APIError.badParameter("service", "takes 1 to \(Self.longestText) characters")
+        }
         guard let name = LabelText<ServiceId>(text: text) else {
-            throw APIError.badParameter(
-                "service", "'\(text)' is not a service name: at most \(ChainLimits.labelBytes) bytes, or 0x and hexadecimal digits")
+            throw APIError.unknown(
+                "service",
+                "no service is named '\(text)': a name has at most \(ChainLimits.labelBytes) bytes, as text or as 0x and hexadecimal digits")
         }
         return name.wrappedValue
     }
@@ -67,7 +107,7 @@ struct RequestInput: Sendable {
     /// A number in the path.
     func count(_ name: String) throws -> UInt64 {
         let text = try path(name)
-        guard let value = UInt64(text) else { throw APIError.badParameter(name, "'\(text)' is not a number") }
+        guard let value = UInt64(canonical: text) else { throw APIError.badParameter(name, "'\(text)' is not a number below 2^64") }
         return value
     }
 
@@ -75,7 +115,7 @@ struct RequestInput: Sendable {
     func height() throws -> Height? {
         let text = try path("height")
         if text == "latest" { return nil }
-        guard let value = UInt64(text) else {
+        guard let value = UInt64(canonical: text) else {
             throw APIError.badParameter("height", "'\(text)' is neither a number nor 'latest'")
         }
         return Height(value)
@@ -83,7 +123,7 @@ struct RequestInput: Sendable {
 
     func number(_ name: String, default standard: UInt64, in range: ClosedRange<UInt64>) throws -> UInt64 {
         guard let text = query(name) else { return standard }
-        guard let value = UInt64(text), range.contains(value) else {
+        guard let value = UInt64(canonical: text), range.contains(value) else {
             throw APIError.badParameter(name, "'\(text)' is not a number in \(range.lowerBound)...\(range.upperBound)")
         }
         return value
@@ -120,5 +160,13 @@ struct RequestInput: Sendable {
         } catch let error as any HTTPResponseError where error.status == .contentTooLarge {
             throw tooLarge
         }
+    }
+}
+
+extension UInt64 {
+    /// Digits without a sign and without leading zeros, as the OpenAPI document has them.
+    init?(canonical text: String) {
+        guard let value = UInt64(text), String(value) == text else { return nil }
+        self = value
     }
 }

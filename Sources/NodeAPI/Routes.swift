@@ -9,7 +9,7 @@ import Primitives
 struct RouteServices: Sendable {
     let backend: any NodeBackend
     let genesis: Digest
-    let genesisDocument: Data
+    let genesisDocument: StaticAnswer
     let heads: HeadWatch
     let configuration: APIConfiguration
     let expensive: Gate
@@ -18,7 +18,8 @@ struct RouteServices: Sendable {
     init(backend: any NodeBackend, heads: HeadWatch, configuration: APIConfiguration, logger: Logger) {
         self.backend = backend
         genesis = backend.genesis.hash
-        genesisDocument = JSONAnswer.data(GenesisDocument(backend.genesis))
+        genesisDocument = StaticAnswer(
+            JSONAnswer.data(GenesisDocument(backend.genesis)), headers: [.contentType: "application/json"])
         self.heads = heads
         self.configuration = configuration
         expensive = Gate(limit: configuration.expensiveRequests, waiting: configuration.expensiveWaiting)
@@ -45,6 +46,7 @@ package struct Route: Sendable {
 
     enum Answer: Sendable {
         case response(Response)
+        case fixed(StaticAnswer)
         case document(any Encodable & Sendable, status: HTTPResponse.Status = .ok)
         case bytes([UInt8])
     }
@@ -65,10 +67,17 @@ package struct Route: Sendable {
             timeout: services.configuration.writeTimeout, closeConnection: input.context.closeConnection)
         switch try await handle(input, services) {
         case .response(let response): return response
+        case .fixed(let answer): return answer.response(to: input.request)
         case .document(let document, let status):
-            return Response(
-                status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
-                body: writer.body(JSONAnswer.data(document), holding: permit))
+            var headers: HTTPFields = [
+                .contentType: "application/json", .cacheControl: "no-store", .vary: "accept-encoding",
+            ]
+            var data = JSONAnswer.data(document)
+            if Compression.isWanted(input.request), let short = Compression.gzip(data) {
+                headers[.contentEncoding] = "gzip"
+                data = short
+            }
+            return Response(status: status, headers: headers, body: writer.body(data, holding: permit))
         case .bytes(let bytes):
             return Response(
                 status: .ok, headers: [.contentType: "application/octet-stream"],
@@ -79,5 +88,16 @@ package struct Route: Sendable {
 
 /// Every route of the node, in the order of the OpenAPI document.
 package enum Routes {
-    package static let all: [Route] = chain + membership + transactions + accounts + services + proofs + pages
+    package static let all: [Route] =
+        chain + lists + checks + proofs + membership + transactions + accounts + services + jobs + health + pages
+
+    /// Methods that a path takes, HEAD wherever GET is; empty for a path that there is not.
+    static func methods(of path: String) -> [HTTPRequest.Method] {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: true)
+        let found = all.filter { route in
+            let wanted = route.path.split(separator: "/", omittingEmptySubsequences: true)
+            return wanted.count == parts.count && zip(wanted, parts).allSatisfy { $0.hasPrefix("{") || $0 == $1 }
+        }.map(\.method)
+        return found.contains(.get) ? found + [.head] : found
+    }
 }

@@ -9,21 +9,15 @@ extension Routes {
             operation: Operation(
                 "getServices", "Registered services in the order of their names", .json("Services"),
                 parameters: [
-                    .query("kind", "Text", "only this kind: job, contract"),
-                    .query("after", "Label", "only names after this one: next of the page before"),
-                    .query("limit", "U64", "services at most, 1 to 100, 50 if absent"),
+                    .query("kind", "Name", "only this kind: job, contract"),
+                    .query("after", "Name", "only names after this one: next of the page before"),
+                    .count("limit", 1...100, "services at most, 50 if absent"),
                 ], errors: [400])
         ) { input, node in
-            let kind = input.query("kind")
-            if let kind, kind.isEmpty || kind.utf8.count > ServiceRecord.longestKind {
-                throw APIError.badParameter("kind", "has no or more than \(ServiceRecord.longestKind) bytes")
-            }
-            var after: ServiceId?
-            if let text = input.query("after") {
-                guard let name = LabelText<ServiceId>(text: text) else {
-                    throw APIError.badParameter("after", "'\(text)' is not a service name")
-                }
-                after = name.wrappedValue
+            let kind = try input.text("kind")
+            // A text that is no name stands in the order of names where its bytes do.
+            let after = try input.text("after").flatMap { text in
+                LabelText<ServiceId>(text: text)?.wrappedValue ?? ServiceId(Array(text.utf8.prefix(ChainLimits.labelBytes)))
             }
             let limit = Int(try input.number("limit", default: 50, in: 1...100))
             let found = try await node.backend.services(kind: kind, after: after, limit: limit)
@@ -82,7 +76,7 @@ extension Routes {
     /// The node's own failure: logged by the middleware, not sent.
     private struct Unavailable: Error { let detail: String }
 
-    private static func unknownService(_ name: ServiceId) -> APIError {
+    static func unknownService(_ name: ServiceId) -> APIError {
         .unknown("service", "no service '\(PrintableBytes.text(name.bytes))' is registered; /v1/services lists them")
     }
 }

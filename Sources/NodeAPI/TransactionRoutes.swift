@@ -33,7 +33,7 @@ extension Routes {
                 .json("TransactionState"),
                 parameters: [
                     .path("id", "Hash", "the transaction's id"),
-                    .query("waitMs", "U64", "milliseconds to wait for inclusion, at most 25000"),
+                    .count("waitMs", 0...25_000, "milliseconds to wait for inclusion"),
                 ], errors: [400, 404])
         ) { input, node in
             let id = try input.transactionId()
@@ -43,7 +43,8 @@ extension Routes {
                 throw APIError.unknown(
                     "transaction", "this node knows no transaction \(id); it may have expired, or not have arrived yet")
             }
-            return .document(TransactionStateDocument(state, id: id))
+            let service = try await node.backend.service(state.transaction.transaction.serviceId)
+            return .document(TransactionStateDocument(state, id: id, service: service?.record))
         },
     ]
 

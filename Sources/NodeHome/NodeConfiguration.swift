@@ -1,4 +1,5 @@
 import Cryptography
+import Encoding
 import Foundation
 import Primitives
 
@@ -62,6 +63,22 @@ public struct NodeConfiguration: Codable, Equatable, Sendable {
         self.peers = peers
         self.advertise = advertise
     }
+
+    /// What `config.json` may hold. A mistyped field must not silently become a default.
+    static let form: JSONForm = {
+        let endpoint = JSONForm.object([.required("host", .text), .required("port", .port)])
+        return .object([
+            .required("name", .text), .required("api", endpoint), .required("peer", endpoint),
+            .required(
+                "peers",
+                .list(
+                    .object([
+                        .required("name", .text), .required("host", .text), .required("port", .port),
+                        .optional("consensusKey", .text),
+                    ]))),
+            .optional("advertise", .text), .optional("snapshotBlocks", .whole(0...UInt64.max)),
+        ])
+    }()
 
     public static let defaultAPIPort = DefaultPort.api
     public static let defaultPeerPort = DefaultPort.peers

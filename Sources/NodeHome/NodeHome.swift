@@ -1,5 +1,8 @@
+import Cryptography
+import Encoding
 import Foundation
 import Primitives
+import ProgramSupport
 
 /// # NodeHome
 ///
@@ -13,6 +16,7 @@ import Primitives
 /// db/            finalised blocks, state, indices (LevelDB)
 /// peers.json     addresses of masternodes that the node found; may be deleted
 /// db.joining/    a state that is being fetched; it becomes db/ when it is complete
+/// lock           held by the one process that may write here
 /// journal        votes and bodies that are not final yet
 /// ```
 public struct NodeHome: Sendable {
@@ -30,9 +34,18 @@ public struct NodeHome: Sendable {
 
     public func configuration() throws(NodeHomeError) -> NodeConfiguration {
         let data = try read(configurationFile, hint: "make the home with 'chaind init --home \(folder.path)'")
+        do { try NodeConfiguration.form.check(json: data) } catch {
+            throw .unusable(configurationFile.path, "\(error)")
+        }
         let configuration: NodeConfiguration
         do { configuration = try JSONDecoder().decode(NodeConfiguration.self, from: data) } catch {
-            throw .unusable(configurationFile.path, "\(error)")
+            throw .unusable(configurationFile.path, "a value in it has another form than it must have")
+        }
+        for peer in configuration.peers {
+            guard let key = peer.consensusKey, PublicKey(hex: key) == nil else { continue }
+            throw .unusable(
+                configurationFile.path,
+                "the consensusKey of '\(peer.name)' is '\(key.prefix(80))', not 64 hexadecimal digits")
         }
         if let advertise = configuration.advertise, PeerAddress(advertise) == nil {
             throw .unusable(configurationFile.path, "its 'advertise' is '\(advertise)', not HOST:PORT")
@@ -49,7 +62,7 @@ public struct NodeHome: Sendable {
 
     private func read(_ file: URL, hint: String) throws(NodeHomeError) -> Data {
         guard FileManager.default.fileExists(atPath: file.path) else { throw .missing(file.path, hint: hint) }
-        do { return try Data(contentsOf: file) } catch { throw .unusable(file.path, "\(error)") }
+        do { return Data(try InputFile.read(file.path, limit: 64 << 20)) } catch { throw .unusable(file.path, error.description) }
     }
 
     public func write(_ configuration: NodeConfiguration) throws {
@@ -68,11 +81,16 @@ public struct NodeHome: Sendable {
 public enum NodeHomeError: Error, Equatable, CustomStringConvertible {
     case missing(String, hint: String)
     case unusable(String, String)
+    /// A program works in this home.
+    case inUse(String, process: Int32?)
 
     public var description: String {
         switch self {
         case .missing(let path, let hint): "\(path) is missing: \(hint)"
         case .unusable(let path, let reason): "\(path) is not usable: \(reason)"
+        case .inUse(let path, let process):
+            "\(path) is in use" + (process.map { " by process \($0)" } ?? "")
+                + ": stop that program first, or name another --home. Nothing was changed"
         }
     }
 }

@@ -47,6 +47,8 @@ public struct NodeRunner: Sendable {
     /// - Throws: what keeps the node from starting, or the reason for which it halted.
     public func run() async throws {
         let configuration = try home.configuration()
+        let lock = try HomeLock(home.folder)
+        defer { withExtendedLifetime(lock) {} }
         let genesis = try home.genesis()
         let keys = try openKeys(genesis)
         let files = FileShares.taken()

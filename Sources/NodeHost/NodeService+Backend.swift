@@ -17,7 +17,7 @@ extension NodeService: NodeBackend {
     }
 
     public func status() async -> NodeStatus {
-        let protocolState = await protocolState()
+        let facts = await chainFacts()
         let published = machine.published.header
         let elapsed = started.duration(to: .now).components
         return NodeStatus(
@@ -25,11 +25,11 @@ extension NodeService: NodeBackend {
             nodeName: configuration.name, headHeight: published.height, headDigest: machine.published.digest,
             headTime: published.time, stateHeight: published.height.previous ?? .zero, stateRoot: published.stateRoot,
             epoch: published.epoch,
-            protocolVersion: protocolState.version, upgrade: protocolState.upgrade, view: machine.view, peersConnected: peerBook.count,
+            protocolVersion: facts?.protocolVersion, upgrade: facts?.upgrade, view: machine.view, peersConnected: peerBook.count,
             mempoolCount: machine.mempool.count, mempoolBytes: machine.mempool.byteCount,
             uptimeMs: UInt64(max(0, elapsed.seconds)) * 1_000 + UInt64(max(0, elapsed.attoseconds)) / 1_000_000_000_000_000,
             finalityP50Ms: finality.percentile(50), finalityP95Ms: finality.percentile(95),
-            catchingUp: machine.isCatchingUp, notVoting: machine.notVoting)
+            catchingUp: machine.isCatchingUp, notVoting: machine.notVoting, liveness: facts.map { liveness($0) })
     }
 
     public nonisolated func block(at height: Height) async throws -> StoredBlock? {
@@ -112,6 +112,21 @@ extension NodeService: NodeBackend {
                 NodeAPI.AccountView(record: $0.record, credits: $0.credits, capacity: $0.capacity)
             }
         }
+    }
+
+    public nonisolated func accounts(
+        after: Account?, limit: Int
+    ) async throws -> [(account: Account, record: AccountRecord)] {
+        try await read { view in
+            try view.scan(prefix: UInt8(ascii: "a"), after: after.map { .account($0) }, limit: limit).compactMap { key, value in
+                guard let account = Account(Array(key.bytes.dropFirst())) else { return nil }
+                return (account, try AccountRecord(borsh: value))
+            }
+        }
+    }
+
+    public nonisolated func stateProof(_ key: StateKey) async throws -> StateProofView? {
+        try await read { try $0.stateProof(key) }
     }
 
     public nonisolated func history(

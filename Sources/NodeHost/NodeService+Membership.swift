@@ -5,13 +5,21 @@ import Primitives
 
 /// What the API reads of masternodes and governance.
 extension NodeService {
-    /// Version of the protocol and the upgrade ahead; nil where the state can't be read.
-    nonisolated func protocolState() async -> (version: UInt16?, upgrade: PlannedUpgrade?) {
-        let found = try? await read { view in
-            let progress: EpochProgress? = try view.decode(.epochProgress)
-            return (progress?.protocolVersion, PlannedUpgrade(among: try view.openProposals()))
+    /// What the state says of the protocol and of who agrees on the blocks; nil where it can't be read.
+    struct ChainFacts: Sendable {
+        let protocolVersion: UInt16
+        let upgrade: PlannedUpgrade?
+        let set: MasternodeSet
+        let parameters: Parameters
+    }
+
+    nonisolated func chainFacts() async -> ChainFacts? {
+        try? await read { view in
+            let place = try view.epochPlace(in: .zero)
+            return ChainFacts(
+                protocolVersion: place.progress.protocolVersion, upgrade: PlannedUpgrade(among: try view.openProposals()),
+                set: place.plan.set, parameters: try view.parameters())
         }
-        return found ?? (nil, nil)
     }
 
     public func masternodes() async throws -> MasternodesView {

@@ -7,11 +7,19 @@ extension NodeService {
     /// Prometheus text exposition format, version 0.0.4.
     public func metrics() async -> String {
         let traffic = network.metrics
+        let facts = await chainFacts()
         var text = ""
         func add(_ name: String, _ kind: String, _ help: String, _ value: some CustomStringConvertible) {
             text += "# HELP edgeproof_\(name) \(help)\n# TYPE edgeproof_\(name) \(kind)\nedgeproof_\(name) \(value)\n"
         }
         add("height", "gauge", "Height of the newest final block.", machine.published.header.height)
+        if let liveness = facts.map({ liveness($0) }) {
+            add("stalled", "gauge", "1 while no block comes for longer than a heartbeat allows.", liveness.isStalled ? 1 : 0)
+            add("since_block_seconds", "gauge", "Since a block became final here.", Double(liveness.sinceBlockMs) / 1_000)
+            add("masternodes", "gauge", "Masternodes of the epoch's set.", liveness.masternodes)
+            add("masternodes_reachable", "gauge", "Of these, connected with this node, and itself.", liveness.reachable)
+            add("quorum", "gauge", "Masternodes without which there is no block.", liveness.quorum)
+        }
         add("view", "gauge", "View that consensus is in.", machine.view)
         add("peers", "gauge", "Connected nodes.", peerBook.count)
         if machine.identity != nil {

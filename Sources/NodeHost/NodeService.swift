@@ -51,6 +51,8 @@ public actor NodeService {
     nonisolated let view: LatestView
     var finality = FinalityTimes()
     let started = ContinuousClock.now
+    /// When the newest block became final here.
+    var lastBlock = ContinuousClock.now
     private var stopped = false
 
     init(
@@ -86,6 +88,8 @@ public actor NodeService {
     /// - Parameter backlog: what a network that runs already has said before; nil starts the network.
     public func run(after backlog: [PeerEvent]? = nil) async throws {
         handle(.start)
+        let watch = Task { await self.watchLiveness() }
+        defer { watch.cancel() }
         if let backlog {
             for event in backlog { take(event) }
         } else {
@@ -285,7 +289,8 @@ public actor NodeService {
     }
 
     private func published(_ block: PublishedBlock) {
-        finality.included(block.transactionIds, at: ContinuousClock.now)
+        lastBlock = .now
+        finality.included(block.transactionIds, at: lastBlock)
         for stream in headStreams.values { stream.yield(block.height) }
         logger.debug(
             "final",

@@ -115,6 +115,17 @@ extension ReadView {
             genesisHash: genesis.hash, links: try snapshot.links(), header: finalized.block.header,
             finalization: finalization, entries: entries)
     }
+
+    /// Against the state root of the newest final header in the store; nil before there is one.
+    func stateProof(_ key: StateKey) throws -> StateProofView? {
+        guard let head = try snapshot.head(), let finalized = try snapshot.block(at: head.height),
+            let finalization = finalized.finalization
+        else { return nil }
+        let proof = try StateTree.prove(reader: StoredState(snapshot: snapshot), path: key.path).proof
+        return StateProofView(
+            header: finalized.block.header, finalization: finalization, key: key, value: try snapshot.value(key),
+            proof: proof.borsh)
+    }
 }
 
 /// The stored state, with proofs against the root that the newest final header carries.

@@ -3,6 +3,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import Primitives
+import ProgramSupport
 import Synchronization
 
 /// # PeerNetwork
@@ -62,7 +63,9 @@ public final class PeerNetwork: Sendable {
         await hub.readAddressBook()
         let (host, port) = (configuration.listenHost, configuration.listenPort)
         let server: any Channel
-        do { server = try await bind() } catch { throw .cannotListen(host: host, port: port, detail: "\(error)") }
+        do { server = try await bind() } catch {
+            throw .cannotListen(host: host, port: port, detail: InputFile.listenReason((error as? IOError)?.errnoCode))
+        }
         state.withLock { $0.server = server }
         let listening = PeerAddress(host: host, port: server.localAddress?.port ?? port)
         do {
@@ -236,7 +239,7 @@ public enum PeerNetworkError: Error, Equatable, CustomStringConvertible {
         case .tls(let detail): "cannot make a TLS identity: \(detail)"
         case .alreadyStarted: "the peer network was started before; make a new one"
         case .cannotListen(let host, let port, let detail):
-            "cannot listen for peers at \(host):\(port): \(detail). Stop what uses the port, or choose another"
+            "cannot listen for peers at \(host):\(port): \(detail)"
         case .cannotSign(let detail): "the consensus key did not endorse the TLS key: \(detail)"
         }
     }

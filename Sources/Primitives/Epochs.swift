@@ -114,6 +114,8 @@ public struct TrustedSet: Hashable, Sendable {
     public private(set) var set: MasternodeSet
     /// The first epoch for which it is trusted.
     public private(set) var epoch = Epoch.zero
+    /// Of the border block that led here; what comes after it is higher.
+    public private(set) var height = Height.zero
     private let genesis: Digest
 
     public init(genesis: Genesis) {
@@ -126,11 +128,14 @@ public struct TrustedSet: Hashable, Sendable {
         _ link: EpochLink, verifier: some SignatureVerifier = Ed25519Verifier()
     ) throws(TrustError) {
         try check(link.header, finalization: link.finalization, verifier: verifier)
+        // After the last epoch there is none for which the next set could be trusted.
+        guard link.header.epoch.value < .max else { throw .lastEpoch(link.header.height) }
         guard link.nextSet.hash == link.header.nextSetHash else {
             throw .otherNextSet(link.header.height, header: link.header.nextSetHash, given: link.nextSet.hash)
         }
         set = link.nextSet
         epoch = link.header.epoch.next
+        height = link.header.height
     }
 
     /// Checks that a quorum of the trusted set finalised this header.
@@ -138,14 +143,20 @@ public struct TrustedSet: Hashable, Sendable {
         _ header: Header, finalization: Finalization, verifier: some SignatureVerifier = Ed25519Verifier()
     ) throws(TrustError) {
         guard header.epoch >= epoch else { throw .epochBefore(header.height, header.epoch, trusted: epoch) }
+        guard header.height > height else { throw .heightBefore(header.height, trusted: height) }
         guard header.activeSetHash == set.hash else {
             throw .otherSet(header.height, header: header.activeSetHash, trusted: set.hash)
         }
         let digest = header.digest(genesis: genesis)
         let subject = finalization.subject
-        // A border block may be proposed again in later views of its epoch.
-        guard subject.digest == digest, subject.epoch == header.epoch, subject.view >= header.view else {
+        guard subject.digest == digest else {
             throw .otherBlockFinalised(header.height, header: digest, certificate: subject.digest)
+        }
+        // A border block may be proposed again in later views of its epoch.
+        guard subject.epoch == header.epoch, subject.view >= header.view else {
+            throw .otherView(
+                header.height, header: ViewPlace(header.epoch, header.view),
+                certificate: ViewPlace(subject.epoch, subject.view))
         }
         do { try finalization.verify(by: set, genesis: genesis, verifier: verifier) } catch {
             throw .notFinalised(header.height, error)
@@ -158,6 +169,10 @@ public enum TrustError: Error, Equatable, Sendable, CustomStringConvertible {
     case otherSet(Height, header: Digest, trusted: Digest)
     case otherNextSet(Height, header: Digest, given: Digest)
     case otherBlockFinalised(Height, header: Digest, certificate: Digest)
+    /// The Finalization is about the block, and of an epoch or view in which it could not be finalised.
+    case otherView(Height, header: ViewPlace, certificate: ViewPlace)
+    case heightBefore(Height, trusted: Height)
+    case lastEpoch(Height)
     case notFinalised(Height, CertificateError)
 
     public var description: String {
@@ -170,7 +185,26 @@ public enum TrustError: Error, Equatable, Sendable, CustomStringConvertible {
             "header \(height) names \(header) as the next masternode set, the one given is \(given)"
         case .otherBlockFinalised(let height, let header, let certificate):
             "the Finalization for header \(height) (\(header)) is about another block, \(certificate)"
+        case .otherView(let height, let header, let certificate):
+            "the Finalization for header \(height) is of \(certificate), the header is of \(header): a block becomes final "
+                + "in its own epoch, in its own view or a later one"
+        case .heightBefore(let height, let trusted):
+            "header \(height) is not above height \(trusted), at which the masternode set changed last"
+        case .lastEpoch(let height): "header \(height) is of the last epoch that there can be: no set comes after it"
         case .notFinalised(let height, let error): "header \(height) is not final: \(error)"
         }
     }
+}
+
+/// A view of an epoch, for messages.
+public struct ViewPlace: Hashable, Sendable, CustomStringConvertible {
+    public let epoch: Epoch
+    public let view: View
+
+    public init(_ epoch: Epoch, _ view: View) {
+        self.epoch = epoch
+        self.view = view
+    }
+
+    public var description: String { "epoch \(epoch), view \(view)" }
 }

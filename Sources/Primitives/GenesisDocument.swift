@@ -1,5 +1,6 @@
-import Foundation
 import Cryptography
+import Encoding
+import Foundation
 
 /// `genesis.json`, the form of a genesis that people read and hand around. Its hash is that of the Borsh form.
 public struct GenesisDocument: Codable, Sendable {
@@ -68,10 +69,26 @@ public struct GenesisDocument: Codable, Sendable {
         return genesis
     }
 
+    /// Checked before the document is decoded, so that a mistake is told by its line.
+    static let form = JSONForm.object([
+        .required("chainName", .text), .required("time", .text),
+        .required("parameters", .object(Parameters.names.map { .required($0, .whole(0...UInt64.max)) })),
+        .required(
+            "masternodes",
+            .list(
+                .object([
+                    .required("name", .text), .required("consensusKey", .text), .required("owner", .text),
+                    .required("beaconTip", .text),
+                ]))),
+        .required("allocations", .list(.object([.required("account", .text), .required("balance", .text)]))),
+        .optional("genesisHash", .text),
+    ])
+
     public static func decode(_ json: Data) throws -> Genesis {
+        do { try form.check(json: json) } catch { throw GenesisError.invalid("\(error)") }
         let document: GenesisDocument
         do { document = try JSONDecoder().decode(GenesisDocument.self, from: json) } catch {
-            throw GenesisError.invalid("it is not the JSON of a genesis (\(error))")
+            throw GenesisError.invalid("a number in its parameters is too large")
         }
         return try document.genesis()
     }

@@ -55,9 +55,17 @@ public struct MemberDocument: Codable, Equatable, Sendable {
         return registration
     }
 
+    private static let form = JSONForm.object([
+        .required("name", .text), .required("consensusKey", .text), .required("owner", .text), .required("beaconTip", .text),
+        .optional("consent", .text),
+    ])
+
     public static func decode(_ json: Data) throws -> MemberDocument {
+        do { try form.check(json: json) } catch {
+            throw MemberDocumentError.invalid("it is not what 'chaind init' prints: \(error)")
+        }
         do { return try JSONDecoder().decode(MemberDocument.self, from: json) } catch {
-            throw MemberDocumentError.invalid("it is not the JSON that 'chaind init' prints (\(error))")
+            throw MemberDocumentError.invalid("it is not what 'chaind init' prints")
         }
     }
 

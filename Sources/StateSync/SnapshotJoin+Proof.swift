@@ -58,8 +58,8 @@ extension SnapshotJoin {
             // The digest binds the header: where it names another set, links are missing; else its proof is wrong.
             let liar: PeerId
             switch error {
-            case .otherSet, .epochBefore, .otherNextSet: liar = peer
-            case .otherBlockFinalised, .notFinalised: liar = proving.headFrom ?? peer
+            case .otherSet, .epochBefore, .otherNextSet, .heightBefore, .lastEpoch: liar = peer
+            case .otherBlockFinalised, .otherView, .notFinalised: liar = proving.headFrom ?? peer
             }
             phase = .proving(Proving(offer: proving.offer, trusted: TrustedSet(genesis: genesis)))
             return distrust(liar, "the snapshot's head is not proven: \(error)")

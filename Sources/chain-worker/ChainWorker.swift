@@ -1,7 +1,7 @@
 import ArgumentParser
+import CommandSupport
 import ProgramSupport
 
-@main
 struct ChainWorker: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chain-worker",
@@ -11,4 +11,9 @@ struct ChainWorker: AsyncParsableCommand {
             """,
         version: Product.version,
         subcommands: [Run.self, Evaluate.self])
+}
+
+@main
+enum Program {
+    static func main() async { await Commands.main(ChainWorker.self) }
 }

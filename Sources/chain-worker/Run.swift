@@ -34,7 +34,7 @@ struct Run: AsyncParsableCommand {
     @Option(help: "The account of the fog node that a device belongs to.") var fogNode: String?
     @Option(help: "I/N: every N-th image from the I-th on is this worker's part.") var shard: Shard?
     @Option(help: "Use the first images of the part only.") var samples: Int?
-    @Option(help: "URL of a node's API; may be repeated, for when one is down.")
+    @Option(help: "URLs of nodes' APIs, with commas or repeated, for when one is down. Default: EDGEPROOF_NODE.")
     var node: [String] = []
     @Option(help: "HOST:PORT that other workers reach this one at; port 0 takes a free one.")
     var listen: String = "127.0.0.1:0"
@@ -109,10 +109,9 @@ struct Run: AsyncParsableCommand {
     }
 
     private func settings() throws -> WorkerConfiguration {
-        let environment = ProcessInfo.processInfo.environment
         let home = FileManager.default.homeDirectoryForCurrentUser
         let directory = KeyDirectory(
-            path: keys ?? environment["EDGEPROOF_KEYS"] ?? home.appending(path: ".edgeproof/keys").path)
+            path: keys ?? Environment.value("EDGEPROOF_KEYS") ?? home.appending(path: ".edgeproof/keys").path)
         let passphrase = try Passphrase.find(file: passphraseFile, for: key)
         let (host, port) = try address()
         var faults = Faults()

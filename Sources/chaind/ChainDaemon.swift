@@ -1,7 +1,7 @@
 import ArgumentParser
+import CommandSupport
 import ProgramSupport
 
-@main
 struct ChainDaemon: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chaind",
@@ -17,4 +17,9 @@ struct ChainDaemon: AsyncParsableCommand {
         version: Product.version,
         subcommands: [Run.self, Initialise.self, MakeGenesis.self, Devnet.self, Verify.self, MakeChain.self],
         defaultSubcommand: Run.self)
+}
+
+@main
+enum Program {
+    static func main() async { await Commands.main(ChainDaemon.self, explain: Failure.ending) }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Foundation
 import LocalNetwork
 import NodeHome
@@ -12,8 +13,7 @@ struct Devnet: AsyncParsableCommand {
             at the first API port + i.
 
             Example: chaind devnet --masternodes 4 --home ~/devnet
-            Then:    export EDGEPROOF_KEYS=~/devnet/keys EDGEPROOF_PASSPHRASE_FILE=~/devnet/passphrase
-                     chain-cli status
+            Then, in another terminal, the export lines that it prints, and: chain-cli status
             """)
 
     @Option(help: "How many masternodes; 4 tolerate one faulty.") var masternodes: Int = 4
@@ -32,15 +32,15 @@ struct Devnet: AsyncParsableCommand {
     }
 
     func run() async throws {
-        try await Failure.reported {
-            let plan = DevnetPlan(
-                folder: URL(filePath: home, directoryHint: .isDirectory), masternodes: masternodes,
-                firstAPIPort: apiPort, firstPeerPort: peerPort)
-            let genesis = try plan.prepare(accounts: account) { tell("making the \($0)") }
-            tell("chain \(genesis.chainName), genesis \(genesis.hash)")
-            if initOnly { return }
-            try await ProgramSupport.untilStopped { try await serve(plan) }
-        }
+        let plan = DevnetPlan(
+            folder: URL(filePath: home, directoryHint: .isDirectory), masternodes: masternodes,
+            firstAPIPort: apiPort, firstPeerPort: peerPort)
+        let lock = try plan.lock()
+        defer { withExtendedLifetime(lock) {} }
+        let genesis = try plan.prepare(accounts: account) { tell("making the \($0)") }
+        tell("chain \(genesis.chainName), genesis \(genesis.hash)")
+        if initOnly { return }
+        try await ProgramSupport.untilStopped { try await serve(plan) }
     }
 
     private func serve(_ plan: DevnetPlan) async throws {
@@ -50,8 +50,15 @@ struct Devnet: AsyncParsableCommand {
                 await nodes.add(try plan.start(index))
                 tell("node\(index)  API \(plan.apiURL(index))  log \(plan.home(index).folder.appending(path: "log").path)")
             }
-            tell("export EDGEPROOF_KEYS=\(plan.keysFolder.path) EDGEPROOF_PASSPHRASE_FILE=\(plan.passphraseFile.path)")
+            tell("")
+            for line in plan.exports { tell(line) }
+            tell("")
+            var isReady = false
             while true {
+                if !isReady, await plan.isAnswering() {
+                    isReady = true
+                    tell("ready: every node answers; the explorer is at \(plan.apiURL(0))/")
+                }
                 try await Task.sleep(for: .milliseconds(200))
                 for node in await nodes.processes where !node.isRunning {
                     throw DevnetFailure(name: node.name, status: node.exitStatus ?? -1, log: node.logTail())

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Cryptography
 import Foundation
 import NodeHome
@@ -9,21 +10,22 @@ struct Initialise: AsyncParsableCommand {
         commandName: "init",
         abstract: "Make the keys and the configuration of a new node.",
         discussion: """
-            Prints what 'chaind genesis' needs to know of a masternode. Keys that are there stay as they are. With \
-            --genesis, the network's genesis.json, the description has the consensus key's consent too, and the owner \
-            can register the masternode with 'chain-cli masternode register --member fog-7.json'.
+            Prints what 'chaind genesis' needs to know of a masternode. Keys and a configuration that are there stay as \
+            they are, and what is printed is what they say; an option that contradicts them is refused. With --genesis, \
+            the network's genesis.json, the description has the consensus key's consent too, and the owner can register \
+            the masternode with 'chain-cli masternode register --member fog-7.json'.
 
             Example: chaind init --home ~/node --name fog-7 > fog-7.json
             """)
 
     @Option(help: "The folder to make.") var home: String
-    @Option(help: "The node's name, for people.") var name: String = "node"
+    @Option(help: "The node's name, for people. Default: node.") var name: String?
     @Option(help: "The account that holds the collateral (edge1...). Without it an owner key is made in the home.")
     var owner: String?
-    @Option(help: "Where the API listens.") var apiPort: Int = NodeConfiguration.defaultAPIPort
-    @Option(help: "Where peers connect.") var peerPort: Int = NodeConfiguration.defaultPeerPort
-    @Option(help: "Address that peers connect to; 127.0.0.1 keeps the node to this machine.")
-    var peerHost: String = "127.0.0.1"
+    @Option(help: "Where the API listens. Default: \(NodeConfiguration.defaultAPIPort).") var apiPort: PortNumber?
+    @Option(help: "Where peers connect. Default: \(NodeConfiguration.defaultPeerPort).") var peerPort: PortNumber?
+    @Option(help: "Address that peers connect to. Default: 127.0.0.1, which keeps the node to this machine.")
+    var peerHost: String?
     @Option(help: "The genesis.json of a network that runs: it is copied into the home, and the description gets a consent.")
     var genesis: String?
     @Option(help: "HOST:PORT of a node of the network to find the others through; may be repeated.") var seed: [String] = []
@@ -34,6 +36,9 @@ struct Initialise: AsyncParsableCommand {
     func validate() throws {
         if let advertise, NodeConfiguration.Peer(seed: advertise) == nil {
             throw ValidationError("--advertise \(advertise): write HOST:PORT")
+        }
+        if let name, name.isEmpty || name.utf8.count > Masternode.longestName {
+            throw ValidationError("--name takes 1 to \(Masternode.longestName) bytes")
         }
         _ = try seeds()
     }
@@ -48,30 +53,50 @@ struct Initialise: AsyncParsableCommand {
     }
 
     func run() async throws {
-        try await Failure.reported {
-            let home = NodeHome(home)
-            let passphrase = try Secrets.passphrase(home: home, file: passphraseFile, confirm: true)
-            let network = try genesis.map {
-                try GenesisDocument.decode(try Data(contentsOf: URL(filePath: $0)))
-            }
-            let member = try NodeKeys.create(
-                in: home, name: name, passphrase: passphrase, owner: try owner.map { try Account(address: $0) })
-            if !FileManager.default.fileExists(atPath: home.configurationFile.path) {
-                var configuration = NodeConfiguration.loopback(name: name)
-                configuration.api.port = apiPort
-                configuration.peer = .init(host: peerHost, port: peerPort)
-                configuration.peers = try seeds()
-                configuration.advertise = advertise
-                try home.write(configuration)
-            }
-            var document = MemberDocument(member)
-            if let network {
-                try home.write(network)
-                let keys = try NodeKeys(opening: home, passphrase: passphrase)
-                document = MemberDocument(
-                    try RegisterMasternode(member, signing: keys.consensus, genesis: network.hash), owner: member.owner)
-            }
-            print(String(decoding: try document.encoded(), as: UTF8.self))
+        let home = NodeHome(home)
+        // What is wrong with the arguments is said before anything is made.
+        let network = try genesis.map { try Inputs.genesis($0) }
+        let owner = try owner.map { try Inputs.account($0, "--owner") }
+        let lock = try HomeLock(home.folder)
+        defer { withExtendedLifetime(lock) {} }
+        let configuration = try configuration(of: home)
+        let passphrase = try Secrets.passphrase(home: home, file: passphraseFile, confirm: true)
+        let member = try NodeKeys.create(in: home, name: configuration.name, passphrase: passphrase, owner: owner)
+        if !FileManager.default.fileExists(atPath: home.configurationFile.path) { try home.write(configuration) }
+        var document = MemberDocument(member)
+        if let network {
+            try home.write(network)
+            let keys = try NodeKeys(opening: home, passphrase: passphrase)
+            document = MemberDocument(
+                try RegisterMasternode(member, signing: keys.consensus, genesis: network.hash), owner: member.owner)
         }
+        print(String(decoding: try document.encoded(), as: UTF8.self))
+    }
+
+    /// The home's own, where it has one, else what the options say.
+    private func configuration(of home: NodeHome) throws -> NodeConfiguration {
+        var wanted = NodeConfiguration.loopback(name: name ?? "node")
+        wanted.api.port = apiPort?.number ?? wanted.api.port
+        wanted.peer.port = peerPort?.number ?? wanted.peer.port
+        wanted.peer.host = peerHost ?? wanted.peer.host
+        wanted.peers = try seeds()
+        wanted.advertise = advertise
+        guard FileManager.default.fileExists(atPath: home.configurationFile.path) else { return wanted }
+        let found = try home.configuration()
+        let contradicted: [(String, Bool)] = [
+            ("--name", name.map { $0 != found.name } ?? false),
+            ("--api-port", apiPort.map { $0.number != found.api.port } ?? false),
+            ("--peer-port", peerPort.map { $0.number != found.peer.port } ?? false),
+            ("--peer-host", peerHost.map { $0 != found.peer.host } ?? false),
+            ("--seed", !seed.isEmpty && wanted.peers != found.peers),
+            ("--advertise", advertise != nil && advertise != found.advertise),
+        ]
+        let options = contradicted.filter(\.1).map(\.0)
+        guard options.isEmpty else {
+            throw UsageError(
+                "\(home.folder.path) is the home of '\(found.name)' already, and its config.json says something else than "
+                    + "\(options.joined(separator: ", ")): change it there, or name another --home")
+        }
+        return found
     }
 }

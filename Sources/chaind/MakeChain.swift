@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Foundation
 import NodeHome
 import NodeHost
@@ -21,21 +22,19 @@ struct MakeChain: AsyncParsableCommand {
     }
 
     func run() async throws {
-        try await Failure.reported {
-            let home = NodeHome(home)
-            var configuration = NodeConfiguration.loopback(name: "generated")
-            configuration.api.port = apiPort
-            configuration.peer.port = peerPort
-            try home.write(configuration)
-            var plan = ChainGenerator.Plan(blocks: blocks)
-            plan.accounts = accounts
-            plan.transactionsPerBlock = transactions
-            var generator = try ChainGenerator(plan, now: Time(UInt64(Date().timeIntervalSince1970 * 1_000)))
-            let head = try generator.run(home: home) { height in
-                FileHandle.standardError.write(Data("\rblock \(height) of \(blocks)".utf8))
-            }
-            FileHandle.standardError.write(Data("\n".utf8))
-            print("\(head.height):\(head.digest)")
+        let home = NodeHome(home)
+        var configuration = NodeConfiguration.loopback(name: "generated")
+        configuration.api.port = apiPort
+        configuration.peer.port = peerPort
+        try home.write(configuration)
+        var plan = ChainGenerator.Plan(blocks: blocks)
+        plan.accounts = accounts
+        plan.transactionsPerBlock = transactions
+        var generator = try ChainGenerator(plan, now: Time(UInt64(Date().timeIntervalSince1970 * 1_000)))
+        let head = try generator.run(home: home) { height in
+            Progress.show("block \(height) of \(blocks)", isLast: false)
         }
+        Progress.show("block \(head.height) of \(blocks)", isLast: true)
+        print("\(head.height):\(head.digest)")
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Foundation
 import Primitives
 
@@ -18,21 +19,17 @@ struct MakeGenesis: AsyncParsableCommand {
     @Option(help: "ACCOUNT=UNITS that the account starts with; may be repeated.") var allocate: [String] = []
 
     func run() async throws {
-        try await Failure.reported {
-            let members = try member.map { path in
-                try MemberDocument.decode(try Data(contentsOf: URL(filePath: path))).masternode()
+        let members = try member.map { try Inputs.member($0) }
+        let allocations = try allocate.map { text in
+            let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let balance = UInt128(parts[1]) else {
+                throw ValidationError("--allocate \(text): write ACCOUNT=UNITS with a whole number of units")
             }
-            let allocations = try allocate.map { text in
-                let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
-                guard parts.count == 2, let balance = UInt128(parts[1]) else {
-                    throw ValidationError("--allocate \(text): write ACCOUNT=UNITS with a whole number of units")
-                }
-                return Genesis.Allocation(account: try Account(address: parts[0]), balance: balance)
-            }
-            let genesis = try Genesis(
-                chainName: name, time: Time(UInt64(Date().timeIntervalSince1970 * 1_000)), parameters: Parameters(),
-                masternodes: MasternodeSet(members), allocations: allocations)
-            print(String(decoding: try GenesisDocument(genesis).encoded(), as: UTF8.self))
+            return Genesis.Allocation(account: try Inputs.account(parts[0], "--allocate"), balance: balance)
         }
+        let genesis = try Genesis(
+            chainName: name, time: Time(UInt64(Date().timeIntervalSince1970 * 1_000)), parameters: Parameters(),
+            masternodes: MasternodeSet(members), allocations: allocations)
+        print(String(decoding: try GenesisDocument(genesis).encoded(), as: UTF8.self))
     }
 }

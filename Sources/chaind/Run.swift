@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Foundation
 import Consensus
 import KeyFiles
@@ -61,18 +62,18 @@ struct Run: AsyncParsableCommand {
 
     func run() async throws {
         let home = NodeHome(home)
+        // Before the passphrase is asked for.
+        _ = try home.configuration()
         let logger = Logging.make(level: logLevel)
-        try await Failure.reported {
-            let runner = NodeRunner(
-                home: home, mode: masternode ? .masternode : .follower,
-                passphrase: masternode ? try Secrets.passphrase(home: home, file: passphraseFile) : nil, logger: logger,
-                sync: sync, checkpoint: checkpoint, rejoin: rejoin ? .rejoins(insists: insist) : nil)
-            if rejoin {
-                logger.warning(
-                    "--rejoin: if this key's lost votes are still under way, or another process votes with it, the collateral is at stake")
-            }
-            try await ProgramSupport.untilStopped { try await runner.run() }
+        let runner = NodeRunner(
+            home: home, mode: masternode ? .masternode : .follower,
+            passphrase: masternode ? try Secrets.passphrase(home: home, file: passphraseFile) : nil, logger: logger,
+            sync: sync, checkpoint: checkpoint, rejoin: rejoin ? .rejoins(insists: insist) : nil)
+        if rejoin {
+            logger.warning(
+                "--rejoin: if this key's lost votes are still under way, or another process votes with it, the collateral is at stake")
         }
+        try await ProgramSupport.untilStopped { try await runner.run() }
     }
 }
 

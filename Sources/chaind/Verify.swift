@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Foundation
 import NodeHome
 import NodeHost
@@ -26,31 +27,32 @@ struct Verify: AsyncParsableCommand {
     }
 
     func run() async throws {
-        try await Failure.reported {
-            let result = try ChainVerifier(home: NodeHome(home)).run { height, last in
-                FileHandle.standardError.write(Data("\rblock \(height) of \(last)".utf8))
-                if height == last { FileHandle.standardError.write(Data("\n".utf8)) }
-            }
-            let report = Report(
-                height: "\(result.height)", digest: result.digest.hex, time: "\(result.time)",
-                stateRoot: result.stateRoot.hex, transactions: "\(result.transactions)", base: "\(result.base)",
-                unchecked: result.unchecked)
-            if json {
-                let encoder = JSONEncoder()
-                encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-                print(String(decoding: try encoder.encode(report), as: UTF8.self))
-            } else {
-                print(
-                    """
-                    height        \(report.height)
-                    block         \(report.digest)
-                    time          \(report.time)
-                    state root    \(report.stateRoot)
-                    transactions  \(report.transactions)
-                    \(result.unchecked.map { "what is here is as it should be. \($0)" }
-                        ?? "every block, certificate, receipt and root is as it should be")
-                    """)
-            }
+        let home = NodeHome(home)
+        _ = try home.configuration()
+        let lock = try HomeLock(home.folder)
+        defer { withExtendedLifetime(lock) {} }
+        let result = try ChainVerifier(home: home).run { height, last in
+            Progress.show("block \(height) of \(last)", isLast: height == last)
+        }
+        let report = Report(
+            height: "\(result.height)", digest: result.digest.hex, time: "\(result.time)",
+            stateRoot: result.stateRoot.hex, transactions: "\(result.transactions)", base: "\(result.base)",
+            unchecked: result.unchecked)
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            print(String(decoding: try encoder.encode(report), as: UTF8.self))
+        } else {
+            print(
+                """
+                height        \(report.height)
+                block         \(report.digest)
+                time          \(report.time)
+                state root    \(report.stateRoot)
+                transactions  \(report.transactions)
+                \(result.unchecked.map { "what is here is as it should be. \($0)" }
+                    ?? "every block, certificate, receipt and root is as it should be")
+                """)
         }
     }
 }

@@ -4,7 +4,10 @@ import Foundation
 enum Console {
     private static let start = ContinuousClock.now
 
-    static func step(_ text: String) { write("\u{1B}[1m\(stamp) \(text)\u{1B}[0m") }
+    /// A log gets no escape sequences.
+    private static let isTerminal = isatty(STDERR_FILENO) == 1
+
+    static func step(_ text: String) { write(isTerminal ? "\u{1B}[1m\(stamp) \(text)\u{1B}[0m" : "\(stamp) \(text)") }
     static func say(_ text: String) { write("\(stamp) \(text)") }
     static func fail(_ text: String) { write("error: \(text)") }
     static func plain(_ text: String) { write(text) }

@@ -21,10 +21,10 @@ import Testing
             keys.map { Masternode(name: "m", consensusKey: $0.publicKey, owner: Account($0.publicKey), beaconTip: .zero) })
     }
 
-    private func header(_ epoch: UInt64, active: MasternodeSet, next: MasternodeSet, view: UInt64 = 7) -> Header {
+    private func header(_ epoch: UInt64, active: MasternodeSet, next: MasternodeSet, view: UInt64 = 7, height: UInt64? = nil) -> Header {
         Header(
-            height: Height(epoch * 10 + 9), view: View(view), epoch: Epoch(epoch), parent: .zero, proposer: 0,
-            time: Time(epoch * 100 + 5), transactionsRoot: .zero, stateRoot: .zero, receiptsRoot: .zero, gasUsed: 0,
+            height: Height(height ?? epoch &* 10 &+ 9), view: View(view), epoch: Epoch(epoch), parent: .zero, proposer: 0,
+            time: Time(epoch &* 100 &+ 5), transactionsRoot: .zero, stateRoot: .zero, receiptsRoot: .zero, gasUsed: 0,
             reveal: .zero, randomness: .zero, activeSetHash: active.hash, nextSetHash: next.hash,
             parentCertificateHash: .zero)
     }
@@ -81,16 +81,28 @@ import Testing
         refuses(
             .notFinalised(good.height, .wrongSignature(0)),
             EpochLink(header: good, finalization: try finalization(good, by: keys[4..<7]), nextSet: second))
-        let digest = good.digest(genesis: genesis.hash)
         for (view, epoch) in [(6, 3), (7, 2), (7, 4)] as [(UInt64, UInt64)] {
             refuses(
-                .otherBlockFinalised(good.height, header: digest, certificate: digest),
+                .otherView(
+                    good.height, header: ViewPlace(good.epoch, good.view), certificate: ViewPlace(Epoch(epoch), View(view))),
                 EpochLink(
                     header: good, finalization: try finalization(good, by: keys[0..<3], view: view, epoch: epoch),
                     nextSet: second))
         }
+        // After the last epoch that there can be comes none in which the next set would be trusted.
+        let last = header(.max, active: first, next: second)
+        refuses(
+            .lastEpoch(last.height), EpochLink(header: last, finalization: try finalization(last, by: keys[0..<3]), nextSet: second))
         var trusted = TrustedSet(genesis: genesis)
         try trusted.follow(EpochLink(header: good, finalization: proof, nextSet: second))
+        // A later epoch at a height that is not above the border.
+        let below = header(9, active: second, next: second, height: good.height.value)
+        #expect(throws: TrustError.heightBefore(good.height, trusted: good.height)) {
+            try trusted.follow(EpochLink(header: below, finalization: finalization(below, by: keys[2..<7]), nextSet: second))
+        }
+        #expect(throws: TrustError.heightBefore(good.height, trusted: good.height)) {
+            try trusted.check(below, finalization: finalization(below, by: keys[2..<7]))
+        }
         let past = header(2, active: second, next: second)
         #expect(throws: TrustError.epochBefore(past.height, Epoch(2), trusted: Epoch(4))) {
             try trusted.check(past, finalization: finalization(past, by: keys[2..<7]))

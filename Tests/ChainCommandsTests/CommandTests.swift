@@ -23,7 +23,7 @@ import ChainCommands
         openTimeout: 2min
         commitMin: 15s
         commitMax: 60 s
-        revealTimeout: 20000
+        revealTimeout: 20000 ms
         validateTimeout: 15000ms
         epsilon: 0.000001
         seed: anything

@@ -115,7 +115,7 @@ import Testing
             #expect(try await stage.network.withClient { try await $0.jobHistory(stage.service) }
                 .allSatisfy { $0.outcome == .accepted })
 
-            let aborted = try await stage.network.cli("job", "abort", JobStage.job, "--from", "owner")
+            let aborted = try await stage.network.cli("job", "abort", JobStage.job, "--from", "owner", "--yes")
             #expect(aborted.status == 0, "\(aborted.err)")
             for worker in JobStage.workers {
                 #expect(try await stage.end(of: worker) == 1)

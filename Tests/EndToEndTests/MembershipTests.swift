@@ -49,7 +49,7 @@ import Testing
             for group in [4..<7, 1..<4] {
                 for index in group {
                     let key = try #require(try await network.masternode(named: "node\(index)")).consensusKey
-                    let done = try await network.cli("masternode", "unregister", key.hex, "--from", "alice", "--wait")
+                    let done = try await network.cli("masternode", "unregister", key.hex, "--from", "alice", "--wait", "--yes")
                     #expect(done.status == 0, "\(done.err)")
                 }
                 try await recorder.record(network, until: "\(group.lowerBound) masternodes agree") {

@@ -32,6 +32,8 @@ final class FakeNode: NodeBackend {
         var parameters: Parameters?
         var watchers: [AsyncStream<Height>.Continuation] = []
         var reads = 0
+        /// Since the newest block.
+        var silenceMs: UInt64 = 1_200
         /// Events that the next block's first transaction, or a scheduled call, announces.
         var nextEvents: [Event] = []
         var refusal: SubmissionRefusal?
@@ -215,7 +217,25 @@ extension FakeNode {
             protocolVersion: Self.protocolVersion,
             upgrade: PlannedUpgrade(among: state.withLock { $0.proposals }), view: header?.view ?? .zero, peersConnected: 3,
             mempoolCount: pool.count, mempoolBytes: pool.map(\.borsh.count).reduce(0, +), uptimeMs: 3_725_000, finalityP50Ms: 182,
-            finalityP95Ms: 340)
+            finalityP95Ms: 340,
+            liveness: Liveness(
+                sinceBlockMs: state.withLock { $0.silenceMs }, parameters: genesis.parameters, masternodes: 4, reachable: 2,
+                quorum: 3))
+    }
+
+    func accounts(after: Account?, limit: Int) async throws -> [(account: Account, record: AccountRecord)] {
+        state.withLock { state in
+            let all = state.accounts.sorted { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }
+            let rest = all.filter { entry in after.map { $0.bytes.lexicographicallyPrecedes(entry.key.bytes) } ?? true }
+            return rest.prefix(limit).map { (account: $0.key, record: $0.value) }
+        }
+    }
+
+    func stateProof(_ key: StateKey) async throws -> StateProofView? {
+        state.withLock { state in
+            guard let block = state.blocks.last?.block, let finalization = block.finalization else { return nil }
+            return StateProofView(header: block.block.header, finalization: finalization, key: key, value: nil, proof: [1, 0, 0, 0, 0])
+        }
     }
 
     func block(at height: Height) async throws -> StoredBlock? {

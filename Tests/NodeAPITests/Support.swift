@@ -43,6 +43,9 @@ struct LiveNode: Sendable {
     let node: FakeNode
 
     var url: String { "http://127.0.0.1:\(port)" }
+    /// Takes answers as they come: the shared client asks for gzip and unpacks it.
+    private static let http = HTTPClient(
+        eventLoopGroupProvider: .singleton, configuration: HTTPClient.Configuration(decompression: .disabled))
     func address() throws -> NodeAddress { try NodeAddress(url) }
     func client() throws -> ChainClient { ChainClient(nodes: [try address()]) }
 
@@ -59,15 +62,17 @@ struct LiveNode: Sendable {
 
     /// One request without the typed client.
     func request(
-        _ path: String, method: String = "GET", body: [UInt8]? = nil, type: String = "application/octet-stream"
+        _ path: String, method: String = "GET", body: [UInt8]? = nil, type: String = "application/octet-stream",
+        headers: [String: String] = [:]
     ) async throws -> Answer {
         var request = HTTPClientRequest(url: url + path)
         request.method = .init(rawValue: method)
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
         if let body {
             request.headers.add(name: "content-type", value: type)
             request.body = .bytes(ByteBuffer(bytes: body))
         }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
+        let response = try await Self.http.execute(request, timeout: .seconds(20))
         let bytes = try await response.body.collect(upTo: 16_000_000)
         return Answer(
             status: Int(response.status.code),

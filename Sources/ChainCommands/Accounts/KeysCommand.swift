@@ -106,10 +106,12 @@ struct KeysCommand: AsyncParsableCommand {
         @Argument(help: "Name of the key.") var name: String
         @Option(help: ArgumentHelp("File to write; standard output without it.", valueName: "file")) var output: String?
         @Flag(help: "The secret seed itself, unencrypted. Whoever has it has the account.") var secretSeed = false
+        @OptionGroup var confirmation: ConfirmationOptions
         @OptionGroup var global: GlobalOptions
 
         func run() async throws {
             if secretSeed {
+                try confirmation.require("showing the secret of '\(name)'")
                 let key = try global.keys.open(name, passphrase: try Passphrase.find(for: "key '\(name)'"))
                 return try finish(Hexadecimal.encode(key.seed), document: ["seed": Hexadecimal.encode(key.seed)])
             }

@@ -181,7 +181,7 @@ struct AuditDocument: Encodable {
                 "\(report.signers) of \(report.masternodes) masternodes"
                     + (report.finalisedHeight == report.height ? "" : ", through block \(report.finalisedHeight)")
             ),
-            ("balance", Format.number(report.balance)),
+            ("balance", Format.money(report.balance)),
             ("history", "complete: \(Format.number(report.entries)) entries, root \(report.historyRoot)"),
             (
                 "actions",
@@ -195,6 +195,7 @@ struct AuditDocument: Encodable {
             pairs.append(
                 ("finding", "\(finding.count) x \(finding.kind) as \(finding.role)" + (idle > 0 ? ", \(idle) without effect" : "")))
         }
+        pairs.append(("words", Legends.outcomes))
         for role in evidence(report) {
             pairs.append(
                 (
@@ -280,6 +281,7 @@ enum ReputationExplained {
             agrees
                 ? "recomputed from \(report.entries) proven history entries; the node's counters are the same"
                 : "the node's newest counters differ: it has findings after block \(report.height); ask again")
+        lines += ["", Legends.explained]
         return lines.joined(separator: "\n")
     }
 }

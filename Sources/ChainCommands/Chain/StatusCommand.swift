@@ -6,7 +6,7 @@ import Primitives
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show a node and the chain it is on.",
-        discussion: "Example: chain-cli status --node http://127.0.0.1:26600")
+        discussion: "Ends with 1 while the chain stands still.\n\nExample: chain-cli status --node http://127.0.0.1:26600")
 
     @OptionGroup var global: GlobalOptions
 
@@ -18,6 +18,7 @@ struct StatusCommand: AsyncParsableCommand {
                 ("chain", status.chain),
                 ("genesis", status.genesisHash.hex),
                 ("node", "\(status.node), \(status.role), version \(status.version), up \(Format.duration(status.uptimeMs))"),
+                ("state", Self.stateText(status)),
                 ("height", Format.number(status.head.height) + (status.catchingUp ? ", catching up" : "")),
                 ("block", status.head.digest.hex),
                 ("does not vote", status.notVoting),
@@ -29,6 +30,16 @@ struct StatusCommand: AsyncParsableCommand {
                 ("waiting", "\(Format.number(status.mempool.transactions)) transactions, \(Format.number(status.mempool.bytes)) bytes"),
                 ("finality", status.finalityMs.map { "\($0.p50) ms (p50), \($0.p95) ms (p95)" } ?? "nothing submitted here yet"),
             ]))
+        if let problem = status.liveness?.problem { throw Stalled(description: "the chain stands still: \(problem)") }
+    }
+
+    private static func stateText(_ status: StatusDocument) -> String? {
+        status.liveness.map { liveness in
+            if let problem = liveness.problem { return "STALLED: \(problem)" }
+            return (status.catchingUp ? "catching up" : "running")
+                + "; newest block \(Format.duration(liveness.sinceBlockMs)) ago; \(liveness.reachable) of "
+                + "\(liveness.masternodes) masternodes reachable, quorum \(liveness.quorum)"
+        }
     }
 
     private static func protocolText(_ status: StatusDocument) -> String? {
@@ -37,4 +48,9 @@ struct StatusCommand: AsyncParsableCommand {
                 + (status.upgrade.map { "; version \($0.protocolVersion) from epoch \($0.epoch) on" } ?? "")
         }
     }
+}
+
+/// Was shown already; what is left is the exit code.
+struct Stalled: Error, CustomStringConvertible {
+    let description: String
 }

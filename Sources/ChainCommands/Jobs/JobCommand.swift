@@ -4,6 +4,7 @@ import ChainClient
 import Foundation
 import JobProtocol
 import Primitives
+import ProgramSupport
 
 struct JobCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -35,8 +36,11 @@ struct JobCommand: AsyncParsableCommand {
         func run() async throws {
             let text = String(decoding: try Arguments.file(spec, limit: 65_536), as: UTF8.self)
             let file = try JobSpecFile(yaml: text, id: id) { try global.account($0) }
-            let code = try Contracts.read(try Jobs.contractPath(contract))
+            let path = try Jobs.contractPath(contract)
+            let code = try Contracts.read(path)
             let sender = try await global.sender(sending.from)
+            try JobRehearsal.check(
+                file, code: code, contract: path, owner: sender.account, genesis: try await sender.client.genesis())
             if sender.account == file.validator {
                 Console.error("note: the validator is the owner, so the job's verdicts will not count for reputation")
             }
@@ -59,23 +63,38 @@ struct JobCommand: AsyncParsableCommand {
 
         @OptionGroup var global: GlobalOptions
 
-        struct Document: Encodable { let jobs: [JobDocument] }
+        struct Document: Encodable {
+            let jobs: [JobDocument]
+            /// Services that call themselves jobs and do not answer as one.
+            let broken: [Broken]
+        }
+
+        struct Broken: Encodable {
+            let service: ServiceDocument
+            let reason: String
+        }
 
         func run() async throws {
             let client = try global.client()
             var jobs: [JobDocument] = []
+            var broken: [Broken] = []
             var table = Table([
                 .left("job"), .left("phase"), .right("rounds"), .right("accuracy"), .left("owner"),
             ])
             for service in try await client.services(kind: Jobs.kind) {
-                // A service may call itself a job without being one.
-                guard let status = try? await client.jobStatus(service.id) else { continue }
+                let status: JobStatus
+                do { status = try await client.jobStatus(service.id) } catch let error as ClientError where !error.isTransient {
+                    // A service may call itself a job without being one: whoever looks for work must see that.
+                    broken.append(Broken(service: service, reason: Jobs.brokenReason))
+                    table.add(Format.label(service.id), "BROKEN: its contract is no job", "", "", service.owner.description)
+                    continue
+                }
                 jobs.append(JobDocument(service: service, status: status))
                 table.add(
                     Format.label(service.id), status.phase.description, "\(Jobs.closedRounds(status))/\(status.spec.rounds)",
                     Format.percent(micro: status.metricMicro), service.owner.description)
             }
-            global.show(Document(jobs: jobs), table.text(none: "no jobs are registered"))
+            global.show(Document(jobs: jobs, broken: broken), table.text(none: "no jobs are registered"))
         }
     }
 
@@ -153,24 +172,36 @@ struct JobCommand: AsyncParsableCommand {
 
     struct Abort: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "End a job for good: its owner can.", discussion: "Example: chain-cli job abort digits --from owner")
+            abstract: "End a job for good: its owner can.", discussion: "Example: chain-cli job abort digits --from owner --yes")
 
         @Argument(help: "Name of the job.") var job: String
+        @OptionGroup var confirmation: ConfirmationOptions
         @OptionGroup var sending: SendingOptions
         @OptionGroup var global: GlobalOptions
 
-        func run() async throws { try await Jobs.act(.abortJob, on: job, sending, global) }
+        func run() async throws {
+            try confirmation.require("ending the job '\(job)'")
+            try await Jobs.act(.abortJob, on: job, sending, global)
+        }
     }
 }
 
 enum Jobs {
     static let kind = "job"
+    static let brokenReason = "its contract does not answer as one, so that whoever works for it works for nothing"
     /// Where `Contracts/build` puts it, seen from the product's folder.
     static let builtContract = "Contracts/.build/job.wasm"
 
     static func contractPath(_ given: String?) throws -> String {
         if let given { return given }
-        if let path = ProcessInfo.processInfo.environment["EDGEPROOF_JOB_CONTRACT"], !path.isEmpty { return path }
+        if let path = Environment.value("EDGEPROOF_JOB_CONTRACT") { return path }
+        // As 'scripts/setup --prefix' lays it out, beside the program.
+        let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+        let installed = program.deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "share/edgeproof/contracts/job.wasm").path
+        if !FileManager.default.fileExists(atPath: builtContract), FileManager.default.fileExists(atPath: installed) {
+            return installed
+        }
         guard FileManager.default.fileExists(atPath: builtContract) else {
             throw UsageError("say where the job contract is with --contract FILE; Contracts/build makes it")
         }
@@ -191,8 +222,12 @@ enum Jobs {
         guard service.kind == kind else {
             throw Refused("not_a_job", "the service '\(Format.label(name))' is of kind '\(service.kind)', not a job")
         }
+        let status: JobStatus
+        do { status = try await client.jobStatus(name) } catch let error as ClientError where !error.isTransient {
+            throw Refused("not_a_job", "the service '\(Format.label(name))' calls itself a job: \(brokenReason)")
+        }
         return JobDocument(
-            service: service, status: try await client.jobStatus(name),
+            service: service, status: status,
             participants: try await client.jobParticipants(name), rounds: try await client.jobHistory(name))
     }
 

@@ -1,5 +1,6 @@
 import APIModel
 import Cryptography
+import Encoding
 import JobProtocol
 import Primitives
 import Training
@@ -49,7 +50,7 @@ package struct JobSpecFile: Sendable {
     package init(yaml: String, id: String? = nil, account: (String) throws -> Account) throws {
         let node: Node?
         do { node = try Yams.compose(yaml: yaml) } catch {
-            throw UsageError("the specification is not YAML: \(error)")
+            throw UsageError("the specification is not YAML: \(Self.text(of: error))")
         }
         guard let node, case .mapping(let mapping) = node else {
             throw UsageError("the specification is not a list of 'field: value' lines")
@@ -103,6 +104,17 @@ package struct JobSpecFile: Sendable {
         if kind == .split, plan.model.cut == nil { throw UsageError("the model has no cut, which split learning needs") }
         self.spec = spec
     }
+
+    /// What is wrong, without the words of the YAML library.
+    private static func text(of error: any Error) -> String {
+        guard let error = error as? YamlError else { return "it can't be read" }
+        switch error {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+            return "line \(mark.line): \(problem)"
+        case .duplicatedKeysInMapping(let keys, _): return "it has a field twice: \(keys.map { "\($0)" }.sorted().joined(separator: ", "))"
+        default: return "it can't be read"
+        }
+    }
 }
 
 /// Reads fields one by one and says on which line something is wrong.
@@ -121,7 +133,9 @@ struct JobFields {
         for (key, _) in mapping {
             let name = key.scalar?.string ?? "(not a name)"
             guard Self.names.contains(name) else {
-                throw UsageError("\(line(key))there is no field '\(name)'; there are: \(Self.names.sorted().joined(separator: ", "))")
+                throw UsageError(
+                    "\(line(key))there is no field '\(name)'" + Spelling.hint(for: name, among: Self.names.sorted())
+                        + ". There are: \(Self.names.sorted().joined(separator: ", "))")
             }
         }
     }
@@ -181,7 +195,7 @@ struct JobFields {
         if let standard, try optional(name) == nil { return standard }
         let text = try text(name)
         guard let value = Decimals.milliseconds(text) else {
-            throw UsageError("\(place(name))\(name) '\(text)' is not a time, as in 500ms, 30s, 2min or 1h")
+            throw UsageError("\(place(name))\(name) '\(text)' is not a time with its unit, as in 500ms, 30s, 2min or 1h")
         }
         return value
     }
@@ -212,13 +226,13 @@ package enum Decimals {
         return overflow || carry ? nil : sum
     }
 
-    /// "500ms", "30s", "2min", "1h", or milliseconds.
+    /// "500ms", "30s", "2min" or "1h". A number alone is none: 60 meant seconds to some and milliseconds to others.
     package static func milliseconds(_ text: String) -> UInt64? {
         let digits = text.prefix { $0.isASCII && $0.isNumber }
         guard let count = UInt64(digits) else { return nil }
         let factor: UInt64
         switch text.dropFirst(digits.count).drop(while: { $0 == " " }) {
-        case "", "ms": factor = 1
+        case "ms": factor = 1
         case "s": factor = 1_000
         case "min", "m": factor = 60_000
         case "h": factor = 3_600_000

@@ -52,15 +52,17 @@ struct MasternodeCommand: AsyncParsableCommand {
             let status = try await client.status()
             let document = Participation(status, try await client.masternodes())
             global.show(document, document.text)
+            if let problem = status.liveness?.problem { throw Stalled(description: "the chain stands still: \(problem)") }
         }
     }
 
     struct Unregister: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Leave: the masternode stays in the sets that are fixed already, then its collateral unlocks.",
-            discussion: "Example: chain-cli masternode unregister fog-7 --from owner --wait")
+            discussion: "Example: chain-cli masternode unregister fog-7 --from owner --wait --yes")
 
         @Argument(help: "Consensus key, its first digits, or the name.") var masternode: String
+        @OptionGroup var confirmation: ConfirmationOptions
         @OptionGroup var sending: SendingOptions
         @Flag(help: "Wait until it is in a finalised block, and show what became of it.") var wait = false
         @OptionGroup var global: GlobalOptions
@@ -74,6 +76,7 @@ struct MasternodeCommand: AsyncParsableCommand {
             case .leaving, .removed, .slashed:
                 throw Refused("not_registered", "\(found.title) can't leave: \(MasternodeText.status(found.status))")
             }
+            try confirmation.require("leaving with \(found.title)")
             var request = TransactionRequest.unregisterMasternode(found.consensusKey)
             request.gasLimit = sending.gas
             try await Sending.perform(request, from: sender, sending, wait: wait, global)

@@ -11,7 +11,7 @@ enum MasternodeText {
         for member in set.masternodes {
             table.add(
                 member.index.map(String.init) ?? "-", member.name, Format.short(member.consensusKey),
-                member.owner.description, Format.number(member.collateral), status(member.status), connection(member, set))
+                member.owner.description, Format.money(member.collateral), status(member.status), connection(member, set))
         }
         return """
             epoch \(set.epoch) since block \(Format.number(set.startHeight)), \(Format.time(set.startTime)); protocol \
@@ -27,7 +27,7 @@ enum MasternodeText {
         facts([
             ("name", member.name), ("consensus key", member.consensusKey.hex),
             ("its account", Account(member.consensusKey).description), ("owner", member.owner.description),
-            ("collateral", Format.number(member.collateral)), ("status", status(member.status)),
+            ("collateral", Format.money(member.collateral)), ("status", status(member.status)),
             ("in the set", place(member, set)), ("registered", "in block \(Format.number(member.registeredAt))"),
             ("last seen", lastSeen(member)),
             ("connection", connection(member, set)),
@@ -74,9 +74,11 @@ package struct Participation: Encodable {
     /// Absent where the node's key is not registered, or the node has none.
     let masternode: MasternodeDocument?
     package let advice: String
+    /// Absent where the node can't read its state.
+    let liveness: LivenessDocument?
     private let set: MasternodesDocument
 
-    private enum CodingKeys: CodingKey { case node, role, epoch, catchingUp, masternode, advice }
+    private enum CodingKeys: CodingKey { case node, role, epoch, catchingUp, masternode, advice, liveness }
 
     package init(_ status: StatusDocument, _ set: MasternodesDocument) {
         node = status.node
@@ -85,8 +87,11 @@ package struct Participation: Encodable {
         catchingUp = status.catchingUp
         masternode = set.masternodes.first(where: \.isSelf)
         self.set = set
+        liveness = status.liveness
         advice =
-            if let problem = status.notVoting, masternode != nil {
+            if let problem = status.liveness?.problem {
+                "the chain stands still: \(problem)"
+            } else if let problem = status.notVoting, masternode != nil {
                 problem
             } else if let masternode {
                 Self.advice(masternode, catchingUp: status.catchingUp, epoch: set.epoch)

@@ -39,8 +39,8 @@ extension MasternodeCommand {
             guard balance >= collateral else {
                 throw Refused(
                     "insufficient_balance",
-                    "a masternode locks \(Format.number(collateral)), and the owner \(sender.account) has "
-                        + "\(Format.number(balance)): send it what is missing, or name another owner with --from")
+                    "a masternode locks \(Format.money(collateral)), and the owner \(sender.account) has "
+                        + "\(Format.money(balance)): send it what is missing, or name another owner with --from")
             }
             var request = TransactionRequest.register(registration, collateral: collateral)
             request.gasLimit = sending.gas

@@ -45,19 +45,25 @@ struct ContractCommand: AsyncParsableCommand {
     struct Call: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Send an action to a service's contract and wait for what it does.",
-            discussion: "Example: chain-cli contract call counter 256 --data-hex 01000000 --from alice")
+            discussion: "Example: chain-cli contract call counter --action 256 --data-hex 01000000 --from alice")
 
         @Argument(help: "Name of the service.") var service: String
-        @Argument(help: "Number of the action; from 256 on they are the contract's own.") var action: UInt16
+        @Argument(help: "Number of the action; from 256 on they are the contract's own. Or --action.") var number: UInt16?
+        @Option(help: "The same, as 'tx submit' takes it.") var action: UInt16?
         @Option(help: "Item within the service.") var post = ""
         @OptionGroup var data: DataOptions
         @Option(help: "Money that goes with it, in smallest units.") var value = "0"
         @OptionGroup var sending: SendingOptions
         @OptionGroup var global: GlobalOptions
 
+        func validate() throws {
+            guard (number == nil) != (action == nil) else { throw ValidationError("give the action's number, once") }
+        }
+
         func run() async throws {
+            guard let chosen = number ?? action else { throw UsageError("give the action's number, once") }
             let request = TransactionRequest(
-                service: try Arguments.service(service), post: try Arguments.post(post), action: ActionId(action),
+                service: try Arguments.service(service), post: try Arguments.post(post), action: ActionId(chosen),
                 data: try data.bytes(), value: try Arguments.amount(value, "--value"), gasLimit: sending.gas)
             let sender = try await global.sender(sending.from)
             try await Sending.perform(request, from: sender, sending, wait: true, global)
@@ -116,7 +122,7 @@ struct ServiceCommand: AsyncParsableCommand {
             var table = Table([.left("name"), .left("kind"), .left("owner"), .right("balance"), .right("since block")])
             for service in services {
                 table.add(
-                    Format.label(service.id), service.kind, service.owner.description, Format.number(service.balance),
+                    Format.label(service.id), service.kind, service.owner.description, Format.money(service.balance),
                     "\(service.registeredAt)")
             }
             global.show(ServicesDocument(services: services, next: nil), table.text(none: "no services are registered"))
@@ -143,7 +149,7 @@ struct ServiceCommand: AsyncParsableCommand {
                 ("contract", service.contract.description), ("owner", service.owner.description),
                 ("validator", service.validator?.wrappedValue.description ?? "(none)"),
                 ("code", service.codeHash.hex), ("since block", Format.number(service.registeredAt)),
-                ("balance", Format.number(service.balance)),
+                ("balance", Format.money(service.balance)),
             ])
         }
     }

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import Synchronization
 
@@ -22,6 +23,22 @@ enum Console {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         guard let data = try? encoder.encode(document) else { return }
         write(String(decoding: data, as: UTF8.self) + "\n", to: .standardOutput)
+    }
+}
+
+/// `--yes`: what can't be undone is asked about on a terminal, and refused without it where nobody can answer.
+struct ConfirmationOptions: ParsableArguments {
+    @Flag(name: .shortAndLong, help: "Do it without asking: it can't be undone.") var yes = false
+
+    func require(_ what: String) throws {
+        if yes { return }
+        guard isatty(STDIN_FILENO) == 1, isatty(STDERR_FILENO) == 1 else {
+            throw UsageError("\(what) can't be undone: say --yes if it is meant")
+        }
+        FileHandle.standardError.write(Data("\(what) can't be undone. Go on? Type yes: ".utf8))
+        guard readLine(strippingNewline: true)?.lowercased() == "yes" else {
+            throw UsageError("nothing was done")
+        }
     }
 }
 

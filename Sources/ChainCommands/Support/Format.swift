@@ -16,6 +16,9 @@ enum Format {
         return String(result.reversed())
     }
 
+    /// Smallest units, the only unit of money that the chain knows.
+    static func money(_ units: some BinaryInteger) -> String { number(units) + (units == 1 ? " unit" : " units") }
+
     /// UTC, with milliseconds.
     static func time(_ milliseconds: UInt64) -> String {
         // Beyond the year 9999 no calendar helps.

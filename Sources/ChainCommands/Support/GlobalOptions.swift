@@ -6,15 +6,18 @@ import Encoding
 import Foundation
 import KeyFiles
 import Primitives
+import ProgramSupport
 
 /// Options of every command.
-struct GlobalOptions: ParsableArguments {
+package struct GlobalOptions: ParsableArguments {
+    package init() {}
+
     @Option(
         name: .customLong("node"),
         help: ArgumentHelp(
-            "Address of a node; given several times, the next one is asked when one fails. Default: EDGEPROOF_NODE "
-                + "(several with commas), else http://127.0.0.1:26600.", valueName: "url"))
-    var nodes: [String] = []
+            "Address of a node. Several, with commas or given several times: the next one is asked when one fails. "
+                + "Default: EDGEPROOF_NODE, else http://127.0.0.1:\(APIModel.defaultPort).", valueName: "url,..."))
+    package var nodes: [String] = []
 
     @Flag(name: .customLong("json"), help: "Print one JSON document and nothing else on standard output.")
     var json = false
@@ -24,18 +27,15 @@ struct GlobalOptions: ParsableArguments {
         help: ArgumentHelp("Folder of keys. Default: EDGEPROOF_KEYS, else ~/.edgeproof/keys.", valueName: "dir"))
     var keysPath: String?
 
-    private var environment: [String: String] { ProcessInfo.processInfo.environment }
+    func client() throws -> ChainClient { ChainClient(nodes: try addresses()) }
 
-    func client() throws -> ChainClient {
-        var texts = nodes
-        if texts.isEmpty, let text = environment["EDGEPROOF_NODE"], !text.isEmpty {
-            texts = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-        }
-        return ChainClient(nodes: try texts.map { try NodeAddress($0) })
+    package func addresses(environment: String? = Environment.value("EDGEPROOF_NODE")) throws -> [NodeAddress] {
+        let texts = nodes.isEmpty ? [environment].compactMap { $0 } : nodes
+        return try texts.flatMap { try NodeAddress.list($0) }
     }
 
     var keys: KeyDirectory {
-        let path = keysPath ?? environment["EDGEPROOF_KEYS"] ?? "~/.edgeproof/keys"
+        let path = keysPath ?? Environment.value("EDGEPROOF_KEYS") ?? "~/.edgeproof/keys"
         return KeyDirectory(path: NSString(string: path).expandingTildeInPath)
     }
 
@@ -55,7 +55,9 @@ struct GlobalOptions: ParsableArguments {
             throw UsageError("'\(text)' is neither an address (edge1...) nor the name of a key")
         }
         guard try keys.contains(text) else {
-            throw UsageError("'\(text)' is no address (edge1...), and there is no key of that name in \(keys.path); \(try known())")
+            throw UsageError(
+                "'\(text)' is no address (edge1...), and there is no key of that name in \(keys.path)"
+                    + Spelling.hint(for: text, among: try keys.names()) + "; \(try known())")
         }
         let keystore = try keys.load(text)
         guard let key = PublicKey(hex: keystore.publicKey) else {
@@ -98,7 +100,7 @@ enum KeyPurpose {
 }
 
 /// What arguments say.
-enum Arguments {
+package enum Arguments {
     static func service(_ text: String) throws -> ServiceId {
         guard let name = LabelText<ServiceId>(text: text) else {
             throw UsageError("'\(text)' is not a service name: it takes at most \(ChainLimits.labelBytes) bytes, or 0x and hexadecimal digits")
@@ -111,6 +113,21 @@ enum Arguments {
             throw UsageError("'\(text)' is not a post name: it takes at most \(ChainLimits.labelBytes) bytes, or 0x and hexadecimal digits")
         }
         return name.wrappedValue
+    }
+
+    /// A moment in milliseconds since 1970: a span before `now`, or a date in UTC.
+    package static func time(_ text: String, now: Date, _ what: String) throws -> UInt64 {
+        let present = UInt64(max(0, now.timeIntervalSince1970 * 1_000))
+        if text.hasSuffix("d"), let days = UInt64(text.dropLast()) {
+            let (span, overflow) = days.multipliedReportingOverflow(by: 86_400_000)
+            return overflow ? 0 : present - min(present, span)
+        }
+        if let span = Decimals.milliseconds(text) { return present - min(present, span) }
+        let full = text.count == 10 ? text + "T00:00:00Z" : text
+        if let date = try? Date(full, strategy: .iso8601), date.timeIntervalSince1970 >= 0 {
+            return UInt64(date.timeIntervalSince1970 * 1_000)
+        }
+        throw UsageError("\(what) '\(text)' is neither a span, as 30s, 5min, 2h or 3d, nor a date, as 2026-03-01 or 2026-03-01T12:00:00Z")
     }
 
     static func digest(_ text: String, _ what: String) throws -> Digest {
@@ -128,23 +145,17 @@ enum Arguments {
     }
 
     static func file(_ path: String, limit: Int) throws -> [UInt8] {
-        let full = NSString(string: path).expandingTildeInPath
-        guard let handle = FileHandle(forReadingAtPath: full) else {
-            throw UsageError("cannot read \(path): \(FileManager.default.fileExists(atPath: full) ? "permission denied" : "there is no such file")")
-        }
-        defer { try? handle.close() }
-        let data: Data
-        do { data = try handle.read(upToCount: limit + 1) ?? Data() } catch {
-            throw UsageError("cannot read \(path): \(error.localizedDescription)")
-        }
-        guard data.count <= limit else { throw UsageError("\(path) has more than \(limit) bytes") }
-        return Array(data)
+        try InputFile.read(path, limit: limit)
     }
 
     static func write(_ bytes: [UInt8], to path: String) throws {
         let full = NSString(string: path).expandingTildeInPath
         do { try Data(bytes).write(to: URL(fileURLWithPath: full), options: .atomic) } catch {
-            throw UsageError("cannot write \(path): \(error.localizedDescription)")
+            let folder = NSString(string: full).deletingLastPathComponent
+            throw UsageError(
+                FileManager.default.fileExists(atPath: folder.isEmpty ? "." : folder)
+                    ? "cannot write \(path): check its permissions and the disk's space"
+                    : "cannot write \(path): there is no folder \(folder)")
         }
     }
 }

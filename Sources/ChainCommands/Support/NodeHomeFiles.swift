@@ -23,7 +23,7 @@ package struct NodeHomeFiles {
         }
         let data = Data(try Arguments.file(file, limit: 1_000_000))
         do { return try JSONDecoder().decode(Configuration.self, from: data).name } catch {
-            throw UsageError("\(file) names no node: \(error)")
+            throw UsageError("\(file) names no node: its field 'name' is missing or no text")
         }
     }
 

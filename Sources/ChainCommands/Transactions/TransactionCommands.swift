@@ -14,6 +14,12 @@ struct SendingOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Longest time to wait for the finalised block, in seconds.", valueName: "seconds"))
     var timeout: UInt32 = 60
+
+    @Option(
+        help: ArgumentHelp(
+            "Sequence of the transaction. The same command again with the same sequence is the same transaction: it acts "
+                + "once, and is shown if it is in the chain. Default: the account's next.", valueName: "number"))
+    var sequence: UInt64?
 }
 
 /// Sends, and shows what became of it. An outcome of `failed` ends the program with 1.
@@ -22,13 +28,33 @@ enum Sending {
         _ request: TransactionRequest, from sender: TransactionSender, _ options: SendingOptions, wait: Bool,
         _ global: GlobalOptions
     ) async throws {
+        let timeout = Duration.seconds(Int64(options.timeout))
+        if let sequence = options.sequence {
+            // Waits in any case: only the final block tells whose the sequence is.
+            let result = try await Progress.during("waiting for the finalised block") {
+                try await sender.sendOnce(request, sequence: sequence, timeout: timeout)
+            }
+            global.show(result, TransactionText.text(result))
+            return try requireEffect(result)
+        }
         guard wait else {
             let id = try await sender.send(request)
             return global.show(
                 SubmittedDocument(id: id), "submitted \(id)\nfollow it with: chain-cli tx show \(id)")
         }
-        let result = try await Progress.during("waiting for the finalised block") {
-            try await sender.sendAndWait(request, timeout: .seconds(Int64(options.timeout)))
+        let signed = try await sender.submitted(request)
+        let result: TransactionStateDocument
+        do {
+            result = try await Progress.during("waiting for the finalised block") {
+                try await sender.wait(for: signed, timeout: timeout)
+            }
+        } catch let error as ClientError {
+            switch error {
+            // It was handed over, and nobody could be asked what became of it.
+            case .notIncluded, .unreachable:
+                throw UnknownOutcome(id: signed.transaction.id(genesis: sender.genesis), sequence: signed.transaction.sequence)
+            default: throw error
+            }
         }
         global.show(result, TransactionText.text(result))
         try requireEffect(result)
@@ -64,7 +90,7 @@ enum TransactionText {
             ("post", transaction.postId.bytes.isEmpty ? "(none)" : Format.label(transaction.postId)),
             ("action", "\(transaction.actionId) \(transaction.action)"),
             ("data", transaction.data.map { shortened(Format.data($0.wrappedValue)) + " (\(Format.number(transaction.dataBytes)) bytes)" }),
-            ("value", Format.number(transaction.value)),
+            ("value", Format.money(transaction.value)),
             (
                 "gas",
                 found.inclusion.map { "\(Format.number($0.receipt.gasUsed)) of \(Format.number(transaction.gasLimit))" }

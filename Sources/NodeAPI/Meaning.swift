@@ -1,0 +1,164 @@
+import APIModel
+import Cryptography
+import Encoding
+import JobProtocol
+import Primitives
+
+/// Says what the bytes of a transaction or an event mean, where their form is known: the chain's own actions, and those
+/// of a training job. Bytes that have another form have no meaning here, and are shown as they are.
+enum Meaning {
+    /// - Parameter kind: of the service that the transaction is for; nil where nobody registered it.
+    static func of(_ transaction: Transaction, kind: String?) -> MeaningDocument? {
+        if transaction.serviceId == .chain { return try? chain(transaction) }
+        if kind == "job" { return try? job(transaction) }
+        return nil
+    }
+
+    private static func chain(_ transaction: Transaction) throws -> MeaningDocument? {
+        let data = transaction.data
+        switch transaction.actionId {
+        case .transfer:
+            let transfer = try Transfer(borsh: data)
+            return MeaningDocument(
+                "sent \(transaction.value) units",
+                [.init("to", transfer.recipient.description, .account), .init("amount", String(transaction.value), .number)])
+        case .uploadContract:
+            return MeaningDocument(
+                "put contract code of \(data.count) bytes on the chain",
+                [.init("code hash", Digest(sha256: data).hex, .hash)])
+        case .registerService:
+            let registration = try RegisterService(borsh: data)
+            let name = PrintableBytes.text(registration.service.bytes)
+            return MeaningDocument(
+                "registered the \(registration.kind) '\(name)'",
+                [
+                    .init("service", name, .service), .init("kind", registration.kind),
+                    .init("code hash", registration.codeHash.hex, .hash),
+                    .init("deposit", String(transaction.value), .number),
+                ] + (registration.validator.map { [.init("validator", $0.description, .account)] } ?? []))
+        case .registerMasternode:
+            let registration = try RegisterMasternode(borsh: data)
+            return MeaningDocument(
+                "registered the masternode '\(registration.name)'",
+                [
+                    .init("masternode", registration.consensusKey.hex, .masternode),
+                    .init("collateral", String(transaction.value), .number),
+                ])
+        case .unregisterMasternode:
+            return MeaningDocument(
+                "took a masternode out", [.init("masternode", try MasternodeReference(borsh: data).consensusKey.hex, .masternode)])
+        case .resumeMasternode:
+            return MeaningDocument(
+                "brought a masternode back",
+                [.init("masternode", try MasternodeReference(borsh: data).consensusKey.hex, .masternode)])
+        case .voteProposal:
+            let ballot = try Ballot(borsh: data)
+            return MeaningDocument(
+                "voted \(ballot.approves ? "for" : "against") proposal \(PrintableBytes.text(transaction.postId.bytes))")
+        case .proposeChange:
+            let proposal = try ProposeChange(borsh: data)
+            return MeaningDocument(
+                "proposed a change of the chain", [.init("from epoch", proposal.from.description, .number)])
+        case .reportEquivocation: return MeaningDocument("showed that a masternode contradicted itself")
+        default: return nil
+        }
+    }
+
+    private static func job(_ transaction: Transaction) throws -> MeaningDocument? {
+        let data = transaction.data
+        let post = PrintableBytes.text(transaction.postId.bytes)
+        switch transaction.actionId {
+        case .applicationTask:
+            let application = try JobApplication(borsh: data)
+            return MeaningDocument(
+                "applied for a place as \(application.role)", [.init("samples", String(application.samples), .number)])
+        case .postSecondLayerId:
+            let identity = try JobIdentity(borsh: data)
+            return MeaningDocument(
+                "said how it is reached: \(identity.endpoint)", [.init("endpoint", identity.endpoint)])
+        case .reservingConfirmation: return MeaningDocument("confirmed its place")
+        case .releaseRelation:
+            guard let release = try? JobRelease(borsh: data), release.account != transaction.sender else {
+                return MeaningDocument("left the job")
+            }
+            return MeaningDocument("released a worker", [.init("worker", release.account.description, .account)])
+        case .paymentRequester:
+            return MeaningDocument(
+                "paid \(transaction.value) units into the job", [.init("amount", String(transaction.value), .number)])
+        case .paymentWorkerSignature: return MeaningDocument("took its pay")
+        case .pauseJob: return MeaningDocument("paused the job")
+        case .resumeJob: return MeaningDocument("let the job go on")
+        case .abortJob: return MeaningDocument("ended the job")
+        case .commitmentTask: return try result(data, post)
+        default: return nil
+        }
+    }
+
+    /// Action 6: which step of the round it is stands in the post.
+    private static func result(_ data: [UInt8], _ post: String) throws -> MeaningDocument? {
+        let parts = post.split(separator: "/")
+        guard parts.count == 2, let round = parts.first?.dropFirst(), let number = UInt32(round) else { return nil }
+        let shown = "round \(number &+ 1)"
+        switch parts[1] {
+        case "c":
+            return MeaningDocument(
+                "committed to its result of \(shown)", [.init("commitment", try JobCommitment(borsh: data).commitment.hex, .hash)])
+        case "e":
+            return MeaningDocument(
+                "committed to its score of \(shown)", [.init("commitment", try JobCommitment(borsh: data).commitment.hex, .hash)])
+        case "r":
+            let reveal = try JobReveal(borsh: data)
+            return MeaningDocument(
+                "showed its result of \(shown)",
+                [
+                    .init("loss", String(reveal.lossMicro), .micro), .init("model part", reveal.artifact.hex, .hash),
+                    .init("digests of the steps", reveal.stepsRoot.hex, .hash), .init("kept at", reveal.location),
+                    .init("partners", String(reveal.partners.count), .number),
+                ])
+        case "v":
+            let validation = try JobValidation(borsh: data)
+            return MeaningDocument(
+                "evaluated the model of \(shown)",
+                [
+                    .init("accuracy", String(validation.metricMicro), .micro), .init("loss", String(validation.lossMicro), .micro),
+                    .init("checkpoint", validation.checkpoint.hex, .hash),
+                ])
+        case "f":
+            let complaint = try JobComplaint(borsh: data)
+            return MeaningDocument(
+                "complained of a message of \(shown)",
+                [
+                    .init("sender", complaint.sender.description, .account), .init("step", String(complaint.step), .number),
+                    .init("envelope", complaint.envelope.hex, .hash),
+                ])
+        case "o":
+            let opening = try JobOpening(borsh: data)
+            return MeaningDocument(
+                "answered a complaint about \(shown)", [.init("complainer", opening.complainer.description, .account)])
+        default: return nil
+        }
+    }
+
+    /// Of an event of a training job's contract.
+    static func of(jobEvent event: Event) -> MeaningDocument? {
+        switch event.topic {
+        case JobEventTopic.round:
+            guard let round = try? JobRound(borsh: event.data) else { return nil }
+            return MeaningDocument(
+                "round \(round.round &+ 1) closed: \(round.outcome)",
+                [
+                    .init("accuracy", String(round.metricMicro), .micro), .init("loss", String(round.lossMicro), .micro),
+                    .init("delivered", String(round.participants), .number), .init("credited", String(round.credited), .number),
+                    .init("paid", String(round.paid), .number), .init("checkpoint", round.checkpoint.hex, .hash),
+                ])
+        case JobEventTopic.complaint:
+            guard let complaint = try? JobOpenComplaint(borsh: event.data) else { return nil }
+            return MeaningDocument(
+                "a complaint is open", [.init("step", String(complaint.step), .number), .init("envelope", complaint.envelope.hex, .hash)])
+        case JobEventTopic.phase:
+            guard let phase = try? JobPhaseEvent(borsh: event.data) else { return nil }
+            return MeaningDocument("round \(phase.round &+ 1): \(phase.phase)")
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,233 @@
+import Foundation
+import LocalNetwork
+import NodeHome
+import Testing
+
+/// What an operator or a user gets wrong is said in the programs' own words, with 2 as exit code, before anything is
+/// written.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct OperatorMistakeTests {
+    private struct Output {
+        let status: Int32
+        let out: String
+        let err: String
+    }
+
+    private func run(_ program: String, _ arguments: [String], _ environment: [String: String] = [:]) async throws -> Output {
+        let base = ["EDGEPROOF_PASSPHRASE": "p", "EDGEPROOF_KEYS": "/nonexistent", "EDGEPROOF_NODE": "127.0.0.1:1"]
+        let output = try await Programs.run(program, arguments, environment: base.merging(environment) { $1 })
+        return Output(
+            status: output.status, out: String(decoding: output.out, as: UTF8.self),
+            err: String(decoding: output.err, as: UTF8.self))
+    }
+
+    private func withFolder(_ body: (URL) async throws -> Void) async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(
+            path: "edgeproof-mistakes-\(UUID().uuidString)", directoryHint: .isDirectory)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try await body(folder)
+    }
+
+    /// No text of a library reaches a person.
+    private static let foreign = [
+        "DecodingError", "NSCocoaErrorDomain", "NIO", "Swift.", "codingPath", "errno:", "bind(", "BoringSSL", "CocoaError",
+        "Optional(", "Fatal",
+    ]
+
+    private func expect(
+        _ output: Output, says texts: [String], status: Int32 = 2, sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        #expect(output.status == status, "\(output.err)", sourceLocation: sourceLocation)
+        for text in texts { #expect(output.err.contains(text), "\(output.err)", sourceLocation: sourceLocation) }
+        for word in Self.foreign { #expect(!output.err.contains(word), "\(output.err)", sourceLocation: sourceLocation) }
+    }
+
+    @Test(arguments: [
+        (#"{"name":"a","api":{"host":"127.0.0.1","port":"33971"},"peer":{"host":"127.0.0.1","port":2},"peers":[]}"#, "'api.port' is the text \"33971\""),
+        (#"{"name":"a","api":{"host":"127.0.0.1","port":99999},"peer":{"host":"127.0.0.1","port":2},"peers":[]}"#, "'api.port' is 99999: write a whole number from 1 to 65535"),
+        (#"{"name":"a","peer":{"host":"127.0.0.1","port":2},"peers":[]}"#, "the field 'api' is missing"),
+        (#"{"name":"a","api":{"host":"127.0.0.1","port":1},"peer":{"host":"127.0.0.1","port":2},"peers":[],"snapshotBlock":1}"#, "did you mean 'snapshotBlocks'?"),
+        (#"{"name":"a","api":{"host":"127.0.0.1","port":1},"peer":{"host":"127.0.0.1","port":2},"peers":[{"name":"b","host":"h","port":1,"consensusKey":"ab"}]}"#, "not 64 hexadecimal digits"),
+        ("", "the file is empty"), ("{\n\"name\": fog}", "line 2"),
+    ])
+    func configurations(json: String, text: String) async throws {
+        try await withFolder { home in
+            try Data(json.utf8).write(to: home.appending(path: "config.json"))
+            expect(try await run("chaind", ["--home", home.path]), says: ["config.json", text])
+            // Nothing was made beside what was there.
+            #expect(try FileManager.default.contentsOfDirectory(atPath: home.path) == ["config.json"])
+        }
+    }
+
+    @Test func filesAndOptions() async throws {
+        try await withFolder { folder in
+            let missing = folder.appending(path: "missing").path
+            expect(try await run("chaind", ["--home", missing]), says: [missing, "chaind init"])
+            expect(try await run("chaind", ["verify", "--home", missing]), says: [missing, "chaind init"])
+            expect(try await run("chaind", ["init", "--home", missing, "--genesis", missing]), says: ["there is no genesis at \(missing)"])
+            expect(try await run("chaind", ["init", "--home", missing, "--api-port", "99999"]), says: ["99999"])
+            expect(try await run("chaind", ["init", "--home", missing, "--owner", "edge1xyz"]), says: ["--owner edge1xyz"])
+            expect(try await run("chaind", ["genesis", "--name", "n", "--member", missing]), says: ["there is no masternode's description at"])
+            expect(try await run("chaind", ["devnet", "--home", missing, "--api-port", "65530"]), says: ["65530"])
+            expect(try await run("chaind", ["devent", "--home", missing]), says: ["did you mean 'devnet'?"])
+            #expect(!FileManager.default.fileExists(atPath: missing))
+
+            // A genesis that is none.
+            let home = folder.appending(path: "home")
+            try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
+            let genesis = home.appending(path: "genesis.json")
+            try Data("{}".utf8).write(to: genesis)
+            expect(
+                try await run("chaind", ["init", "--home", missing, "--genesis", genesis.path]),
+                says: [genesis.path, "the field 'chainName' is missing"])
+            expect(
+                try await run("chain-cli", ["audit", "verify", genesis.path, "--genesis", genesis.path]),
+                says: ["the field 'chainName' is missing"])
+
+            expect(try await run("chain-cli", ["status", "--node", "https://127.0.0.1:1"]), says: ["https://127.0.0.1:1: connection refused"], status: 1)
+            expect(try await run("chain-cli", ["status", "--node", "http://127.0.0.1:99999"]), says: ["not the address of a node"])
+            expect(try await run("chain-cli", ["stauts"]), says: ["did you mean 'status'?"])
+            expect(try await run("chain-cli", ["job", "lst"]), says: ["'chain-cli job' has no command 'lst' (did you mean 'list'?)"])
+            expect(try await run("chain-cli", ["audit", "verify", missing, "--genesis", missing]), says: ["there is no file at"])
+            expect(try await run("chain-cli", ["keys", "list", "--kyes", "x"]), says: ["--keys"])
+            // A variable that is set to nothing is not set.
+            expect(
+                try await run(
+                    "chain-cli", ["tx", "submit", "--service", "s", "--action", "5", "--from", "a"],
+                    ["EDGEPROOF_KEYS": "", "EDGEPROOF_PASSPHRASE_FILE": "", "HOME": missing]),
+                says: ["there is no key 'a'", "keys new"])
+            expect(
+                try await run("chain-cli", ["keys", "new", "a", "--keys", missing], ["EDGEPROOF_PASSPHRASE_FILE": missing + "2"]),
+                says: ["there is no passphrase file at \(missing)2"])
+        }
+    }
+
+    /// https where a node speaks http: told as that, without a library's stack.
+    @Test func httpsWhereThereIsNone() async throws {
+        try await TestNetwork.with(masternodes: 1) { network in
+            let url = network.plan.apiURL(0).replacingOccurrences(of: "http://", with: "https://")
+            expect(try await run("chain-cli", ["status", "--node", url]), says: [url, "http://"], status: 1)
+            // Several nodes in one option: the first that answers is taken.
+            let both = try await run("chain-cli", ["status", "--json", "--node", "127.0.0.1:1, \(network.plan.apiURL(0))"])
+            #expect(both.status == 0, "\(both.err)")
+        }
+    }
+
+    /// Who comes second writes nothing.
+    @Test func aRunningHomeStaysAsItIs() async throws {
+        try await TestNetwork.with(masternodes: 1) { network in
+            let home = network.plan.home(0)
+            let before = try Data(contentsOf: home.configurationFile)
+            let log = home.folder.appending(path: "log")
+            let logged = try Data(contentsOf: log).count
+            let second = try await run(
+                "chaind", ["devnet", "--masternodes", "1", "--home", network.plan.folder.path, "--api-port", "23456"])
+            expect(second, says: ["in use by process", "Nothing was changed"])
+            expect(try await run("chaind", ["init", "--home", home.folder.path]), says: ["in use by process"])
+            expect(try await run("chaind", ["verify", "--home", home.folder.path]), says: ["in use by process"])
+            expect(
+                try await run("chaind", ["--home", home.folder.path, "--masternode"], network.plan.environment),
+                says: ["in use by process"])
+            #expect(try Data(contentsOf: home.configurationFile) == before)
+            #expect(try Data(contentsOf: log).count >= logged)
+            #expect(!String(decoding: try Data(contentsOf: log), as: UTF8.self).contains("in use by process"))
+        }
+    }
+
+    @Test func anExistingHomeKeepsItsName() async throws {
+        try await withFolder { folder in
+            let home = folder.appending(path: "node").path
+            let first = try await run("chaind", ["init", "--home", home, "--name", "fog-7", "--api-port", "21000"])
+            #expect(first.status == 0, "\(first.err)")
+            // Without a name it prints the home's own; another name is refused, and so is another port.
+            let again = try await run("chaind", ["init", "--home", home])
+            #expect(again.status == 0 && again.out == first.out, "\(again.err)")
+            expect(try await run("chaind", ["init", "--home", home, "--name", "fog-8"]), says: ["the home of 'fog-7' already", "--name"])
+            expect(try await run("chaind", ["init", "--home", home, "--api-port", "21001"]), says: ["--api-port"])
+        }
+    }
+
+    @Test func oneVersionAndCompletions() async throws {
+        var versions: Set<String> = []
+        for program in ["chaind", "chain-cli", "chain-worker"] {
+            let output = try await run(program, ["--version"])
+            #expect(output.status == 0)
+            versions.insert(output.out)
+            let completions = try await run(program, ["--generate-completion-script", "bash"])
+            #expect(completions.status == 0 && completions.out.contains("complete"), "\(program)")
+            expect(try await run(program, ["--no-such-option"]), says: ["no-such-option"])
+        }
+        #expect(versions.count == 1 && versions.first?.first?.isNumber == true)
+    }
+
+    /// A port that is taken: who listens there, in words.
+    @Test func aTakenPort() async throws {
+        try await TestNetwork.with(masternodes: 1) { network in
+            try await withFolder { folder in
+                let home = folder.appending(path: "node").path
+                let ports = try FreePorts.take(1)
+                _ = try await run(
+                    "chaind",
+                    ["init", "--home", home, "--api-port", "\(network.plan.apiPorts[0])", "--peer-port", "\(ports[0])"])
+                try Data(contentsOf: network.plan.genesisFile).write(to: URL(filePath: home).appending(path: "genesis.json"))
+                expect(
+                    try await run("chaind", ["--home", home]),
+                    says: ["\(network.plan.apiPorts[0])", "another program listens there already"], status: 1)
+            }
+        }
+    }
+
+    /// It would take a deposit as readily as one that is.
+    @Test func aContractThatIsNoJob() async throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let counter = root.appending(path: "Contracts/.build/counter.wasm").path
+        try #require(FileManager.default.fileExists(atPath: counter), "Contracts/build makes it")
+        try await TestNetwork.with(masternodes: 1, accounts: ["alice", "bob", "cloud", "owner"]) { network in
+            let file = network.plan.folder.appending(path: "digits.yaml")
+            let page = try String(contentsOf: root.appending(path: "Docs/jobs.md"), encoding: .utf8)
+            let yaml = try #require(page.firstMatch(of: /```yaml\n(.*?)```/.dotMatchesNewlines()))
+            try Data(String(yaml.output.1).utf8).write(to: file)
+            let before = try await network.cli("account", "alice", "--json").json?["balance"] as? String
+            let refused = try await network.cli("job", "register", file.path, "--contract", counter, "--from", "alice")
+            expect(
+                Output(status: refused.status, out: refused.out, err: refused.err),
+                says: ["is no job contract", "Nothing was sent"])
+            #expect(try await network.cli("account", "alice", "--json").json?["balance"] as? String == before)
+            #expect(try await network.cli("service", "list").out.contains("no services"))
+
+            // Registered all the same, as a service that calls itself a job: told for what it is.
+            let forced = try await network.cli(
+                "service", "register", "fake", "--kind", "job", "--code", counter, "--from", "alice")
+            #expect(forced.status == 0, "\(forced.err)")
+            #expect(try await network.cli("job", "list").out.contains("BROKEN"))
+            let shown = try await network.cli("job", "show", "fake")
+            #expect(shown.status == 1 && shown.err.contains("does not answer as one"), "\(shown.err)")
+        }
+    }
+
+    /// The same command again with the same sequence is the same transaction.
+    @Test func aSequenceActsOnce() async throws {
+        try await TestNetwork.with(masternodes: 1) { network in
+            let first = try await network.cli("transfer", "bob", "1000", "--from", "alice", "--sequence", "0", "--json")
+            #expect(first.status == 0, "\(first.err)")
+            let again = try await network.cli("transfer", "bob", "1000", "--from", "alice", "--sequence", "0", "--json")
+            #expect(again.status == 0 && again.out == first.out, "\(again.err)")
+            let other = try await network.cli("transfer", "bob", "1001", "--from", "alice", "--sequence", "0")
+            #expect(other.status == 1 && other.err.contains("belongs to another transaction"), "\(other.err)")
+            #expect(try await network.cli("account", "alice").out.contains("next sequence  1"))
+        }
+    }
+
+    /// No block comes: the outcome is unknown, with its own code and the id.
+    @Test func anUnknownOutcomeHasItsCode() async throws {
+        try await TestNetwork.with(masternodes: 4) { network in
+            await network.kill(2)
+            await network.kill(3)
+            let output = try await network.cli(
+                "transfer", "bob", "1", "--from", "alice", "--timeout", "3", "--json")
+            #expect(output.status == 3, "\(output.err)")
+            #expect((output.json?["id"] as? String)?.count == 64, "\(output.out)")
+            #expect(output.err.contains("--sequence 0"), "\(output.err)")
+        }
+    }
+}
