@@ -157,6 +157,7 @@ extension SimulatedCluster {
                 invariants.passed(block.height, context, on: nodes[node].disk.store)
             }
             nodes[node].published = block.height
+            backUp(node)
             if !nodes[node].disk.store.isFailing, let machine = nodes[node].machine,
                 machine.milestone.height == block.height
             {

@@ -59,13 +59,18 @@ extension SimulatedCluster {
         }
     }
 
+    /// Somebody backs a masternode's journal up, now and then.
+    func backUp(_ node: Int) {
+        guard scenario.losesVotes || configuration.losesVotes, nodes[node].kind == .honest, chance.happens(15) else { return }
+        nodes[node].copy = nodes[node].disk.journal
+    }
+
     /// A masternode that died may find its journal gone, an older copy in its place, or an empty disk.
     func loseVotes(_ node: Int) {
         guard scenario.losesVotes || configuration.losesVotes, !isHealed, nodes[node].kind == .honest, !nodes[node].hasLostVotes,
             Int(nodes[node].identity) < cast.count, nodes[node].published > Height(1)
         else { return }
         let copy = nodes[node].copy
-        if chance.happens(30) || copy == nil { nodes[node].copy = nodes[node].disk.journal }
         let tolerated = cast.genesis.masternodes.faultTolerance - min(configuration.byzantine, configuration.masternodes)
         guard lostVotes < tolerated, chance.happens(25) else { return }
         lostVotes += 1
