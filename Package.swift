@@ -63,7 +63,8 @@ let package = Package(
     targets: [
         // Layer 0: values
         module("Encoding", []),
-        module("Cryptography", ["Encoding", .crypto, .cryptoExtras]),
+        .target(name: "CEd25519"),
+        module("Cryptography", ["Encoding", "CEd25519", .crypto, .cryptoExtras]),
         module("Primitives", ["Encoding", "Cryptography"]),
 
         // Layer 1: pure
@@ -162,7 +163,7 @@ let package = Package(
             name: "JobContract", dependencies: values + ["JobProtocol"], path: "Contracts/Job",
             exclude: ["Shared.swift", "Entry.swift"], swiftSettings: strict),
         tests(of: "Encoding", ["Encoding", "TestSupport"]),
-        tests(of: "Cryptography", ["Encoding", "Cryptography", "TestSupport"]),
+        tests(of: "Cryptography", ["Encoding", "CEd25519", "Cryptography", "TestSupport", .crypto]),
         tests(of: "Primitives", values + ["TestSupport"]),
         tests(of: "Consensus", values + ["Consensus"]),
         tests(of: "Mempool", values + ["Mempool"]),

@@ -7,6 +7,7 @@ let package = Package(
     dependencies: [
         .package(name: "edgeproof", path: ".."),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     ],
     targets: [
         .executableTarget(
@@ -28,6 +29,14 @@ let package = Package(
             name: "tensor",
             dependencies: [
                 .product(name: "EdgeproofTraining", package: "edgeproof"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: [.treatAllWarnings(as: .error)]),
+        .executableTarget(
+            name: "signatures",
+            dependencies: [
+                .product(name: "EdgeproofClient", package: "edgeproof"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: [.treatAllWarnings(as: .error)]),

@@ -13,17 +13,19 @@ public struct PublicKey: Bytes32 {
         isValid(signature, message: domain.message(genesis: genesis, body: body))
     }
 
-    /// Whether the signature is this key's over exactly these bytes.
+    /// Whether the signature is this key's over exactly these bytes, by ``Ed25519Rule``.
     public func isValid(_ signature: Signature, message: [UInt8]) -> Bool {
-        guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: bytes) else { return false }
-        return key.isValidSignature(signature.bytes, for: message)
+        SignatureClaim(key: self, signature: signature, message: message).isValid
     }
+
+    /// Whether the key has at most eight multiples: anybody can sign for it. False for bytes that encode no point.
+    public var isSmallOrder: Bool { Ed25519Rule.isSmallOrder(self) }
 }
 
 /// 64 bytes of an Ed25519 signature.
 public struct Signature: BorshCodable, Hashable, Sendable, CustomStringConvertible {
-    private let r: Words256
-    private let s: Words256
+    let r: Words256
+    let s: Words256
 
     public static let byteCount = 64
 

@@ -14,7 +14,7 @@ public struct TransactionSelection: Sendable {
 
 extension Ledger {
     /// Chooses from the candidates, in their order, all that one block on this state may hold. A block with the result
-    /// passes ``checkBody(_:parent:state:context:isAuthorized:)``.
+    /// passes ``checkBody(_:parent:state:context:firstUnauthorized:)``.
     /// - Parameters:
     ///   - candidates: authorized transactions, each account's by ascending sequence, as admission let them in.
     ///   - state: after the parent.

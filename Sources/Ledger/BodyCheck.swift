@@ -111,10 +111,11 @@ extension Ledger {
     /// - Parameters:
     ///   - state: after the parent.
     ///   - context: of the block's epoch, where the caller has it from the parent's execution; else it is read.
-    ///   - isAuthorized: whether the signature is right; the node answers from what it verified at admission.
+    ///   - firstUnauthorized: the place of the first transaction whose signature is wrong; the node answers from what it
+    ///     verified at admission. Without it all are checked here, as a batch.
     public func checkBody(
         _ block: Block, parent: ParentFacts, state: any StateReader, context known: EpochContext? = nil,
-        isAuthorized: ((SignedTransaction, TransactionId) -> Bool)? = nil
+        firstUnauthorized: (([SignedTransaction], [TransactionId]) -> Int?)? = nil
     ) throws(LedgerError) -> BodyVerdict {
         let context = try self.context(known, state: state)
         let parameters = context.parameters
@@ -144,10 +145,11 @@ extension Ledger {
         }
         guard MerkleLog.root(leaves) == block.header.transactionsRoot else { return .invalid(.transactionsRoot) }
         // Last, since it costs the most.
-        for (index, signed) in block.transactions.enumerated() {
-            let authorized = isAuthorized.map { $0(signed, ids[index]) } ?? signed.isAuthorized(genesis: genesisHash)
-            guard authorized else { return .invalid(.transaction(index, .wrongSignature)) }
-        }
+        let wrong =
+            if let firstUnauthorized { firstUnauthorized(block.transactions, ids) } else {
+                SignatureBatch.check(block.transactions.map { $0.claim(genesis: genesisHash) }).firstIndex(of: false)
+            }
+        if let wrong { return .invalid(.transaction(wrong, .wrongSignature)) }
         return .valid(CheckedBody(transactionIds: ids, byteCount: prepass.bytes))
     }
 

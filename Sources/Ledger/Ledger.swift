@@ -16,7 +16,7 @@ import Primitives
 /// - **conservation**: balances, locked collateral and the reward pool add up to the supply, which only the genesis,
 ///   the reward of an epoch's border and a slash change;
 /// - **validity apart from execution**: what contracts do never decides whether a block is valid. The rules look at
-///   the parent's state alone (``checkBody(_:parent:state:context:isAuthorized:)``), and the
+///   the parent's state alone (``checkBody(_:parent:state:context:firstUnauthorized:)``), and the
 ///   proposer's selection and the admission to the pool share them.
 ///
 /// A `Ledger` belongs to one chain. It is immutable but for its cache of parsed contracts, so copies may be used from

@@ -113,7 +113,9 @@ extension NodeMachine {
         guard rules.checkBodies else { return .sound(nil) }
         let verdict = try ledger.checkBody(
             candidate.block, parent: parent.facts, state: parent.layer, context: parent.context
-        ) { transaction, id in self.isAuthorized(transaction, id: id) }
+        ) { transactions, ids in
+            self.signatures.areAuthorized(transactions, ids: ids, genesis: self.genesisHash).firstIndex(of: false)
+        }
         switch verdict {
         case .valid(let body): return .sound(body.transactionIds)
         case .invalid(let error): return .flawed(error.description)

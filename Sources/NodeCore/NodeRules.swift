@@ -9,11 +9,25 @@ public protocol NodeSignatures: SignatureVerifier {
     ///
     /// - Parameter id: the transaction's.
     func isAuthorized(_ transaction: SignedTransaction, id: TransactionId, genesis: Digest) -> Bool
+    /// The same of each of many, in their order.
+    ///
+    /// - Parameter ids: theirs, in the same order.
+    func areAuthorized(_ transactions: [SignedTransaction], ids: [TransactionId], genesis: Digest) -> [Bool]
+}
+
+extension NodeSignatures {
+    public func areAuthorized(_ transactions: [SignedTransaction], ids: [TransactionId], genesis: Digest) -> [Bool] {
+        zip(transactions, ids).map { isAuthorized($0, id: $1, genesis: genesis) }
+    }
 }
 
 extension Ed25519Verifier: NodeSignatures {
     public func isAuthorized(_ transaction: SignedTransaction, id: TransactionId, genesis: Digest) -> Bool {
         transaction.isAuthorized(genesis: genesis)
+    }
+
+    public func areAuthorized(_ transactions: [SignedTransaction], ids: [TransactionId], genesis: Digest) -> [Bool] {
+        SignatureBatch.check(transactions.map { $0.claim(genesis: genesis) })
     }
 }
 

@@ -114,27 +114,44 @@ final class TransactionCheck: Sendable {
         self.wall = wall
     }
 
+    /// Signatures are checked in batches of so many: of a forged message no more than one batch is paid for.
+    private static let batch = 64
+
     /// - Parameter isStranger: then what the published state refuses is dropped; else what the newest one may take goes on.
     func check(_ transactions: [SignedTransaction], isStranger: Bool) -> Outcome {
         let view = view.current
         let time = max(view.header.time, wall())
         var sound: [SignedTransaction] = []
+        var waiting: [(transaction: SignedTransaction, id: TransactionId)] = []
+        /// Whether the signatures that wait are right; those transactions are sound then.
+        func checkWaiting() -> Bool {
+            let answers = verifier.areAuthorized(
+                waiting.map(\.transaction), ids: waiting.map(\.id), genesis: ledger.genesisHash)
+            guard !answers.contains(false) else { return false }
+            sound += waiting.map(\.transaction)
+            waiting = []
+            return true
+        }
         for transaction in transactions {
-            switch verdict(on: transaction, view, time) {
-            case .admitted: sound.append(transaction)
-            case .refused(.wrongSignature): return .forged
+            switch verdict(on: transaction, view, time, awaiting: { waiting.append((transaction, $0)) }) {
+            // All but the signature is right, which waits for company.
+            case .admitted, .refused(.wrongSignature):
+                if waiting.count >= Self.batch, !checkWaiting() { return .forged }
             case .refused(let refusal): if !isStranger, refusal.mayPass { sound.append(transaction) }
             // The state can't be read: the node will find out, and say so.
             case nil: if !isStranger { sound.append(transaction) }
             }
         }
-        return .sound(sound)
+        return checkWaiting() ? .sound(sound) : .forged
     }
 
-    private func verdict(on transaction: SignedTransaction, _ view: ReadView, _ time: Time) -> AdmissionVerdict? {
-        let genesis = ledger.genesisHash
-        return try? ledger.admit(transaction, state: view, time: time) { [verifier] signed, id in
-            verifier.isAuthorized(signed, id: id, genesis: genesis)
+    /// - Parameter signature: told the identifier of one whose signature decides; the verdict takes it for wrong.
+    private func verdict(
+        on transaction: SignedTransaction, _ view: ReadView, _ time: Time, awaiting signature: @escaping (TransactionId) -> Void
+    ) -> AdmissionVerdict? {
+        try? ledger.admit(transaction, state: view, time: time) { _, id in
+            signature(id)
+            return false
         }
     }
 }

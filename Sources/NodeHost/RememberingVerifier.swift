@@ -48,6 +48,19 @@ public final class RememberingVerifier: NodeSignatures {
         transactions.withLock { $0.insert(transaction, id: id) }
         return true
     }
+
+    /// Those that are not known are checked as one batch.
+    public func areAuthorized(_ all: [SignedTransaction], ids: [TransactionId], genesis: Digest) -> [Bool] {
+        var answers = transactions.withLock { known in zip(all, ids).map { known.contains($0, id: $1) } }
+        let unknown = answers.indices.filter { !answers[$0] }
+        guard !unknown.isEmpty else { return answers }
+        let found = verifier.areAuthorized(unknown.map { all[$0] }, ids: unknown.map { ids[$0] }, genesis: genesis)
+        for (index, isRight) in zip(unknown, found) { answers[index] = isRight }
+        transactions.withLock { known in
+            for (index, isRight) in zip(unknown, found) where isRight { known.insert(all[index], id: ids[index]) }
+        }
+        return answers
+    }
 }
 
 /// Remembers the newest transactions whose signatures were checked, so that none is checked twice on its way from the

@@ -133,10 +133,15 @@ public struct SignedTransaction: BorshCodable, Hashable, Sendable {
     }
 
     /// Whether the authorization is the sender's, on the chain of this genesis.
-    public func isAuthorized(genesis: Digest) -> Bool {
+    public func isAuthorized(genesis: Digest) -> Bool { claim(genesis: genesis).isValid }
+
+    /// What its authorization says, to be checked with others' at once.
+    public func claim(genesis: Digest) -> SignatureClaim {
         switch authorization {
         case .ed25519(let signature):
-            transaction.sender.publicKey.isValid(signature, over: transaction, domain: .transaction, genesis: genesis)
+            SignatureClaim(
+                key: transaction.sender.publicKey, signature: signature,
+                message: SigningDomain.transaction.message(genesis: genesis, body: transaction))
         }
     }
 }

@@ -95,8 +95,14 @@ import Testing
         // What the node has verified before is not verified again.
         let verdict = try chain.ledger.checkBody(
             chain.block([forged]), parent: chain.parent, state: chain.state
-        ) { signed, id in id == signed.transaction.id(genesis: chain.ledger.genesisHash) }
+        ) { transactions, ids in
+            ids == transactions.map { $0.transaction.id(genesis: chain.ledger.genesisHash) } ? nil : 0
+        }
         guard case .valid = verdict else { throw BlockIsInvalid() }
+        // Else all are, as one batch, and the first wrong one is named.
+        let next = try chain.transaction(alice, service: "s", .distributeTask, ahead: 1).transaction
+        let second = try SignedTransaction(signing: next, with: poor.key, genesis: chain.ledger.genesisHash)
+        #expect(try chain.check(chain.block([good, second])) == .invalid(.transaction(1, .wrongSignature)))
     }
 
     @Test func sequencesAreContiguous() throws {
