@@ -5,7 +5,8 @@ import Testing
 /// The example in C: what `Docs/contracts.md` says is enough for a contract without the SDK.
 @Suite("The tally, written in C")
 struct TallyTests {
-    private let (alice, bob) = (Person("alice").account, Person("bob").account)
+    private let alice = Person("alice").account
+    private let bob = Person("bob").account
 
     private func votes(_ chain: TestChain, _ choice: String) -> [UInt8] { chain.query(Array(choice.utf8)).reply }
 
