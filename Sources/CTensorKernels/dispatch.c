@@ -1,6 +1,8 @@
 // Which set runs, and the rearrangements that need no arithmetic.
 #include "CTensorKernels.h"
 
+#pragma STDC FP_CONTRACT OFF
+
 #define DECLARE(set)                                                                                            \
     void ept_##set##_product(const ept_product *);                                                              \
     void ept_##set##_correlation(const ept_correlation *);                                                      \
@@ -9,6 +11,10 @@
     void ept_##set##_reduce_lanes(const float *, float *, size_t);                                              \
     void ept_##set##_pool(const ept_windows *, ept_view, ept_view);                                             \
     void ept_##set##_pool_backward(const ept_windows *, ept_view, ept_view, ept_view, ept_view);                \
+    void ept_##set##_winograd_input(const float *, ptrdiff_t, ptrdiff_t, int32_t, int32_t, int32_t, float *,    \
+                                    ptrdiff_t, ptrdiff_t);                                                      \
+    void ept_##set##_winograd_output(const float *, ptrdiff_t, ptrdiff_t, const float *, ept_view, int32_t,     \
+                                     int32_t, int32_t, int32_t);                                                \
     void ept_##set##_outer(const ept_outer *);                                                                  \
     void ept_##set##_step(float *, float *, const float *, size_t, float, float);                               \
     void ept_##set##_rectify_backward(const float *, float *, size_t);
@@ -58,6 +64,38 @@ void ept_pool(int set, const ept_windows *windows, ept_view input, ept_view pool
 void ept_pool_backward(int set, const ept_windows *windows, ept_view input, ept_view pooled, ept_view gradient,
                        ept_view target) {
     RUN(pool_backward, windows, input, pooled, gradient, target)
+}
+
+void ept_winograd_input(int set, const float *input, ptrdiff_t plane, ptrdiff_t row, int32_t channels,
+                        int32_t tile_rows, int32_t tile_columns, float *result, ptrdiff_t place,
+                        ptrdiff_t channel_stride) {
+    RUN(winograd_input, input, plane, row, channels, tile_rows, tile_columns, result, place, channel_stride)
+}
+
+void ept_winograd_output(int set, const float *sums, ptrdiff_t place, ptrdiff_t output_stride, const float *bias,
+                         ept_view output, int32_t outputs, int32_t tile_rows, int32_t tile_columns, int32_t rectify) {
+    RUN(winograd_output, sums, place, output_stride, bias, output, outputs, tile_rows, tile_columns, rectify)
+}
+
+void ept_winograd_weights(const float *kernels, size_t count, float *result) {
+    for (size_t k = 0; k < count; k++) {
+        const float *g = kernels + 9 * k;
+        float down[4][3];
+        for (int j = 0; j < 3; j++) {
+            const float ends = g[j] + g[6 + j];
+            down[0][j] = g[j];
+            down[1][j] = (ends + g[3 + j]) * 0.5f;
+            down[2][j] = (ends - g[3 + j]) * 0.5f;
+            down[3][j] = g[6 + j];
+        }
+        for (int i = 0; i < 4; i++) {
+            const float ends = down[i][0] + down[i][2];
+            result[(4 * i + 0) * count + k] = down[i][0];
+            result[(4 * i + 1) * count + k] = (ends + down[i][1]) * 0.5f;
+            result[(4 * i + 2) * count + k] = (ends - down[i][1]) * 0.5f;
+            result[(4 * i + 3) * count + k] = down[i][2];
+        }
+    }
 }
 
 void ept_run_outer(int set, const ept_outer *outer) { RUN(outer, outer) }

@@ -10,6 +10,10 @@ import CTensorKernels
 ///   `weights[o, c, r, s] * dy[o, i, j]` over all places that met that input;
 /// - `dw[o, c, r, s]` has 16 sums, one for the samples of each lane (sample number modulo 16), from 0 over the blocks,
 ///   then the positions, ascending; they are then added in pairs 8, 4, 2 and 1 lanes apart. `db[o]` likewise.
+///
+/// Kernels of 3 x 3 with stride 1 between at least 32 channels on both sides, with results of even height and width,
+/// take Winograd's way for y and dx: transforms in the order that `CTensorKernels.h` states, with sums over channels
+/// ascending, from 0; the bias is added last.
 package struct ConvolutionOperator: Sendable {
     package let channels: Int
     package let filters: Int
@@ -95,6 +99,11 @@ package struct ConvolutionOperator: Sendable {
         precondition(input.layout == inputLayout && output.samples == input.samples)
         precondition(output.layout.channels == filters && output.layout.height == outputLayout.height)
         precondition(output.layout.width == outputLayout.width)
+        if usesWinograd(height: outputLayout.height, width: outputLayout.width) {
+            return winograd(
+                parameters, bias: parameters + weightCount, outputs: filters, depth: channels, from: input,
+                into: output, rectifies: rectifies, threads: threads)
+        }
         let code = InstructionSet.code
         nonisolated(unsafe) let parameters = parameters
         forEachPart(of: filters, blocks: input.count, threads: threads, work: weightCount * outputPositions * input.samples) {
@@ -131,6 +140,11 @@ package struct ConvolutionOperator: Sendable {
                 let destination = turned.base + (channel * filters + filter) * area
                 for place in 0..<area { destination[place] = source[area - 1 - place] }
             }
+        }
+        if usesWinograd(height: inputLayout.height, width: inputLayout.width) {
+            return winograd(
+                turned.base, bias: nil, outputs: channels, depth: filters, from: gradient, into: target,
+                rectifies: false, threads: threads)
         }
         let work = weightCount * inputLayout.height * inputLayout.width * gradient.samples
         forEachPart(of: channels, blocks: gradient.count, threads: threads, work: work) { block, range in
@@ -194,6 +208,65 @@ package struct ConvolutionOperator: Sendable {
         let storage = BlockStorage(count: weightCount + filters)
         backwardParameters(input, gradient: gradient, into: storage.base, threads: threads)
         optimiser.step(parameters, velocities: velocities, gradient: storage.base, count: weightCount + filters)
+    }
+
+    // MARK: Winograd
+
+    /// Whether a result of these sizes is computed by Winograd's algorithm. A function of sizes alone, as all that
+    /// decides on bits must be.
+    private func usesWinograd(height: Int, width: Int) -> Bool {
+        kernelHeight == 3 && kernelWidth == 3 && strideHeight == 1 && strideWidth == 1 && channels >= 32
+            && filters >= 32 && height % 2 == 0 && width % 2 == 0
+    }
+
+    /// `kernels` are `[outputs, depth, 3, 3]`; a result's corner meets the source's.
+    private func winograd(
+        _ kernels: UnsafePointer<Float>, bias: UnsafePointer<Float>?, outputs: Int, depth: Int, from source: Blocks,
+        into target: Blocks, rectifies: Bool, threads: Int
+    ) {
+        let code = InstructionSet.code
+        let lanes = BlockLayout.lanes
+        let weights = BlockStorage(count: 16 * outputs * depth)
+        ept_winograd_weights(kernels, outputs * depth, weights.base)
+        nonisolated(unsafe) let bias = bias
+        let (tileRows, tileColumns) = (target.layout.height / 2, target.layout.width / 2)
+        // Some tiles at a time: their transforms stay in the caches.
+        let rowsAtOnce = max(1, min(tileRows, 8 / tileColumns))
+        let chunks = (tileRows + rowsAtOnce - 1) / rowsAtOnce
+        let tiles = rowsAtOnce * tileColumns
+        let offsets = (0..<depth).map { Int32($0 * tiles * lanes) }
+        let work = outputs * depth * 4 * tileRows * tileColumns * source.samples
+        Parallel.forEachRange(of: source.count * chunks, threads: Parallel.worthwhile(threads, work: work)) { items in
+            let inputs = BlockStorage(count: 16 * depth * tiles * lanes)
+            let sums = BlockStorage(count: 16 * outputs * tiles * lanes)
+            let (inputPlace, sumPlace) = (depth * tiles * lanes, outputs * tiles * lanes)
+            for item in items {
+                let (block, chunk) = item.quotientAndRemainder(dividingBy: chunks)
+                let row = chunk * rowsAtOnce
+                let rows = min(rowsAtOnce, tileRows - row)
+                ept_winograd_input(
+                    code, source.base(block) + 2 * row * source.layout.paddedRow, source.layout.plane,
+                    source.layout.paddedRow, Int32(depth), Int32(rows), Int32(tileColumns), inputs.base, inputPlace,
+                    tiles * lanes)
+                offsets.withUnsafeBufferPointer { offsets in
+                    for place in 0..<16 {
+                        var product = ept_product(
+                            weights: weights.base + place * outputs * depth, weights_row: depth, weights_step: 1,
+                            bias: nil, input: inputs.base + place * inputPlace, input_row: 0, input_column: lanes,
+                            offsets: offsets.baseAddress, output: sums.base + place * sumPlace,
+                            output_plane: tiles * lanes, output_row: 0, output_column: lanes,
+                            outputs: Int32(outputs), depth: Int32(depth), rows: 1,
+                            columns: Int32(rows * tileColumns), rectify: 0)
+                        ept_run_product(code, &product)
+                    }
+                }
+                var view = target.view(block)
+                view.base += 2 * row * view.row
+                ept_winograd_output(
+                    code, sums.base, sumPlace, tiles * lanes, bias, view, Int32(outputs), Int32(rows),
+                    Int32(tileColumns), rectifies ? 1 : 0)
+            }
+        }
     }
 
     private var outputPositions: Int { outputLayout.height * outputLayout.width }

@@ -28,7 +28,63 @@ struct NaiveConvolution {
         w.elements[((output * c + channel) * r + u) * s + v]
     }
 
+    /// The way of 3 x 3 kernels between many channels: `kernel(o, c)` has nine weights, `source(n, c, y, x)` the inputs.
+    private func winograd(
+        outputs: Int, depth: Int, height: Int, width: Int, bias: (Int) -> Float, kernel: (Int, Int) -> [Float],
+        source: (Int, Int, Int, Int) -> Float
+    ) throws -> FloatTensor {
+        func both(_ rows: [[Float]], _ line: ([Float]) -> [Float]) -> [[Float]] {
+            // Down the columns, then along the rows.
+            let columns = rows[0].indices.map { j in line(rows.map { $0[j] }) }
+            return columns[0].indices.map { i in line(columns.map { $0[i] }) }
+        }
+        let kernels = (0..<outputs).map { o in
+            (0..<depth).map { c in
+                let g = kernel(o, c)
+                return both([Array(g[0..<3]), Array(g[3..<6]), Array(g[6..<9])]) { g in
+                    [g[0], ((g[0] + g[2]) + g[1]) * 0.5, ((g[0] + g[2]) - g[1]) * 0.5, g[2]]
+                }
+            }
+        }
+        var y = [Float](repeating: 0, count: x.samples * outputs * height * width)
+        for n in 0..<x.samples {
+            for ty in 0..<height / 2 {
+                for tx in 0..<width / 2 {
+                    let spread = (0..<depth).map { c in
+                        both((0..<4).map { i in (0..<4).map { j in source(n, c, 2 * ty + i, 2 * tx + j) } }) { d in
+                            [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]]
+                        }
+                    }
+                    for o in 0..<outputs {
+                        let sums = (0..<4).map { i in
+                            (0..<4).map { j in
+                                (0..<depth).reduce(Float(0)) { $0 + kernels[o][$1][i][j] * spread[$1][i][j] }
+                            }
+                        }
+                        let result = both(sums) { m in [(m[0] + m[1]) + m[2], (m[1] - m[2]) - m[3]] }
+                        for i in 0..<2 {
+                            for j in 0..<2 {
+                                y[((n * outputs + o) * height + 2 * ty + i) * width + 2 * tx + j] = result[i][j] + bias(o)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return try FloatTensor(shape: [x.samples, outputs, height, width], elements: y)
+    }
+
+    private func usesWinograd(_ height: Int, _ width: Int) -> Bool {
+        r == 3 && s == 3 && stride == (1, 1) && c >= 32 && o >= 32 && height % 2 == 0 && width % 2 == 0
+    }
+
     func forward() throws -> FloatTensor {
+        if usesWinograd(oh, ow) {
+            return try winograd(
+                outputs: o, depth: c, height: oh, width: ow, bias: { b.elements[$0] },
+                kernel: { output, channel in (0..<9).map { weight(output, channel, $0 / 3, $0 % 3) } },
+                source: { input($0, $1, $2 - top, $3 - left) })
+        }
         var y: [Float] = []
         for n in 0..<x.samples {
             for output in 0..<o {
@@ -52,6 +108,16 @@ struct NaiveConvolution {
     }
 
     func backwardInput(_ dy: FloatTensor) throws -> FloatTensor {
+        if usesWinograd(h, wd) {
+            return try winograd(
+                outputs: c, depth: o, height: h, width: wd, bias: { _ in 0 },
+                kernel: { channel, output in (0..<9).map { weight(output, channel, 2 - $0 / 3, 2 - $0 % 3) } },
+                source: { n, output, y, x in
+                    let (i, j) = (y - (2 - top), x - (2 - left))
+                    guard i >= 0, i < oh, j >= 0, j < ow else { return 0 }
+                    return dy.elements[((n * o + output) * oh + i) * ow + j]
+                })
+        }
         var dx: [Float] = []
         for n in 0..<x.samples {
             for channel in 0..<c {

@@ -33,6 +33,70 @@ import Testing
         }
     }
 
+    @Test(arguments: 0..<12 as Range<UInt64>)
+    func convolutionOfManyChannelsHasTheBitsOfThePlainLoops(seed: UInt64) throws {
+        var draw = Draw(seed: 700 + seed)
+        // Around the border between the two ways, of the sizes and of the channels.
+        let pads = draw.size(0...1) == 0
+        let x = try draw.tensor([draw.size(1...3), draw.size(30...36), draw.size(4...7), draw.size(4...19)])
+        let w = try draw.tensor([draw.size(31...37), x.shape[1], 3, 3])
+        let b = try draw.tensor([w.shape[0]])
+        let naive = NaiveConvolution(x: x, w: w, b: b, stride: (1, 1), pads: pads)
+        let dy = try draw.tensor([x.shape[0], w.shape[0], naive.oh, naive.ow])
+        let (y, dx) = (try naive.forward(), try naive.backwardInput(dy))
+        let convolution = try ConvolutionOperator(naive)
+        try onEveryPath { threads in
+            #expect(try convolution.forward(x, w, b, threads: threads) == y)
+            let rectified = try convolution.forward(x, w, b, rectifies: true, threads: threads)
+            #expect(rectified == (try ActivationOperator.rectifier.forward(y)))
+            #expect(try convolution.backwardInput(dy, w, threads: threads) == dx)
+        }
+    }
+
+    /// The bits above are those of a formula; this says that the formula is a convolution. Against sums in double
+    /// precision, and the way back as the adjoint: `<y(x), dy> = <x, dx(dy)>`.
+    @Test(arguments: [true, false]) func convolutionOfManyChannelsIsOne(pads: Bool) throws {
+        var draw = Draw(seed: 77)
+        let x = try draw.tensor([2, 32, 8, 6])
+        let w = try draw.tensor([34, 32, 3, 3])
+        let b = try FloatTensor(shape: [34], repeating: 0)
+        let convolution = try ConvolutionOperator(NaiveConvolution(x: x, w: w, b: b, stride: (1, 1), pads: pads))
+        let y = try convolution.forward(x, w, b)
+        let (height, width, border) = pads ? (8, 6, 1) : (6, 4, 0)
+        #expect(y.shape == [2, 34, height, width])
+        var worst = 0.0
+        for (place, found) in y.elements.enumerated() {
+            let (rest, j) = place.quotientAndRemainder(dividingBy: width)
+            let (image, i) = rest.quotientAndRemainder(dividingBy: height)
+            let (n, o) = image.quotientAndRemainder(dividingBy: 34)
+            var (sum, size) = (0.0, 0.0)
+            for c in 0..<32 {
+                for r in 0..<3 {
+                    for s in 0..<3 {
+                        let (row, column) = (i + r - border, j + s - border)
+                        guard row >= 0, row < 8, column >= 0, column < 6 else { continue }
+                        let term = Double(w.elements[((o * 32 + c) * 3 + r) * 3 + s])
+                            * Double(x.elements[((n * 32 + c) * 8 + row) * 6 + column])
+                        sum += term
+                        size += abs(term)
+                    }
+                }
+            }
+            worst = max(worst, abs(Double(found) - sum) / size)
+        }
+        #expect(worst < 2e-6, "\(worst)")
+        let dy = try draw.tensor(y.shape)
+        let dx = try convolution.backwardInput(dy, w)
+        func product(_ a: FloatTensor, _ b: FloatTensor) -> (Double, Double) {
+            zip(a.elements, b.elements).reduce((0.0, 0.0)) { sum, pair in
+                let term = Double(pair.0) * Double(pair.1)
+                return (sum.0 + term, sum.1 + abs(term))
+            }
+        }
+        let (forward, size) = product(y, dy)
+        #expect(abs(forward - product(x, dx).0) < 1e-5 * size)
+    }
+
     @Test(arguments: 0..<60 as Range<UInt64>)
     func denseHasTheBitsOfThePlainLoops(seed: UInt64) throws {
         var draw = Draw(seed: seed)

@@ -119,6 +119,26 @@ void ept_pool(int set, const ept_windows *windows, ept_view input, ept_view pool
 void ept_pool_backward(int set, const ept_windows *windows, ept_view input, ept_view pooled, ept_view gradient,
                        ept_view target);
 
+// Winograd's convolution F(2 x 2, 3 x 3) (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2015):
+// 2 x 2 outputs from 4 x 4 inputs by 16 products for each pair of channels in the place of 36. Tiles are numbered row by
+// row; the 16 places of a tile likewise.
+
+/// `U[p][k] = G g[k] G^T` for `count` kernels of 3 x 3: down the columns, then along the rows, (g0, g1, g2) becomes
+/// (g0, ((g0 + g2) + g1) / 2, ((g0 + g2) - g1) / 2, g2). `result` is `[16][count]`.
+void ept_winograd_weights(const float *kernels, size_t count, float *result);
+
+/// `V = B^T d B` for the 4 x 4 inputs d of each tile, two rows or columns apart: down the columns, then along the rows,
+/// (d0, d1, d2, d3) becomes (d0 - d2, d1 + d2, d2 - d1, d1 - d3). Place p of channel c and tile t goes to
+/// `result[p * place + c * channel_stride + 16 t]`.
+void ept_winograd_input(int set, const float *input, ptrdiff_t plane, ptrdiff_t row, int32_t channels,
+                        int32_t tile_rows, int32_t tile_columns, float *result, ptrdiff_t place,
+                        ptrdiff_t channel_stride);
+
+/// `y = A^T M A`, then the bias is added: down the columns, then along the rows, (m0, m1, m2, m3) becomes
+/// ((m0 + m1) + m2, (m1 - m2) - m3). `sums` lie as the input's transforms do.
+void ept_winograd_output(int set, const float *sums, ptrdiff_t place, ptrdiff_t output_stride, const float *bias,
+                         ept_view output, int32_t outputs, int32_t tile_rows, int32_t tile_columns, int32_t rectify);
+
 /// Between samples in rows (`[samples][features]`) and one block of at most 16 of them; missing samples are 0.
 void ept_rows_to_block(const float *rows, ptrdiff_t row_stride, int32_t samples, int32_t features, float *block);
 void ept_block_to_rows(const float *block, int32_t samples, int32_t features, float *rows, ptrdiff_t row_stride);
