@@ -47,6 +47,8 @@ let package = Package(
         .library(name: "EdgeproofNetwork", targets: ["LocalNetwork"]),
         .library(name: "EdgeproofWebAssembly", targets: ["WebAssembly"]),
         .library(name: "EdgeproofTraining", targets: ["ModelFiles", "Training", "Tensor"]),
+        .library(
+            name: "EdgeproofLedger", targets: ["Ledger", "StateTree", "Storage", "Primitives", "Cryptography", "Encoding"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

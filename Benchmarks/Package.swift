@@ -25,6 +25,16 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: [.treatAllWarnings(as: .error)]),
+        .target(name: "HostileModules", swiftSettings: [.treatAllWarnings(as: .error)]),
+        .executableTarget(
+            name: "attack",
+            dependencies: [
+                "HostileModules",
+                .product(name: "EdgeproofClient", package: "edgeproof"),
+                .product(name: "EdgeproofNetwork", package: "edgeproof"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: [.treatAllWarnings(as: .error)]),
         .executableTarget(
             name: "tensor",
             dependencies: [
@@ -37,6 +47,14 @@ let package = Package(
             dependencies: [
                 .product(name: "EdgeproofClient", package: "edgeproof"),
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: [.treatAllWarnings(as: .error)]),
+        .executableTarget(
+            name: "gas",
+            dependencies: [
+                "HostileModules",
+                .product(name: "EdgeproofLedger", package: "edgeproof"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: [.treatAllWarnings(as: .error)]),

@@ -9,6 +9,13 @@ public struct AccountDocument: Codable, Equatable, Sendable {
         @DecimalText public var capacity: UInt64
     }
 
+    public struct Sponsor: Codable, Equatable, Sendable {
+        /// The service that paid for the account last, or lends its deposit.
+        @LabelText public var service: ServiceId
+        /// What the service's contract holds for the account's record, until the account has money of its own.
+        @DecimalText public var lent: UInt128
+    }
+
     public struct History: Codable, Equatable, Sendable {
         @DecimalText public var size: UInt64
         /// RFC 9162 root over the account's entries.
@@ -22,14 +29,22 @@ public struct AccountDocument: Codable, Equatable, Sendable {
     @DecimalText public var balance: UInt128
     /// Collateral of the masternode whose consensus key the account is; it can't be spent.
     @DecimalText public var locked: UInt128
+    /// Locked for the state that the account made exist; it comes back when that goes.
+    @DecimalText public var deposit: UInt128
     public var credits: Credits
+    /// Absent where no service ever paid for the account.
+    public var sponsor: Sponsor?
     public var history: History
 
-    public init(account: Account, record: AccountRecord, credits: UInt64, capacity: UInt64) {
+    public init(
+        account: Account, record: AccountRecord, credits: UInt64, capacity: UInt64, sponsor: ServiceId? = nil
+    ) {
         self.account = account
         sequence = record.sequence
         balance = record.balance
         locked = record.locked
+        deposit = record.deposit
+        self.sponsor = sponsor.map { Sponsor(service: $0, lent: record.lent) }
         self.credits = Credits(available: credits, capacity: capacity)
         history = History(size: record.history.size, root: record.history.root)
     }

@@ -122,11 +122,13 @@ extension TransactionSender {
 
     /// Registers a service with this code: uploads it unless the chain has it, then registers.
     public func register(
-        _ service: ServiceId, code: [UInt8], kind: String, validator: Account?, initData: [UInt8], deposit: UInt128
+        _ service: ServiceId, code: [UInt8], kind: String, validator: Account?, sponsorship: Sponsorship = .none,
+        initData: [UInt8], deposit: UInt128
     ) async throws -> RegisteredService {
         let (hash, uploaded) = try await upload(code: code)
         let registration = RegisterService(
-            service: service, codeHash: hash, kind: kind, validator: validator, initData: initData)
+            service: service, codeHash: hash, kind: kind, validator: validator, sponsorship: sponsorship,
+            initData: initData)
         let done = try await perform(.register(registration, deposit: deposit))
         return RegisteredService(
             service: service, contract: .contract(creator: account, sequence: done.transaction.sequence),

@@ -31,6 +31,26 @@ public struct TransactionRequest: Sendable {
             service: .chain, action: .transfer, data: Transfer(recipient: recipient).borsh, value: amount)
     }
 
+    /// Takes the place of a waiting transaction of the same sender and sequence, and does nothing.
+    public static func cancel(_ id: TransactionId) -> TransactionRequest {
+        TransactionRequest(service: .chain, action: .cancelTransaction, data: CancelTransaction(id: id).borsh)
+    }
+
+    /// Most gas where the caller names none: what such a transaction can need, and not much more, since half of what it
+    /// does not use is paid all the same.
+    var standardGas: UInt64 {
+        let bytes = UInt64(data.count)
+        switch action {
+        case .transfer, .cancelTransaction: return 500_000
+        case .uploadContract: return min(40_000_000, 1_000_000 + 300 * bytes)
+        case .registerService: return 20_000_000
+        case .registerMasternode, .unregisterMasternode, .resumeMasternode, .reportEquivocation, .proposeChange:
+            return 2_000_000
+        case .voteProposal where service == .chain: return 2_000_000
+        default: return TransactionSender.defaultGas
+        }
+    }
+
     public static func upload(code: [UInt8]) -> TransactionRequest {
         TransactionRequest(service: .chain, action: .uploadContract, data: code)
     }
@@ -43,8 +63,8 @@ public struct TransactionRequest: Sendable {
 /// Signs and submits the transactions of one key, each with the next sequence. Many may be under way at once; they
 /// reach the nodes in the order in which they were asked for.
 public actor TransactionSender {
-    /// Half of what a transaction may use at most; unused gas costs nothing.
-    public static let defaultGas: UInt64 = 20_000_000
+    /// For an action of a service's contract; half of what is not used is paid all the same.
+    public static let defaultGas: UInt64 = 10_000_000
     /// How long a transaction stays valid.
     private static let validityMs: UInt64 = 120_000
     private static let mostTries = 80
@@ -190,11 +210,19 @@ public actor TransactionSender {
         return pending.isEmpty ? known : max(known, own)
     }
 
+    /// Cancels a waiting transaction: another one of its sequence, which does nothing, takes its place.
+    /// - Returns: the cancellation's id. Which of the two the chain takes shows in a block.
+    public func cancel(_ id: TransactionId, sequence: UInt64) async throws -> TransactionId {
+        let signed = try sign(.cancel(id), sequence: sequence)
+        try await client.submit(signed)
+        return signed.transaction.id(genesis: genesis)
+    }
+
     func sign(_ request: TransactionRequest, sequence: UInt64) throws -> SignedTransaction {
         let now = Int64(Date().timeIntervalSince1970 * 1_000) + clockCorrection
         let transaction = try Transaction(
             sender: account, sequence: sequence, validUntil: Time(UInt64(clamping: now)).advanced(by: Self.validityMs),
-            gasLimit: request.gasLimit ?? Self.defaultGas, value: request.value, serviceId: request.service,
+            gasLimit: request.gasLimit ?? request.standardGas, value: request.value, serviceId: request.service,
             postId: request.post, actionId: request.action, data: request.data)
         return try SignedTransaction(signing: transaction, with: key, genesis: genesis)
     }

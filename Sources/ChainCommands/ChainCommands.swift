@@ -33,7 +33,7 @@ public struct ChainCLI: AsyncParsableCommand {
         subcommands: [
             StatusCommand.self, BlockCommand.self,
             KeysCommand.self,
-            TxCommand.self, TransferCommand.self, LockCommand.self, UnlockCommand.self,
+            TxCommand.self, TransferCommand.self, FaucetCommand.self, LockCommand.self, UnlockCommand.self,
             AccountCommand.self, HistoryCommand.self, AuditCommand.self, ReputationCommand.self,
             MasternodeCommand.self, GovernanceCommand.self,
             ContractCommand.self, ServiceCommand.self, JobCommand.self,

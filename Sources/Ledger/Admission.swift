@@ -9,6 +9,14 @@ public struct AdmissionFacts: Hashable, Sendable {
     public let byteCount: Int
     /// Credits that it reserves while it waits and in its block.
     public let reservedCredits: UInt64
+    /// Whose credits these are: the sender's, or those of a service's contract that sponsors it.
+    public let payer: Account
+    /// Most credits that the payer can have.
+    public let payerCapacity: UInt64
+    /// The transaction that it wants to take the place of.
+    public let replaces: TransactionId?
+    /// Whether it is a registered masternode's report of a contradiction.
+    public let isEvidence: Bool
     /// The sender's next sequence in the state.
     public let nextSequence: UInt64
 }
@@ -28,15 +36,15 @@ extension Ledger {
     }
 
     /// Whether a transaction may wait for a block: the rules of blocks (see `Prepass`) on the newest state, but that
-    /// it may be up to ``ChainLimits/sequenceWindow`` ahead, and that a contract which would fail to upload is refused
-    /// at once. Whether its transfer is covered is no matter of validity: that shows in its receipt.
+    /// it may be up to ``ChainLimits/sequenceWindow`` ahead. Whether its transfer is covered or its contract acceptable is
+    /// no matter of validity: that shows in its receipt, and costs its sender what it cost the nodes.
     ///
-    /// Cheap rules come first: a signature is checked only for a sender that has credits.
+    /// Cheap rules come first: a signature is checked only where sequence, time and credits are right.
     /// - Parameters:
     ///   - time: a header time, or the node's clock where that is later.
-    ///   - reservedCredits: what the sender's waiting transactions have reserved.
+    ///   - reservedCredits: what waiting transactions have reserved of an account's credits.
     public func admit(
-        _ signed: SignedTransaction, state: any StateReader, time: Time, reservedCredits: UInt64 = 0,
+        _ signed: SignedTransaction, state: any StateReader, time: Time, reservedCredits: (Account) -> UInt64 = { _ in 0 },
         isAuthorized: ((SignedTransaction, TransactionId) -> Bool)? = nil
     ) throws(LedgerError) -> AdmissionVerdict {
         let transaction = signed.transaction
@@ -48,14 +56,6 @@ extension Ledger {
         let credits = Credits(parameters)
         let record = try state.read(.account(transaction.sender), as: AccountRecord.self) ?? AccountRecord()
         let needed = parameters.reservedCredits(transactionBytes: byteCount, gas: transaction.gasLimit)
-        guard credits.capacity(stake: record.stake) > 0 else {
-            return .refused(.tooFewCredits(needed: needed, available: 0, enoughAt: nil))
-        }
-
-        let id = transaction.id(genesis: genesisHash)
-        let authorized = isAuthorized.map { $0(signed, id) } ?? signed.isAuthorized(genesis: genesisHash)
-        guard authorized else { return .refused(.wrongSignature) }
-
         guard transaction.sequence >= record.sequence else {
             return .refused(.sequenceReused(transaction.sequence, next: record.sequence))
         }
@@ -66,20 +66,42 @@ extension Ledger {
         if transaction.actionId.range == .contract, try state.read(.service(transaction.serviceId)) == nil {
             return .refused(.noSuchService(transaction.serviceId, transaction.actionId))
         }
+        var payer = transaction.sender
+        var capacity = credits.capacity(stake: record.stake)
         let available = credits.available(record, at: time)
-        let total = needed.addingSaturating(reservedCredits)
-        guard total <= available else {
-            return .refused(
-                .tooFewCredits(
-                    needed: total, available: available, enoughAt: credits.time(of: total, for: record, at: time)))
-        }
-        if transaction.actionId == .uploadContract {
-            do { _ = try ContractModule(checking: transaction.data) } catch {
-                return .refused(.malformedModule(error.description))
+        let total = needed.addingSaturating(reservedCredits(transaction.sender))
+        if total > available {
+            guard transaction.actionId.range != .chain,
+                var sponsor = try Sponsor(
+                    transaction.serviceId, view: ParentView(state: state), parameters: parameters, at: time)
+            else {
+                return .refused(
+                    .tooFewCredits(
+                        needed: total, available: available, enoughAt: credits.time(of: total, for: record, at: time)))
             }
+            payer = sponsor.service.contract
+            let view = ParentView(state: state)
+            let member = try Sponsor.Member(transaction.sender, of: sponsor.service, view: view)
+            sponsor.credits -= min(sponsor.credits, reservedCredits(payer))
+            if let reason = sponsor.refusal(member, action: transaction.actionId, credits: needed) {
+                return .refused(.notSponsored(transaction.serviceId, reason))
+            }
+            capacity = credits.capacity(stake: try view.accountRecord(payer)?.stake ?? 0)
+        }
+
+        let id = transaction.id(genesis: genesisHash)
+        let authorized = isAuthorized.map { $0(signed, id) } ?? signed.isAuthorized(genesis: genesisHash)
+        guard authorized else { return .refused(.wrongSignature) }
+        var isEvidence = false
+        if transaction.actionId == .reportEquivocation {
+            isEvidence = try state.read(.masternode(transaction.sender.publicKey)) != nil
         }
         return .admitted(
             AdmissionFacts(
-                id: id, byteCount: byteCount, reservedCredits: needed, nextSequence: record.sequence))
+                id: id, byteCount: byteCount, reservedCredits: needed, payer: payer, payerCapacity: capacity,
+                replaces: transaction.actionId == .cancelTransaction
+                    ? (try? CancelTransaction(borsh: transaction.data))?.id : nil,
+                isEvidence: isEvidence,
+                nextSequence: record.sequence))
     }
 }

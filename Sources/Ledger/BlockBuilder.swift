@@ -5,11 +5,15 @@ import Primitives
 /// Transactions that a proposer chose, with their root.
 public struct TransactionSelection: Sendable {
     public let transactions: [SignedTransaction]
+    public let transactionIds: [TransactionId]
     public let transactionsRoot: Digest
     /// Sum of the gas limits.
     public let gasLimit: UInt64
-    /// Candidates that will never be valid any more, with the reason; those that have to wait are not here.
+    /// Candidates that no block can hold as things are: never any more, or not before something else changes. They have
+    /// no business in the pool.
     public let refused: [(id: TransactionId, refusal: Refusal)]
+    /// What took so long that the proposer stopped, if it did.
+    public let stoppedAt: TransactionId?
 }
 
 extension Ledger {
@@ -24,29 +28,67 @@ extension Ledger {
         from candidates: some Sequence<SignedTransaction>, state: any StateReader, time: Time,
         certificate: ParentCertificate
     ) throws(LedgerError) -> TransactionSelection {
+        try select(from: candidates, state: state, time: time, certificate: certificate) { _, _ throws(LedgerError) in true }
+    }
+
+    /// Chooses transactions as ``selectTransactions(from:state:time:certificate:)`` does, and executes each as it is
+    /// chosen, as long as the proposer has time for it: gas is a bound that all agree on, a clock knows what it took.
+    /// - Parameter mayGoOn: asked after each transaction.
+    /// - Returns: the transactions, and what executing a block of them gives.
+    public func propose(
+        from candidates: some Sequence<SignedTransaction>, frame: BlockFrame, state: any StateReader,
+        context: EpochContext, mayGoOn: () -> Bool
+    ) throws(LedgerError) -> (TransactionSelection, Execution) {
+        var execution = try BlockExecution(self, frame, state: state, context: context)
+        let selection = try select(
+            from: candidates, state: state, time: frame.time, certificate: frame.parentCertificate
+        ) { signed, id throws(LedgerError) in
+            try execution.run(signed, id: id)
+            return mayGoOn()
+        }
+        return (selection, try execution.finish())
+    }
+
+    private func select(
+        from candidates: some Sequence<SignedTransaction>, state: any StateReader, time: Time,
+        certificate: ParentCertificate, take: (SignedTransaction, TransactionId) throws(LedgerError) -> Bool
+    ) throws(LedgerError) -> TransactionSelection {
         let overhead = Self.headerBytes + certificate.borsh.count + 4
-        var prepass = Prepass(parameters: try parameters(state), state: state, time: time, bytes: overhead)
+        let parameters = try parameters(state)
+        var prepass = Prepass(parameters: parameters, state: state, time: time, bytes: overhead)
         var chosen: [SignedTransaction] = []
+        var ids: [TransactionId] = []
         var leaves: [Digest] = []
         var refused: [(id: TransactionId, refusal: Refusal)] = []
+        var stoppedAt: TransactionId?
         var misfits = 0
         for signed in candidates {
             let encoded = signed.borsh
-            switch try prepass.add(signed.transaction, byteCount: encoded.count) {
+            let verdict = try prepass.add(signed.transaction, byteCount: encoded.count)
+            let id = signed.transaction.id(genesis: genesisHash)
+            switch verdict {
             case .taken:
                 chosen.append(signed)
+                ids.append(id)
                 leaves.append(MerkleLog.leafHash(encoded))
-            case .refused(let refusal) where !refusal.isFinal: break
-            case .refused(let refusal):
-                refused.append((signed.transaction.id(genesis: genesisHash), refusal))
+                if try !take(signed, id) { stoppedAt = id }
+            // One after a candidate that was refused: it waits for another one of that sequence.
+            case .refused(.sequenceGap): break
+            // The clocks of its sender and of this node differ.
+            case .refused(.validTooLong): break
+            case .refused(let refusal): refused.append((id, refusal))
+            // An empty block can't hold it.
+            case .full where chosen.isEmpty && misfits == 0 && encoded.count > Int(parameters.blockBytes) - overhead:
+                refused.append((id, .oversize(bytes: encoded.count, limit: Int(parameters.blockBytes) - overhead)))
             case .full:
                 // Smaller ones may still fit, but the search has an end.
                 misfits += 1
             }
-            if misfits >= Self.mostMisfits { break }
+            if stoppedAt != nil || misfits >= Self.mostMisfits { break }
         }
         return TransactionSelection(
-            transactions: chosen, transactionsRoot: MerkleLog.root(leaves), gasLimit: prepass.gas, refused: refused)
+            transactions: chosen, transactionIds: ids, transactionsRoot: MerkleLog.root(leaves), gasLimit: prepass.gas,
+            refused: refused, stoppedAt: stoppedAt)
     }
 
     private static let mostMisfits = 256

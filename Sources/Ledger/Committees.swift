@@ -72,6 +72,8 @@ extension Executor {
             let service: ServiceRecord = try overlay.value(.service(transaction.serviceId))
         else { return }
         let key = StateKey.membership(service.contract, transaction.sender)
-        if try overlay.value(key) != nil { overlay.set(key, nil) }
+        guard try overlay.value(key) != nil else { return }
+        overlay.set(key, nil)
+        try releaseMembership(of: transaction.sender, in: service)
     }
 }

@@ -51,8 +51,8 @@ extension Executor {
         guard let code = try overlay.value(codeKey) else {
             throw .corruptState(codeKey, "the code of service '\(service.service)' is missing")
         }
-        let loading = parameters.storageGas(accesses: HostGas.callAccesses)
-            .addingSaturating(UInt64(code.count).multipliedSaturating(by: HostGas.perCodeByte))
+        // The service's record and name, and the code.
+        let loading = parameters.storageGas(reads: 3).addingSaturating(HostGas.loading(codeBytes: code.count))
         guard loading <= gasLimit else { return .failed("out of gas", gasUsed: gasLimit) }
 
         let contract: ContractModule

@@ -55,7 +55,8 @@ final class ContractFrame: HostFunctions {
     // MARK: The call
 
     private func writeContext(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
-        try context.chargeGas(parameters.storageGas().addingSaturating(HostGas.copy(ContextBlock.byteCount)))
+        let read = executor.readGas(.account(contract))
+        try context.chargeGas(read.addingSaturating(HostGas.copy(ContextBlock.byteCount)))
         let balance = try reading { () throws(LedgerError) in try overlay.account(contract).balance }
         let block = ContextBlock.encode(
             call, height: executor.height, time: executor.time, balance: balance, gasLeft: context.gasLeft)
@@ -92,8 +93,8 @@ final class ContractFrame: HostFunctions {
     // MARK: Storage
 
     private func storageGet(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
-        try context.chargeGas(parameters.storageGas())
         let key = try storageKey(context, arguments)
+        try context.chargeGas(executor.readGas(key))
         guard let value = try reading({ () throws(LedgerError) in try overlay.value(key) }) else { return minusOne }
         try context.chargeGas(HostGas.copy(value.count))
         let copied = min(value.count, Int(try arguments.i32(3)))
@@ -102,15 +103,36 @@ final class ContractFrame: HostFunctions {
     }
 
     private func storageSet(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
-        let size = Int(try arguments.i32(1)) + Int(try arguments.i32(3))
-        try context.chargeGas(parameters.storageGas(bytes: size))
         let key = try storageKey(context, arguments)
-        overlay.set(key, try bytes(context, arguments, 2, limit: Self.longestValue, "storage value"))
+        let size = key.bytes.count + Int(try arguments.i32(3))
+        try context.chargeGas(executor.writeGas(key, bytes: size))
+        try set(key, try bytes(context, arguments, 2, limit: Self.longestValue, "storage value"))
     }
 
     private func storageRemove(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
-        try context.chargeGas(parameters.storageGas())
-        overlay.set(try storageKey(context, arguments), nil)
+        let key = try storageKey(context, arguments)
+        try context.chargeGas(executor.writeGas(key))
+        try set(key, nil)
+    }
+
+    /// Writes a value of the contract's own. What it takes more than before is locked of the contract's balance, what it
+    /// takes less comes back.
+    private func set(_ key: StateKey, _ value: [UInt8]?) throws(Trap) {
+        let held = try reading { () throws(LedgerError) in
+            let before = try overlay.value(key).map { deposit(key, $0) } ?? 0
+            let after = value.map { deposit(key, $0) } ?? 0
+            if after > before { return try executor.treasury.hold(after - before, of: contract) }
+            try executor.treasury.release(before - after, of: contract)
+            return true
+        }
+        guard held else {
+            throw refusal("the contract's balance does not cover the deposit of what it stores")
+        }
+        overlay.set(key, value)
+    }
+
+    private func deposit(_ key: StateKey, _ value: [UInt8]) -> UInt128 {
+        parameters.deposit(keyBytes: key.bytes.count, valueBytes: value.count)
     }
 
     /// An empty key is the chain's own (``StateKey/counters(_:)``).
@@ -135,7 +157,7 @@ final class ContractFrame: HostFunctions {
             throw refusal("a committee of \(size); at most \(PanelRecord.mostMembers) can be drawn")
         }
         try context.chargeGas(
-            parameters.storageGas(accesses: 2, bytes: 32 * size)
+            parameters.storageGas(writes: 2, bytes: 32 * size)
                 .addingSaturating(UInt64(executor.context.set.count) * HostGas.hash))
         let attempt = UInt64(try arguments.i32(1))
         let members = try reading { () throws(LedgerError) in
@@ -147,7 +169,7 @@ final class ContractFrame: HostFunctions {
 
     /// R of an account in a role now.
     private func reputation(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
-        try context.chargeGas(parameters.storageGas(accesses: 2))
+        try context.chargeGas(parameters.storageGas(writes: 2))
         guard let role = UInt8(exactly: try arguments.i32(1)).flatMap(Role.init(rawValue:)) else {
             throw refusal("there is no role \(try arguments.i32(1))")
         }
@@ -163,18 +185,20 @@ final class ContractFrame: HostFunctions {
     // MARK: Money, events, verdicts
 
     private func transfer(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
-        try context.chargeGas(parameters.storageGas(accesses: HostGas.transferAccesses))
         let recipient = try account(context, try arguments.i32(0))
         let amount = try amount(context, try arguments.i32(1))
-        let paid = try reading { () throws(LedgerError) in
-            try executor.move(amount, from: contract, to: recipient)
+        try context.chargeGas(executor.writeGas(.account(contract)))
+        try context.chargeGas(executor.writeGas(.account(recipient)))
+        guard !recipient.publicKey.isOfSmallOrder else { return 1 }
+        let payment = try reading { () throws(LedgerError) in
+            try executor.treasury.pay(amount, from: contract, to: recipient)
         }
-        return paid ? 0 : 1
+        return payment == .paid ? 0 : 1
     }
 
     private func emit(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
         let size = UInt64(try arguments.i32(1)) + UInt64(try arguments.i32(3))
-        try context.chargeGas(parameters.storageGas().addingSaturating(size.multipliedSaturating(by: parameters.gasPerDataByte)))
+        try context.chargeGas(HostGas.event.addingSaturating(size.multipliedSaturating(by: parameters.gasPerDataByte)))
         let topic = try bytes(context, arguments, 0, limit: UInt32(ChainLimits.eventTopicBytes), "event topic")
         let data = try bytes(context, arguments, 2, limit: UInt32(ChainLimits.eventDataBytes), "event data")
         guard overlay.events.count < ChainLimits.eventsPerReceipt,
@@ -185,7 +209,7 @@ final class ContractFrame: HostFunctions {
 
     private func verdict(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
         try context.chargeGas(
-            parameters.storageGas(accesses: HostGas.verdictAccesses, bytes: HostGas.verdictBytes))
+            parameters.storageGas(reads: 2, writes: 3, bytes: HostGas.verdictBytes))
         guard let role = UInt8(exactly: try arguments.i32(1)).flatMap(Role.init(rawValue:)) else {
             throw refusal("there is no role \(try arguments.i32(1))")
         }
@@ -226,7 +250,7 @@ final class ContractFrame: HostFunctions {
     }
 
     private func writeRandomness(_ arguments: HostArguments, _ context: HostContext) throws(Trap) {
-        try context.chargeGas(parameters.storageGas())
+        try context.chargeGas(HostGas.knownAccess)
         try context.writeMemory(executor.randomness.bytes, at: try arguments.i32(0))
     }
 
@@ -234,7 +258,7 @@ final class ContractFrame: HostFunctions {
 
     private func schedule(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
         let size = Int(try arguments.i32(3))
-        try context.chargeGas(parameters.storageGas(accesses: HostGas.scheduleAccesses, bytes: size))
+        try context.chargeGas(parameters.storageGas(writes: HostGas.scheduleWrites, bytes: size + HostGas.scheduleBytes))
         let data = try bytes(context, arguments, 2, limit: UInt32(ScheduledCall.longestData), "scheduled data")
         let entry = try arguments.i32(1)
         // The parameter is signed: what is below 0 lies in the past.
@@ -248,23 +272,26 @@ final class ContractFrame: HostFunctions {
     /// Calls another service's contract with at most 63/64 of the gas, so that this one can still handle a failure.
     private func callService(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
         let dataCount = try arguments.i32(4)
-        try context.chargeGas(
-            parameters.storageGas(accesses: HostGas.transferAccesses).addingSaturating(HostGas.copy(Int(dataCount))))
+        try context.chargeGas(HostGas.copy(Int(dataCount)))
         let name = try bytes(context, arguments, 0, limit: UInt32(ChainLimits.labelBytes), "service name")
         let data = try bytes(context, arguments, 3, limit: UInt32(ChainLimits.transactionDataBytes), "call data")
         let value = try amount(context, try arguments.i32(5))
         let actionId = try arguments.i32(2)
         if call.readOnly, value > 0 { throw refusal("a query cannot move money") }
-        let service: ServiceRecord? = try reading { () throws(LedgerError) in
-            try overlay.value(.service(ServiceId(unchecked: name)))
-        }
+        let id = ServiceId(unchecked: name)
+        try context.chargeGas(executor.readGas(.service(id)))
+        let service: ServiceRecord? = try reading { () throws(LedgerError) in try overlay.value(.service(id)) }
         guard let service else { return minusOne }
+        if value > 0 {
+            try context.chargeGas(executor.writeGas(.account(contract)))
+            try context.chargeGas(executor.writeGas(.account(service.contract)))
+        }
 
         let savepoint = overlay.savepoint()
-        let paid = try reading { () throws(LedgerError) in
-            try executor.move(value, from: contract, to: service.contract)
+        let payment = try reading { () throws(LedgerError) in
+            try executor.treasury.pay(value, from: contract, to: service.contract)
         }
-        guard paid else { return minusOne }
+        guard payment == .paid else { return minusOne }
         let nested = ContractCall(
             service: service, entry: .action, kind: .contract, caller: contract, value: value, actionId: actionId,
             postId: [], input: data, readOnly: call.readOnly)

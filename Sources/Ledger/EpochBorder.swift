@@ -10,10 +10,10 @@ extension Executor {
 
     /// Notes whose votes and proposals stand in a block: its proposer, and the signers of its parent's certificate,
     /// where that is of this epoch.
-    func noteSeen(_ header: Header, _ certificate: ParentCertificate) throws(LedgerError) {
+    func noteSeen(proposer: UInt16, _ certificate: ParentCertificate) throws(LedgerError) {
         let before: EpochProgress = try overlay.require(.epochProgress)
         var progress = before
-        progress.see(header.proposer)
+        progress.see(proposer)
         if certificate.epoch == context.epoch {
             for signer in certificate.signers { progress.see(signer) }
         }
@@ -50,12 +50,11 @@ extension Executor {
         try suspendSilent(progress)
         try putRenewalsInForce(for: ended.next)
         try unlockDue()
-        try payRewards(to: seen)
+        do { try treasury.payRewards(minting: UInt128(parameters.rewardPerEpoch), to: seen) } catch { throw .ledger(error) }
 
         let planned = ended.secondAfter
         let members = Self.members(of: planned, among: try masternodes())
-        // Where nobody is left the last set goes on: a chain can't hand itself to nobody.
-        let set = (try? MasternodeSet(members)) ?? context.nextPlan.set
+        let set = try nextSet(of: members)
         overlay.set(.epoch(planned), EpochPlan(epoch: planned, seed: randomness, set: set))
         try forgetPlans(before: ended)
         let next = EpochProgress(epoch: ended.next, startHeight: height, startTime: time, protocolVersion: version)
@@ -66,6 +65,15 @@ extension Executor {
                 try overlay.require(.epoch(epoch))
             }
         } catch { throw .ledger(error) }
+    }
+
+    /// Where nobody is left the last set goes on: a chain can't hand itself to nobody. Anything else that members can't
+    /// be a set for is damage, which must not pass as if it were this.
+    private func nextSet(of members: [Masternode]) throws(Halt) -> MasternodeSet {
+        guard !members.isEmpty else { return context.nextPlan.set }
+        do { return try MasternodeSet(members) } catch {
+            throw .ledger(.corruptState(.masternodeIndex, "its masternodes are no set: \(error)"))
+        }
     }
 
     /// Who agrees in an epoch: all that were seen since they joined, and of those that were not as many as the set
@@ -133,22 +141,6 @@ extension Executor {
             try unlock(record)
             emit("masternode.unlocked", record.consensusKey.bytes)
         }
-    }
-
-    /// The reward of the epoch, and what slashes left, in equal parts; what can't be divided waits for the next border.
-    private func payRewards(to owners: [Account]) throws(Halt) {
-        let count = UInt128(owners.count)
-        guard count > 0 else { return }
-        let pool: UInt128 = try decodedInteger(.rewardPool)
-        let minted = UInt128(parameters.rewardPerEpoch)
-        let (supply, tooMuch) = try decodedInteger(.supply).addingReportingOverflow(minted)
-        let (sum, overflow) = pool.addingReportingOverflow(minted)
-        guard !tooMuch, !overflow, sum > 0 else { return }
-        if minted > 0 { try changeSupply { _ in supply } }
-        let share = sum / count
-        for owner in owners { try credit(share, to: owner) }
-        let rest = sum - share * count
-        if rest != pool { overlay.set(.rewardPool, rest.borsh) }
     }
 
     private func forgetPlans(before ended: Epoch) throws(Halt) {

@@ -33,6 +33,91 @@ public struct ContractLog: Hashable, Sendable {
     public static let mostTexts = 1_024
 }
 
+/// What executing a block needs of it beside its transactions. A proposer has it before the block.
+public struct BlockFrame: Sendable {
+    public let height: Height
+    public let time: Time
+    public let proposer: UInt16
+    public let reveal: Digest
+    /// R of the block.
+    public let randomness: Digest
+    public let parentCertificate: ParentCertificate
+
+    public init(
+        height: Height, time: Time, proposer: UInt16, reveal: Digest, randomness: Digest,
+        parentCertificate: ParentCertificate
+    ) {
+        self.height = height
+        self.time = time
+        self.proposer = proposer
+        self.reveal = reveal
+        self.randomness = randomness
+        self.parentCertificate = parentCertificate
+    }
+
+    init(_ block: Block) {
+        let header = block.header
+        self.init(
+            height: header.height, time: header.time, proposer: header.proposer, reveal: header.reveal,
+            randomness: header.randomness, parentCertificate: block.parentCertificate)
+    }
+}
+
+/// A block on its way: begun, its transactions one after the other, finished.
+struct BlockExecution {
+    private let ledger: Ledger
+    private let frame: BlockFrame
+    private let context: EpochContext
+    private let overlay: Overlay
+    private let executor: Executor
+    private let proposer: Masternode
+    private var receipts: [Receipt] = []
+
+    init(_ ledger: Ledger, _ frame: BlockFrame, state: any StateReader, context: EpochContext) throws(LedgerError) {
+        guard let proposer = context.set.member(frame.proposer) else { throw .unknownProposer(frame.proposer) }
+        self.ledger = ledger
+        self.frame = frame
+        self.context = context
+        self.proposer = proposer
+        overlay = Overlay(state)
+        let previousRandomness: Digest = try overlay.value(.randomness) ?? ledger.genesis.initialRandomness
+        executor = Executor(
+            ledger: ledger, overlay: overlay, context: context, height: frame.height, time: frame.time,
+            randomness: previousRandomness)
+        overlay.set(.height, frame.height)
+        overlay.set(.time, frame.time)
+        overlay.set(.randomness, frame.randomness)
+        overlay.set(.beacon(proposer.consensusKey), frame.reveal)
+        try executor.noteSeen(proposer: frame.proposer, frame.parentCertificate)
+    }
+
+    mutating func run(_ signed: SignedTransaction, id: TransactionId) throws(LedgerError) {
+        receipts.append(try executor.run(signed, id: id))
+        overlay.commit()
+    }
+
+    mutating func finish() throws(LedgerError) -> Execution {
+        receipts += try executor.runDueCalls()
+        var next = context
+        let borderHeight = Height(frame.height.value - min(frame.height.value, ledger.rules.borderDelay))
+        if context.isBorder(height: borderHeight, time: frame.time) {
+            let passage = try executor.passBorder(randomness: frame.randomness)
+            receipts.append(passage.receipt)
+            next = passage.context
+        }
+        if ledger.rules.makesMoney > 0 {
+            var record = try overlay.account(Account(proposer.consensusKey))
+            record.balance += ledger.rules.makesMoney
+            try overlay.setAccount(Account(proposer.consensusKey), record)
+        }
+        try overlay.checkConservation(height: frame.height)
+        return Execution(
+            delta: try overlay.delta(), receipts: receipts, receiptsRoot: Receipt.root(receipts),
+            gasUsed: receipts.reduce(0) { $0.addingSaturating($1.gasUsed) },
+            nextDue: try ScheduleQueue(overlay).first?.time, context: next, logs: executor.logs)
+    }
+}
+
 extension Ledger {
     /// Executes a valid block on the state after its parent.
     /// - Parameters:
@@ -42,41 +127,12 @@ extension Ledger {
         _ block: Block, state: any StateReader, context known: EpochContext? = nil,
         transactionIds: [TransactionId]? = nil
     ) throws(LedgerError) -> Execution {
-        let header = block.header
         let context = try self.context(known, state: state)
-        guard let proposer = context.set.member(header.proposer) else { throw .unknownProposer(header.proposer) }
-        let overlay = Overlay(state)
-        let previousRandomness: Digest = try overlay.value(.randomness) ?? genesis.initialRandomness
-        let executor = Executor(
-            ledger: self, overlay: overlay, context: context, height: header.height, time: header.time,
-            randomness: previousRandomness)
-
-        overlay.set(.height, header.height)
-        overlay.set(.time, header.time)
-        overlay.set(.randomness, header.randomness)
-        overlay.set(.beacon(proposer.consensusKey), header.reveal)
-        try executor.noteSeen(header, block.parentCertificate)
-
-        var receipts: [Receipt] = []
-        receipts.reserveCapacity(block.transactions.count)
+        var execution = try BlockExecution(self, BlockFrame(block), state: state, context: context)
         for (index, signed) in block.transactions.enumerated() {
             let known = transactionIds.flatMap { $0.indices.contains(index) ? $0[index] : nil }
-            let id = known ?? signed.transaction.id(genesis: genesisHash)
-            receipts.append(try executor.run(signed, id: id))
-            overlay.commit()
+            try execution.run(signed, id: known ?? signed.transaction.id(genesis: genesisHash))
         }
-        receipts += try executor.runDueCalls()
-        var next = context
-        let borderHeight = Height(header.height.value - min(header.height.value, rules.borderDelay))
-        if context.isBorder(height: borderHeight, time: header.time) {
-            let passage = try executor.passBorder(randomness: header.randomness)
-            receipts.append(passage.receipt)
-            next = passage.context
-        }
-
-        return Execution(
-            delta: try overlay.delta(), receipts: receipts, receiptsRoot: Receipt.root(receipts),
-            gasUsed: receipts.reduce(0) { $0.addingSaturating($1.gasUsed) },
-            nextDue: try ScheduleQueue(overlay).first?.time, context: next, logs: executor.logs)
+        return try execution.finish()
     }
 }

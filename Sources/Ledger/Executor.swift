@@ -11,9 +11,15 @@ final class Executor {
     /// R of the previous block: what contracts of this block may know.
     let randomness: Digest
     let credits: Credits
+    let treasury: Treasury
+    /// Who pays for the transaction at hand, where its sender doesn't.
+    private var sponsor: Sponsor?
     /// Contracts that are running, the innermost last.
     var running: [Account] = []
     private(set) var logs: [ContractLog] = []
+    /// Values of the state that the transaction or scheduled call at hand has read or written: met again, they cost less.
+    private var met: Set<StateKey> = []
+    private var written: Set<StateKey> = []
 
     let parameters: Parameters
     /// Of the epoch that the block, or the newest one in a query, belongs to.
@@ -30,6 +36,7 @@ final class Executor {
         self.time = time
         self.randomness = randomness
         credits = Credits(context.parameters)
+        treasury = Treasury(overlay: overlay, credits: credits, parameters: context.parameters, time: time)
     }
 
     func log(_ bytes: [UInt8], of contract: Account) {
@@ -43,6 +50,20 @@ final class Executor {
     /// Executes one transaction. Whatever comes out, its sequence, credits and history entry stay.
     func run(_ signed: SignedTransaction, id: TransactionId) throws(LedgerError) -> Receipt {
         let transaction = signed.transaction
+        let byteCount = signed.borsh.count
+        let reserved = parameters.reservedCredits(transactionBytes: byteCount, gas: transaction.gasLimit)
+        let payer = try payer(of: transaction, reserved: reserved)
+        sponsor = nil
+        var wasMember = true
+        beginMeeting()
+        switch payer {
+        case .sender: break
+        case .sponsor(let service, let member):
+            guard try lend(service, member, to: transaction.sender) else { return unpaid(id) }
+            sponsor = service
+            wasMember = member.isMember
+        case .nobody: return unpaid(id)
+        }
         var sender = try overlay.account(transaction.sender)
         sender.sequence = max(sender.sequence, transaction.sequence.addingSaturating(1))
         try overlay.setAccount(transaction.sender, sender)
@@ -53,6 +74,7 @@ final class Executor {
         var returned: [UInt8] = []
         do throws(Halt) {
             try gas.charge(parameters.intrinsicGas(dataBytes: transaction.data.count))
+            if let sponsor { try gas.charge(sponsoringGas(sponsor.service.contract, transaction.sender)) }
             (outcome, returned) = try perform(transaction, gas: &gas)
         } catch {
             if case .ledger(let failure) = error { throw failure }
@@ -61,15 +83,34 @@ final class Executor {
         }
         try endMembership(transaction)
 
-        let spent = parameters.reservedCredits(transactionBytes: signed.borsh.count, gas: gas.used)
-        var after = try overlay.account(transaction.sender)
-        credits.charge(spent, to: &after, at: time)
-        try overlay.setAccount(transaction.sender, after)
+        let spent = parameters.spentCredits(
+            transactionBytes: byteCount, gasLimit: transaction.gasLimit, gasUsed: gas.used)
+        if let sponsor {
+            try charge(spent, sponsor, for: transaction.sender, wasMember: wasMember)
+        } else {
+            var after = try overlay.account(transaction.sender)
+            credits.charge(spent, to: &after, at: time)
+            try overlay.setAccount(transaction.sender, after)
+        }
         let record = ActionRecord(transaction: transaction, outcome: outcome, gasUsed: gas.used)
         try overlay.append(.action(record), to: transaction.sender, height: height, time: time)
         return Receipt(
             origin: .transaction(id), outcome: outcome, gasUsed: gas.used, events: overlay.takeEvents(),
             returned: Digest(sha256: returned))
+    }
+
+    /// Of an account that doesn't exist, and for which nobody can pay any more: it leaves no trace in the state, not
+    /// even a sequence.
+    private func unpaid(_ id: TransactionId) -> Receipt {
+        Receipt(
+            origin: .transaction(id), outcome: .failed("nobody pays for this new account any more"), gasUsed: 0, events: [],
+            returned: Digest(sha256: []))
+    }
+
+    /// The contract's account, what it counts, and the account's use.
+    private func sponsoringGas(_ contract: Account, _ account: Account) -> UInt64 {
+        writeGas(.account(contract)).addingSaturating(writeGas(.counters(contract), bytes: 64))
+            .addingSaturating(writeGas(.sponsorUse(contract, account), bytes: 97))
     }
 
     private func perform(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) -> (Outcome, [UInt8]) {
@@ -103,10 +144,15 @@ final class Executor {
     private func performAction(
         _ transaction: Transaction, on service: ServiceRecord, gas: inout GasMeter
     ) throws(Halt) -> [UInt8] {
-        try gas.charge(parameters.storageGas(accesses: HostGas.transferAccesses))
-        try pay(transaction.value, from: transaction.sender, to: service.contract)
+        if transaction.value > 0 { try gas.charge(writeGas(.account(service.contract))) }
+        // Whoever funds a service gives it the credits of that money too, so that it can act at once.
+        try pay(transaction.value, from: transaction.sender, to: service.contract, carryingCredits: true)
         if transaction.actionId == .applicationTask {
-            try gas.charge(parameters.storageGas(accesses: 2, bytes: 16))
+            let key = StateKey.membership(service.contract, transaction.sender)
+            try gas.charge(writeGas(key, bytes: 16))
+            if try value(key) == nil {
+                try holdMembership(parameters.membershipDeposit, of: transaction.sender, in: service)
+            }
             try ledgerErrors { () throws(LedgerError) in try beginMembership(transaction.sender, of: service) }
         }
         let returned = try call(
@@ -114,7 +160,7 @@ final class Executor {
             actionId: UInt32(transaction.actionId.value), postId: transaction.postId.bytes, input: transaction.data,
             gas: &gas)
         if transaction.actionId == .commitmentTask {
-            try gas.charge(parameters.storageGas(accesses: 2))
+            try gas.charge(parameters.storageGas(writes: 2))
             try ledgerErrors { () throws(LedgerError) in
                 try noteValidation(of: transaction.postId, by: transaction.sender, for: service)
             }
@@ -124,6 +170,33 @@ final class Executor {
 
     private func ledgerErrors(_ body: () throws(LedgerError) -> Void) throws(Halt) {
         do { try body() } catch { throw .ledger(error) }
+    }
+
+    /// The member's own money, or its sponsor's where it has none.
+    private func holdMembership(_ deposit: UInt128, of member: Account, in service: ServiceRecord) throws(Halt) {
+        guard let sponsor, try account(member).balance < deposit else {
+            return try hold(deposit, of: member, for: "a membership")
+        }
+        let contract = sponsor.service.contract
+        try hold(deposit, of: contract, for: "a member's membership")
+        let key = StateKey.sponsorUse(contract, member)
+        var use: SponsorUse
+        do { use = try overlay.value(key) ?? SponsorUse() } catch { throw .ledger(error) }
+        use.lent = use.lent.addingSaturating(deposit)
+        overlay.set(key, use)
+    }
+
+    /// The deposit of a membership that ends, to whoever held it.
+    func releaseMembership(of member: Account, in service: ServiceRecord) throws(LedgerError) {
+        let deposit = parameters.membershipDeposit
+        let key = StateKey.sponsorUse(service.contract, member)
+        if var use: SponsorUse = try overlay.value(key), use.lent >= deposit, deposit > 0 {
+            use.lent -= deposit
+            overlay.set(key, use)
+            try treasury.release(deposit, of: service.contract)
+        } else {
+            try treasury.release(deposit, of: member)
+        }
     }
 
     /// Runs a contract with what gas is left.
@@ -144,6 +217,27 @@ final class Executor {
         }
     }
 
+    // MARK: Gas of the state
+
+    /// Before each transaction and scheduled call.
+    func beginMeeting() {
+        met.removeAll(keepingCapacity: true)
+        written.removeAll(keepingCapacity: true)
+    }
+
+    /// Gas of reading a value: from the store once, from memory after that.
+    func readGas(_ key: StateKey) -> UInt64 {
+        met.insert(key).inserted ? parameters.gasPerStorageAccess : HostGas.knownAccess
+    }
+
+    /// Gas of writing a value, or removing it: its path in the tree is built once for each block, and priced once for
+    /// each transaction.
+    func writeGas(_ key: StateKey, bytes: Int = 0) -> UInt64 {
+        met.insert(key)
+        let access = written.insert(key).inserted ? parameters.gasPerStorageWrite : HostGas.knownAccess
+        return access.addingSaturating(parameters.storageGas(bytes: bytes))
+    }
+
     // MARK: State
 
     func value(_ key: StateKey) throws(Halt) -> [UInt8]? {
@@ -154,29 +248,28 @@ final class Executor {
         do { return try overlay.value(.service(id)) } catch { throw .ledger(error) }
     }
 
-    func pay(_ amount: UInt128, from source: Account, to target: Account) throws(Halt) {
-        let paid: Bool
-        do { paid = try move(amount, from: source, to: target) } catch { throw .ledger(error) }
-        guard paid else {
-            throw .failed("the balance of \(source) is too small for a value of \(amount)")
+    func pay(
+        _ amount: UInt128, from source: Account, to target: Account, carryingCredits: Bool = false
+    ) throws(Halt) {
+        let payment: Treasury.Payment
+        do { payment = try treasury.pay(amount, from: source, to: target, carryingCredits: carryingCredits) } catch {
+            throw .ledger(error)
+        }
+        switch payment {
+        case .paid: break
+        case .uncovered: throw .failed("the balance of \(source) is too small for a value of \(amount)")
+        case .underDeposit(let deposit):
+            throw .failed("\(target) is a new account, which locks \(deposit) for its record: send at least that")
+        case .overflow: throw .failed("no account can hold so much")
         }
     }
 
-    /// False, and nothing moved, when the source has less.
-    func move(_ amount: UInt128, from source: Account, to target: Account) throws(LedgerError) -> Bool {
-        guard amount > 0 else { return true }
-        var payer = try overlay.account(source)
-        guard payer.balance >= amount else { return false }
-        guard source != target else { return true }
-        var payee = try overlay.account(target)
-        let (sum, overflow) = payee.balance.addingReportingOverflow(amount)
-        guard !overflow else { return false }
-        credits.settle(&payer, at: time)
-        payer.balance -= amount
-        credits.settle(&payee, at: time)
-        payee.balance = sum
-        try overlay.setAccount(source, payer)
-        try overlay.setAccount(target, payee)
-        return true
+    /// Locks a deposit for state that the account makes exist.
+    func hold(_ amount: UInt128, of account: Account, for what: StaticString) throws(Halt) {
+        let held: Bool
+        do { held = try treasury.hold(amount, of: account) } catch { throw .ledger(error) }
+        guard held else {
+            throw .failed("the balance of \(account) is too small for the deposit of \(amount) that \(what) locks")
+        }
     }
 }

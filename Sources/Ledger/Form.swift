@@ -10,6 +10,7 @@ struct Form {
         guard byteCount <= ChainLimits.transactionBytes else {
             return .oversize(bytes: byteCount, limit: ChainLimits.transactionBytes)
         }
+        guard !transaction.sender.publicKey.isOfSmallOrder else { return .smallOrder(transaction.sender) }
         if let refusal = actionRefusal(transaction) { return refusal }
         let needed = parameters.intrinsicGas(dataBytes: transaction.data.count)
         guard transaction.gasLimit >= needed else { return .gasLimitTooLow(transaction.gasLimit, needed: needed) }
@@ -47,6 +48,9 @@ struct Form {
             case .proposeChange: _ = try ProposeChange(borsh: transaction.data)
             case .lockMoney: break
             case .unlockMoney: _ = try UnlockMoney(borsh: transaction.data)
+            case .cancelTransaction:
+                _ = try CancelTransaction(borsh: transaction.data)
+                guard transaction.value == 0 else { return .malformedData(action, "a cancellation takes no value") }
             case .rotateKey: return .notAvailable(action)
             default: return .noSuchAction(action)
             }

@@ -1,4 +1,5 @@
 import Primitives
+import WebAssembly
 
 /// Gas of one transaction or call outside the VM. Native work is charged before it is done.
 struct GasMeter {
@@ -38,26 +39,31 @@ enum Halt: Error {
     }
 }
 
-/// What the host charges beside the VM's own gas and the genesis parameters. These numbers are protocol.
+/// What the host charges beside the VM's own gas and the genesis parameters. These numbers are protocol, and nanoseconds
+/// of the worst case: `Docs/gas.md` has what `scripts/bench-gas` measured.
 enum HostGas {
-    /// Preparing a contract for a call, for each byte of its code, whether or not it is cached.
-    static let perCodeByte: UInt64 = 1
-    /// Checking an uploaded module, for each byte.
-    static let perCheckedByte: UInt64 = 10
+    /// Reading a byte of a contract's code out of the store, and hashing one of an uploaded one.
+    private static let perCodeByte: UInt64 = 4
     /// Bytes copied between host and contract pay one unit for each of so many, or a part of them.
     static let copiedBytesPerUnit: UInt64 = 8
     /// Hashing: once, and for each byte.
-    static let hash: UInt64 = 100
-    static let perHashedByte: UInt64 = 1
-    /// Storage accesses that one entry in the schedule queue is worth: its heap is up to 2 x 20 slots deep.
-    static let scheduleAccesses: UInt64 = 20
-    /// Storage accesses of a verdict, and the bytes that its history entry takes.
-    static let verdictAccesses: UInt64 = 6
+    static let hash: UInt64 = 300
+    static let perHashedByte: UInt64 = 4
+    /// An event, beside its bytes.
+    static let event: UInt64 = 2_000
+    /// A value of the state that this transaction or call has met before.
+    static let knownAccess: UInt64 = 500
+    /// Writes that one entry in the schedule queue takes until it has run, and their bytes: the call, its contract's list
+    /// and account, the counters, and the pages of the heap.
+    static let scheduleWrites: UInt64 = 8
+    static let scheduleBytes = 4_096
+    /// Bytes of state and history that a verdict's entry takes.
     static let verdictBytes = 256
-    /// Storage accesses of a money transfer.
-    static let transferAccesses: UInt64 = 2
-    /// Storage accesses of finding and loading the contract of a service.
-    static let callAccesses: UInt64 = 3
+
+    /// Preparing a contract for a call, or checking an uploaded one: at its worst, whether or not it is cached.
+    static func loading(codeBytes: Int) -> UInt64 {
+        Gas.parsing(bytes: codeBytes).addingSaturating(UInt64(clamping: codeBytes).multipliedSaturating(by: perCodeByte))
+    }
 
     static func copy(_ bytes: Int) -> UInt64 {
         (UInt64(clamping: bytes) + copiedBytesPerUnit - 1) / copiedBytesPerUnit
@@ -71,15 +77,23 @@ extension Parameters {
         return gasPerTransaction.addingSaturating(gasPerSignatureCheck).addingSaturating(data)
     }
 
-    /// Gas of writing so many bytes to the state.
-    func storageGas(accesses: UInt64 = 1, bytes: Int = 0) -> UInt64 {
-        accesses.multipliedSaturating(by: gasPerStorageAccess)
+    /// Gas of reading and writing so many values of the state, the writes having so many bytes together.
+    func storageGas(reads: UInt64 = 0, writes: UInt64 = 0, bytes: Int = 0) -> UInt64 {
+        reads.multipliedSaturating(by: gasPerStorageAccess)
+            .addingSaturating(writes.multipliedSaturating(by: gasPerStorageWrite))
             .addingSaturating(UInt64(clamping: bytes).multipliedSaturating(by: gasPerStorageByte))
     }
 
     /// Credits that a transaction reserves: its bytes and its whole gas limit.
     public func reservedCredits(transactionBytes: Int, gas: UInt64) -> UInt64 {
         UInt64(clamping: transactionBytes).multipliedSaturating(by: creditsPerTransactionByte).addingSaturating(gas)
+    }
+
+    /// Credits that a transaction pays: its bytes, the gas that it used, and half of what it reserved beyond that, since
+    /// what it reserved kept others out of its block.
+    public func spentCredits(transactionBytes: Int, gasLimit: UInt64, gasUsed: UInt64) -> UInt64 {
+        let used = min(gasUsed, gasLimit)
+        return reservedCredits(transactionBytes: transactionBytes, gas: used + (gasLimit - used) / 2)
     }
 }
 

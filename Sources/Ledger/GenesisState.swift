@@ -69,50 +69,67 @@ extension StateKey {
     public static func counters(_ contract: Account) -> StateKey { storage(contract, []) }
 }
 
-/// Size of the schedule queue and the number that its next call gets.
+/// Size of the schedule queue's heap and the numbers that come next.
 public struct ScheduleCounters: BorshCodable, Hashable, Sendable {
+    /// Turns in the heap.
     public var count: UInt64
+    /// Number of the next call.
     public var nextNumber: UInt64
+    /// Ticket of the next turn.
+    public var nextTicket: UInt64
 
-    public init(count: UInt64 = 0, nextNumber: UInt64 = 0) {
+    public init(count: UInt64 = 0, nextNumber: UInt64 = 0, nextTicket: UInt64 = 0) {
         self.count = count
         self.nextNumber = nextNumber
+        self.nextTicket = nextTicket
     }
 
     public func encode(to encoder: inout BorshEncoder) {
         encoder.integer(count)
         encoder.integer(nextNumber)
+        encoder.integer(nextTicket)
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
         count = try decoder.integer()
         nextNumber = try decoder.integer()
+        nextTicket = try decoder.integer()
     }
 }
 
 /// What the chain counts for one contract.
 public struct ContractCounters: BorshCodable, Hashable, Sendable {
-    /// Its calls in the schedule queue.
-    public var queued: UInt32
+    /// The credit window that the next two belong to.
+    public var sponsorWindow: UInt64
+    /// Credits that it paid for others in it.
+    public var sponsored: UInt64
+    /// Accounts that it paid for before they joined.
+    public var newcomers: UInt32
     /// Decay period that `weight` belongs to.
     public var period: UInt64
     /// Verdict weight spent in that period, in units of 2^-20.
     public var weight: UInt64
 
-    public init(queued: UInt32 = 0, period: UInt64 = 0, weight: UInt64 = 0) {
-        self.queued = queued
+    public init(sponsorWindow: UInt64 = 0, sponsored: UInt64 = 0, newcomers: UInt32 = 0, period: UInt64 = 0, weight: UInt64 = 0) {
+        self.sponsorWindow = sponsorWindow
+        self.sponsored = sponsored
+        self.newcomers = newcomers
         self.period = period
         self.weight = weight
     }
 
     public func encode(to encoder: inout BorshEncoder) {
-        encoder.integer(queued)
+        encoder.integer(sponsorWindow)
+        encoder.integer(sponsored)
+        encoder.integer(newcomers)
         encoder.integer(period)
         encoder.integer(weight)
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
-        queued = try decoder.integer()
+        sponsorWindow = try decoder.integer()
+        sponsored = try decoder.integer()
+        newcomers = try decoder.integer()
         period = try decoder.integer()
         weight = try decoder.integer()
     }

@@ -8,7 +8,7 @@ extension Executor {
     func proposeChange(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) -> [UInt8] {
         let data: ProposeChange = try decode(transaction)
         try refuseValue(of: transaction)
-        try gas.charge(parameters.storageGas(accesses: 4, bytes: 256))
+        try gas.charge(parameters.storageGas(reads: 4, writes: 3, bytes: 512))
         guard !voters(of: transaction.sender).isEmpty else { throw .failed(Self.noVoter) }
         guard data.from >= context.epoch.secondAfter, data.from.distance(since: context.epoch) <= Self.farthest else {
             throw .failed(
@@ -48,7 +48,7 @@ extension Executor {
     func voteProposal(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         let ballot: Ballot = try decode(transaction)
         try refuseValue(of: transaction)
-        try gas.charge(parameters.storageGas(accesses: 4, bytes: 256))
+        try gas.charge(parameters.storageGas(reads: 4, writes: 3, bytes: 512))
         guard let number = transaction.postId.proposalNumber, var proposal: ProposalRecord = try decoded(.proposal(number))
         else { throw .failed("there is no proposal '\(transaction.postId)'") }
         guard proposal.outcome == .open else { throw .failed("proposal \(number) is \(proposal.outcome)") }

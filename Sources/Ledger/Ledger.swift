@@ -13,8 +13,11 @@ import Primitives
 ///   the same order; no clock, no floating point, no order of a hash table enters;
 /// - **totality**: a valid block always executes; the only error is that of the reader (``LedgerError``). Whatever a
 ///   transaction or a contract does, the worst is a failed receipt that changes sequence, credits and history alone;
-/// - **conservation**: balances, locked collateral and the reward pool add up to the supply, which only the genesis,
-///   the reward of an epoch's border and a slash change;
+/// - **conservation**: balances, locked collateral, state deposits and the reward pool add up to the supply, which only
+///   the genesis, the reward of an epoch's border and a slash change. All of them move in ``Treasury`` alone, and every
+///   block is checked, in release builds too (``LedgerError/notConserved(_:made:supply:)``);
+/// - **bounded work**: all the resource credits of all accounts together are at most `supply / balancePerCredit`, and
+///   every key of the state that a user made locks a deposit;
 /// - **validity apart from execution**: what contracts do never decides whether a block is valid. The rules look at
 ///   the parent's state alone (``checkBody(_:parent:state:context:firstUnauthorized:)``), and the
 ///   proposer's selection and the admission to the pool share them.
@@ -29,19 +32,19 @@ public struct Ledger: Sendable {
     let rules: LedgerRules
     let modules: ModuleCache
 
-    /// - Parameter cachedModules: how many parsed contracts stay in memory.
+    /// - Parameter cachedModuleBytes: how much memory parsed contracts may take.
     public init(
-        genesis: Genesis, verifier: any SignatureVerifier = Ed25519Verifier(), cachedModules: Int = 64
+        genesis: Genesis, verifier: any SignatureVerifier = Ed25519Verifier(), cachedModuleBytes: Int = 64 << 20
     ) {
-        self.init(genesis: genesis, verifier: verifier, cachedModules: cachedModules, rules: LedgerRules())
+        self.init(genesis: genesis, verifier: verifier, cachedModuleBytes: cachedModuleBytes, rules: LedgerRules())
     }
 
-    package init(genesis: Genesis, verifier: any SignatureVerifier, cachedModules: Int = 64, rules: LedgerRules) {
+    package init(genesis: Genesis, verifier: any SignatureVerifier, cachedModuleBytes: Int = 64 << 20, rules: LedgerRules) {
         self.rules = rules
         self.genesis = genesis
         self.verifier = verifier
         genesisHash = genesis.hash
-        modules = ModuleCache(capacity: cachedModules)
+        modules = ModuleCache(capacity: cachedModuleBytes)
     }
 
     /// The parameters that hold after the block of this state: what governance changed lies in the state.
@@ -57,11 +60,16 @@ public enum LedgerError: Error, Equatable, Sendable, CustomStringConvertible {
     case corruptState(StateKey, String)
     /// The block was not checked before it was executed: its proposer is no member of the set.
     case unknownProposer(UInt16)
+    /// Executing the block would make or lose money: balances, collateral, deposits and pool changed by `made`, the
+    /// supply by `supply`, both modulo 2^128. A fault of the program: going on would hand it to everybody.
+    case notConserved(Height, made: UInt128, supply: UInt128)
 
     public var description: String {
         switch self {
         case .storage(let reason): "the state cannot be read: \(reason)"
         case .corruptState(let key, let reason): "the state's value at \(key) is damaged: \(reason)"
+        case .notConserved(let height, let made, let supply):
+            "block \(height) would make or lose money: accounts and pool changed by \(Int128(truncatingIfNeeded: made)), the supply by \(Int128(truncatingIfNeeded: supply))"
         case .unknownProposer(let index): "the block's proposer \(index) is no member of the masternode set"
         }
     }

@@ -8,5 +8,8 @@ package struct LedgerRules: Sendable, Hashable {
     /// A slash takes the key out of the sets to come.
     package var removesTheSlashed = true
 
+    /// Units that each block gives its proposer out of nothing.
+    package var makesMoney: UInt128 = 0
+
     package init() {}
 }

@@ -9,8 +9,11 @@ extension Executor {
     func registerMasternode(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         let data: RegisterMasternode = try decode(transaction)
         let owner = transaction.sender
-        try gas.charge(parameters.storageGas(accesses: 6, bytes: 512).addingSaturating(parameters.gasPerSignatureCheck))
+        try gas.charge(parameters.storageGas(writes: 6, bytes: 512).addingSaturating(parameters.gasPerSignatureCheck))
         let account = Account(data.consensusKey)
+        guard !data.consensusKey.isOfSmallOrder else {
+            throw .failed("the consensus key is a point of small order: anybody can sign for it")
+        }
         guard account != owner else {
             throw .failed("the consensus key is the sender's own: owner and consensus key must differ, since one is kept cold")
         }
@@ -29,7 +32,9 @@ extension Executor {
         guard index.keys.count < ChainLimits.masternodes else {
             throw .failed("all \(ChainLimits.masternodes) places for masternodes are taken")
         }
-        try lock(collateral, from: owner, on: account)
+        let locked: Bool
+        do { locked = try treasury.lock(collateral, from: owner, on: account) } catch { throw .ledger(error) }
+        guard locked else { throw .failed("the balance of \(owner) is too small for a value of \(collateral)") }
         index.keys.append(data.consensusKey)
         overlay.set(.masternodeIndex, index)
         overlay.set(.beacon(data.consensusKey), data.beaconTip)
@@ -82,7 +87,7 @@ extension Executor {
     func reportEquivocation(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         let evidence: Evidence = try decode(transaction)
         try refuseValue(of: transaction)
-        try gas.charge(parameters.storageGas(accesses: 8, bytes: 512))
+        try gas.charge(parameters.storageGas(reads: 2, writes: 8, bytes: 512))
         try gas.charge(parameters.gasPerSignatureCheck.multipliedSaturating(by: 2))
         guard evidence.epoch <= context.epoch else { throw .failed("the evidence is of an epoch to come") }
         guard context.epoch.distance(since: evidence.epoch) <= parameters.evidenceEpochs,
@@ -102,14 +107,9 @@ extension Executor {
 
     private func slash(_ record: inout MasternodeRecord) throws(Halt) {
         let account = Account(record.consensusKey)
-        var offender = try self.account(account)
-        let forfeited = min(record.collateral, offender.locked)
-        credits.settle(&offender, at: time)
-        offender.locked -= forfeited
-        try setAccount(account, offender)
-        let burned = forfeited - forfeited / 2
-        if ledger.rules.burnsWhatIsSlashed { try changeSupply { $0 - min($0, burned) } }
-        try addToRewardPool(forfeited - burned)
+        do { try treasury.forfeit(record.collateral, of: account, burns: ledger.rules.burnsWhatIsSlashed) } catch {
+            throw .ledger(error)
+        }
         record.collateral = 0
         if ledger.rules.removesTheSlashed { record.status = .slashed(in: context.epoch) }
         set(record)
@@ -124,60 +124,16 @@ extension Executor {
         emit("masternode.slashed", record.consensusKey.bytes)
     }
 
-    // MARK: Collateral
-
-    private func lock(_ amount: UInt128, from owner: Account, on account: Account) throws(Halt) {
-        var payer = try self.account(owner)
-        guard payer.balance >= amount else {
-            throw .failed("the balance of \(owner) is too small for a value of \(amount)")
-        }
-        credits.settle(&payer, at: time)
-        payer.balance -= amount
-        try setAccount(owner, payer)
-        var holder = try self.account(account)
-        let (sum, overflow) = holder.locked.addingReportingOverflow(amount)
-        guard !overflow else { throw .failed("the collateral is too large") }
-        credits.settle(&holder, at: time)
-        holder.locked = sum
-        try setAccount(account, holder)
-    }
-
     /// Gives the collateral back to the owner and forgets the masternode.
     func unlock(_ record: MasternodeRecord) throws(Halt) {
-        let account = Account(record.consensusKey)
-        var holder = try self.account(account)
-        let amount = min(record.collateral, holder.locked)
-        credits.settle(&holder, at: time)
-        holder.locked -= amount
-        try setAccount(account, holder)
-        try credit(amount, to: record.owner)
+        do { try treasury.unlock(record.collateral, of: Account(record.consensusKey), to: record.owner) } catch {
+            throw .ledger(error)
+        }
         overlay.set(.masternode(record.consensusKey), nil)
         overlay.set(.beaconRenewal(record.consensusKey), nil)
         var index = try masternodeIndex()
         index.keys.removeAll { $0 == record.consensusKey }
         overlay.set(.masternodeIndex, index)
-    }
-
-    /// Adds to a balance what was taken or made elsewhere. A sum over 2^128 can't be, since the supply has fitted.
-    func credit(_ amount: UInt128, to account: Account) throws(Halt) {
-        guard amount > 0 else { return }
-        var record = try self.account(account)
-        credits.settle(&record, at: time)
-        let (sum, overflow) = record.balance.addingReportingOverflow(amount)
-        record.balance = overflow ? .max : sum
-        try setAccount(account, record)
-    }
-
-    func changeSupply(_ change: (UInt128) -> UInt128) throws(Halt) {
-        let supply: UInt128 = try decodedInteger(.supply)
-        overlay.set(.supply, change(supply).borsh)
-    }
-
-    func addToRewardPool(_ amount: UInt128) throws(Halt) {
-        guard amount > 0 else { return }
-        let pool: UInt128 = try decodedInteger(.rewardPool)
-        let (sum, overflow) = pool.addingReportingOverflow(amount)
-        overlay.set(.rewardPool, (overflow ? .max : sum).borsh)
     }
 
     // MARK: State
@@ -203,7 +159,7 @@ extension Executor {
     private func ownRecord(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) -> MasternodeRecord {
         let data: MasternodeReference = try decode(transaction)
         try refuseValue(of: transaction)
-        try gas.charge(parameters.storageGas(accesses: 2, bytes: 256))
+        try gas.charge(parameters.storageGas(reads: 2, writes: 2, bytes: 256))
         guard let record = try masternode(data.consensusKey) else {
             throw .failed("no masternode with the consensus key \(data.consensusKey) is registered")
         }
@@ -215,16 +171,6 @@ extension Executor {
 
     func decoded<Value: BorshDecodable>(_ key: StateKey) throws(Halt) -> Value? {
         do { return try overlay.value(key) } catch { throw .ledger(error) }
-    }
-
-    /// A whole number of the state; 0 where it is absent.
-    func decodedInteger(_ key: StateKey) throws(Halt) -> UInt128 {
-        guard let bytes = try value(key) else { return 0 }
-        var decoder = BorshDecoder(bytes)
-        guard let number: UInt128 = try? decoder.integer(), (try? decoder.finish()) != nil else {
-            throw .ledger(.corruptState(key, "it is no u128"))
-        }
-        return number
     }
 
     func account(_ account: Account) throws(Halt) -> AccountRecord {
@@ -246,7 +192,7 @@ extension Executor {
 extension Parameters {
     /// Gas that a `reportEquivocation` of so many bytes takes at most.
     public func gasToReport(dataBytes: Int) -> UInt64 {
-        intrinsicGas(dataBytes: dataBytes).addingSaturating(storageGas(accesses: 8, bytes: 512))
+        intrinsicGas(dataBytes: dataBytes).addingSaturating(storageGas(reads: 2, writes: 8, bytes: 512))
             .addingSaturating(gasPerSignatureCheck.multipliedSaturating(by: 2))
     }
 }

@@ -22,6 +22,8 @@ extension Executor {
         case .lockMoney: try lockMoney(transaction, gas: &gas)
         case .unlockMoney: try unlockMoney(transaction, gas: &gas)
         case .voteProposal: try voteProposal(transaction, gas: &gas)
+        // Its whole effect is to have taken the sequence.
+        case .cancelTransaction: break
         default:
             throw .failed(Refusal.notAvailable(transaction.actionId).description)
         }
@@ -30,7 +32,10 @@ extension Executor {
 
     private func transfer(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         let data: Transfer = try decode(transaction)
-        try gas.charge(parameters.storageGas(accesses: HostGas.transferAccesses))
+        try gas.charge(writeGas(.account(data.recipient)))
+        guard !data.recipient.publicKey.isOfSmallOrder else {
+            throw .failed("the recipient is a key of small order: anybody can sign for it")
+        }
         try pay(transaction.value, from: transaction.sender, to: data.recipient)
     }
 
@@ -38,22 +43,24 @@ extension Executor {
     private func uploadContract(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         try refuseValue(of: transaction)
         let code = transaction.data
-        try gas.charge(UInt64(code.count).multipliedSaturating(by: HostGas.perCheckedByte))
-        try gas.charge(parameters.storageGas())
+        try gas.charge(HostGas.loading(codeBytes: code.count))
         let key = StateKey.code(Digest(sha256: code))
+        try gas.charge(readGas(key))
         guard try value(key) == nil else { return }
-        try gas.charge(parameters.storageGas(bytes: code.count))
+        try gas.charge(writeGas(key, bytes: code.count))
         // Receipts are protocol, so they don't carry the words of this engine; admission says what is wrong.
         guard (try? ContractModule(checking: code)) != nil else {
             throw .failed("the data is no acceptable contract module")
         }
+        let deposit = parameters.deposit(keyBytes: key.bytes.count, valueBytes: code.count)
+        try hold(deposit, of: transaction.sender, for: "the code")
         overlay.set(key, code)
     }
 
     /// Registers a service: its name, its contract's account with the value as deposit, and the contract's `init`.
     private func registerService(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) -> [UInt8] {
         let data: RegisterService = try decode(transaction)
-        try gas.charge(parameters.storageGas(accesses: 4, bytes: 256))
+        try gas.charge(parameters.storageGas(reads: 2, writes: 4, bytes: 1_024))
         guard !data.service.bytes.isEmpty else { throw .failed("a service needs a name") }
         guard data.service != .chain else { throw .failed("'chain' is the chain's own name") }
         guard try service(data.service) == nil else {
@@ -65,10 +72,14 @@ extension Executor {
         let contract = Account.contract(creator: transaction.sender, sequence: transaction.sequence)
         let record = ServiceRecord(
             service: data.service, contract: contract, owner: transaction.sender, codeHash: data.codeHash,
-            kind: data.kind, validator: data.validator, registeredAt: height)
+            kind: data.kind, validator: data.validator, sponsorship: data.sponsorship, registeredAt: height)
+        try hold(parameters.serviceDeposit, of: transaction.sender, for: "a service")
         overlay.set(.service(data.service), record)
         overlay.set(.contract(contract), data.service)
-        try pay(transaction.value, from: transaction.sender, to: contract)
+        // The contract's account: its record is part of what the owner has just paid for.
+        try setAccount(contract, try account(contract))
+        // Its credits come along, so that the contract can act at once.
+        try pay(transaction.value, from: transaction.sender, to: contract, carryingCredits: true)
         return try call(
             record, entry: .initialise, kind: .initialise, caller: transaction.sender, value: transaction.value,
             input: data.initData, gas: &gas)

@@ -10,7 +10,7 @@ final class Overlay {
     private var written: [StateKey: [UInt8]?] = [:]
     /// Account records are kept decoded, since a block touches the same ones again and again.
     private var accounts: [Account: AccountRecord?] = [:]
-    private var changedAccounts: Set<Account> = []
+    private(set) var changedAccounts: Set<Account> = []
     private var journal: [Undo] = []
     private(set) var history: [(account: Account, entry: HistoryEntry)] = []
     private(set) var events: [Event] = []
@@ -47,7 +47,7 @@ final class Overlay {
 
     func set(_ key: StateKey, _ value: some BorshEncodable) { set(key, value.borsh) }
 
-    private func original(_ key: StateKey) throws(LedgerError) -> [UInt8]? {
+    func original(_ key: StateKey) throws(LedgerError) -> [UInt8]? {
         if let value = known[key] { return value }
         let value = try base.read(key)
         known.updateValue(value, forKey: key)
@@ -85,6 +85,16 @@ final class Overlay {
         record.history.append(entry.leaf)
         try setAccount(account, record)
         history.append((account, entry))
+    }
+
+    /// The account as the base has it, and as it is now.
+    func versions(of account: Account) throws(LedgerError) -> (before: AccountRecord, after: AccountRecord) {
+        let key = StateKey.account(account)
+        var before = AccountRecord()
+        if let bytes = try original(key) {
+            do { before = try AccountRecord(borsh: bytes) } catch { throw .corruptState(key, error.description) }
+        }
+        return (before, try self.account(account))
     }
 
     // MARK: Events

@@ -8,18 +8,13 @@ extension Executor {
             throw .failed(Refusal.malformedData(transaction.actionId, "it takes no data; the value is what is locked").description)
         }
         guard transaction.value > 0 else { throw .failed("lockMoney needs a value: what is to be locked") }
-        try gas.charge(parameters.storageGas(accesses: 2, bytes: 80))
+        try gas.charge(parameters.storageGas(writes: 2, bytes: 80))
         do {
             var lock = try settledLock(of: transaction.sender)
-            var account = try overlay.account(transaction.sender)
-            let (locked, overflow) = account.locked.addingReportingOverflow(transaction.value)
-            guard account.balance >= transaction.value, !overflow else {
+            guard try treasury.setAside(transaction.value, of: transaction.sender) else {
                 throw Halt.failed("the balance of \(transaction.sender) is too small for a value of \(transaction.value)")
             }
-            account.balance -= transaction.value
-            account.locked = locked
             lock.add(transaction.value)
-            try overlay.setAccount(transaction.sender, account)
             overlay.set(.ownerLock(transaction.sender), lock)
         } catch let halt as Halt { throw halt } catch let error as LedgerError { throw .ledger(error) } catch {
             throw .failed("lockMoney failed")
@@ -29,7 +24,7 @@ extension Executor {
     func unlockMoney(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         let data: UnlockMoney = try decode(transaction)
         try refuseValue(of: transaction)
-        try gas.charge(parameters.storageGas(accesses: 2, bytes: 80))
+        try gas.charge(parameters.storageGas(writes: 2, bytes: 80))
         do {
             var lock = try settledLock(of: transaction.sender)
             lock.takeBack(data.amount)
@@ -51,14 +46,7 @@ extension Executor {
         let key = StateKey.ownerLock(owner)
         guard var lock: OwnerLock = try overlay.value(key) else { return OwnerLock(since: time) }
         let free = lock.settle(at: time, periodMs: parameters.decayPeriodMs)
-        if free > 0 {
-            var account = try overlay.account(owner)
-            let returned = min(free, account.locked)
-            account.locked -= returned
-            // Balance and locked money come from one supply: the sum fits.
-            account.balance &+= returned
-            try overlay.setAccount(owner, account)
-        }
+        if free > 0 { try treasury.giveBack(free, of: owner) }
         overlay.set(key, lock.isEmpty ? nil : lock.borsh)
         return lock.isEmpty ? OwnerLock(since: time) : lock
     }

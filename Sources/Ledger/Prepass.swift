@@ -21,6 +21,8 @@ struct Prepass {
     private let form: Form
     private var senders: [Account: Sender] = [:]
     private var services: [ServiceId: Bool] = [:]
+    private var sponsors: [ServiceId: Sponsor?] = [:]
+    private var members: [Sponsorship.Place: Sponsor.Member] = [:]
     private(set) var gas: UInt64 = 0
     private(set) var bytes: Int
 
@@ -58,11 +60,17 @@ struct Prepass {
             return .refused(.noSuchService(transaction.serviceId, transaction.actionId))
         }
         let needed = parameters.reservedCredits(transactionBytes: byteCount, gas: transaction.gasLimit)
-        guard needed <= sender.credits else {
-            return .refused(
-                .tooFewCredits(
-                    needed: needed, available: sender.credits,
-                    enoughAt: credits.time(of: needed, for: sender.record, at: time)))
+        let isSponsored = needed > sender.credits
+        if isSponsored {
+            switch try sponsorRefusal(transaction, needed: needed) {
+            case .some(.some(let reason)): return .refused(.notSponsored(transaction.serviceId, reason))
+            case .some(nil): break
+            case nil:
+                return .refused(
+                    .tooFewCredits(
+                        needed: needed, available: sender.credits,
+                        enoughAt: credits.time(of: needed, for: sender.record, at: time)))
+            }
         }
         let (newGas, overflow) = gas.addingReportingOverflow(transaction.gasLimit)
         guard !overflow, newGas <= parameters.blockGas, byteCount <= Int(parameters.blockBytes) - bytes else {
@@ -70,11 +78,42 @@ struct Prepass {
         }
 
         sender.nextSequence += 1
-        sender.credits -= needed
+        if isSponsored { reserve(transaction, needed) } else { sender.credits -= needed }
         senders[transaction.sender] = sender
         gas = newGas
         bytes += byteCount
         return .taken
+    }
+
+    /// Nil where no service sponsors anybody for this transaction; else why it refuses this one, or nil where it pays.
+    private mutating func sponsorRefusal(_ transaction: Transaction, needed: UInt64) throws(LedgerError) -> String?? {
+        guard transaction.actionId.range != .chain else { return nil }
+        let view = ParentView(state: state)
+        let id = transaction.serviceId
+        let known: Sponsor?
+        if let cached = sponsors[id] { known = cached } else {
+            known = try Sponsor(id, view: view, parameters: parameters, at: time)
+            sponsors.updateValue(known, forKey: id)
+        }
+        guard let sponsor = known else { return nil }
+        let place = Sponsorship.Place(service: id, account: transaction.sender)
+        let member: Sponsor.Member
+        if let cached = members[place] { member = cached } else {
+            member = try Sponsor.Member(transaction.sender, of: sponsor.service, view: view)
+            members[place] = member
+        }
+        return .some(sponsor.refusal(member, action: transaction.actionId, credits: needed))
+    }
+
+    /// Counts what a sponsor pays and lends in this block, as if all were used.
+    private mutating func reserve(_ transaction: Transaction, _ needed: UInt64) {
+        let place = Sponsorship.Place(service: transaction.serviceId, account: transaction.sender)
+        guard var sponsor = sponsors[transaction.serviceId] ?? nil, var member = members[place] else { return }
+        let lent = sponsor.deposits(member)
+        sponsor.balance -= min(sponsor.balance, lent)
+        sponsor.pay(needed, for: &member)
+        members[place] = member.opened
+        sponsors.updateValue(sponsor, forKey: transaction.serviceId)
     }
 
     private mutating func known(_ account: Account) throws(LedgerError) -> Sender {

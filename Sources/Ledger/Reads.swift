@@ -8,6 +8,8 @@ public struct AccountView: Hashable, Sendable {
     /// Resource credits at the time asked for.
     public let credits: UInt64
     public let capacity: UInt64
+    /// The service that paid for it last, or lends its deposit.
+    public let sponsor: ServiceId?
 }
 
 /// What reputation an account has in one role.
@@ -38,7 +40,8 @@ extension Ledger {
         let credits = Credits(try parameters(state))
         return AccountView(
             record: record, credits: credits.available(record, at: time),
-            capacity: credits.capacity(stake: record.stake))
+            capacity: credits.capacity(stake: record.stake),
+            sponsor: try record.sponsor.flatMap { contract throws(LedgerError) in try state.read(.contract(contract)) })
     }
 
     public func service(_ id: ServiceId, state: any StateReader) throws(LedgerError) -> ServiceRecord? {
@@ -65,7 +68,7 @@ extension Ledger {
     }
 
     /// Gas that a query may use unless the caller says otherwise.
-    public static let queryGas: UInt64 = 50_000_000
+    public static let queryGas: UInt64 = 20_000_000
 
     /// Asks a service's contract, without changing anything. Nil when there is no such service.
     public func query(

@@ -3,30 +3,36 @@ import Encoding
 import Primitives
 
 extension Ledger {
-    /// Header time from which on the schedule queue has a call to run; nil when it is empty.
+    /// Header time from which on the schedule queue has something to do; nil when it is empty.
     public func nextDue(state: any StateReader) throws(LedgerError) -> Time? {
         try ScheduleQueue(Overlay(state)).first?.time
     }
 }
 
-/// Topic of the event that tells that a call was put off; data: Borsh (number u64, new time u64).
-public let postponedTopic = Array("chain.postponed".utf8)
-
 extension Executor {
-    /// How often one call is put off before it is dropped.
-    static let mostPostponements: UInt8 = 24
-
-    /// Runs the calls that are due, in the order of their time and number, while the block's budget lasts. No call
-    /// starts with less than the whole of what one may use, so that none fails by what ran before it.
+    /// Runs calls that are due, one of each contract in turn, while the block's budget lasts. No call starts with less
+    /// than the whole of what it has paid for, so that none fails by what ran before it; and the first one of a block
+    /// always starts, whatever bounds governance has set, so that the queue never stands still.
     func runDueCalls() throws(LedgerError) -> [Receipt] {
         let queue = ScheduleQueue(overlay)
         var receipts: [Receipt] = []
         var budget = parameters.scheduledGasPerBlock
-        for _ in 0..<parameters.scheduledCallsPerBlock {
-            guard budget >= parameters.scheduledGasPerCall, let slot = try queue.first, slot.time <= time else { break }
-            let call = try queue.call(slot.number)
-            try queue.removeFirst()
-            let receipt = try run(call, number: slot.number, queue: queue)
+        var served: Set<Account> = []
+        // A turn whose call has run already costs little, but not nothing.
+        var turns = max(1, UInt64(parameters.scheduledCallsPerBlock)).multipliedSaturating(by: 2)
+        while receipts.count < max(1, Int(parameters.scheduledCallsPerBlock)), turns > 0,
+            let turn = try queue.first, turn.time <= time
+        {
+            turns -= 1
+            let first = try queue.queue(of: turn.contract).calls.first
+            if let first, first.time <= time, !receipts.isEmpty, try queue.call(first.number).gas > budget { break }
+            // Who was served in this block waits for the others that are due; when none is left, it goes on.
+            let others = turn.time < time
+            guard let (call, number) = try queue.takeTurn(at: time, mayRun: { !others || !served.contains($0) }) else {
+                continue
+            }
+            served.insert(call.contract)
+            let receipt = try run(call, number: number)
             budget -= min(budget, receipt.gasUsed)
             receipts.append(receipt)
             overlay.commit()
@@ -34,14 +40,10 @@ extension Executor {
         return receipts
     }
 
-    private func run(_ call: ScheduledCall, number: UInt64, queue: ScheduleQueue) throws(LedgerError) -> Receipt {
-        let payer = try overlay.account(call.contract)
-        let limit = parameters.scheduledGasPerCall
-        guard credits.available(payer, at: time) >= limit else {
-            return try postpone(call, number: number, payer: payer, queue: queue)
-        }
-        try countQueued(call.contract, adding: false)
-        var gas = GasMeter(limit: limit)
+    private func run(_ call: ScheduledCall, number: UInt64) throws(LedgerError) -> Receipt {
+        beginMeeting()
+        try treasury.release(parameters.scheduleDeposit(call), of: call.contract)
+        var gas = GasMeter(limit: call.gas)
         let savepoint = overlay.savepoint()
         var outcome = Outcome.succeeded
         var returned: [UInt8] = []
@@ -56,42 +58,10 @@ extension Executor {
             outcome = .failure(error.message)
         }
         var after = try overlay.account(call.contract)
-        credits.charge(gas.used, to: &after, at: time)
+        credits.refund(call.gas - min(call.gas, gas.used), to: &after, at: time)
         try overlay.setAccount(call.contract, after)
-        return receipt(call, number, outcome, gas: gas.used, returned: returned)
-    }
-
-    /// Puts a call off to the time at which its contract can pay for it, or by a whole credit window when its balance
-    /// never earns enough: somebody may fund it meanwhile. After ``mostPostponements`` it is dropped, so that unpaid
-    /// calls don't fill the queue for ever. A receipt tells of either.
-    private func postpone(
-        _ call: ScheduledCall, number: UInt64, payer: AccountRecord, queue: ScheduleQueue
-    ) throws(LedgerError) -> Receipt {
-        guard call.postponements < Self.mostPostponements else {
-            try countQueued(call.contract, adding: false)
-            return receipt(
-                call, number,
-                .failure("dropped: put off \(Self.mostPostponements) times; the contract's balance earns too few credits"))
-        }
-        let window = time.advanced(by: parameters.creditWindowMs)
-        let enough = credits.time(of: parameters.scheduledGasPerCall, for: payer, at: time)
-        let later = max(time.next, min(enough ?? window, window))
-        try queue.put(
-            ScheduledCall(
-                contract: call.contract, entry: call.entry, data: call.data, time: later,
-                postponements: call.postponements + 1),
-            number: number)
-        if let event = Event(contract: call.contract, topic: postponedTopic, data: number.borsh + later.borsh) {
-            overlay.emit(event)
-        }
-        return receipt(call, number, .failure("postponed to time \(later): the contract has too few credits"))
-    }
-
-    private func receipt(
-        _ call: ScheduledCall, _ number: UInt64, _ outcome: Outcome, gas: UInt64 = 0, returned: [UInt8] = []
-    ) -> Receipt {
-        Receipt(
-            origin: .scheduled(contract: call.contract, number: number), outcome: outcome, gasUsed: gas,
+        return Receipt(
+            origin: .scheduled(contract: call.contract, number: number), outcome: outcome, gasUsed: gas.used,
             events: overlay.takeEvents(), returned: Digest(sha256: returned))
     }
 
@@ -106,25 +76,28 @@ extension Executor {
 
     // MARK: Scheduling
 
-    /// Queues a call; nil when the contract's part of the queue is full. What lies in the past is due now: it can't
-    /// overtake what waits already.
+    /// Queues a call and takes what it may use from the contract's credits; what it does not use comes back when it has
+    /// run. Nil when the contract can't pay, lacks the deposit, or has its part of the queue full. What lies in the past
+    /// is due now: it can't overtake what waits already.
     func schedule(contract: Account, entry: UInt32, data: [UInt8], time due: Time) throws(LedgerError) -> UInt64? {
-        guard try countQueued(contract, adding: true) else { return nil }
-        return try ScheduleQueue(overlay).add(
-            ScheduledCall(contract: contract, entry: entry, data: data, time: max(due, time)))
+        let queue = ScheduleQueue(overlay)
+        let waiting = try queue.queue(of: contract).calls.count
+        guard waiting < min(Int(parameters.scheduledCallsPerService), ServiceQueue.mostCalls) else { return nil }
+        let call = ScheduledCall(
+            contract: contract, entry: entry, data: data, time: max(due, time), gas: parameters.scheduledGasPerCall)
+        guard credits.available(try overlay.account(contract), at: time) >= call.gas,
+            try treasury.hold(parameters.scheduleDeposit(call), of: contract)
+        else { return nil }
+        var payer = try overlay.account(contract)
+        credits.charge(call.gas, to: &payer, at: time)
+        try overlay.setAccount(contract, payer)
+        return try queue.add(call)
     }
+}
 
-    @discardableResult
-    private func countQueued(_ contract: Account, adding: Bool) throws(LedgerError) -> Bool {
-        let key = StateKey.counters(contract)
-        var counters: ContractCounters = try overlay.value(key) ?? ContractCounters()
-        if adding {
-            guard counters.queued < parameters.scheduledCallsPerService else { return false }
-            counters.queued += 1
-        } else {
-            counters.queued -= min(counters.queued, 1)
-        }
-        overlay.set(key, counters)
-        return true
+extension Parameters {
+    /// What a waiting call locks: its own key, and its places in the contract's list and in the heap.
+    func scheduleDeposit(_ call: ScheduledCall) -> UInt128 {
+        deposit(keyBytes: 9, valueBytes: call.data.count + 128)
     }
 }

@@ -22,6 +22,8 @@ public struct DevnetPlan: Sendable {
     public let programs: URL?
 
     public static let defaultAccounts = ["alice", "bob"]
+    /// Name of the key that gives money away, where the network was made with one.
+    public static let faucet = "faucet"
     /// Smallest units that each account gets: a million coins of a million units.
     public static let accountBalance: UInt128 = 1_000_000_000_000
 
@@ -82,11 +84,12 @@ public struct DevnetPlan: Sendable {
     ///
     /// - Parameters:
     ///   - accounts: names of the keys that the genesis funds.
+    ///   - faucet: whether it funds one more, for `chain-cli faucet`.
     ///   - parameters: of a new genesis.
     ///   - founders: how many of the masternodes the genesis has; the others can register later. All where nil.
     /// - Throws: when the folder holds a network of another size.
     public func prepare(
-        accounts: [String] = DevnetPlan.defaultAccounts, parameters: Parameters = Parameters(),
+        accounts: [String] = DevnetPlan.defaultAccounts, faucet: Bool = false, parameters: Parameters = Parameters(),
         chainName: String = "edgeproof-devnet", founders: Int? = nil, progress: (String) -> Void = { _ in }
     ) throws -> Genesis {
         let files = FileManager.default
@@ -108,7 +111,7 @@ public struct DevnetPlan: Sendable {
         let passphrase = try makePassphrase()
         var allocations: [Genesis.Allocation] = []
         let directory = KeyDirectory(path: keysFolder.path)
-        for name in accounts {
+        for name in accounts + (faucet ? [Self.faucet] : []) {
             progress("key of account \(name)")
             let key = PrivateKey.generate()
             if try !directory.contains(name) {

@@ -8,13 +8,32 @@ public struct Admitted: Hashable, Sendable {
     public let byteCount: Int
     /// Credits that it reserves.
     public let reservedCredits: UInt64
+    /// Whose credits these are: the sender's own, or a sponsor's.
+    public let payer: Account
+    /// Credits that the payer can hold at most. The pool's room and the places in blocks are shared out in proportion to
+    /// it, so that nobody has more of them by making accounts.
+    public let weight: UInt64
+    /// The waiting transaction of the same sender and sequence whose place it takes.
+    public let replaces: TransactionId?
+    /// A masternode's report of a contradiction: it always has a place.
+    public let isEvidence: Bool
 
-    public init(id: TransactionId, signed: SignedTransaction, byteCount: Int, reservedCredits: UInt64) {
+    public init(
+        id: TransactionId, signed: SignedTransaction, byteCount: Int, reservedCredits: UInt64, payer: Account? = nil,
+        weight: UInt64 = 0, replaces: TransactionId? = nil, isEvidence: Bool = false
+    ) {
         self.id = id
         self.signed = signed
         self.byteCount = max(0, byteCount)
         self.reservedCredits = reservedCredits
+        self.payer = payer ?? signed.transaction.sender
+        self.weight = weight
+        self.replaces = replaces
+        self.isEvidence = isEvidence
     }
+
+    var sender: Account { signed.transaction.sender }
+    var sequence: UInt64 { signed.transaction.sequence }
 }
 
 /// How much a pool holds. Every transaction takes its bytes, but at least a share of `maxBytes / maxCount`, so that
@@ -22,14 +41,21 @@ public struct Admitted: Hashable, Sendable {
 public struct MempoolLimits: Hashable, Sendable {
     public let maxCount: Int
     public let maxBytes: Int
+    /// Of that, transactions which wait for an earlier one of their sender.
+    public let maxParked: Int
 
-    public init(maxCount: Int = 50_000, maxBytes: Int = 64 << 20) {
+    public init(maxCount: Int = 50_000, maxBytes: Int = 64 << 20, maxParked: Int? = nil) {
         self.maxCount = max(1, maxCount)
         self.maxBytes = max(self.maxCount, maxBytes)
+        self.maxParked = max(1, maxParked ?? self.maxCount / 16)
     }
+
+    /// Reports that wait besides: one for each masternode that there can be.
+    static let evidence = 512
 
     var total: Int { maxBytes }
     var smallestShare: Int { (maxBytes + maxCount - 1) / maxCount }
+    var parkedTotal: Int { smallestShare * maxParked }
 
     func share(of admitted: Admitted) -> Int { max(smallestShare, admitted.byteCount) }
 }
@@ -41,8 +67,11 @@ public enum MempoolRefusal: Error, Equatable, Sendable, CustomStringConvertible 
     case sequenceTooFarAhead(UInt64, next: UInt64)
     /// Another transaction of the account has this sequence.
     case sequenceWaiting(UInt64, TransactionId)
-    /// `own`: what the sender would take of the pool's room with it.
-    case full(own: Int)
+    /// It would take the place of a transaction that does not wait.
+    case nothingToReplace(TransactionId)
+    case full
+    /// There is no room for one that has to wait for an earlier one of its sender.
+    case noRoomForGaps(UInt64, next: UInt64)
 
     public var description: String {
         switch self {
@@ -53,8 +82,11 @@ public enum MempoolRefusal: Error, Equatable, Sendable, CustomStringConvertible 
             "sequence \(given) is too far ahead: the account's next one is \(next), and at most \(ChainLimits.sequenceWindow) can wait"
         case .sequenceWaiting(let sequence, let id):
             "sequence \(sequence) is already waiting as transaction \(id): cancel it first"
+        case .nothingToReplace(let id): "transaction \(id) is not waiting under this sequence: there is nothing to cancel"
         case .full:
-            "the pool is full, and no sender takes more of it than this one would; try again later"
+            "the pool is full of transactions whose payers have more stake for what they ask; try again later"
+        case .noRoomForGaps(let given, let next):
+            "sequence \(given) has to wait for \(next), and the room for such transactions is taken: send \(next) first"
         }
     }
 }

@@ -2,15 +2,19 @@ import Primitives
 
 /// # Mempool
 ///
-/// Transactions that wait for a block. The caller has admitted them (signature, form, credits) on the newest state;
-/// the pool holds them in bounds and hands them out fairly.
+/// Transactions that wait for a block. The caller has admitted them (sequence, time, credits, then signature) on the
+/// newest state; the pool holds them in bounds and hands them out in proportion to the stake behind them.
 ///
 /// The module promises
-/// - **bounds**: the total of shares never exceeds the limit, an account has at most
-///   ``ChainLimits/sequenceWindow`` waiting, and nothing that was refused takes memory;
-/// - **fairness**: proposals take one transaction of each sender in turn, those first whose turn is longest ago; when
-///   the pool is full, a newcomer displaces the last transaction of the sender that takes the most room, and never
-///   one of a sender that takes no more than its own;
+/// - **bounds**: the total of shares never exceeds the limit, an account has at most ``ChainLimits/sequenceWindow``
+///   waiting, and nothing that was refused takes memory;
+/// - **shares by stake**: every ready transaction has a tag, which grows by `cost / weight` with each one of the same
+///   payer (weighted fair queueing, Demers, Keshav and Shenker, 1989). Blocks take the lowest tags first, and a full
+///   pool lets go of the highest: so a payer's part of blocks and pool is in proportion to its stake, whatever number of
+///   accounts and transactions it makes, and whoever asks for less than its part waits for nobody who asks for more;
+/// - **ready ones first**: what has to wait for an earlier transaction of its sender is parked in a small part of the
+///   pool, and gives way to whatever is ready. Nothing ready ever gives way to what is parked;
+/// - **evidence**: a masternode's report has a place of its own;
 /// - **order**: an account's transactions come out by contiguous sequence, or not at all;
 /// - **determinism**: a value type without clock, randomness or hash table order; the same calls give the same
 ///   answers.
@@ -18,11 +22,20 @@ public struct Mempool: Sendable {
     public let limits: MempoolLimits
     private var senders: [Account: SenderQueue] = [:]
     private var ids: [TransactionId: Place] = [:]
-    private var heaviest = ShareIndex()
-    /// Counts the turns: a sender's place in the round is when its turn began.
-    private var turns: UInt64 = 0
-    /// Sum of all shares.
+    /// What a block could hold next, by tag.
+    private var ready = OrderedIndex<Rank>()
+    /// What waits for an earlier one, by how much its payer asks for its stake.
+    private var parked = OrderedIndex<Rank>()
+    private var deadlines = OrderedIndex<Deadline>()
+    /// Tag up to which payers were served: whoever comes anew starts here.
+    private var served: UInt128 = 0
+    /// Of those that pay for something which waits.
+    private var payers: [Account: Payer] = [:]
+    private var arrivals: UInt64 = 0
+    /// Sums of shares, evidence aside.
     private var taken = 0
+    private var parkedShare = 0
+    private var evidenceCount = 0
     /// Encoded bytes of all waiting transactions.
     public private(set) var byteCount = 0
 
@@ -31,11 +44,39 @@ public struct Mempool: Sendable {
         let sequence: UInt64
     }
 
+    private struct Payer: Sendable {
+        var count = 0
+        /// Sum of the credits that what waits has reserved.
+        var reserved: UInt128 = 0
+        /// The highest tag that was given out for it.
+        var lastTag: UInt128 = 0
+    }
+
+    private struct Rank: Comparable, Sendable {
+        let tag: UInt128
+        let arrival: UInt64
+        let id: TransactionId
+
+        static func < (lhs: Rank, rhs: Rank) -> Bool { (lhs.tag, lhs.arrival) < (rhs.tag, rhs.arrival) }
+        static func == (lhs: Rank, rhs: Rank) -> Bool { (lhs.tag, lhs.arrival) == (rhs.tag, rhs.arrival) }
+    }
+
+    private struct Deadline: Comparable, Sendable {
+        let time: Time
+        let arrival: UInt64
+        let id: TransactionId
+
+        static func < (lhs: Deadline, rhs: Deadline) -> Bool { (lhs.time, lhs.arrival) < (rhs.time, rhs.arrival) }
+        static func == (lhs: Deadline, rhs: Deadline) -> Bool { (lhs.time, lhs.arrival) == (rhs.time, rhs.arrival) }
+    }
+
     public init(limits: MempoolLimits = MempoolLimits()) { self.limits = limits }
 
     /// Waiting transactions.
     public var count: Int { ids.count }
     public var isEmpty: Bool { ids.isEmpty }
+    /// Of these, such as a block could hold next, as far as the pool knows.
+    public var readyCount: Int { ready.count }
     /// Accounts that have some waiting.
     public var senderCount: Int { senders.count }
 
@@ -43,122 +84,253 @@ public struct Mempool: Sendable {
 
     /// Takes an admitted transaction.
     /// - Parameter nextSequence: of the sender in the newest state.
-    /// - Returns: what had to leave for it, all of other senders.
+    /// - Returns: what had to leave for it: what it replaces, and others that weigh less.
     public mutating func insert(_ admitted: Admitted, nextSequence: UInt64) throws(MempoolRefusal) -> [Admitted] {
-        let transaction = admitted.signed.transaction
-        let sender = transaction.sender
-        let sequence = transaction.sequence
+        let sender = admitted.sender
+        let sequence = admitted.sequence
         guard ids[admitted.id] == nil else { throw .known(admitted.id) }
         advance(sender, to: nextSequence)
-        let next = max(nextSequence, senders[sender]?.nextSequence ?? 0)
+        let queue = senders[sender] ?? SenderQueue(nextSequence: nextSequence)
+        let next = max(nextSequence, queue.nextSequence)
         guard sequence >= next else { throw .sequenceReused(sequence, next: next) }
         guard sequence - next < ChainLimits.sequenceWindow else { throw .sequenceTooFarAhead(sequence, next: next) }
-        if let other = senders[sender]?.waiting(sequence) { throw .sequenceWaiting(sequence, other.id) }
-
+        if let other = queue.item(sequence) {
+            guard admitted.replaces == other.admitted.id else { throw .sequenceWaiting(sequence, other.admitted.id) }
+            return [replace(other, by: admitted)]
+        }
+        // Where the one to cancel never came, its cancellation takes the sequence all the same.
+        let isReady = queue.readyEnd == sequence
         let share = limits.share(of: admitted)
-        let evicted = try makeRoom(for: share, sender: sender)
-        taken += share
-        byteCount += admitted.byteCount
-        ids[admitted.id] = Place(sender: sender, sequence: sequence)
-        var queue = senders[sender] ?? SenderQueue(nextSequence: next, turn: newTurn())
-        queue.insert(admitted, share: share)
-        update(sender, queue)
+        var tag: UInt128?
+        var evicted: [Admitted] = []
+        if admitted.isEvidence, isReady {
+            guard evidenceCount < MempoolLimits.evidence else { throw .full }
+            tag = 0
+        } else if isReady {
+            let own = nextTag(of: admitted, after: queue.lastReady?.tag)
+            evicted = try makeRoom(for: share, tag: own)
+            tag = own
+        } else {
+            evicted = try park(share, rank: parkedTag(of: admitted), next: next, sequence: sequence)
+        }
+        add(admitted, share: share, tag: tag, next: next)
+        if isReady { promote(sender) }
         return evicted
     }
 
-    /// Takes the last transactions of the heaviest senders out until there is room; puts them back when there can't
-    /// be any.
-    private mutating func makeRoom(for share: Int, sender: Account) throws(MempoolRefusal) -> [Admitted] {
-        guard taken > limits.total - share else { return [] }
-        let own = (senders[sender]?.share ?? 0) + share
-        var evicted: [(admitted: Admitted, queue: SenderQueue)] = []
-        while taken > limits.total - share {
-            guard let heavy = heaviest.heaviest(of: senders), heavy.account != sender,
-                heavy.share > own, let queue = senders[heavy.account], let last = queue.last
-            else {
-                for (admitted, queue) in evicted.reversed() { restore(admitted, queue) }
-                throw .full(own: own)
-            }
-            remove(last.id)
-            evicted.append((last, queue))
-        }
-        return evicted.map(\.admitted)
+    private mutating func add(_ admitted: Admitted, share: Int, tag: UInt128?, next: UInt64) {
+        arrivals += 1
+        let item = SenderQueue.Item(admitted: admitted, share: share, arrival: arrivals, tag: tag)
+        var queue = senders[admitted.sender] ?? SenderQueue(nextSequence: next)
+        queue.insert(item)
+        senders[admitted.sender] = queue
+        ids[admitted.id] = Place(sender: admitted.sender, sequence: admitted.sequence)
+        byteCount += admitted.byteCount
+        if admitted.isEvidence { evidenceCount += 1 } else { taken += share }
+        payers[admitted.payer, default: Payer()].count += 1
+        payers[admitted.payer, default: Payer()].reserved += UInt128(admitted.reservedCredits)
+        deadlines.insert(Deadline(time: admitted.signed.transaction.validUntil, arrival: arrivals, id: admitted.id))
+        rank(item, next: queue.nextSequence)
     }
 
-    private mutating func restore(_ admitted: Admitted, _ queue: SenderQueue) {
-        let transaction = admitted.signed.transaction
-        taken += limits.share(of: admitted)
-        byteCount += admitted.byteCount
-        ids[admitted.id] = Place(sender: transaction.sender, sequence: transaction.sequence)
-        update(transaction.sender, queue)
+    /// Puts an item into the index where it belongs.
+    private mutating func rank(_ item: SenderQueue.Item, next: UInt64) {
+        if let tag = item.tag {
+            ready.insert(Rank(tag: tag, arrival: item.arrival, id: item.admitted.id))
+            if !item.admitted.isEvidence, let last = payers[item.admitted.payer]?.lastTag {
+                payers[item.admitted.payer]?.lastTag = max(last, tag)
+            }
+        } else {
+            parkedShare += item.share
+            parked.insert(Rank(tag: parkedTag(of: item.admitted), arrival: item.arrival, id: item.admitted.id))
+        }
+    }
+
+    private mutating func unrank(_ item: SenderQueue.Item) {
+        if let tag = item.tag {
+            ready.remove(Rank(tag: tag, arrival: item.arrival, id: item.admitted.id))
+        } else {
+            parkedShare -= item.share
+            parked.remove(Rank(tag: parkedTag(of: item.admitted), arrival: item.arrival, id: item.admitted.id))
+        }
+    }
+
+    /// The same sender and sequence, by the sender's own wish: it takes the place as it is.
+    private mutating func replace(_ other: SenderQueue.Item, by admitted: Admitted) -> Admitted {
+        forget(other)
+        _ = senders[admitted.sender]?.remove(other.sequence)
+        let next = senders[admitted.sender]?.nextSequence ?? admitted.sequence
+        add(admitted, share: limits.share(of: admitted), tag: other.tag, next: next)
+        return other.admitted
+    }
+
+    /// What follows without a gap is ready now.
+    private mutating func promote(_ sender: Account) {
+        while let queue = senders[sender], let item = queue.item(queue.readyEnd), item.tag == nil {
+            unrank(item)
+            var promoted = item
+            let tag = nextTag(of: item.admitted, after: queue.lastReady?.tag)
+            promoted.tag = tag
+            senders[sender]?.setTag(tag, of: item.sequence)
+            rank(promoted, next: queue.nextSequence)
+        }
+    }
+
+    // MARK: Shares
+
+    /// What a transaction costs for the stake behind it, in 2^-32 of a capacity.
+    private func price(of admitted: Admitted) -> UInt128 {
+        let cost = max(UInt128(1), UInt128(admitted.reservedCredits)) + UInt128(admitted.byteCount)
+        return (cost << 32) / UInt128(max(1, admitted.weight)) + 1
+    }
+
+    private func nextTag(of admitted: Admitted, after own: UInt128?) -> UInt128 {
+        let start = max(served, payers[admitted.payer]?.lastTag ?? 0)
+        return max(start + price(of: admitted), (own ?? 0) + 1)
+    }
+
+    /// The same for parked ones, which have no order among each other.
+    private func parkedTag(of admitted: Admitted) -> UInt128 { price(of: admitted) }
+
+    /// Lets go of what is parked first, then of ready ones with higher tags, until there is room. Changes nothing when
+    /// there can't be any.
+    private mutating func makeRoom(for share: Int, tag: UInt128) throws(MempoolRefusal) -> [Admitted] {
+        var missing = taken + share - limits.total
+        guard missing > 0 else { return [] }
+        var victims: [TransactionId] = []
+        parked.forEachDescending { rank in
+            victims.append(rank.id)
+            missing -= shareOf(rank.id)
+            return missing > 0
+        }
+        if missing > 0 {
+            ready.forEachDescending { rank in
+                guard rank.tag > tag else { return false }
+                victims.append(rank.id)
+                missing -= shareOf(rank.id)
+                return missing > 0
+            }
+        }
+        guard missing <= 0 else { throw .full }
+        return victims.compactMap { remove($0) }
+    }
+
+    /// Room among the parked ones, and in the pool as a whole, where nothing ready gives way.
+    private mutating func park(
+        _ share: Int, rank own: UInt128, next: UInt64, sequence: UInt64
+    ) throws(MempoolRefusal) -> [Admitted] {
+        var missing = max(parkedShare + share - limits.parkedTotal, taken + share - limits.total)
+        guard missing > 0 else { return [] }
+        var victims: [TransactionId] = []
+        parked.forEachDescending { rank in
+            guard rank.tag > own else { return false }
+            victims.append(rank.id)
+            missing -= shareOf(rank.id)
+            return missing > 0
+        }
+        guard missing <= 0 else { throw .noRoomForGaps(sequence, next: next) }
+        return victims.compactMap { remove($0) }
+    }
+
+    private func shareOf(_ id: TransactionId) -> Int {
+        ids[id].flatMap { senders[$0.sender]?.item($0.sequence)?.share } ?? 0
     }
 
     // MARK: Out
 
-    /// Takes one out: its sender cancelled it, or no block can hold it any more.
+    /// Takes one out: its sender cancelled it, or no block can hold it any more. What follows it has to wait for another
+    /// one of its sequence.
     @discardableResult
     public mutating func remove(_ id: TransactionId) -> Admitted? {
-        guard let place = ids[id], var queue = senders[place.sender],
-            let admitted = queue.remove(place.sequence, share: limits.share)
-        else { return nil }
-        forget(admitted)
-        update(place.sender, queue)
-        return admitted
+        guard let place = ids[id], let item = senders[place.sender]?.remove(place.sequence) else { return nil }
+        forget(item)
+        parkAfterGap(place.sender)
+        return item.admitted
+    }
+
+    /// What was ready behind a gap is so no more.
+    private mutating func parkAfterGap(_ sender: Account) {
+        guard let queue = senders[sender] else { return }
+        guard !queue.isEmpty else {
+            senders[sender] = nil
+            return
+        }
+        let end = queue.readyEnd
+        for item in queue.items where item.tag != nil && item.sequence > end {
+            unrank(item)
+            var waiting = item
+            waiting.tag = nil
+            senders[sender]?.setTag(nil, of: item.sequence)
+            rank(waiting, next: queue.nextSequence)
+        }
+        // The room of the parked ones is bounded whatever way they came there.
+        while parkedShare > limits.parkedTotal, let last = parked.last { drop(last.id) }
+    }
+
+    /// Takes a parked one out, behind which nothing is ready.
+    private mutating func drop(_ id: TransactionId) {
+        guard let place = ids[id], let item = senders[place.sender]?.remove(place.sequence) else { return }
+        forget(item)
+        if senders[place.sender]?.isEmpty == true { senders[place.sender] = nil }
     }
 
     /// Drops what the transactions of a finalised block used up: themselves, and others of the same sequences.
-    /// Their senders go to the end of the round.
     public mutating func include(_ transactions: [SignedTransaction]) {
         for signed in transactions {
             let transaction = signed.transaction
             guard transaction.sequence < .max else { continue }
+            if let tag = senders[transaction.sender]?.item(transaction.sequence)?.tag { served = max(served, tag) }
             advance(transaction.sender, to: transaction.sequence + 1)
-            let turn = newTurn()
-            senders[transaction.sender]?.turn = turn
         }
     }
 
     /// Drops the account's transactions below its next sequence in the state.
     public mutating func advance(_ sender: Account, to nextSequence: UInt64) {
-        guard var queue = senders[sender], nextSequence > queue.nextSequence else { return }
-        for admitted in queue.advance(to: nextSequence, share: limits.share) { forget(admitted) }
-        update(sender, queue)
+        guard let queue = senders[sender], nextSequence > queue.nextSequence else { return }
+        for item in senders[sender]?.advance(to: nextSequence) ?? [] { forget(item) }
+        if senders[sender]?.isEmpty == true { senders[sender] = nil } else { promote(sender) }
     }
 
     /// Drops what no block of this or a later header time may hold.
-    /// - Returns: what was dropped, by id.
+    /// - Returns: what was dropped, the earliest first.
     @discardableResult
     public mutating func expire(at time: Time) -> [Admitted] {
         var expired: [TransactionId] = []
-        for queue in senders.values {
-            queue.forEach { if $0.signed.transaction.validUntil < time { expired.append($0.id) } }
+        deadlines.forEachAscending { deadline in
+            guard deadline.time < time else { return false }
+            expired.append(deadline.id)
+            return true
         }
-        expired.sort()
         return expired.compactMap { remove($0) }
     }
 
-    private mutating func forget(_ admitted: Admitted) {
-        ids[admitted.id] = nil
-        taken -= limits.share(of: admitted)
-        byteCount -= admitted.byteCount
-    }
-
-    private mutating func update(_ sender: Account, _ queue: SenderQueue) {
-        guard !queue.isEmpty else {
-            senders[sender] = nil
-            return
-        }
-        senders[sender] = queue
-        heaviest.note(sender, share: queue.share, unit: limits.smallestShare)
-        if heaviest.isStale(live: senders.count) {
-            let live = senders.sorted { $0.key < $1.key }.map { ($0.key, $0.value.share) }
-            heaviest.rebuild(live, unit: limits.smallestShare)
+    /// A proposer found it too heavy for the time that it had: it comes after all others that wait now.
+    public mutating func putLast(_ id: TransactionId) {
+        guard let place = ids[id], let queue = senders[place.sender], let first = queue.item(place.sequence), first.tag != nil
+        else { return }
+        var tag = ready.last?.tag ?? 0
+        for item in queue.items where item.tag != nil && item.sequence >= place.sequence {
+            unrank(item)
+            tag += 1
+            var moved = item
+            moved.tag = tag
+            senders[place.sender]?.setTag(tag, of: item.sequence)
+            ready.insert(Rank(tag: tag, arrival: moved.arrival, id: moved.admitted.id))
         }
     }
 
-    private mutating func newTurn() -> UInt64 {
-        turns += 1
-        return turns
+    private mutating func forget(_ item: SenderQueue.Item) {
+        ids[item.admitted.id] = nil
+        byteCount -= item.admitted.byteCount
+        if item.admitted.isEvidence { evidenceCount -= 1 } else { taken -= item.share }
+        if var payer = payers[item.admitted.payer] {
+            payer.count -= 1
+            payer.reserved -= UInt128(item.admitted.reservedCredits)
+            payers[item.admitted.payer] = payer.count > 0 ? payer : nil
+        }
+        deadlines.remove(
+            Deadline(time: item.admitted.signed.transaction.validUntil, arrival: item.arrival, id: item.admitted.id))
+        unrank(item)
     }
 
     // MARK: Reads
@@ -166,53 +338,53 @@ public struct Mempool: Sendable {
     public func contains(_ id: TransactionId) -> Bool { ids[id] != nil }
 
     public func transaction(_ id: TransactionId) -> Admitted? {
-        ids[id].flatMap { senders[$0.sender]?.waiting($0.sequence) }
+        ids[id].flatMap { senders[$0.sender]?.item($0.sequence)?.admitted }
     }
 
     /// What the account has waiting, by sequence.
-    public func waiting(of sender: Account) -> [Admitted] {
-        var result: [Admitted] = []
-        senders[sender]?.forEach { result.append($0) }
-        return result
-    }
+    public func waiting(of sender: Account) -> [Admitted] { senders[sender]?.items.map(\.admitted) ?? [] }
 
-    /// Credits that the account's waiting transactions have reserved.
-    public func reservedCredits(of sender: Account) -> UInt64 {
-        UInt64(clamping: senders[sender]?.reserved ?? 0)
-    }
+    /// Credits of the account that waiting transactions have reserved: its own ones, and those that it sponsors.
+    public func reservedCredits(of payer: Account) -> UInt64 { UInt64(clamping: payers[payer]?.reserved ?? 0) }
 
     /// First sequence from `nextSequence` on that the account has nothing waiting for.
     public func freeSequence(of sender: Account, nextSequence: UInt64) -> UInt64 {
         guard let queue = senders[sender] else { return nextSequence }
         var sequence = max(nextSequence, queue.nextSequence)
-        while sequence < .max, queue.waiting(sequence) != nil { sequence += 1 }
+        while sequence < .max, queue.item(sequence) != nil { sequence += 1 }
         return sequence
     }
 
-    /// Transactions for a proposal: one of each sender in turn, each sender's by contiguous sequence.
+    /// Transactions for a proposal, the lowest tags first; each sender's by contiguous sequence.
     /// - Parameter nextSequence: of an account in the state that the proposal builds on, when that is ahead of the
     ///   finalised one; nil for what the pool knows.
     public func candidates(
         maxBytes: Int, maxCount: Int, nextSequence: (Account) -> UInt64? = { _ in nil }
     ) -> [Admitted] {
-        var round = senders.map { (turn: $0.value.turn, account: $0.key, sequence: UInt64?.none) }
-        round.sort { ($0.turn, $0.account) < ($1.turn, $1.account) }
         var result: [Admitted] = []
         var bytes = 0
-        while !round.isEmpty, result.count < maxCount {
-            var following: [(turn: UInt64, account: Account, sequence: UInt64?)] = []
-            for place in round {
-                guard result.count < maxCount, let queue = senders[place.account] else { break }
-                let sequence = place.sequence ?? nextSequence(place.account) ?? queue.nextSequence
-                guard let admitted = queue.waiting(sequence) else { continue }
-                // One that doesn't fit ends its sender's part; smaller ones of others may still fit.
-                guard admitted.byteCount <= maxBytes - bytes else { continue }
-                bytes += admitted.byteCount
-                result.append(admitted)
-                if sequence < .max { following.append((place.turn, place.account, sequence + 1)) }
+        var next: [Account: UInt64] = [:]
+        var misfits = 0
+        ready.forEachAscending { rank in
+            guard result.count < maxCount, misfits < Self.mostMisfits else { return false }
+            guard let place = ids[rank.id], let queue = senders[place.sender], let item = queue.item(place.sequence) else {
+                return true
             }
-            round = following
+            let expected = next[place.sender] ?? nextSequence(place.sender) ?? queue.nextSequence
+            next[place.sender] = expected
+            guard place.sequence == expected else { return true }
+            // One that doesn't fit ends its sender's part; smaller ones of others may still fit.
+            guard item.admitted.byteCount <= maxBytes - bytes else {
+                misfits += 1
+                return true
+            }
+            bytes += item.admitted.byteCount
+            result.append(item.admitted)
+            if expected < .max { next[place.sender] = expected + 1 }
+            return true
         }
         return result
     }
+
+    private static let mostMisfits = 256
 }

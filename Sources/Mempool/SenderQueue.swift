@@ -1,59 +1,66 @@
 import Primitives
 
-/// One account's waiting transactions: at most ``ChainLimits/sequenceWindow``, sorted by sequence.
+/// One account's waiting transactions: at most ``ChainLimits/sequenceWindow``, sorted by sequence. Those from the
+/// account's next sequence on, up to the first gap, are ready for a block; the others are parked.
 struct SenderQueue: Sendable {
-    /// The account's next sequence in the state.
-    private(set) var nextSequence: UInt64
-    /// When its turn began; lower is earlier.
-    var turn: UInt64
-    /// Sum of the shares of what waits.
-    private(set) var share = 0
-    /// Sum of the credits that what waits has reserved: 64 of them at most, which can't overflow.
-    private(set) var reserved: UInt128 = 0
-    private var items: [Admitted] = []
+    struct Item: Sendable {
+        let admitted: Admitted
+        let share: Int
+        /// When it came, among all.
+        let arrival: UInt64
+        /// Its place among the ready ones; nil while it is parked.
+        var tag: UInt128?
 
-    init(nextSequence: UInt64, turn: UInt64) {
-        self.nextSequence = nextSequence
-        self.turn = turn
+        var sequence: UInt64 { admitted.sequence }
     }
 
+    /// The account's next sequence in the state.
+    private(set) var nextSequence: UInt64
+    private(set) var items: [Item] = []
+
+    init(nextSequence: UInt64) { self.nextSequence = nextSequence }
+
     var isEmpty: Bool { items.isEmpty }
-    /// The one with the highest sequence.
-    var last: Admitted? { items.last }
 
-    func forEach(_ body: (Admitted) -> Void) { items.forEach(body) }
-
-    func waiting(_ sequence: UInt64) -> Admitted? {
+    func item(_ sequence: UInt64) -> Item? {
         let index = position(of: sequence)
-        guard index < items.count, items[index].signed.transaction.sequence == sequence else { return nil }
+        guard index < items.count, items[index].sequence == sequence else { return nil }
         return items[index]
     }
 
-    /// The caller has made sure that the sequence is free.
-    mutating func insert(_ admitted: Admitted, share: Int) {
-        items.insert(admitted, at: position(of: admitted.signed.transaction.sequence))
-        self.share += share
-        reserved += UInt128(admitted.reservedCredits)
+    /// The first sequence that nothing ready waits for.
+    var readyEnd: UInt64 {
+        var end = nextSequence
+        for item in items {
+            guard item.tag != nil, item.sequence == end, end < .max else { break }
+            end += 1
+        }
+        return end
     }
 
-    mutating func remove(_ sequence: UInt64, share: (Admitted) -> Int) -> Admitted? {
+    /// The ready one with the highest sequence.
+    var lastReady: Item? { items.last { $0.tag != nil } }
+
+    /// The caller has made sure that the sequence is free.
+    mutating func insert(_ item: Item) { items.insert(item, at: position(of: item.sequence)) }
+
+    mutating func remove(_ sequence: UInt64) -> Item? {
         let index = position(of: sequence)
-        guard index < items.count, items[index].signed.transaction.sequence == sequence else { return nil }
-        let removed = items.remove(at: index)
-        self.share -= share(removed)
-        reserved -= UInt128(removed.reservedCredits)
-        return removed
+        guard index < items.count, items[index].sequence == sequence else { return nil }
+        return items.remove(at: index)
+    }
+
+    mutating func setTag(_ tag: UInt128?, of sequence: UInt64) {
+        let index = position(of: sequence)
+        guard index < items.count, items[index].sequence == sequence else { return }
+        items[index].tag = tag
     }
 
     /// Removes and returns what lies below the sequence.
-    mutating func advance(to sequence: UInt64, share: (Admitted) -> Int) -> [Admitted] {
+    mutating func advance(to sequence: UInt64) -> [Item] {
         nextSequence = max(nextSequence, sequence)
         let below = Array(items.prefix(position(of: nextSequence)))
         items.removeFirst(below.count)
-        for removed in below {
-            self.share -= share(removed)
-            reserved -= UInt128(removed.reservedCredits)
-        }
         return below
     }
 
@@ -63,7 +70,7 @@ struct SenderQueue: Sendable {
         var high = items.count
         while low < high {
             let middle = (low + high) / 2
-            if items[middle].signed.transaction.sequence < sequence { low = middle + 1 } else { high = middle }
+            if items[middle].sequence < sequence { low = middle + 1 } else { high = middle }
         }
         return low
     }

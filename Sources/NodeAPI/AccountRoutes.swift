@@ -13,7 +13,9 @@ extension Routes {
             let account = try input.account()
             guard let view = try await node.backend.account(account) else { throw unknownAccount(account) }
             return .document(
-                AccountDocument(account: account, record: view.record, credits: view.credits, capacity: view.capacity))
+                AccountDocument(
+                    account: account, record: view.record, credits: view.credits, capacity: view.capacity,
+                    sponsor: view.sponsor))
         },
         Route(
             method: .get, path: "/v1/accounts/{account}/history", weight: .expensive,

@@ -153,9 +153,12 @@ public struct AccountView: Sendable {
     /// Resource credits now, with what has regenerated since the record's `creditTime`.
     public var credits: UInt64
     public var capacity: UInt64
+    /// The service that paid for the account last, or lends its deposit.
+    public var sponsor: ServiceId?
 
-    public init(record: AccountRecord, credits: UInt64, capacity: UInt64) {
+    public init(record: AccountRecord, credits: UInt64, capacity: UInt64, sponsor: ServiceId? = nil) {
         self.record = record
+        self.sponsor = sponsor
         self.credits = credits
         self.capacity = capacity
     }

@@ -305,7 +305,12 @@ enum OpenAPISchemas {
         property("account", "Address"), property("sequence", "U64", "of the account's next transaction"),
         property("balance", "U128", "what it can spend"),
         property("locked", "U128", "collateral of the masternode whose consensus key the account is"),
+        property("deposit", "U128", "locked for the state that the account made exist"),
         inline("credits", [property("available", "U64"), property("capacity", "U64")]),
+        inline("sponsor", [
+            property("service", "Label", "that paid for the account last, or lends its deposit"),
+            property("lent", "U128", "held by the service for the account's record"),
+        ]).optional,
         inline("history", [property("size", "U64"), property("root", "Hash")]),
     ])
 

@@ -31,12 +31,21 @@ package final class ExecutedBlock {
     /// - Parameters:
     ///   - ids: of its transactions, where the check has them already.
     ///   - context: of its epoch, where its parent's execution gave it.
-    package init(
+    package convenience init(
         executing block: Block, digest: Digest, transactionIds ids: [TransactionId]? = nil,
         context: EpochContext? = nil, ledger: Ledger, below: StateLayer, store: any StateSource
     ) throws {
         let ids = ids ?? block.transactions.map { $0.transaction.id(genesis: ledger.genesisHash) }
         let execution = try ledger.execute(block, state: below, context: context, transactionIds: ids)
+        try self.init(
+            block, digest: digest, transactionIds: ids, execution: execution, below: below, store: store)
+    }
+
+    /// A block whose execution is known already.
+    init(
+        _ block: Block, digest: Digest, transactionIds ids: [TransactionId], execution: Execution, below: StateLayer,
+        store: any StateSource
+    ) throws {
         header = block.header
         self.digest = digest
         transactionIds = ids

@@ -36,6 +36,9 @@ public enum NodeLimits {
     public static let poolBytes = 64_000_000
     /// Transactions that one proposal takes from the pool at most.
     public static let blockTransactions = 50_000
+    /// Milliseconds that a proposer executes transactions for; then it proposes what it has. Gas bounds a block's work on
+    /// the reference machine, this on the machine at hand.
+    public static let proposalMs: UInt64 = 250
     /// The journal is cut when it has grown past this many bytes.
     public static let journalBytes = 32_000_000
     /// Own submissions whose finality time is remembered for the percentiles.

@@ -91,7 +91,7 @@ extension NodeMachine {
     func announceWork(_ clock: NodeClock) {
         let tip = simplexTip
         let due = tip.nextDue.map { $0 <= clock.wall } ?? false
-        let pending = mempool.count > 0 || tip.changedState || due
+        let pending = mempool.readyCount > 0 || tip.changedState || due
         if pending != workAnnounced {
             workAnnounced = pending
             step(.workPending(pending), clock)

@@ -145,8 +145,10 @@ extension NodeMachine {
     /// Whose connections are masternodes': the members of both sets, then all others that are registered.
     var admittedKeys: [PublicKey] {
         var keys = (epoch.set.members + epoch.nextPlan.set.members).map(\.consensusKey)
-        if let bytes = try? head.layer.value(.masternodeIndex), let index = try? MasternodeIndex(borsh: bytes) {
-            keys += index.keys
+        do {
+            if let bytes = try head.layer.value(.masternodeIndex) { keys += try MasternodeIndex(borsh: bytes).keys }
+        } catch {
+            halt("the state could not be read: \(error)")
         }
         var seen: Set<PublicKey> = []
         return keys.filter { seen.insert($0).inserted }
@@ -159,15 +161,18 @@ extension NodeMachine {
 
     /// An upgrade that was accepted and that this program doesn't know.
     private var upgradeAhead: Note? {
-        guard let bytes = try? head.layer.value(.proposalIndex), let index = try? ProposalIndex(borsh: bytes) else {
-            return nil
-        }
-        for number in index.open {
-            guard let bytes = try? head.layer.value(.proposal(number)), let proposal = try? ProposalRecord(borsh: bytes),
-                proposal.outcome == .accepted, case .upgrade(let version) = proposal.change,
-                version > rules.newestProtocol
-            else { continue }
-            return .upgradeAhead(version, from: proposal.from)
+        do {
+            guard let bytes = try head.layer.value(.proposalIndex) else { return nil }
+            for number in try ProposalIndex(borsh: bytes).open {
+                guard let bytes = try head.layer.value(.proposal(number)) else { continue }
+                let proposal = try ProposalRecord(borsh: bytes)
+                guard proposal.outcome == .accepted, case .upgrade(let version) = proposal.change,
+                    version > rules.newestProtocol
+                else { continue }
+                return .upgradeAhead(version, from: proposal.from)
+            }
+        } catch {
+            halt("the state could not be read: \(error)")
         }
         return nil
     }

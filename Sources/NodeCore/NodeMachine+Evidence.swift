@@ -25,6 +25,7 @@ extension NodeMachine {
             case .settled: cases.close(offender)
             case .open where isDue && mempool.waiting(of: account).isEmpty: report(evidence, identity, clock)
             case .open: break
+            case nil: return
             }
         }
     }
@@ -32,14 +33,20 @@ extension NodeMachine {
     private enum Standing { case settled, open }
 
     /// Whether a report would still do something, as far as the newest final state tells.
-    private func standing(of offender: PublicKey, _ evidence: Evidence) -> Standing {
-        guard epoch.epoch.distance(since: evidence.epoch) <= epoch.parameters.evidenceEpochs,
-            // The ledger may have forgotten the set of that epoch already.
-            (try? head.layer.value(.epoch(evidence.epoch))).flatMap({ $0 }) != nil,
-            let bytes = try? head.layer.value(.masternode(offender)), let record = try? MasternodeRecord(borsh: bytes)
-        else { return .settled }
-        if case .slashed = record.status { return .settled }
-        return .open
+    private func standing(of offender: PublicKey, _ evidence: Evidence) -> Standing? {
+        guard epoch.epoch.distance(since: evidence.epoch) <= epoch.parameters.evidenceEpochs else { return .settled }
+        do {
+            // The ledger may have forgotten the set of that epoch already, or the masternode.
+            guard try head.layer.value(.epoch(evidence.epoch)) != nil,
+                let bytes = try head.layer.value(.masternode(offender))
+            else { return .settled }
+            if case .slashed = try MasternodeRecord(borsh: bytes).status { return .settled }
+            return .open
+        } catch {
+            // A read that fails is no answer: taken for one, an offender would go free.
+            halt("the state could not be read: \(error)")
+            return nil
+        }
     }
 
     private func report(_ evidence: Evidence, _ identity: NodeIdentity, _ clock: NodeClock) {

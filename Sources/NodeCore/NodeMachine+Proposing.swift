@@ -21,13 +21,13 @@ extension NodeMachine {
             wake(at: Time(time.value - epoch.parameters.clockAheadMs), clock)
             return
         }
-        let transactions = select(for: request, on: parent, time: time)
+        let candidates = candidates(on: parent)
         let due = parent.nextDue.map { $0 <= clock.wall } ?? false
         // Work that lies in blocks which are not final yet needs one more block if its votes were lost.
         let overdue = workAnnounced && parent.digest != head.digest
             && clock.monotonic >= questions.viewEnteredAt.advanced(byMs: simplex.delayMs / 2)
         guard
-            !transactions.isEmpty || parent.changedState || due || overdue || request.heartbeatAt <= clock.monotonic
+            !candidates.isEmpty || parent.changedState || due || overdue || request.heartbeatAt <= clock.monotonic
         else {
             let overdueAt = questions.viewEnteredAt.advanced(byMs: simplex.delayMs / 2)
             let dueAt = parent.nextDue.map {
@@ -38,57 +38,109 @@ extension NodeMachine {
             outputs.append(.setTimer(.due, at: wakeAt))
             return
         }
+        guard let draft = draft(request, on: parent, time: time, candidates: candidates, proposer: me) else {
+            questions.proposed()
+            step(.declined(view: request.view), clock)
+            return
+        }
+        // Nothing of what seemed to wait can be in a block: there is nothing to propose yet.
+        if draft.selection.transactions.isEmpty, !candidates.isEmpty, !parent.changedState, !due, !overdue,
+            request.heartbeatAt > clock.monotonic
+        {
+            announceWork(clock)
+            let soon = clock.monotonic.advanced(byMs: simplex.delayMs / 2)
+            outputs.append(.setTimer(.due, at: min(request.heartbeatAt, soon)))
+            return
+        }
         questions.proposed()
-        guard let block = build(request, on: parent, time: time, transactions: transactions, proposer: me) else {
+        guard let candidate = pool.insertMakingRoom(draft.block, digest: draft.digest) else {
+            outputs.append(.note(.rejectedProposal(request.view, "own block: no room for its body")))
             step(.declined(view: request.view), clock)
             return
         }
-        let digest = block.header.digest(genesis: genesisHash)
-        guard pool.insertMakingRoom(block, digest: digest) != nil, ensureExecuted(digest, clock) != nil else {
-            outputs.append(
-                .note(.rejectedProposal(request.view, "own block: \(pool[digest]?.flaw ?? "no room for its body")")))
-            step(.declined(view: request.view), clock)
-            return
-        }
-        step(.proposed(view: request.view, digest: digest), clock)
+        if candidate.executed == nil { candidate.executed = draft.executed }
+        step(.proposed(view: request.view, digest: draft.digest), clock)
     }
 
-    private func select(for request: ProposalRequest, on parent: ExecutedBlock, time: Time) -> [SignedTransaction] {
-        guard mempool.count > 0 else { return [] }
-        do {
-            // A parent that is not final yet has used sequences that the pool still counts from.
-            let layer = parent.layer
-            let candidates = mempool.candidates(
-                maxBytes: Int(epoch.parameters.blockBytes), maxCount: NodeLimits.blockTransactions
-            ) { account in
-                guard let bytes = try? layer.value(.account(account)) else { return nil }
-                return try? AccountRecord(borsh: bytes).sequence
+    /// What the pool has for a block on this parent.
+    private func candidates(on parent: ExecutedBlock) -> [Admitted] {
+        guard mempool.readyCount > 0 else { return [] }
+        // A parent that is not final yet has used sequences that the pool still counts from.
+        let layer = parent.layer
+        var failure: (any Error)?
+        let candidates = mempool.candidates(
+            maxBytes: Int(epoch.parameters.blockBytes), maxCount: NodeLimits.blockTransactions
+        ) { account in
+            do { return try layer.value(.account(account)).map { try AccountRecord(borsh: $0).sequence } } catch {
+                failure = error
+                return nil
             }
-            return try ledger.selectTransactions(
-                from: candidates.map(\.signed), state: layer, time: time, certificate: request.parentCertificate
-            ).transactions
-        } catch {
-            halt("the state could not be read: \(error)")
+        }
+        if let failure {
+            halt("the state could not be read: \(failure)")
             return []
         }
+        return candidates
     }
 
-    private func build(
-        _ request: ProposalRequest, on parent: ExecutedBlock, time: Time, transactions: [SignedTransaction],
-        proposer: UInt16
-    ) -> Block? {
+    private struct Draft {
+        let block: Block
+        let digest: Digest
+        let executed: ExecutedBlock
+        let selection: TransactionSelection
+    }
+
+    /// A block out of the candidates, executed as it is put together: the proposer stops when its time is used up. What
+    /// made it stop comes last from then on, and what no block can hold leaves the pool.
+    private func draft(
+        _ request: ProposalRequest, on parent: ExecutedBlock, time: Time, candidates: [Admitted], proposer: UInt16
+    ) -> Draft? {
+        guard let reveal = reveal(on: parent, proposer: proposer) else { return nil }
+        let randomness = Beacon.mix(parent.header.randomness, reveal: reveal)
+        let frame = BlockFrame(
+            height: parent.header.height.next, time: time, proposer: proposer, reveal: reveal, randomness: randomness,
+            parentCertificate: request.parentCertificate)
+        let started = stopwatch()
+        do {
+            let (selection, execution) = try ledger.propose(
+                from: candidates.map(\.signed), frame: frame, state: parent.layer, context: parent.context
+            ) { stopwatch() &- started < NodeLimits.proposalMs }
+            for (id, _) in selection.refused { mempool.remove(id) }
+            if let stoppedAt = selection.stoppedAt { mempool.putLast(stoppedAt) }
+            let block = build(
+                request, on: parent, frame: frame, transactions: selection.transactions,
+                transactionsRoot: selection.transactionsRoot)
+            let digest = block.header.digest(genesis: genesisHash)
+            let executed = try ExecutedBlock(
+                block, digest: digest, transactionIds: selection.transactionIds, execution: execution,
+                below: parent.layer, store: store)
+            return Draft(block: block, digest: digest, executed: executed, selection: selection)
+        } catch {
+            halt("block \(frame.height) could not be made: \(error)")
+            return nil
+        }
+    }
+
+    private func reveal(on parent: ExecutedBlock, proposer: UInt16) -> Digest? {
         guard let key = epoch.set.member(proposer)?.consensusKey else { return nil }
         let link: Digest?
         do { link = try parent.layer.value(.beacon(key)).flatMap { Digest($0) } } catch {
             halt("the state could not be read: \(error)")
             return nil
         }
-        guard let link, let reveal = reveal(under: link, of: key, on: parent) else { return nil }
+        guard let link else { return nil }
+        return reveal(under: link, of: key, on: parent)
+    }
+
+    private func build(
+        _ request: ProposalRequest, on parent: ExecutedBlock, frame: BlockFrame, transactions: [SignedTransaction],
+        transactionsRoot: Digest
+    ) -> Block {
         let header = Header(
-            height: parent.header.height.next, view: request.view, epoch: epoch.epoch, parent: parent.digest,
-            proposer: proposer, time: time, transactionsRoot: Block.transactionsRoot(transactions),
+            height: frame.height, view: request.view, epoch: epoch.epoch, parent: parent.digest,
+            proposer: frame.proposer, time: frame.time, transactionsRoot: transactionsRoot,
             stateRoot: parent.stateRoot, receiptsRoot: parent.receiptsRoot, gasUsed: parent.gasUsed,
-            reveal: reveal, randomness: Beacon.mix(parent.header.randomness, reveal: reveal), activeSetHash: epoch.setHash,
+            reveal: frame.reveal, randomness: frame.randomness, activeSetHash: epoch.setHash,
             nextSetHash: epoch.nextSetHash, parentCertificateHash: request.parentCertificate.hash)
         return Block(header: header, parentCertificate: request.parentCertificate, transactions: transactions)
     }

@@ -96,6 +96,8 @@ extension NodeMachine {
         renewBeacon(clock)
         if sources.highest(above: head.header.height) != nil { requestBlocks(clock) }
         askTwice(clock)
+        // Blocks take their time from clocks: what has expired by this one waits for nothing any more.
+        mempool.expire(at: max(head.header.time, clock.wall))
         if ticks % 5 == 0 {
             outputs.append(
                 .broadcast(.head(height: published.header.height, digest: published.digest), to: .everyone))

@@ -52,13 +52,14 @@ extension NodeMachine {
         do {
             let verdict = try ledger.admit(
                 transaction, state: head.layer, time: max(head.header.time, clock.wall),
-                reservedCredits: mempool.reservedCredits(of: transaction.transaction.sender)
+                reservedCredits: { mempool.reservedCredits(of: $0) }
             ) { signed, id in self.isAuthorized(signed, id: id) }
             switch verdict {
             case .refused(let refusal): return .refused(refusal)
             case .admitted(let facts):
                 let admitted = Admitted(
-                    id: facts.id, signed: transaction, byteCount: facts.byteCount, reservedCredits: facts.reservedCredits)
+                    id: facts.id, signed: transaction, byteCount: facts.byteCount, reservedCredits: facts.reservedCredits,
+                    payer: facts.payer, weight: facts.payerCapacity, replaces: facts.replaces, isEvidence: facts.isEvidence)
                 do throws(MempoolRefusal) {
                     _ = try mempool.insert(admitted, nextSequence: facts.nextSequence)
                 } catch {

@@ -138,7 +138,7 @@ package struct ChainGenerator {
             let recipient = accounts[(number * 7 + 1) % accounts.count]
             let transaction = try Transaction(
                 sender: Account(accounts[sender].publicKey), sequence: sequences[sender],
-                validUntil: time.advanced(by: 60_000), gasLimit: 100_000, value: 1_000, serviceId: .chain,
+                validUntil: time.advanced(by: 60_000), gasLimit: 300_000, value: 1_000, serviceId: .chain,
                 actionId: .transfer, data: Account(recipient.publicKey).borsh)
             sequences[sender] += 1
             return try SignedTransaction(signing: transaction, with: accounts[sender], genesis: genesisHash)

@@ -149,10 +149,12 @@ final class TransactionCheck: Sendable {
     private func verdict(
         on transaction: SignedTransaction, _ view: ReadView, _ time: Time, awaiting signature: @escaping (TransactionId) -> Void
     ) -> AdmissionVerdict? {
-        try? ledger.admit(transaction, state: view, time: time) { _, id in
-            signature(id)
-            return false
-        }
+        try? ledger.admit(
+            transaction, state: view, time: time,
+            isAuthorized: { _, id in
+                signature(id)
+                return false
+            })
     }
 }
 
@@ -160,7 +162,7 @@ extension Refusal {
     /// Whether the state after blocks that are not published yet may not refuse it.
     fileprivate var mayPass: Bool {
         switch self {
-        case .tooFewCredits, .noSuchService, .sequenceTooFarAhead, .sequenceGap: true
+        case .tooFewCredits, .notSponsored, .noSuchService, .sequenceTooFarAhead, .sequenceGap: true
         default: false
         }
     }

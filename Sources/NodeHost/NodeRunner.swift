@@ -108,6 +108,11 @@ public struct NodeRunner: Sendable {
         let machine = try NodeMachine(
             genesis: genesis, role: role, store: store, journal: entries, journalName: .random(in: 1...UInt64.max),
             rejoin: rejoin, signatures: verifier)
+        let started = ContinuousClock.now
+        machine.stopwatch = {
+            let elapsed = started.duration(to: .now).components
+            return UInt64(max(0, elapsed.seconds)) &* 1_000 &+ UInt64(max(0, elapsed.attoseconds)) / 1_000_000_000_000_000
+        }
         logger.info(
             "starting",
             metadata: [

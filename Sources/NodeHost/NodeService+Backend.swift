@@ -109,7 +109,7 @@ extension NodeService: NodeBackend {
         let ledger = ledger
         return try await read { view in
             try ledger.account(account, at: max(view.header.time, NodeService.clock().wall), state: view).map {
-                NodeAPI.AccountView(record: $0.record, credits: $0.credits, capacity: $0.capacity)
+                NodeAPI.AccountView(record: $0.record, credits: $0.credits, capacity: $0.capacity, sponsor: $0.sponsor)
             }
         }
     }
@@ -232,14 +232,15 @@ extension SubmissionRefusal {
         case .known, .sequenceWaiting: self.init(.sequencePending, reason)
         case .sequenceReused: self.init(.sequenceUsed, reason)
         case .sequenceTooFarAhead: self.init(.sequenceTooFar, reason)
-        case .full: self.init(.poolFull, reason, retryAfterMs: 1_000)
+        case .nothingToReplace: self.init(.sequencePending, reason)
+        case .full, .noRoomForGaps: self.init(.poolFull, reason, retryAfterMs: 1_000)
         }
     }
 
     init(_ refusal: Refusal, now: Time) {
         let reason = refusal.description
         switch refusal {
-        case .malformed, .malformedData, .malformedModule: self.init(.malformed, reason)
+        case .malformed, .malformedData, .smallOrder: self.init(.malformed, reason)
         case .oversize: self.init(.tooLarge, reason)
         case .noSuchAction, .notAvailable, .chainActionElsewhere: self.init(.unknownAction, reason)
         case .gasLimitTooLow, .gasLimitTooHigh: self.init(.gasLimit, reason)
@@ -249,6 +250,7 @@ extension SubmissionRefusal {
         case .expired: self.init(.expired, reason)
         case .validTooLong: self.init(.validTooLong, reason)
         case .noSuchService: self.init(.unknownService, reason)
+        case .notSponsored: self.init(.insufficientCredits, reason)
         case .tooFewCredits(_, _, let enoughAt):
             self.init(.insufficientCredits, reason, retryAfterMs: enoughAt.map { $0.distance(since: now) })
         }

@@ -12,6 +12,13 @@ public struct AccountRecord: BorshCodable, Hashable, Sendable {
     /// Collateral of the masternode whose consensus key this account is: it can't be spent, and it earns resource
     /// credits as a balance does, so that a masternode can report and vote with its hot key alone.
     public var locked: UInt128
+    /// Held for the state that this account made exist (its own record, a contract's storage, code, names): it comes
+    /// back when that goes.
+    public var deposit: UInt128
+    /// Contract of the service that paid for this account last, or that lends `lent`.
+    public var sponsor: Account?
+    /// What `sponsor` holds for this account's record, until the account has money of its own.
+    public var lent: UInt128
     /// Resource credits left at `creditTime`.
     public var credits: UInt64
     public var creditTime: Time
@@ -19,21 +26,25 @@ public struct AccountRecord: BorshCodable, Hashable, Sendable {
     public var history: MerkleFrontier
 
     public init(
-        sequence: UInt64 = 0, balance: UInt128 = 0, locked: UInt128 = 0, credits: UInt64 = 0, creditTime: Time = .zero,
-        history: MerkleFrontier = MerkleFrontier()
+        sequence: UInt64 = 0, balance: UInt128 = 0, locked: UInt128 = 0, deposit: UInt128 = 0, sponsor: Account? = nil,
+        lent: UInt128 = 0, credits: UInt64 = 0, creditTime: Time = .zero, history: MerkleFrontier = MerkleFrontier()
     ) {
         self.sequence = sequence
         self.balance = balance
         self.locked = locked
+        self.deposit = deposit
+        self.sponsor = sponsor
+        self.lent = lent
         self.credits = credits
         self.creditTime = creditTime
         self.history = history
     }
 
-    /// What resource credits grow from. Saturates, though no supply comes near.
+    /// All the account's money: what resource credits grow from. Saturates, though no supply comes near.
     public var stake: UInt128 {
         let (sum, overflow) = balance.addingReportingOverflow(locked)
-        return overflow ? .max : sum
+        let (total, overflows) = sum.addingReportingOverflow(deposit)
+        return overflow || overflows ? .max : total
     }
 
     public func encode(to encoder: inout BorshEncoder) {
@@ -41,6 +52,9 @@ public struct AccountRecord: BorshCodable, Hashable, Sendable {
         encoder.integer(sequence)
         encoder.integer(balance)
         encoder.integer(locked)
+        encoder.integer(deposit)
+        encoder.optional(sponsor)
+        encoder.integer(lent)
         encoder.integer(credits)
         encoder.value(creditTime)
         encoder.value(history)
@@ -52,6 +66,9 @@ public struct AccountRecord: BorshCodable, Hashable, Sendable {
         sequence = try decoder.integer()
         balance = try decoder.integer()
         locked = try decoder.integer()
+        deposit = try decoder.integer()
+        sponsor = try decoder.optional()
+        lent = try decoder.integer()
         credits = try decoder.integer()
         creditTime = try decoder.value()
         history = try decoder.value()

@@ -28,6 +28,7 @@ public struct ActionId: BorshCodable, Hashable, Comparable, Sendable, CustomStri
     public static let renewBeacon = ActionId(25)
     public static let lockMoney = ActionId(32)
     public static let unlockMoney = ActionId(33)
+    public static let cancelTransaction = ActionId(26)
 
     public enum Range: Sendable { case invalid, edgence, reserved, chain, contract }
 
@@ -49,7 +50,7 @@ public struct ActionId: BorshCodable, Hashable, Comparable, Sendable, CustomStri
         5: "applicationTask", 6: "commitmentTask", 7: "releaseRelation", 8: "paymentRequester",
         9: "paymentWorkerSignature", 16: "transfer", 17: "registerMasternode", 18: "unregisterMasternode",
         19: "resumeMasternode", 20: "reportEquivocation", 21: "proposeChange", 22: "uploadContract",
-        23: "registerService", 24: "rotateKey", 25: "renewBeacon", 32: "lockMoney", 33: "unlockMoney",
+        23: "registerService", 24: "rotateKey", 25: "renewBeacon", 26: "cancelTransaction", 32: "lockMoney", 33: "unlockMoney",
     ]
 
     public static func < (lhs: ActionId, rhs: ActionId) -> Bool { lhs.value < rhs.value }

@@ -18,7 +18,8 @@ extension Parameters {
         }
     }
 
-    /// Reputation is replayed offline with the genesis' decay period, so that one stays.
+    /// Reputation is replayed offline with the genesis' decay period, and deposits come back as they were locked, so
+    /// those stay.
     static let fields: [Field] = [
         Field("networkDelayMs", .wide(\.networkDelayMs)),
         Field("heartbeatMs", .wide(\.heartbeatMs)),
@@ -31,12 +32,13 @@ extension Parameters {
         Field("gasPerDataByte", .wide(\.gasPerDataByte)),
         Field("gasPerStorageByte", .wide(\.gasPerStorageByte)),
         Field("gasPerStorageAccess", .wide(\.gasPerStorageAccess)),
+        Field("gasPerStorageWrite", .wide(\.gasPerStorageWrite)),
         Field("gasPerSignatureCheck", .wide(\.gasPerSignatureCheck)),
         Field("creditsPerTransactionByte", .wide(\.creditsPerTransactionByte)),
-        Field("creditBase", .wide(\.creditBase)),
         Field("balancePerCredit", .wide(\.balancePerCredit)),
-        Field("creditMaximum", .wide(\.creditMaximum)),
         Field("creditWindowMs", .wide(\.creditWindowMs)),
+        Field("depositPerKey", .wide(\.depositPerKey), isChangeable: false),
+        Field("depositPerByte", .wide(\.depositPerByte), isChangeable: false),
         Field("scheduledGasPerBlock", .wide(\.scheduledGasPerBlock)),
         Field("scheduledGasPerCall", .wide(\.scheduledGasPerCall)),
         Field("scheduledCallsPerService", .narrow(\.scheduledCallsPerService)),
@@ -104,18 +106,23 @@ extension Parameters {
             ("validityMs", 30_000...86_400_000), ("epochBlocks", 4...100_000), ("epochMs", 1...604_800_000),
             ("unbondingMs", 1...31_536_000_000), ("evidenceEpochs", 1...Self.longestEvidenceEpochs),
             ("collateral", 1...(1 << 62)), ("blockGas", 1_000_000...10_000_000_000),
-            ("transactionGas", 1_000_000...10_000_000_000), ("gasPerTransaction", 0...100_000),
-            ("gasPerDataByte", 0...100), ("gasPerStorageByte", 0...1_000), ("gasPerStorageAccess", 0...10_000),
-            ("gasPerSignatureCheck", 0...100_000), ("scheduledGasPerBlock", 1...10_000_000_000),
-            ("scheduledGasPerCall", 1...10_000_000_000), ("scheduledCallsPerBlock", 1...100_000),
-            ("creditsPerTransactionByte", 0...10_000), ("creditBase", 100_000_000...(1 << 62)),
-            ("creditMaximum", 100_000_000...(1 << 62)), ("creditWindowMs", 1_000...31_536_000_000),
+            ("transactionGas", 1_000_000...10_000_000_000), ("gasPerTransaction", 0...1_000_000),
+            ("gasPerDataByte", 0...100), ("gasPerStorageByte", 0...1_000), ("gasPerStorageAccess", 0...100_000), ("gasPerStorageWrite", 0...1_000_000),
+            ("gasPerSignatureCheck", 0...1_000_000), ("scheduledGasPerBlock", 1...10_000_000_000),
+            ("scheduledGasPerCall", 1_000_000...10_000_000_000), ("scheduledCallsPerBlock", 8...100_000),
+            ("creditsPerTransactionByte", 0...10_000), ("creditWindowMs", 1_000...86_400_000),
+            ("scheduledCallsPerService", 8...65_536),
         ]
         for (name, range) in ranges {
             guard let value = value(of: name) else { continue }
             if !range.contains(value) {
                 return "\(name) \(value) is not in \(range.lowerBound)...\(range.upperBound): it could stop the chain"
             }
+        }
+        // Else no masternode could report, propose or vote any more.
+        let earned = collateral / max(1, balancePerCredit)
+        if earned < 10 * transactionGas {
+            return "balancePerCredit \(balancePerCredit) lets the collateral earn \(earned) credits, too few for ten transactions of \(transactionGas) gas: it could stop the chain"
         }
         return nil
     }
@@ -129,7 +136,7 @@ public enum ParameterError: Error, Equatable, Sendable, CustomStringConvertible 
     public var description: String {
         switch self {
         case .unknown(let name): "there is no parameter '\(name)'"
-        case .fixed(let name): "'\(name)' is fixed by the genesis: audits replay reputation with it"
+        case .fixed(let name): "'\(name)' is fixed by the genesis: what was counted or locked by it must stay what it was"
         case .unusable(let problem): problem
         }
     }

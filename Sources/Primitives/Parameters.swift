@@ -12,27 +12,36 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
 
     // Blocks
     public var blockBytes: UInt32 = 8_000_000
-    public var blockGas: UInt64 = 120_000_000
+    /// Gas limits of all transactions of a block together: one unit of gas is about a nanosecond at the worst case.
+    public var blockGas: UInt64 = 250_000_000
     public var transactionGas: UInt64 = 40_000_000
     /// Longest time between a header's time and a transaction's `validUntil`.
     public var validityMs: UInt64 = 600_000
 
     // Gas beside the VM's own
-    public var gasPerTransaction: UInt64 = 1_000
+    /// What every transaction takes: its sender's record, history entry, receipt and index.
+    public var gasPerTransaction: UInt64 = 70_000
     public var gasPerDataByte: UInt64 = 10
     public var gasPerStorageByte: UInt64 = 20
-    public var gasPerStorageAccess: UInt64 = 500
-    public var gasPerSignatureCheck: UInt64 = 20_000
+    /// Reading a value of the state.
+    public var gasPerStorageAccess: UInt64 = 10_000
+    /// Writing or removing one: the path of the state tree up to its root, and the store.
+    public var gasPerStorageWrite: UInt64 = 60_000
+    public var gasPerSignatureCheck: UInt64 = 60_000
 
     // Resource credits: one credit pays one unit of gas
     public var creditsPerTransactionByte: UInt64 = 100
-    /// Capacity of an account that holds any balance or deposit.
-    public var creditBase: UInt64 = 2_000_000_000
-    /// Units of balance that add one credit of capacity.
-    public var balancePerCredit: UInt64 = 1_000
-    public var creditMaximum: UInt64 = 200_000_000_000
+    /// Units of stake that add one credit of capacity. See ``scaleCredits(toSupply:)``.
+    public var balancePerCredit: UInt64 = 8
     /// An empty account is full again after this time.
     public var creditWindowMs: UInt64 = 3_600_000
+
+    // Deposits for state: what exists locks them, what goes gives them back. Fixed by the genesis, so that what comes
+    // back is what was locked.
+    /// Smallest units for each key of the state.
+    public var depositPerKey: UInt64 = 1_000_000
+    /// Smallest units for each byte of a key and its value.
+    public var depositPerByte: UInt64 = 1_000
 
     // Schedule queue
     public var scheduledGasPerBlock: UInt64 = 60_000_000
@@ -87,11 +96,15 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
         for (name, value) in [
             ("networkDelayMs", networkDelayMs), ("heartbeatMs", heartbeatMs), ("validityMs", validityMs),
             ("balancePerCredit", balancePerCredit), ("creditWindowMs", creditWindowMs),
+            ("scheduledGasPerCall", scheduledGasPerCall),
             ("decayPeriodMs", decayPeriodMs), ("depositPerVerdict", depositPerVerdict), ("blockGas", blockGas),
             ("epochBlocks", epochBlocks), ("epochMs", epochMs), ("unbondingMs", unbondingMs),
             ("evidenceEpochs", evidenceEpochs), ("clockAheadMs", clockAheadMs),
         ] where value == 0 || value > 1 << 50 {
             return "\(name) is \(value), which is not in 1...2^50"
+        }
+        if depositPerKey > 1 << 50 || depositPerByte > 1 << 40 {
+            return "the deposit of \(depositPerKey) a key and \(depositPerByte) a byte is over 2^50 and 2^40"
         }
         if epochBlocks < 4 { return "epochBlocks is \(epochBlocks): an epoch has at least 4 blocks" }
         if evidenceEpochs > Self.longestEvidenceEpochs {
@@ -103,6 +116,25 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
         }
         return nil
     }
+
+    /// Sets ``balancePerCredit`` so that all credits of a chain with this supply are what its blocks can do in one credit
+    /// window, one full block a second: whoever has a hundredth of the money has a hundredth of the work.
+    public mutating func scaleCredits(toSupply supply: UInt128) {
+        let (work, overflow) = UInt128(blockGas).multipliedReportingOverflow(by: UInt128(creditWindowMs))
+        let credits = max(1, (overflow ? .max : work) / 1_000)
+        balancePerCredit = min(max(1, UInt64(clamping: supply / credits)), 1 << 50)
+    }
+
+    /// What a key of the state and its value lock.
+    public func deposit(keyBytes: Int, valueBytes: Int) -> UInt128 {
+        UInt128(depositPerKey) + UInt128(depositPerByte) * (UInt128(clamping: keyBytes) + UInt128(clamping: valueBytes))
+    }
+
+    /// What an account locks for its record (whose history's frontier may grow) and its reputation.
+    public var accountDeposit: UInt128 { deposit(keyBytes: 33, valueBytes: 1_024) }
+
+    /// What a service locks, on its owner's account, for its name, record, contract's account and counters.
+    public var serviceDeposit: UInt128 { accountDeposit + 3 * deposit(keyBytes: 33, valueBytes: 256) }
 
     /// The state keeps the sets of so many epochs.
     public static let longestEvidenceEpochs: UInt64 = 1_024

@@ -13,11 +13,13 @@ public struct ServiceRecord: BorshCodable, Hashable, Sendable {
     public let kind: String
     /// Who evaluates independently of the owner; verdicts count only with such a validator.
     public let validator: Account?
+    /// What it pays for its members.
+    public let sponsorship: Sponsorship
     public let registeredAt: Height
 
     public init(
         service: ServiceId, contract: Account, owner: Account, codeHash: Digest, kind: String, validator: Account?,
-        registeredAt: Height
+        sponsorship: Sponsorship = .none, registeredAt: Height
     ) {
         self.service = service
         self.contract = contract
@@ -25,6 +27,7 @@ public struct ServiceRecord: BorshCodable, Hashable, Sendable {
         self.codeHash = codeHash
         self.kind = kind
         self.validator = validator
+        self.sponsorship = sponsorship
         self.registeredAt = registeredAt
     }
 
@@ -35,6 +38,7 @@ public struct ServiceRecord: BorshCodable, Hashable, Sendable {
         encoder.value(codeHash)
         encoder.string(kind)
         encoder.optional(validator)
+        encoder.value(sponsorship)
         encoder.value(registeredAt)
     }
 
@@ -45,6 +49,7 @@ public struct ServiceRecord: BorshCodable, Hashable, Sendable {
         codeHash = try decoder.value()
         kind = try decoder.string(limit: Self.longestKind)
         validator = try decoder.optional()
+        sponsorship = try decoder.value()
         registeredAt = try decoder.value()
     }
 }
@@ -55,14 +60,19 @@ public struct RegisterService: BorshCodable, Hashable, Sendable {
     public let codeHash: Digest
     public let kind: String
     public let validator: Account?
+    /// What it pays for its members.
+    public let sponsorship: Sponsorship
     /// Input of the contract's `init`.
     public let initData: [UInt8]
 
-    public init(service: ServiceId, codeHash: Digest, kind: String, validator: Account?, initData: [UInt8]) {
+    public init(
+        service: ServiceId, codeHash: Digest, kind: String, validator: Account?, sponsorship: Sponsorship = .none, initData: [UInt8]
+    ) {
         self.service = service
         self.codeHash = codeHash
         self.kind = kind
         self.validator = validator
+        self.sponsorship = sponsorship
         self.initData = initData
     }
 
@@ -71,6 +81,7 @@ public struct RegisterService: BorshCodable, Hashable, Sendable {
         encoder.value(codeHash)
         encoder.string(kind)
         encoder.optional(validator)
+        encoder.value(sponsorship)
         encoder.variable(initData)
     }
 
@@ -79,6 +90,7 @@ public struct RegisterService: BorshCodable, Hashable, Sendable {
         codeHash = try decoder.value()
         kind = try decoder.string(limit: ServiceRecord.longestKind)
         validator = try decoder.optional()
+        sponsorship = try decoder.value()
         initData = try decoder.variable(limit: ChainLimits.transactionDataBytes)
     }
 }

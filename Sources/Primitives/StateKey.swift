@@ -36,6 +36,10 @@ public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible 
     public static func panel(_ contract: Account) -> StateKey { StateKey("v", contract.bytes) }
     /// ``OwnerLock``.
     public static func ownerLock(_ owner: Account) -> StateKey { StateKey("l", owner.bytes) }
+    /// ``SponsorUse`` of an account by a service's contract.
+    public static func sponsorUse(_ contract: Account, _ account: Account) -> StateKey {
+        StateKey("k", contract.bytes + account.bytes)
+    }
     /// Hash-chain link that a masternode showed last.
     public static func beacon(_ key: PublicKey) -> StateKey { StateKey("b", key.bytes) }
     /// ``BeaconRenewal``: a masternode's newest hash chain after its first.
@@ -46,8 +50,10 @@ public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible 
     public static func epoch(_ epoch: Epoch) -> StateKey { StateKey("e", epoch.borsh) }
     /// ``ProposalRecord`` by number.
     public static func proposal(_ number: UInt64) -> StateKey { StateKey("p", number.borsh) }
-    /// Slot of the schedule queue's heap.
+    /// Page of the schedule queue's heap.
     public static func scheduleSlot(_ index: UInt64) -> StateKey { StateKey("q", index.borsh) }
+    /// The waiting calls of one contract.
+    public static func serviceQueue(_ contract: Account) -> StateKey { StateKey("u", contract.bytes) }
     /// A waiting call of the schedule queue, by number.
     public static func scheduledCall(_ number: UInt64) -> StateKey { StateKey("t", number.borsh) }
     /// The chain's single values, by name.

@@ -67,7 +67,7 @@ extension SimulatedCluster {
         case (0, 1, let code?):
             let register = RegisterService(
                 service: Self.service, codeHash: Digest(sha256: code), kind: "contract", validator: nil, initData: [])
-            (action, service, data, value) = (.registerService, .chain, register.borsh, 1_000)
+            (action, service, data, value) = (.registerService, .chain, register.borsh, 20_000_000_000)
         default:
             switch chance.below(code == nil ? 2 : 4) {
             case 0:

@@ -22,6 +22,7 @@ struct Devnet: AsyncParsableCommand {
     @Option(help: "Peer port of node 0.") var peerPort: Int = NodeConfiguration.defaultPeerPort
     @Option(help: "Name of a key that a new genesis funds; may be repeated.")
     var account: [String] = DevnetPlan.defaultAccounts
+    @Flag(help: "Fund a key 'faucet' in a new genesis, for 'chain-cli faucet ACCOUNT'.") var faucet = false
     @Flag(help: "Make the network's folder and stop.") var initOnly = false
 
     func validate() throws {
@@ -37,7 +38,7 @@ struct Devnet: AsyncParsableCommand {
             firstAPIPort: apiPort, firstPeerPort: peerPort)
         let lock = try plan.lock()
         defer { withExtendedLifetime(lock) {} }
-        let genesis = try plan.prepare(accounts: account) { tell("making the \($0)") }
+        let genesis = try plan.prepare(accounts: account, faucet: faucet) { tell("making the \($0)") }
         tell("chain \(genesis.chainName), genesis \(genesis.hash)")
         if initOnly { return }
         try await ProgramSupport.untilStopped { try await serve(plan) }

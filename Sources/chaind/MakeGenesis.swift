@@ -27,8 +27,15 @@ struct MakeGenesis: AsyncParsableCommand {
             }
             return Genesis.Allocation(account: try Inputs.account(parts[0], "--allocate"), balance: balance)
         }
+        var parameters = Parameters()
+        // Together all accounts can ask for what the blocks can hold.
+        let collateral = UInt128(parameters.collateral) * UInt128(members.count)
+        parameters.scaleCredits(toSupply: allocations.reduce(collateral) { sum, allocation in
+            let (total, overflow) = sum.addingReportingOverflow(allocation.balance)
+            return overflow ? .max : total
+        })
         let genesis = try Genesis(
-            chainName: name, time: Time(UInt64(Date().timeIntervalSince1970 * 1_000)), parameters: Parameters(),
+            chainName: name, time: Time(UInt64(Date().timeIntervalSince1970 * 1_000)), parameters: parameters,
             masternodes: MasternodeSet(members), allocations: allocations)
         print(String(decoding: try GenesisDocument(genesis).encoded(), as: UTF8.self))
     }

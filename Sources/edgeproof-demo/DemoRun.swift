@@ -186,7 +186,7 @@ struct DemoRun: Sendable {
         epsilon: 0.02
         validator: \(validator)
         validationSamples: 1000
-        deposit: 100000000
+        deposit: 20000000000
 
         """
     }

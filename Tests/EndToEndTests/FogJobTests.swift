@@ -176,7 +176,7 @@ private struct FogJobStage {
             epsilon: 1
             validator: \(try validator ?? account("cloud").description)
             validationSamples: 100
-            deposit: 100000000
+            deposit: 20000000000
             \(more)
 
             """.write(to: spec, atomically: true, encoding: .utf8)

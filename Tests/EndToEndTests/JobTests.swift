@@ -250,7 +250,7 @@ private struct JobStage {
             epsilon: 1
             validator: \(try account("cloud"))
             validationSamples: 100
-            deposit: 100000000
+            deposit: 20000000000
 
             """.write(to: spec, atomically: true, encoding: .utf8)
         let registered = try await network.cli(

@@ -99,27 +99,56 @@ import Testing
     @Test func blocksAreBounded() throws {
         var parameters = Parameters()
         parameters.blockBytes = 100_000
-        parameters.blockGas = 1_000_000
-        parameters.transactionGas = 1_000_000
+        parameters.blockGas = 1_500_000
+        parameters.transactionGas = 1_500_000
         let bounded = try TestChain([alice], parameters: parameters)
         let two = try (0..<2 as Range<UInt64>).map {
             try bounded.transaction(
-                alice, service: "s", .distributeTask, data: Array(repeating: 1, count: 60_000), gas: 640_000, ahead: $0)
+                alice, service: "s", .distributeTask, data: Array(repeating: 1, count: 60_000), gas: 840_000, ahead: $0)
         }
         guard case .invalid(.oversize) = try bounded.check(bounded.block(two)) else { throw BlockIsInvalid() }
         let small = try (0..<2 as Range<UInt64>).map {
-            try bounded.transaction(alice, service: "s", .distributeTask, gas: 640_000, ahead: $0)
+            try bounded.transaction(alice, service: "s", .distributeTask, gas: 840_000, ahead: $0)
         }
-        #expect(try bounded.check(bounded.block(small)) == .invalid(.gasOverLimit(1_000_000)))
+        #expect(try bounded.check(bounded.block(small)) == .invalid(.gasOverLimit(1_500_000)))
         let chosen = try bounded.ledger.selectTransactions(
             from: small, state: bounded.state, time: bounded.time.advanced(by: 1_000), certificate: .genesis)
-        #expect(chosen.transactions.count == 1 && chosen.gasLimit == 640_000 && chosen.refused.isEmpty)
+        #expect(chosen.transactions.count == 1 && chosen.gasLimit == 840_000 && chosen.refused.isEmpty)
+    }
+
+    /// A proposer whose time is up proposes what it has executed, and says what took so long; the block is as good as one
+    /// that was chosen by gas alone.
+    @Test func aProposerStopsWhenItsTimeIsUp() throws {
+        let chain = try TestChain([alice])
+        let three = try (0..<3 as Range<UInt64>).map {
+            try chain.transaction(alice, service: "s", .distributeTask, ahead: $0)
+        }
+        let header = chain.block([]).header
+        let frame = BlockFrame(
+            height: header.height, time: header.time, proposer: header.proposer, reveal: header.reveal,
+            randomness: header.randomness, parentCertificate: chain.certificate)
+        for most in 1...3 {
+            var asked = 0
+            let (selection, execution) = try chain.ledger.propose(
+                from: three, frame: frame, state: chain.state, context: chain.context
+            ) {
+                asked += 1
+                return asked < most
+            }
+            #expect(selection.transactions == Array(three.prefix(most)))
+            #expect(selection.stoppedAt == three[most - 1].transaction.id(genesis: chain.ledger.genesisHash))
+            let block = chain.block(selection.transactions)
+            #expect(block.header.transactionsRoot == selection.transactionsRoot)
+            guard case .valid = try chain.check(block) else { throw BlockIsInvalid() }
+            let executed = try chain.ledger.execute(block, state: chain.state)
+            #expect(executed.delta == execution.delta && executed.receiptsRoot == execution.receiptsRoot)
+        }
     }
 
     @Test func creditsAreReservedOverTheWholeBlock() throws {
         var parameters = Parameters()
-        parameters.creditBase = 12_000_000
-        parameters.balancePerCredit = 1 << 40
+        // The balance of 10^12 is worth 12 million credits.
+        parameters.balancePerCredit = 1_000_000_000_000 / 12_000_000
         let tight = try TestChain([alice], parameters: parameters)
         let three = try (0..<3 as Range<UInt64>).map {
             try tight.transaction(alice, service: "s", .distributeTask, ahead: $0)
@@ -129,6 +158,7 @@ import Testing
         }
         let chosen = try tight.ledger.selectTransactions(
             from: three, state: tight.state, time: tight.time.advanced(by: 1_000), certificate: .genesis)
-        #expect(chosen.transactions.count == 2 && chosen.refused.isEmpty)
+        // The third has no business in a pool: nothing makes it possible soon.
+        #expect(chosen.transactions.count == 2 && chosen.refused.count == 1)
     }
 }

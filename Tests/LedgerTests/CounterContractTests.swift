@@ -24,7 +24,7 @@ import Testing
         let register = RegisterService(
             service: service, codeHash: Digest(sha256: code), kind: "contract", validator: nil,
             initData: UInt64(5).borsh)
-        #expect(try chain.send(alice, .registerService, data: register.borsh, value: 100).outcome == .succeeded)
+        #expect(try chain.send(alice, .registerService, data: register.borsh, value: 10_000_000_000).outcome == .succeeded)
 
         func count() throws -> [UInt8]? {
             guard case .returned(let reply) = try chain.ledger.query(service, input: [], state: chain.state)?.outcome else {

@@ -5,34 +5,55 @@ import Testing
 @Suite struct CreditsTests {
     private static let parameters: Parameters = {
         var parameters = Parameters()
-        parameters.creditBase = 1_000
         parameters.balancePerCredit = 10
-        parameters.creditMaximum = 50_000
         parameters.creditWindowMs = 777
         return parameters
     }()
     private let credits = Credits(parameters)
 
-    @Test func capacityComesFromTheBalance() {
+    @Test func capacityIsInProportionToTheStake() {
         #expect(credits.capacity(stake: 0) == 0)
-        #expect(credits.capacity(stake: 1) == 1_000)
-        #expect(credits.capacity(stake: 25) == 1_002)
-        #expect(credits.capacity(stake: .max) == 50_000)
+        #expect(credits.capacity(stake: 9) == 0)
+        #expect(credits.capacity(stake: 25) == 2)
+        #expect(credits.capacity(stake: .max) == .max)
+        let record = AccountRecord(balance: 100, locked: 200, deposit: 300)
+        #expect(credits.capacity(stake: record.stake) == 60)
     }
 
-    @Test func anAccountStartsFullAndGrowsBackLinearly() {
-        var record = AccountRecord(balance: 1)
-        #expect(credits.available(record, at: Time(5)) == 1_000)
-        credits.charge(1_000, to: &record, at: Time(1_000))
+    @Test func anAccountStartsWithNoneAndGrowsLinearly() {
+        // The ledger never opened it: nothing grows.
+        #expect(credits.available(AccountRecord(balance: 10_000), at: Time(1_000_000)) == 0)
+        var record = AccountRecord(balance: 10_000, creditTime: Time(1_000))
         #expect(credits.available(record, at: Time(1_000)) == 0)
-        #expect(credits.available(record, at: Time(1_000 + 388)) == 499)
         #expect(credits.available(record, at: Time(1_777)) == 1_000)
+        credits.charge(1_000, to: &record, at: Time(2_000))
+        #expect(credits.available(record, at: Time(2_000)) == 0)
+        #expect(credits.available(record, at: Time(2_000 + 388)) == 499)
+        #expect(credits.available(record, at: Time(2_777)) == 1_000)
         #expect(credits.available(record, at: Time(.max)) == 1_000)
         // Time never runs backwards, but nothing breaks if it is asked to.
         #expect(credits.available(record, at: Time(3)) == 0)
         // What is not there can't be taken.
-        credits.charge(.max, to: &record, at: Time(1_100))
+        credits.charge(.max, to: &record, at: Time(2_100))
         #expect(record.credits == 0)
+        // What comes back never exceeds what the account can hold.
+        credits.refund(.max, to: &record, at: Time(2_100))
+        #expect(record.credits == 1_000)
+    }
+
+    @Test func moneyThatLeavesTakesItsPart() {
+        var record = AccountRecord(balance: 10_000, credits: 900, creditTime: Time(5))
+        #expect(credits.detach(2_500, from: &record, at: Time(5)) == 225)
+        record.balance -= 2_500
+        #expect(record.credits == 675)
+        #expect(credits.detach(7_500, from: &record, at: Time(5)) == 675)
+        record.balance = 0
+        #expect(credits.available(record, at: Time(.max)) == 0)
+        // The widest numbers there are.
+        var rich = AccountRecord(balance: .max, credits: .max, creditTime: Time(5))
+        #expect(credits.detach(1, from: &rich, at: Time(5)) == 1)
+        rich.balance -= 1
+        #expect(credits.detach(.max - 1, from: &rich, at: Time(5)) == UInt64.max - 1)
     }
 
     @Test func anEmptyAccountNeverHasEnough() {
@@ -46,7 +67,8 @@ import Testing
     @Test(arguments: [1, 2, 3] as [UInt64]) func theNamedTimeIsExact(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
         for _ in 0..<500 {
-            var record = AccountRecord(balance: UInt128(UInt64.random(in: 1...600_000, using: &random)))
+            var record = AccountRecord(
+                balance: UInt128(UInt64.random(in: 1...600_000, using: &random)), credits: .max, creditTime: Time(1))
             let spent = Time(UInt64.random(in: 1...10_000, using: &random))
             credits.charge(UInt64.random(in: 0...60_000, using: &random), to: &record, at: spent)
             let now = spent.advanced(by: UInt64.random(in: 0...900, using: &random))

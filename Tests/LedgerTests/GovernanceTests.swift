@@ -19,7 +19,7 @@ import Testing
         var parameters = Parameters()
         parameters.epochBlocks = 12
         parameters.epochMs = 5_000
-        parameters.collateral = 5_000
+        parameters.collateral = 5_000_000_000
         chain = try TestChain(
             [alice] + owners, parameters: parameters, masternodes: zip(validators, owners).map { ($0, owner: $1) })
     }
@@ -117,7 +117,7 @@ import Testing
         for user in owners.prefix(3) { #expect(try vote(1, true, by: user) == .succeeded) }
         try chain.advance(to: 4)
         #expect(try chain.context.set.count == 3 && chain.context.set.index(of: validators[3].key) == nil)
-        #expect(try chain.record(Account(validators[3].key)).locked == 5_000)
+        #expect(try chain.record(Account(validators[3].key)).locked == 5_000_000_000)
         #expect(try chain.isConserved())
     }
 

@@ -14,7 +14,7 @@ import Testing
         var parameters = Parameters()
         parameters.epochBlocks = 20
         parameters.epochMs = 10_000
-        parameters.collateral = 5_000
+        parameters.collateral = 5_000_000_000
         parameters.unbondingMs = 50_000
         parameters.evidenceEpochs = 2
         parameters.rewardPerEpoch = 0
@@ -68,14 +68,15 @@ import Testing
         let new = validators[5]
         chain.validators[new.key] = new
         let before = try chain.balance(owner.account)
-        let receipt = try chain.send(owner, .registerMasternode, data: registration(of: new, owner: owner).borsh, value: 5_000)
+        let receipt = try chain.send(owner, .registerMasternode, data: registration(of: new, owner: owner).borsh, value: 5_000_000_000)
         #expect(receipt.outcome == .succeeded)
-        #expect(try chain.balance(owner.account) == before - 5_000)
+        #expect(try chain.balance(owner.account) == before - 5_000_000_000)
         let account = try chain.record(Account(new.key))
-        #expect(account.locked == 5_000 && account.balance == 0)
+        #expect(account.locked == 5_000_000_000 && account.balance == 0)
         // The collateral earns the hot key its credits.
         let view = try chain.ledger.account(Account(new.key), at: chain.time, state: chain.state)
-        #expect((view?.credits ?? 0) > 0)
+        // Money that arrives brings no credits: they grow.
+        #expect(view?.credits == 0 && (view?.capacity ?? 0) > 0)
         #expect(try record(new)?.status == .active(from: Epoch(2)))
         try chain.advance(to: 1)
         #expect(try !isMember(new, chain.context.set) && isMember(new, chain.context.nextPlan.set))
@@ -93,20 +94,21 @@ import Testing
             #expect(failure?.contains(what) == true, "\(failure ?? "no failure"), expected \(what)")
             #expect(try record(new) == nil)
         }
-        try fails(good, 4_999, by: owner, "the collateral of a masternode is 5000")
+        try fails(good, 4_999, by: owner, "the collateral of a masternode is 5000000000")
         // Somebody else can't take the key: the consent names its owner.
-        try fails(good, 5_000, by: alice, "the consent is not")
+        try fails(good, 5_000_000_000, by: alice, "the consent is not")
         let poor = try User("poor")
-        try chain.send(alice, .transfer, data: Transfer(recipient: poor.account).borsh, value: 10)
-        try fails(registration(of: new, owner: poor), 5_000, by: poor, "too small")
+        try chain.send(alice, .transfer, data: Transfer(recipient: poor.account).borsh, value: 900_000_000)
+        try chain.run(after: 600_000)
+        try fails(registration(of: new, owner: poor), 5_000_000_000, by: poor, "too small")
         let known = try registration(of: validators[0], owner: owner)
-        let again = try chain.send(owner, .registerMasternode, data: known.borsh, value: 5_000)
+        let again = try chain.send(owner, .registerMasternode, data: known.borsh, value: 5_000_000_000)
         #expect(again.outcome.failure?.contains("registered already") == true)
         let own = try RegisterMasternode(
             Masternode(name: "x", consensusKey: alice.key.publicKey, owner: alice.account, beaconTip: .zero),
             signing: alice.key, genesis: chain.ledger.genesisHash)
         #expect(
-            try chain.send(alice, .registerMasternode, data: own.borsh, value: 5_000).outcome.failure?.contains(
+            try chain.send(alice, .registerMasternode, data: own.borsh, value: 5_000_000_000).outcome.failure?.contains(
                 "must differ") == true)
         #expect(try chain.isConserved())
     }
@@ -118,7 +120,7 @@ import Testing
             chain.validators[ghost.key] = ghost
             chain.silent.insert(ghost.key)
             let data = try registration(of: ghost, owner: owner).borsh
-            #expect(try chain.send(owner, .registerMasternode, data: data, value: 5_000).outcome == .succeeded)
+            #expect(try chain.send(owner, .registerMasternode, data: data, value: 5_000_000_000).outcome == .succeeded)
         }
         for epoch in 2...7 as ClosedRange<UInt64> {
             try chain.advance(to: epoch)
@@ -143,14 +145,14 @@ import Testing
         #expect(try !isMember(leaver, chain.context.set))
         // Last votes in epoch 1; evidence of these counts for two epochs more.
         try chain.advance(to: 4)
-        #expect(try record(leaver) != nil && chain.record(Account(leaver.key)).locked == 5_000)
+        #expect(try record(leaver) != nil && chain.record(Account(leaver.key)).locked == 5_000_000_000)
         try chain.advance(to: 8)
         #expect(try record(leaver) == nil && chain.record(Account(leaver.key)).locked == 0)
-        #expect(try chain.balance(owner.account) == before + 5_000)
+        #expect(try chain.balance(owner.account) == before + 5_000_000_000)
         #expect(try chain.isConserved())
         // It may come back with another hash chain.
         let again = try registration(of: leaver, owner: owner)
-        #expect(try chain.send(owner, .registerMasternode, data: again.borsh, value: 5_000).outcome == .succeeded)
+        #expect(try chain.send(owner, .registerMasternode, data: again.borsh, value: 5_000_000_000).outcome == .succeeded)
     }
 
     @Test mutating func theLastOneStays() throws {
@@ -217,7 +219,7 @@ import Testing
         #expect(try chain.send(reporter, .reportEquivocation, data: data).outcome == .succeeded)
         #expect(try record(offender)?.status == .slashed(in: .zero))
         #expect(try chain.record(Account(offender.key)).locked == 0)
-        #expect(try chain.number(.supply) == supply - 2_500 && chain.number(.rewardPool) == 2_500)
+        #expect(try chain.number(.supply) == supply - 2_500_000_000 && chain.number(.rewardPool) == 2_500_000_000)
         #expect(try chain.isConserved())
         let again = try chain.send(reporter, .reportEquivocation, data: data)
         #expect(again.outcome.failure?.contains("slashed already") == true)
@@ -230,11 +232,11 @@ import Testing
         }
         try chain.advance(to: 1)
         // Half was burned, half is paid to those who took part (the owner of all, here), what can't be divided waits.
-        #expect(try chain.number(.rewardPool) == 2_500 % 4)
+        #expect(try chain.number(.rewardPool) == 2_500_000_000 % 4)
         try chain.advance(to: 2)
         #expect(try !isMember(offender, chain.context.set))
         let back = try registration(of: offender, owner: owner)
-        let refused = try chain.send(owner, .registerMasternode, data: back.borsh, value: 5_000)
+        let refused = try chain.send(owner, .registerMasternode, data: back.borsh, value: 5_000_000_000)
         #expect(refused.outcome.failure?.contains("can't come back") == true)
         #expect(try chain.isConserved() && chain.historiesAreComplete())
     }

@@ -21,9 +21,11 @@ import Testing
         #expect(receipt.outcome == .succeeded)
         #expect(try chain.balance(carol.account) == 700)
         #expect(try chain.balance(alice.account) == 1_000_000_000_000 - 700)
-        // A new account starts with full credits, so that it can act.
+        // A new account starts without credits: they grow with time.
         let view = try chain.ledger.account(carol.account, at: chain.time, state: chain.state)
-        #expect(view?.credits == view?.capacity && (view?.credits ?? 0) > 0)
+        #expect(view?.credits == 0 && view?.capacity == 700 / 8)
+        let later = chain.time.advanced(by: 3_600_000)
+        #expect(try chain.ledger.account(carol.account, at: later, state: chain.state)?.credits == 700 / 8)
         // To oneself: nothing moves.
         let own = Transfer(recipient: alice.account).borsh
         #expect(try chain.send(alice, .transfer, data: own, value: 5).outcome == .succeeded)
@@ -55,7 +57,7 @@ import Testing
             #expect(chain.state.values[.code(Digest(sha256: bad))] == nil)
         }
         #expect(try chain.send(alice, .uploadContract, data: code, value: 1).outcome.failure != nil)
-        let costly = try chain.transaction(alice, .uploadContract, data: code + [0], gas: 40_000)
+        let costly = try chain.transaction(alice, .uploadContract, data: code + [0], gas: 160_000)
         #expect(try chain.run([costly]).receipts.first?.outcome == .failed("out of gas"))
     }
 

@@ -11,14 +11,15 @@ import Testing
         var random = SplitMix64(seed: seed)
         let users = try (0..<5).map { try User("user \($0)") }
         var parameters = Parameters()
-        parameters.creditBase = 200_000_000
-        parameters.balancePerCredit = 1 << 40
+        parameters.balancePerCredit = 1
         parameters.blockGas = 40_000_000
-        var chain = try TestChain(users, balance: 5_000_000, parameters: parameters)
-        let other = Ledger(genesis: chain.ledger.genesis, cachedModules: 1)
+        parameters.depositPerKey = 100
+        parameters.depositPerByte = 1
+        var chain = try TestChain(users, balance: 500_000_000, parameters: parameters, deposits: true)
+        let other = Ledger(genesis: chain.ledger.genesis, cachedModuleBytes: 1)
         let total = try chain.totalBalance()
         // Five users and the collateral of one masternode.
-        #expect(total == 25_000_000 + UInt128(parameters.collateral))
+        #expect(total == 2_500_000_000 + UInt128(parameters.collateral))
 
         let code = WasmAssembler.module([
             ("init", [.schedule(time: 0, entry: 1, data: [])]),
@@ -40,7 +41,7 @@ import Testing
             let data = RegisterService(
                 service: try #require(ServiceId(name)), codeHash: Digest(sha256: code), kind: "contract",
                 validator: users[4].account, initData: [])
-            try chain.send(users[0], .registerService, data: data.borsh, value: 1_000)
+            #expect(try chain.send(users[0], .registerService, data: data.borsh, value: 100_000_000).outcome == .succeeded)
         }
 
         var outcomes = (succeeded: 0, failed: 0, recorded: 0)
@@ -93,8 +94,8 @@ import Testing
         let strays = Int.random(in: 0..<8, using: &random) == 0
         let ahead = strays ? UInt64.random(in: 0...2, using: &random) : next[index]
         next[index] = ahead + 1
-        let value = UInt128(UInt64.random(in: 0...3, using: &random)) * 1_500_000
-        let gas = [25_000, 60_000, 400_000, 1_500_000][Int.random(in: 0..<4, using: &random)] as UInt64
+        let value = UInt128(UInt64.random(in: 0...3, using: &random)) * 150_000_000
+        let gas = [135_000, 300_000, 1_500_000, 5_000_000][Int.random(in: 0..<4, using: &random)] as UInt64
         let junk = random.bytes(Int.random(in: 0..<80, using: &random))
         switch Int.random(in: 0..<6, using: &random) {
         case 0, 1:

@@ -74,8 +74,14 @@ struct TestChain {
 
     init(
         _ users: [User], balance: UInt128 = 1_000_000_000_000, parameters: Parameters = Parameters(),
-        masternodes: [(Validator, owner: User)]? = nil
+        masternodes: [(Validator, owner: User)]? = nil, deposits: Bool = false
     ) throws {
+        var parameters = parameters
+        // Most tests are about something else: state is free in them, and every unit moves where they say.
+        if !deposits {
+            parameters.depositPerKey = 0
+            parameters.depositPerByte = 0
+        }
         let members = try masternodes ?? [(Validator("masternode"), owner: User("owner"))]
         masternode = try #require(members.first).0.user
         for (validator, _) in members { validators[validator.key] = validator }
@@ -168,6 +174,7 @@ struct TestChain {
             certificate = .finalization(try #require(Finalization(subject: subject, votes: try votes(on: subject, before))))
         }
         #expect(execution.context == (try EpochContext(ledger: ledger, state: state)))
+        #expect(try isConserved() && totalCredits() <= mostCredits())
         parent = ParentFacts(block.header, digest: digest, stateRoot: root, execution: execution)
         lastBlock = block
         return execution
@@ -247,7 +254,19 @@ struct TestChain {
         return try decoder.integer()
     }
 
-    /// Balances, collateral and the reward pool are the supply.
+    /// Credits that all accounts could spend now.
+    func totalCredits() throws -> UInt128 {
+        let credits = Credits(ledger.genesis.parameters)
+        return try state.values.reduce(0) { sum, entry in
+            guard entry.key.bytes.first == UInt8(ascii: "a") else { return sum }
+            return sum + UInt128(credits.available(try AccountRecord(borsh: entry.value), at: time))
+        }
+    }
+
+    /// What all of them may be at most.
+    func mostCredits() throws -> UInt128 { try number(.supply) / UInt128(ledger.genesis.parameters.balancePerCredit) }
+
+    /// Balances, collateral, deposits and the reward pool are the supply.
     func isConserved() throws -> Bool { try totalBalance() + number(.rewardPool) == number(.supply) }
 
     /// Whether every account's frontier is that of all entries that were given out.

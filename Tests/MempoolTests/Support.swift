@@ -21,7 +21,8 @@ func account(_ index: Int) -> Account { Account(words: Digest(sha256: Array("acc
 
 /// The pool never looks at signatures: any one does.
 func admitted(
-    _ sender: Int, _ sequence: UInt64, data: Int = 0, validUntil: UInt64 = 1_000, mark: UInt8 = 0
+    _ sender: Int, _ sequence: UInt64, data: Int = 0, validUntil: UInt64 = 1_000, mark: UInt8 = 0, weight: UInt64 = 0,
+    replaces: TransactionId? = nil, evidence: Bool = false
 ) throws -> Admitted {
     let transaction = try Transaction(
         sender: account(sender), sequence: sequence, validUntil: Time(validUntil), gasLimit: 50_000,
@@ -29,7 +30,8 @@ func admitted(
     let signature = try BorshDecoder.signature(Array(repeating: 1, count: 64))
     let signed = SignedTransaction(transaction: transaction, authorization: .ed25519(signature))
     return Admitted(
-        id: transaction.id(genesis: .zero), signed: signed, byteCount: signed.borsh.count, reservedCredits: 60_000 + UInt64(data))
+        id: transaction.id(genesis: .zero), signed: signed, byteCount: signed.borsh.count, reservedCredits: 60_000 + UInt64(data),
+        weight: weight, replaces: replaces, isEvidence: evidence)
 }
 
 extension BorshDecoder {

@@ -132,7 +132,8 @@ extension SeededGenerator {
 
     mutating func record() -> AccountRecord {
         AccountRecord(
-            sequence: u64(), balance: u128(), locked: u128(), credits: u64(), creditTime: counter(), history: frontier())
+            sequence: u64(), balance: u128(), locked: u128(), deposit: u128(), sponsor: maybe { $0.words() }, lent: u128(),
+            credits: u64(), creditTime: counter(), history: frontier())
     }
 
     mutating func masternode() -> Masternode {
@@ -195,7 +196,7 @@ extension SeededGenerator {
         parameters.networkDelayMs = 1 + next() >> 20
         parameters.blockBytes = 100_000 + UInt32(below(1_000_000))
         parameters.gasPerTransaction = u64()
-        parameters.creditMaximum = u64()
+        parameters.depositPerByte = u64() >> 30
         parameters.scheduledCallsPerService = UInt32(truncatingIfNeeded: next())
         return parameters
     }
@@ -207,10 +208,15 @@ extension SeededGenerator {
             allocations: list(5) { .init(account: $0.words(), balance: UInt128($0.u64())) })
     }
 
+    mutating func sponsorship() -> Sponsorship {
+        Sponsorship(
+            creditsPerMember: u64(), creditsPerWindow: u64(), newcomers: UInt32(truncatingIfNeeded: next()))
+    }
+
     mutating func service() -> ServiceRecord {
         ServiceRecord(
             service: label(), contract: words(), owner: words(), codeHash: words(), kind: text(32),
-            validator: maybe { $0.words() }, registeredAt: counter())
+            validator: maybe { $0.words() }, sponsorship: sponsorship(), registeredAt: counter())
     }
 
     mutating func registration() -> RegisterService {

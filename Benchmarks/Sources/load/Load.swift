@@ -105,7 +105,7 @@ struct Load: AsyncParsableCommand {
             let signed = try SignedTransaction(
                 signing: Transaction(
                     sender: Account(key.publicKey), sequence: UInt64(index / keys.count), validUntil: until,
-                    gasLimit: 30_000, serviceId: service, actionId: .applicationTask, data: padding),
+                    gasLimit: 200_000, serviceId: service, actionId: .applicationTask, data: padding),
                 with: key, genesis: genesis)
             return Submission(id: signed.transaction.id(genesis: genesis), body: signed.borsh)
         }

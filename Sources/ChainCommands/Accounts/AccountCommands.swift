@@ -33,8 +33,16 @@ struct AccountCommand: AsyncParsableCommand {
                 facts([
                     ("account", found.account.description), ("balance", Format.money(found.balance)),
                     ("locked", found.locked > 0 ? Format.money(found.locked) + ", a masternode's collateral" : nil),
+                    ("locked for state", found.deposit > 0 ? Format.money(found.deposit) : nil),
                     ("next sequence", "\(found.sequence)"),
-                    ("credits", "\(Format.number(found.credits.available)) of \(Format.number(found.credits.capacity))"),
+                    (
+                        "credits",
+                        "\(Format.number(found.credits.available)) free of a capacity of \(Format.number(found.credits.capacity))"
+                    ),
+                    ("sponsor", found.sponsor.map { sponsor in
+                        "service \(Format.label(sponsor.service))"
+                            + (sponsor.lent > 0 ? ", which lends \(Format.money(sponsor.lent)) for the account's record" : "")
+                    }),
                     ("history", "\(Format.number(found.history.size)) entries, root \(found.history.root)"),
                 ]))
         }

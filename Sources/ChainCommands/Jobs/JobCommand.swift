@@ -47,7 +47,7 @@ struct JobCommand: AsyncParsableCommand {
             let registered = try await Progress.during("registering the job") {
                 try await sender.register(
                     file.service, code: code, kind: Jobs.kind, validator: file.validator,
-                    initData: file.spec.borsh, deposit: file.deposit)
+                    sponsorship: file.sponsorship, initData: file.spec.borsh, deposit: file.deposit)
             }
             let document = RegisteredDocument(registered)
             global.show(

@@ -31,8 +31,8 @@ import Yams
 /// standBy: d                # who takes over from one that is silent
 /// workerPrice: 10           # for each accepted round; also cloudPrice, validatorPrice
 /// bond: 0
-/// sponsoredCredits: 0       # lent to each member
-/// deposit: 1,000,000,000
+/// sponsoredCredits: 0       # what the job pays for each worker in a credit window, an hour
+/// deposit: 20,000,000,000
 /// ```
 ///
 /// What of it only workers must understand is in ``JobPlanFields``.
@@ -43,6 +43,9 @@ package struct JobSpecFile: Sendable {
     /// The service record's.
     package let validator: Account
     package let deposit: UInt128
+    /// What the job pays for its workers: each one's part, three times as much for all of those that it wants, and twice
+    /// as many newcomers.
+    package let sponsorship: Sponsorship
 
     /// - Parameters:
     ///   - id: takes the place of the file's `id`.
@@ -103,6 +106,14 @@ package struct JobSpecFile: Sendable {
         if let problem = spec.problem ?? plan.problem { throw UsageError("the specification cannot run: \(problem)") }
         if kind == .split, plan.model.cut == nil { throw UsageError("the model has no cut, which split learning needs") }
         self.spec = spec
+        let each = spec.sponsoredCredits
+        let places = UInt64(spec.workers) + UInt64(spec.devices) + 2
+        let (all, overflow) = each.multipliedReportingOverflow(by: 3 * places)
+        sponsorship =
+            each == 0
+            ? .none
+            : Sponsorship(
+                creditsPerMember: each, creditsPerWindow: overflow ? .max : all, newcomers: UInt32(clamping: 2 * places))
     }
 
     /// What is wrong, without the words of the YAML library.

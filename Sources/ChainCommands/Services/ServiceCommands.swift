@@ -160,13 +160,14 @@ struct ServiceCommand: AsyncParsableCommand {
             discussion: """
                 The module is uploaded if the chain does not have it. The data goes to the contract's init.
 
-                Example: chain-cli service register counter --code counter.wasm --deposit 1000000 --from alice
+                Example: chain-cli service register counter --code counter.wasm --deposit 10,000,000,000 --from alice
                 """)
 
         @Argument(help: "Name of the service.") var service: String
         @Option(help: ArgumentHelp("The WebAssembly module.", valueName: "file")) var code: String
         @Option(help: "What people list it as.") var kind = "contract"
         @Option(help: "Account that evaluates independently of the owner.") var validator: String?
+        @OptionGroup var sponsoring: SponsoringOptions
         @OptionGroup var data: DataOptions
         @Option(help: "Money that becomes the service's deposit, in smallest units.") var deposit = "0"
         @OptionGroup var sending: SendingOptions
@@ -179,14 +180,39 @@ struct ServiceCommand: AsyncParsableCommand {
             let input = try data.bytes()
             let deposit = try Arguments.amount(deposit, "--deposit")
             let kind = kind
+            let sponsorship = sponsoring.sponsorship
             let sender = try await global.sender(sending.from)
             let registered = try await Progress.during("registering \(service)") {
                 try await sender.register(
-                    name, code: module, kind: kind, validator: validator, initData: input, deposit: deposit)
+                    name, code: module, kind: kind, validator: validator, sponsorship: sponsorship, initData: input, deposit: deposit)
             }
             let document = RegisteredDocument(registered)
             global.show(document, document.text)
         }
+    }
+}
+
+/// What a service pays for its members in each credit window.
+struct SponsoringOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Credits that it pays for one member in a window; 0 pays for nobody.", valueName: "credits"))
+    var sponsorMember: UInt64 = 0
+    @Option(help: ArgumentHelp("Credits that it pays for all of them in a window.", valueName: "credits"))
+    var sponsorTotal: UInt64?
+    @Option(help: ArgumentHelp("Accounts that may apply at its cost in a window before they have joined.", valueName: "count"))
+    var sponsorNewcomers: UInt32 = 8
+
+    func validate() throws {
+        if let sponsorTotal, sponsorTotal < sponsorMember {
+            throw ValidationError("--sponsor-total \(sponsorTotal) is less than --sponsor-member \(sponsorMember)")
+        }
+    }
+
+    var sponsorship: Sponsorship {
+        guard sponsorMember > 0 else { return .none }
+        let (many, overflow) = sponsorMember.multipliedReportingOverflow(by: 16)
+        return Sponsorship(
+            creditsPerMember: sponsorMember, creditsPerWindow: sponsorTotal ?? (overflow ? .max : many),
+            newcomers: sponsorNewcomers)
     }
 }
 

@@ -9,7 +9,7 @@ struct SendingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Key that signs; not needed where there is only one.", valueName: "key"))
     var from: String?
 
-    @Option(help: ArgumentHelp("Most gas that it may use. Default: \(TransactionSender.defaultGas).", valueName: "gas"))
+    @Option(help: ArgumentHelp("Most gas that it may use. Default: what the action can need, \(TransactionSender.defaultGas) for a contract's; half of what is not used is paid all the same.", valueName: "gas"))
     var gas: UInt64?
 
     @Option(help: ArgumentHelp("Longest time to wait for the finalised block, in seconds.", valueName: "seconds"))
@@ -113,7 +113,7 @@ struct TxCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tx", abstract: "Send transactions and look them up.",
         discussion: "Example: chain-cli tx submit --service s --post p --action 5 --data hello --wait",
-        subcommands: [Submit.self, Show.self])
+        subcommands: [Submit.self, Show.self, Cancel.self])
 
     struct Submit: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -163,6 +163,62 @@ struct TxCommand: AsyncParsableCommand {
                 throw Refused("unknown_transaction", "the node knows no transaction \(id); it may have expired, or not have arrived yet")
             }
             global.show(found, TransactionText.text(found))
+        }
+    }
+}
+
+extension TxCommand {
+    struct Cancel: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take the place of a waiting transaction with one that does nothing.",
+            discussion: """
+                Needs the key that sent it. Whichever of the two a block takes first is the one that counts: this waits \
+                and tells which.
+
+                Example: chain-cli tx cancel 7f3c... --from alice
+                """)
+
+        @Argument(help: "The waiting transaction's id: 64 hexadecimal digits.") var id: String
+        @OptionGroup var sending: SendingOptions
+        @OptionGroup var global: GlobalOptions
+
+        func run() async throws {
+            guard let id = TransactionId(hex: id) else {
+                throw UsageError("'\(self.id)' is not a transaction id: it takes 64 hexadecimal digits")
+            }
+            let sender = try await global.sender(sending.from)
+            guard let found = try await sender.client.transaction(id) else {
+                throw Refused("unknown_transaction", "the node knows no transaction \(id): there is nothing to cancel")
+            }
+            if let inclusion = found.inclusion {
+                throw Refused("already_final", "transaction \(id) is final in block \(inclusion.height): it can't be cancelled")
+            }
+            guard found.transaction.sender == sender.account else {
+                throw Refused(
+                    "not_yours",
+                    "transaction \(id) is of \(found.transaction.sender): only its own key can cancel it; name that with --from")
+            }
+            let cancellation = try await sender.cancel(id, sequence: found.transaction.sequence)
+            let result = try await Progress.during("waiting for the finalised block") {
+                try await outcome(of: id, or: cancellation, sender.client)
+            }
+            guard result.transaction.id == cancellation else {
+                throw Refused("already_final", "transaction \(id) came into a block before it could be cancelled")
+            }
+            global.show(result, TransactionText.text(result))
+        }
+
+        private func outcome(
+            of first: TransactionId, or second: TransactionId, _ client: ChainClient
+        ) async throws -> TransactionStateDocument {
+            let deadline = ContinuousClock.now.advanced(by: .seconds(Int64(sending.timeout)))
+            while ContinuousClock.now < deadline {
+                for id in [second, first] {
+                    if let found = try await client.transaction(id), found.inclusion != nil { return found }
+                }
+                try await Task.sleep(for: .milliseconds(200))
+            }
+            throw Refused("no_outcome", "neither transaction is final after \(sending.timeout) s: look with 'chain-cli tx show \(second)'")
         }
     }
 }

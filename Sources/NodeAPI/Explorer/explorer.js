@@ -392,7 +392,9 @@ views.account = async (address, paint) => {
   const last = from + history.entries.length;
   paint(make("h1", {}, "Account"), facts(null, [
     ["Address", copied(a.account)], ["Balance", money(a.balance)],
-    a.locked !== "0" && ["Locked collateral", money(a.locked)], ["Next sequence", a.sequence],
+    a.locked !== "0" && ["Locked collateral", money(a.locked)],
+    a.deposit !== "0" && ["Locked for state", money(a.deposit)],
+    a.sponsor && ["Sponsor", a.sponsor.service], ["Next sequence", a.sequence],
     ["Credits", grouped(a.credits.available) + " of " + grouped(a.credits.capacity)],
     ["History", make("span", {}, plural(a.history.size, "entry").replace("entrys", "entries") + ", root ", hash(a.history.root))],
     ["Audit file", make("span", {}, make("a", { href: "/v1/accounts/" + part(id) + "/audit", download: a.account + ".audit" }, "download"),

@@ -1,0 +1,113 @@
+import ChainClient
+import Cryptography
+import HostileModules
+import Primitives
+
+/// What a customer with a little money can do to everybody else, again and again.
+enum Attack: String, CaseIterable, Sendable {
+    case nothing, keys, accounts, reservations, coldModules, uploads, schedule, gaps, dust, queries, everything
+
+    var title: String {
+        switch self {
+        case .nothing: "nothing (for comparison)"
+        case .keys: "calls of 40 M gas that set new keys"
+        case .accounts: "calls that make new accounts"
+        case .reservations: "transfers that reserve 40 M gas each"
+        case .coldModules: "calls of 70 services in turn, each with code of its own"
+        case .uploads: "uploads of modules that take long to check, and of junk"
+        case .schedule: "contracts that schedule as much as they can"
+        case .gaps: "transactions with a gap before them"
+        case .dust: "transactions of accounts without credits"
+        case .queries: "queries that spin"
+        case .everything: "all of these at once"
+        }
+    }
+}
+
+/// The attacker's contracts, and its transactions one after the other.
+struct Attacker: Sendable {
+    let key: PrivateKey
+    let genesis: Digest
+    let services: Int
+    var account: Account { Account(key.publicKey) }
+
+    static func id(_ name: String) -> ServiceId { ServiceId(unchecked: Array(name.utf8)) }
+    private typealias Host = WasmModule.Host
+    private static func int(_ value: Int32) -> [UInt8] { WasmModule.int(value) }
+
+    /// Sets keys that no call before has set: the block's randomness is in them.
+    private static var keys: [UInt8] {
+        WasmModule.repeating(
+            WasmModule.storeCounter(at: 32) + Host.storage_set.code(int(0), int(36), int(0), int(0)), count: 500,
+            prologue: Host.randomness.code(int(0)))
+    }
+
+    private static var accounts: [UInt8] {
+        var deposit = [UInt8](repeating: 0, count: 16)
+        deposit[2] = 0x20
+        return WasmModule.repeating(
+            WasmModule.storeCounter(at: 28) + Host.transfer.code(int(0), int(320)), count: 250,
+            data: [(320, deposit)], prologue: Host.randomness.code(int(0)))
+    }
+
+    private static var scheduler: [UInt8] {
+        WasmModule.repeating(Host.schedule.code(WasmModule.long(0), int(0), int(0), int(0)), count: 40)
+    }
+
+    private static var spinner: [UInt8] { WasmModule.repeating([], count: Int(Int32.max), entry: "query") }
+
+    /// Code and deposits: what an attacker pays before it begins.
+    func prepare(_ sender: TransactionSender) async throws {
+        for (name, code, deposit) in [
+            ("keys", Self.keys, 20_000_000_000), ("accounts", Self.accounts, 10_000_000_000),
+            ("schedule", Self.scheduler, 5_000_000_000), ("spin", Self.spinner, 1_000_000),
+        ] as [(String, [UInt8], UInt128)] {
+            _ = try await sender.register(
+                Self.id(name), code: code, kind: "attack", validator: nil, initData: [], deposit: deposit)
+        }
+        for index in 0..<services {
+            let padding = [UInt8](repeating: UInt8(truncatingIfNeeded: index), count: 20_000)
+            _ = try await sender.register(
+                Self.id("cold\(index)"), code: WasmModule.repeating([], count: 1, unique: Array("\(index)".utf8) + padding),
+                kind: "attack", validator: nil, initData: [], deposit: 0)
+        }
+    }
+
+    /// The attack's transaction number `index`, of this sequence.
+    func transaction(_ attack: Attack, _ index: Int, sequence: UInt64, now: UInt64) throws -> SignedTransaction {
+        func signed(
+            _ action: ActionId, _ service: ServiceId, _ data: [UInt8] = [], value: UInt128 = 0, gas: UInt64 = 40_000_000,
+            sequence: UInt64, key: PrivateKey? = nil
+        ) throws -> SignedTransaction {
+            let key = key ?? self.key
+            return try SignedTransaction(
+                signing: Transaction(
+                    sender: Account(key.publicKey), sequence: sequence, validUntil: Time(now + 120_000), gasLimit: gas,
+                    value: value, serviceId: service, actionId: action, data: data), with: key, genesis: genesis)
+        }
+        switch attack {
+        case .keys: return try signed(ActionId(256), Self.id("keys"), sequence: sequence)
+        case .accounts: return try signed(ActionId(256), Self.id("accounts"), sequence: sequence)
+        case .reservations:
+            return try signed(.transfer, .chain, Transfer(recipient: account).borsh, value: 1, sequence: sequence)
+        case .coldModules:
+            return try signed(ActionId(256), Self.id("cold\(index % max(1, services))"), gas: 5_000_000, sequence: sequence)
+        case .uploads:
+            let tail: [UInt8] = [0, 9] + withUnsafeBytes(of: UInt64(index)) { Array($0) } + [0]
+            let code =
+                index % 3 == 0
+                ? WasmModule.wideBranches(bytes: 60_000) : index % 3 == 1 ? WasmModule.manyLocals() : Array(repeating: 0xff, count: 60_000)
+            return try signed(.uploadContract, .chain, code + tail, gas: 30_000_000, sequence: sequence)
+        case .schedule: return try signed(ActionId(256), Self.id("schedule"), sequence: sequence)
+        case .gaps:
+            // Under ever new names; one in ten of an account that has money.
+            let fresh = index % 10 == 0 ? key : PrivateKey.generate()
+            return try signed(
+                .distributeTask, Self.id("s"), gas: 200_000, sequence: index % 10 == 0 ? sequence + 2 + UInt64(index / 10 % 60) : 1,
+                key: fresh)
+        case .dust: return try signed(.distributeTask, Self.id("s"), gas: 200_000, sequence: 0, key: PrivateKey.generate())
+        case .nothing, .queries, .everything:
+            return try signed(.distributeTask, Self.id("s"), gas: 200_000, sequence: sequence)
+        }
+    }
+}

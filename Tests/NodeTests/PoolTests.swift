@@ -1,0 +1,71 @@
+import NodeCore
+import Primitives
+import Simulation
+import Testing
+
+/// What waits in a node's pool, and what has no business there.
+@Suite struct PoolTests {
+    private func record(_ cast: Cast, client: Int = 0, sequence: UInt64, validFor: UInt64 = 1_800_000) throws -> SignedTransaction {
+        let transaction = try Transaction(
+            sender: cast.clientKeys[client].account, sequence: sequence,
+            validUntil: Cast.genesisTime.advanced(by: validFor), gasLimit: 1_000_000,
+            serviceId: ServiceId(unchecked: Array("job".utf8)), actionId: .commitmentTask, data: [7])
+        return try cast.clientKeys[client].sign(transaction, genesis: cast.genesisHash)
+    }
+
+    /// A masternode that does not lead drops what no block can hold any more, so that no view timer runs for it.
+    @Test func whatHasExpiredWaitsForNothing() throws {
+        let cast = try Cast.of(4, realSignatures: false)
+        let bench = try Bench(cast, masternode: 1)
+        bench.submit(try record(cast, sequence: 0, validFor: bench.now + 500))
+        #expect(bench.machine.mempool.count == 1)
+        bench.tick()
+        #expect(bench.machine.mempool.isEmpty)
+    }
+
+    /// A gap waits apart, and is no work to be ordered.
+    @Test func aGapIsNoWork() throws {
+        let cast = try Cast.of(4, realSignatures: false)
+        let bench = try Bench(cast, masternode: 1)
+        bench.submit(try record(cast, sequence: 2))
+        #expect(bench.machine.mempool.count == 1 && bench.machine.mempool.readyCount == 0)
+        bench.submit(try record(cast, sequence: 0))
+        bench.submit(try record(cast, sequence: 1))
+        #expect(bench.machine.mempool.readyCount == 3)
+    }
+
+    @Test func aCancellationTakesThePlaceOfWhatItNames() throws {
+        let cast = try Cast.of(4, realSignatures: false)
+        let bench = try Bench(cast, masternode: 1)
+        let first = try record(cast, sequence: 0)
+        bench.submit(first)
+        let id = first.transaction.id(genesis: cast.genesisHash)
+        let transaction = try Transaction(
+            sender: cast.clientKeys[0].account, sequence: 0, validUntil: Cast.genesisTime.advanced(by: 60_000),
+            gasLimit: 1_000_000, serviceId: .chain, actionId: .cancelTransaction, data: CancelTransaction(id: id).borsh)
+        let cancel = try cast.clientKeys[0].sign(transaction, genesis: cast.genesisHash)
+        guard case .taken = bench.submit(cancel) else {
+            Issue.record("the cancellation was not taken")
+            return
+        }
+        #expect(!bench.machine.mempool.contains(id) && bench.machine.mempool.count == 1)
+    }
+
+    /// A proposer with more than its time allows proposes what it has, and the rest after that.
+    @Test func aSlowProposerProposesWhatItHas() throws {
+        let cast = try Cast.of(1, realSignatures: false)
+        let bench = try Bench(cast, masternode: 0)
+        var spent: UInt64 = 0
+        bench.machine.stopwatch = {
+            spent += 200
+            return spent
+        }
+        for client in 0..<3 { bench.submit(try record(cast, client: client, sequence: 0)) }
+        for _ in 0..<10 {
+            bench.now += 1_000
+            bench.handle(.timer(.due))
+        }
+        #expect(bench.machine.mempool.isEmpty && bench.halts.isEmpty)
+        #expect(bench.machine.headHeight >= Height(2))
+    }
+}
