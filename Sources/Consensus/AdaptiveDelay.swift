@@ -35,6 +35,9 @@ struct AdaptiveDelay: Sendable {
         milliseconds = min(beyondBound ? ceiling : max(bound, milliseconds), 2 * milliseconds)
     }
 
+    /// Others, whose timers are shorter, are heard again.
+    mutating func fallBack() { milliseconds = min(milliseconds, bound) }
+
     mutating func notarized(afterMs latency: UInt64) {
         let latency = min(latency, ceiling)
         if latency >= longestLatency {

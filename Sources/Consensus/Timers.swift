@@ -57,7 +57,10 @@ extension Simplex {
     /// a proposal of its leader, or nullify votes of f + 1, one of whom is honest and saw its timer run out.
     mutating func noticeUse() {
         guard let slot = slots[view] else { return }
-        if slot.proposal != nil || slot.nullifyVotes.count > configuration.set.faultTolerance { clock.setInUse() }
+        let isGivenUp = slot.nullifyVotes.count > configuration.set.faultTolerance
+        if slot.proposal != nil || isGivenUp { clock.setInUse() }
+        // Somebody honest waits no longer, and others are heard: patience beyond the bound would only hold them up.
+        if isGivenUp, slot.own.nullify == nil { delay.fallBack() }
     }
 
     /// A notarised or finalised block moved the view: the next heartbeat counts from here.
