@@ -42,8 +42,8 @@ public struct Conversation: Sendable, Equatable {
     public func context(step: UInt32, kind: MessageKind, receiverKey: KEMPublicKey? = nil) -> EnvelopeContext {
         let (sender, receiver) =
             switch kind {
-            case .activation, .frontDifference, .deviceSamples, .fogDifference: (edge, cloud)
-            case .gradient, .frontAverage, .fogMean: (cloud, edge)
+            case .activation, .frontDifference, .deviceSamples, .fogDifference, .secureSumUp: (edge, cloud)
+            case .gradient, .frontAverage, .fogMean, .secureSumDown: (cloud, edge)
             }
         return EnvelopeContext(
             genesisHash: genesisHash, jobId: jobId, round: round, step: step, kind: kind, index: index,

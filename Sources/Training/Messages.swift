@@ -17,6 +17,9 @@ public enum MessageKind: UInt8, Sendable, Hashable, CaseIterable {
     case fogDifference = 5
     /// Cloud to fog node, once a round: what to add to the weights.
     case fogMean = 6
+    /// Fog node to cloud, and back: the steps of a secure sum (``SecureSum``).
+    case secureSumUp = 7
+    case secureSumDown = 8
 }
 
 /// A payload names its round and step in clear words too, so that it stays meaningful once an envelope is opened.
@@ -166,6 +169,8 @@ public enum AnyTrainingMessage: Sendable, Equatable {
     case deviceSamples(DeviceSamplesMessage)
     case fogDifference(FogDifferenceMessage)
     case fogMean(FogMeanMessage)
+    case secureSumUp(SecureSumUpMessage)
+    case secureSumDown(SecureSumDownMessage)
 
     public init(kind: MessageKind, payload: [UInt8]) throws(BorshError) {
         switch kind {
@@ -176,6 +181,8 @@ public enum AnyTrainingMessage: Sendable, Equatable {
         case .deviceSamples: self = .deviceSamples(try DeviceSamplesMessage(borsh: payload))
         case .fogDifference: self = .fogDifference(try FogDifferenceMessage(borsh: payload))
         case .fogMean: self = .fogMean(try FogMeanMessage(borsh: payload))
+        case .secureSumUp: self = .secureSumUp(try SecureSumUpMessage(borsh: payload))
+        case .secureSumDown: self = .secureSumDown(try SecureSumDownMessage(borsh: payload))
         }
     }
 
@@ -188,6 +195,8 @@ public enum AnyTrainingMessage: Sendable, Equatable {
         case .deviceSamples(let message): message
         case .fogDifference(let message): message
         case .fogMean(let message): message
+        case .secureSumUp(let message): message
+        case .secureSumDown(let message): message
         }
     }
 

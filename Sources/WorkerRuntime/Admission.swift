@@ -50,9 +50,9 @@ package struct Admission: Sendable {
         switch context.kind {
         case .activation, .frontDifference:
             guard sender.role == .edge, sender.index == context.index else { throw .notItsPart }
-        case .gradient, .frontAverage, .fogMean:
+        case .gradient, .frontAverage, .fogMean, .secureSumDown:
             guard sender.role == .cloud else { throw .notItsPart }
-        case .fogDifference:
+        case .fogDifference, .secureSumUp:
             guard sender.role == .fog, sender.index == context.index else { throw .notItsPart }
         case .deviceSamples:
             guard sender.role == .device, sender.index == context.index, sender.parent == account else { throw .notItsPart }

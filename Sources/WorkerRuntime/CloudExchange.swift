@@ -130,7 +130,7 @@ package struct CloudExchange: Sendable {
         switch message {
         case .activation(let activation): return try round.machine.handle(.activation(from: index, activation))
         case .frontDifference(let difference): return try round.machine.handle(.difference(from: index, difference))
-        case .gradient, .frontAverage, .deviceSamples, .fogDifference, .fogMean: return []
+        case .gradient, .frontAverage, .deviceSamples, .fogDifference, .fogMean, .secureSumUp, .secureSumDown: return []
         }
     }
 

@@ -73,6 +73,16 @@ extension WorkerLoop {
                 try await self.hold(work, front: front, of: round, attempt: attempt)
                 wake()
             }
+        case (.fog, .cloud, .whole(let network)) where plan.isSecureSum:
+            let (plan, closing) = (plan, ContinuousClock.now + .milliseconds(left * WorkerLimits.collectPercent / 100))
+            body = {
+                try await SecureFogCloudExchange(
+                    exchange: exchange, me: me, nodes: workers, plan: plan, start: network, closing: closing
+                ).run { work in
+                    try await self.hold(work, of: round, attempt: attempt)
+                    wake()
+                }
+            }
         case (.fog, .cloud, .whole(let network)):
             let reserved = parts.reserved == nil || !configuration.triesEachUpdate ? nil : try await reservedSamples()
             let (plan, quorum, epsilon) = (plan, Int(spec.quorum), UInt64(spec.epsilonMicro))
@@ -90,6 +100,21 @@ extension WorkerLoop {
             guard let samples = try await samples(status, roster, deadline: left) else { return }
             let memory = try self.memory ?? freshMemory(samples: samples.count)
             let (plan, secret) = (plan, try state.secret())
+            guard !plan.isSecureSum else {
+                body = {
+                    try await SecureFogNodeExchange(
+                        exchange: exchange, me: me, cloud: cloud, plan: plan, start: network, samples: samples,
+                        memory: memory, secret: secret
+                    ).run { work, memory in
+                        try await self.hold(work, memory: memory, of: round, attempt: attempt)
+                        wake()
+                    } moved: { model in
+                        try await self.adopt(model, of: round, attempt: attempt)
+                        wake()
+                    }
+                }
+                break
+            }
             body = {
                 try await FogNodeExchange(
                     exchange: exchange, me: me, cloud: cloud, plan: plan, start: network, samples: samples,

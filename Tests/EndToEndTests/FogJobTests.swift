@@ -100,10 +100,10 @@ import Testing
                     Set(try #require(try await client.history(of: try stage.account(name))).entries.compactMap(\.finding).map(\.kind))
                 }
                 for name in ["fog-1", "fog-2"] { #expect(try await findings(name) == ["accepted"], "\(name)") }
-                #expect(try await findings("fog-4") == ["committedNotRevealed"])
+                #expect(try await findings("fog-4") == ["notRevealed"])
                 for name in ["fog-5", "fog-6"] {
                     let found = try await findings(name)
-                    #expect(found.isSubset(of: ["accepted", "absent", "committedNotRevealed"]) && found.count > 1, "\(name): \(found)")
+                    #expect(found.isSubset(of: ["accepted", "absent", "notRevealed"]) && found.count > 1, "\(name): \(found)")
                 }
             }
         }

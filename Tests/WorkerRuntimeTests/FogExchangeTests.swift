@@ -63,6 +63,34 @@ import WorkerRuntime
         }
     }
 
+    @Test func aSecureSumIsThePlainOneBitForBit() async throws {
+        try await FogStage.with(nodes: 3, aggregation: .secureSum(threshold: 2)) { stage in
+            let start = try stage.plan.initialNetwork()
+            let (cloud, nodes) = try await stage.secureRound(0, start: start)
+            let work = try #require(cloud)
+            let expected = try stage.securely(start, places: [0, 1, 2], roster: 3)
+            #expect(work.model == .whole(expected))
+            #expect(nodes.map(\.moved) == Array(repeating: .whole(expected), count: 3))
+            // Keys, shares, the masked difference, what unmasks: as both sides saw them.
+            #expect(work.partners.map(\.envelopes) == [4, 4, 4])
+            #expect(work.partners.map(\.root) == nodes.map { $0.work?.stepsRoot })
+        }
+    }
+
+    @Test(arguments: [0, 1, 2]) func whoDropsOutOfASecureSumDoesNotSpoilIt(hears: Int) async throws {
+        try await FogStage.with(nodes: 4, aggregation: .secureSum(threshold: 3)) { stage in
+            let start = try stage.plan.initialNetwork()
+            // It hears nothing after its keys, or nothing after its shares, or nothing after its masked difference.
+            let (cloud, nodes) = try await stage.secureRound(0, start: start, hears: [3: hears], closingMs: 16_000)
+            let work = try #require(cloud)
+            let isIn = hears == 2
+            let expected = try stage.securely(start, places: isIn ? [0, 1, 2, 3] : [0, 1, 2], roster: 4)
+            #expect(work.model == .whole(expected))
+            #expect(work.partners.map(\.use) == [.used, .used, .used, isIn ? .used : .leftOut])
+            #expect(nodes[3].work == nil && nodes[..<3].allSatisfy { $0.moved == .whole(expected) })
+        }
+    }
+
     @Test func devicesHandOverTheirSamplesAndAgainAfterARestart() async throws {
         try await FogStage.with(nodes: 1) { stage in
             let fog = stage.nodes[0]

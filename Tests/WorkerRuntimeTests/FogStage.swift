@@ -52,7 +52,7 @@ struct FogStage: Sendable {
     let everybody: Everybody
     let said = Said()
 
-    static func plan(epochs: UInt16) -> TrainingPlan {
+    static func plan(epochs: UInt16, aggregation: Aggregation = .mean) -> TrainingPlan {
         TrainingPlan(
             model: ModelSpec(
                 input: [2],
@@ -60,7 +60,8 @@ struct FogStage: Sendable {
                     .dense(.init(name: "d1", units: 8)), .activation(.relu), .dense(.init(name: "d2", units: 2)),
                 ], classes: 2),
             data: DataPlan(kind: .idx, normalisation: .unit), seed: JobSeed(words: Digest(sha256: [4]).words),
-            batchSize: 8, learningRate: 200_000, localEpochs: epochs, validationSamples: 64)
+            batchSize: 8, learningRate: 200_000, localEpochs: epochs, aggregation: aggregation,
+            validationSamples: 64)
     }
 
     /// Points of the plane, labelled by the side of a line.
@@ -72,7 +73,7 @@ struct FogStage: Sendable {
 
     /// Runs the body while the endpoints serve.
     static func with(
-        nodes count: Int, epochs: UInt16 = 1, _ body: @escaping @Sendable (FogStage) async throws -> Void
+        nodes count: Int, epochs: UInt16 = 1, aggregation: Aggregation = .mean, _ body: @escaping @Sendable (FogStage) async throws -> Void
     ) async throws {
         func node(_ name: String) throws -> Node {
             let person = try Person(name)
@@ -89,7 +90,7 @@ struct FogStage: Sendable {
         }
         let everybody = Everybody()
         let stage = FogStage(
-            plan: plan(epochs: epochs), shards: try (0..<count).map { try samples(120, seed: UInt8($0)) },
+            plan: plan(epochs: epochs, aggregation: aggregation), shards: try (0..<count).map { try samples(120, seed: UInt8($0)) },
             cloud: try node("cloud"), nodes: try (0..<count).map { try node("fog \($0)") },
             members: Members(pause: .zero) { await everybody.all }, everybody: everybody)
         let all = [stage.cloud] + stage.nodes
@@ -184,6 +185,75 @@ struct FogStage: Sendable {
             try await group.waitForAll()
         }
         return done.state.withLock { ($0.cloud, $0.nodes) }
+    }
+}
+
+extension FogStage {
+    /// A round with a secure sum.
+    /// - Parameter hears: how many messages of the cloud a place hears before it falls silent; all where none is given.
+    func secureRound(
+        _ round: UInt32, start: Network, hears: [Int: Int] = [:], closingMs: Int = 20_000
+    ) async throws -> (cloud: RoundWork?, nodes: [Done]) {
+        for node in [cloud] + nodes { await node.inbox.begin(round: round) }
+        let participants = await everybody.all
+        await members.update(participants)
+        let done = Collected(nodes.count)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            let me = participants[0]
+            for (place, node) in nodes.enumerated() {
+                group.addTask {
+                    let postman = Postman(members: members, key: node.person.key, genesis: testGenesis, job: testJob)
+                    // A place that falls silent hears through an inbox of its own.
+                    let inbox = hears[place] == nil ? node.inbox : Inbox()
+                    await inbox.begin(round: round)
+                    let exchange = try exchange(of: node.person, inbox: inbox, postman: postman, round: round)
+                    let work = Task {
+                        try await SecureFogNodeExchange(
+                            exchange: exchange, me: participants[place + 1], cloud: me, plan: plan, start: start,
+                            samples: shards[place], memory: .init(plan: plan, samples: shards[place].count),
+                            secret: .generate()
+                        ).run { work, _ in
+                            done.state.withLock { $0.nodes[place].work = work }
+                        } moved: { model in
+                            done.state.withLock { $0.nodes[place].moved = model }
+                        }
+                    }
+                    for _ in 0..<(hears[place] ?? 0) {
+                        guard let envelope = await node.inbox.next(of: round, until: .now + .seconds(20)) else { break }
+                        _ = await inbox.offer(envelope)
+                    }
+                    if hears[place] == nil { try await work.value } else {
+                        try await Task.sleep(for: .milliseconds(closingMs))
+                        work.cancel()
+                    }
+                    await postman.shutdown()
+                }
+            }
+            group.addTask {
+                let postman = Postman(members: members, key: cloud.person.key, genesis: testGenesis, job: testJob)
+                let exchange = try exchange(of: cloud.person, inbox: cloud.inbox, postman: postman, round: round)
+                try await SecureFogCloudExchange(
+                    exchange: exchange, me: me, nodes: Array(participants[1...]), plan: plan, start: start,
+                    closing: .now + .milliseconds(closingMs)
+                ).run { work in done.state.withLock { $0.cloud = work } }
+                await postman.shutdown()
+            }
+            try await group.waitForAll()
+        }
+        return done.state.withLock { ($0.cloud, $0.nodes) }
+    }
+
+    /// What the cloud must come to: the mean of fixed-point differences.
+    func securely(_ start: Network, places: [Int], roster: Int) throws -> Network {
+        var sum = [UInt32](repeating: 0, count: start.parameterCount)
+        for place in places {
+            var account: PrivacyAccountant?
+            let difference = try LocalTraining(plan: plan, round: 0, place: UInt16(place)).run(
+                from: start, samples: shards[place], account: &account, secret: .generate()
+            ).difference
+            SecureSum.add(SecureSum.encode(difference, participants: roster), to: &sum)
+        }
+        return try start.adding(SecureSum.decode(sum).map { $0 / Float(places.count) })
     }
 }
 

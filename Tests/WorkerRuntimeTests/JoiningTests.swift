@@ -63,6 +63,22 @@ import WorkerRuntime
         #expect(try Joining.envelopeLimit(testPlan { $0.batchSize = 1_024 }, testSpec()) < Envelope.maximumPayload)
     }
 
+    @Test func aSecureSumNeedsMoreThanHalf() throws {
+        func check(threshold: UInt16, quorum: UInt16) throws {
+            let spec = try testSpec {
+                $0.trainingProtocol = .fog
+                $0.workers = 5
+                $0.quorum = quorum
+                $0.plan = testPlan { $0.aggregation = .secureSum(threshold: threshold) }.borsh
+            }
+            _ = try Joining.check(spec, role: .fog)
+        }
+        try check(threshold: 3, quorum: 3)
+        for (threshold, quorum) in [(2, 3), (3, 2), (6, 5)] as [(UInt16, UInt16)] {
+            #expect(throws: WorkerError.self) { try check(threshold: threshold, quorum: quorum) }
+        }
+    }
+
     @Test func aPlanThatNeedsMoreRoomThanThereIsIsRefused() throws {
         // 40 million parameters in one envelope.
         let plan = testPlan {

@@ -20,7 +20,7 @@ import Training
 /// boundaryBits: 32          # or 16, 8
 /// # fog learning
 /// localEpochs: 1
-/// aggregation: mean         # or median, trimmed:0.1, krum:1
+/// aggregation: mean         # or median, trimmed:0.1, krum:1, secureSum:3
 /// sharedFraction: 1         # of a difference's entries, the largest
 /// deviceFraction: 1         # of a device's samples
 /// deviceNoise: 0.01         # standard deviations
@@ -82,10 +82,11 @@ enum JobPlanFields {
         case ("mean", 1): return .mean
         case ("median", 1): return .median
         case ("trimmed", 2): if let share = Decimals.micro(parts[1]) { return .trimmed(share) }
+        case ("secureSum", 2): if let threshold = UInt16(parts[1]) { return .secureSum(threshold: threshold) }
         case ("krum", 2): if let malicious = UInt16(parts[1]) { return .krum(malicious: malicious) }
         default: break
         }
-        throw UsageError("aggregation '\(text)' is not one of: mean, median, trimmed:0.1, krum:1")
+        throw UsageError("aggregation '\(text)' is not one of: mean, median, trimmed:0.1, krum:1, secureSum:3 (so many must stay)")
     }
 
     /// A built-in architecture, or the file that describes one.
