@@ -62,7 +62,7 @@ import Testing
             // A masternode validates: then something is found.
             let validator = try stage.masternode()
             let funded = try await stage.network.cli(
-                "transfer", validator.description, "1000000000", "--from", "owner")
+                "transfer", validator.description, "400000000000", "--from", "owner")
             try #require(funded.status == 0, "\(funded.err)")
             try await stage.register(
                 fogNodes: 6, rounds: 6, quorum: 2, validator: validator.description, more: "clouds: 2")
