@@ -117,6 +117,8 @@ let package = Package(
                 "Audit", "JobProtocol", "Tensor", "Training", "ChainClient", .asyncHTTPClient, .nioCore, .nioPosix, .nioHTTP1,
             ]),
 
+        module("Experiments", ["Encoding", "Cryptography", "Tensor", "Training"]),
+
         module("LocalNetwork", values + ["KeyFiles", "NodeHome", "ProgramSupport"]),
 
         module("Simulation", values + ["Consensus", "Mempool", "StateTree", "Ledger", "NodeCore"]),
@@ -176,8 +178,9 @@ let package = Package(
         tests(of: "Ledger", values + ["Ledger", "WebAssembly"]),
         tests(of: "Audit", values + ["StateTree", "Audit", "TestSupport"]),
         tests(of: "Tensor", ["Tensor"]),
-        tests(of: "Training", values + ["Tensor", "Training"]),
+        tests(of: "Training", values + ["Tensor", "Training", "CZlib"]),
         tests(of: "ModelFiles", ["Training", "ModelFiles"]),
+        tests(of: "Experiments", ["Encoding", "Cryptography", "Tensor", "Training", "Experiments"]),
         tests(of: "Storage", values + ["Storage"]),
         tests(of: "KeyFiles", ["Encoding", "Cryptography", "KeyFiles"]),
         tests(

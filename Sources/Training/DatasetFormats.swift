@@ -2,39 +2,16 @@ extension Dataset {
     /// From a pair of IDX files as MNIST is published: images (magic 0x00000803, unsigned bytes, 3 dimensions) and
     /// labels (0x00000801), each plain or compressed by gzip.
     public init(idxImages: [UInt8], idxLabels: [UInt8]) throws(DatasetError) {
-        let images = try Self.idx(idxImages, magic: 0x0803)
-        guard images.sizes[1] == Self.side, images.sizes[2] == Self.side else {
-            throw .imageSize(rows: images.sizes[1], columns: images.sizes[2])
+        let images = try IDXFile.read(
+            idxImages, magic: IDXFile.images, limit: Self.maximumCount * Self.pixelsPerImage
+        ) { (sizes) throws(DatasetError) in
+            guard sizes[1] == Self.side, sizes[2] == Self.side else { throw .imageSize(rows: sizes[1], columns: sizes[2]) }
         }
-        let labels = try Self.idx(idxLabels, magic: 0x0801)
+        let labels = try IDXFile.read(idxLabels, magic: IDXFile.labels, limit: Self.maximumCount)
         guard images.sizes[0] == labels.sizes[0] else {
             throw .counts(images: images.sizes[0], labels: labels.sizes[0])
         }
         try self.init(pixels: images.data, labels: labels.data)
-    }
-
-    /// The dimensions and the elements of an IDX file of bytes. The magic's last byte is the number of dimensions.
-    private static func idx(_ file: [UInt8], magic: UInt32) throws(DatasetError) -> (sizes: [Int], data: [UInt8]) {
-        let bytes = Gzip.isCompressed(file)
-            ? try Gzip.decompress(file, limit: 16 + maximumCount * pixelsPerImage) : file
-        func word(_ index: Int) throws(DatasetError) -> UInt32 {
-            guard bytes.count >= 4 * index + 4 else { throw .truncated(expected: 4 * index + 4, found: bytes.count) }
-            return bytes[4 * index..<4 * index + 4].reduce(0) { $0 << 8 | UInt32($1) }
-        }
-        let found = try word(0)
-        guard found == magic else { throw .magic(expected: magic, found: found) }
-        let rank = Int(magic & 0xFF)
-        var sizes: [Int] = []
-        for dimension in 1...rank {
-            sizes.append(Int(try word(dimension)))
-        }
-        guard sizes[0] <= maximumCount else { throw .tooMany(sizes[0], limit: maximumCount) }
-        if rank == 3, sizes[1] != side || sizes[2] != side { throw .imageSize(rows: sizes[1], columns: sizes[2]) }
-        let header = 4 + 4 * rank
-        let expected = header + sizes.reduce(1, *)
-        guard bytes.count >= expected else { throw .truncated(expected: expected, found: bytes.count) }
-        guard bytes.count == expected else { throw .trailingBytes(bytes.count - expected) }
-        return (sizes, Array(bytes[header...]))
     }
 
     /// From MNIST's CSV form, plain or compressed by gzip: a line for each sample, the label and then 784 pixels, all

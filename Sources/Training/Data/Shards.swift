@@ -37,10 +37,10 @@ public struct Shards: Sendable, Equatable {
     /// The data in the order of the file: first the fog nodes' shares, equal for every device, then `validation`
     /// samples. What does not divide stays unused.
     public init(fogNodes: Int, devicesEach: Int, validation: Int, total: Int) throws(DatasetError) {
-        let parts = fogNodes * devicesEach
-        guard fogNodes >= 1, devicesEach >= 1, fogNodes <= 4_096, devicesEach <= 4_096, validation >= 1,
-            total - validation >= parts
+        guard (1...4_096).contains(fogNodes), (1...4_096).contains(devicesEach), (1...max(total, 1)).contains(validation),
+            total - validation >= fogNodes * devicesEach
         else { throw .shard(index: validation, count: total) }
+        let parts = fogNodes * devicesEach
         let each = (total - validation) / parts
         let ranges = (0..<fogNodes).map { fog in
             (0..<devicesEach).map { device in

@@ -67,7 +67,7 @@ public struct PrivacyAccountant: Sendable, Equatable {
     ///
     /// The integral is taken by the trapezoidal rule, which converges exponentially for such a function; the logarithm
     /// of the integrand keeps it from overflowing. Any real order above 1 will do.
-    static func divergence(order: Double, rate: Double, noise: Double) -> Double {
+    package static func divergence(order: Double, rate: Double, noise: Double) -> Double {
         guard rate > 0 else { return 0 }
         guard noise > 0 else { return .infinity }
         let variance = noise * noise

@@ -52,7 +52,7 @@ public struct PrivateStep: Sendable {
 
     /// Adds a gradient, scaled down where its norm is above the bound. One that is not finite adds nothing: it would
     /// tell of its sample without bound.
-    static func addClipped(_ gradient: [Float], to sum: inout [Float], norm: Float) {
+    package static func addClipped(_ gradient: [Float], to sum: inout [Float], norm: Float) {
         let length = Float(RobustMean.squaredNorm(gradient).squareRoot())
         guard length.isFinite else { return }
         let factor = length > norm ? norm / length : 1

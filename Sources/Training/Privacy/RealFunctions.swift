@@ -1,10 +1,10 @@
 /// The few functions of real numbers that the accountant needs, to about 15 digits: this layer has no C library, and a
 /// budget that is spent here must be spent on every machine.
-enum RealFunctions {
+package enum RealFunctions {
     private static let ln2High = 0x1.62e42feep-1
     private static let ln2Low = 0x1.a39ef35793c76p-33
 
-    static func exp(_ x: Double) -> Double {
+    package static func exp(_ x: Double) -> Double {
         guard x == x else { return .nan }
         if x > 709.7 { return .infinity }
         if x < -745 { return 0 }
@@ -23,7 +23,7 @@ enum RealFunctions {
     }
 
     /// The natural logarithm: -infinity for 0, NaN below it.
-    static func log(_ x: Double) -> Double {
+    package static func log(_ x: Double) -> Double {
         guard x > 0 else { return x == 0 ? -.infinity : .nan }
         guard x < .infinity else { return .infinity }
         var exponent = Double(x.exponent)

@@ -31,7 +31,8 @@ public enum SecureSum {
 
     /// The largest magnitude of one entry, for so many workers: sums must not wrap around.
     public static func bound(participants: Int) -> Float {
-        (0x1p31 - 1) / scale / Float(max(participants, 1)) - 0x1p-19
+        // 2^31 steps of 2^-20 are 2,048: one less leaves room for rounding.
+        2_047 / Float(max(participants, 1))
     }
 
     /// Fixed point: to the nearest multiple of 2^-20, ties to even, magnitudes cut at the bound.

@@ -2,15 +2,15 @@ import Cryptography
 
 /// Shamir's secret sharing of byte strings over GF(2^8) (Shamir, "How to share a secret", 1979; the field of AES):
 /// `threshold` of the shares give the secret back, fewer say nothing about it.
-enum Shamir {
-    struct Share: Sendable, Hashable {
+package enum Shamir {
+    package struct Share: Sendable, Hashable {
         /// The place at which the polynomials were evaluated, 1 to 255.
-        let point: UInt8
-        let bytes: [UInt8]
+        package let point: UInt8
+        package let bytes: [UInt8]
     }
 
     /// Shares for the points 1 to `count`.
-    static func split(_ secret: [UInt8], threshold: Int, count: Int, randomness: SecretSeed) -> [Share] {
+    package static func split(_ secret: [UInt8], threshold: Int, count: Int, randomness: SecretSeed) -> [Share] {
         var stream = SecretStream(randomness)
         let coefficients = secret.map { byte in
             [byte] + (1..<max(threshold, 1)).map { _ in UInt8(truncatingIfNeeded: stream.nextWord()) }
@@ -25,7 +25,7 @@ enum Shamir {
     }
 
     /// Nil unless there are `threshold` shares of one length at different points.
-    static func join(_ shares: [Share], threshold: Int) -> [UInt8]? {
+    package static func join(_ shares: [Share], threshold: Int) -> [UInt8]? {
         var used: [Share] = []
         for share in shares where share.point != 0 && !used.contains(where: { $0.point == share.point }) {
             used.append(share)

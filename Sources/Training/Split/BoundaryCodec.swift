@@ -29,7 +29,7 @@ public enum BoundaryCodec {
         }
     }
 
-    static func bits16(_ value: Float) -> UInt16 {
+    package static func bits16(_ value: Float) -> UInt16 {
         let bits = value.bitPattern
         let upper = bits >> 16
         // More than half, or half and odd: up. What would become infinite stays the largest finite number.
@@ -37,7 +37,7 @@ public enum BoundaryCodec {
         return UInt16(truncatingIfNeeded: rounded & 0x7F80 == 0x7F80 ? upper : rounded)
     }
 
-    static func float(bits16 bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
+    package static func float(bits16 bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
 
     /// The 256 values that 8 bits give one sample: from its least value in equal steps.
     struct Range8 {

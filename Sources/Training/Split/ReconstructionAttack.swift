@@ -69,17 +69,34 @@ public struct ReconstructionAttack: Sendable {
                 .dense(DenseLayer(name: "pixels", units: pixels)), .dense(DenseLayer(name: "unused", units: 2)),
             ], classes: 2, cut: 3)
         var decoder = try Network(decoderSpec, part: .front, seed: seed)
+        var average = [Double](repeating: 0, count: pixels)
+        for picture in knownPixels { for pixel in 0..<pixels { average[pixel] += Double(picture[pixel]) } }
+        for pixel in 0..<pixels { average[pixel] /= Double(knownPixels.count) }
+        // It starts with the mean picture: no weights to the pixels, and that as their bias.
+        var initial = decoder.parameters
+        let outputs = initial.count - pixels * (hidden + 1)
+        for index in outputs..<initial.count - pixels { initial[index] = 0 }
+        for pixel in 0..<pixels { initial[initial.count - pixels + pixel] = Float(average[pixel]) }
+        let velocities = [Float](repeating: 0, count: initial.count)
+        decoder = try computing { () throws(TensorError) in
+            try decoder.replacing(parameters: initial, velocities: velocities)
+        }
 
         let seen = try boundary(front, known, stream: 0)
-        let (mean, deviation) = Self.moments(seen)
-        let scaled = seen.map { ($0 - mean) / deviation }
-        let optimiser = try computing { () throws(TensorError) in try MomentumSGD(learningRate: 0.005, momentum: 0.9) }
+        let centre = Self.centre(seen, width: values)
+        let deviation = Self.moments(seen).deviation
+        func scaled(_ sample: ArraySlice<Float>) -> ArraySlice<Float> {
+            zip(sample, centre).map { ($0 - $1) / deviation }[...]
+        }
+        // Curvature grows with the number of inputs; the step shrinks with it.
+        let rate = min(0.01, 1.5 / Float(values))
+        let optimiser = try computing { () throws(TensorError) in try MomentumSGD(learningRate: rate, momentum: 0.9) }
         for epoch in 0..<UInt32(epochs) {
             var order = RandomStream(key: seed.key(for: "edgeproof/attack/1"), step: epoch)
             let indices = order.choose(known.count, of: known.count)
             for start in Swift.stride(from: 0, to: indices.count, by: batch) {
                 let part = indices[start..<min(start + batch, indices.count)]
-                let input = try tensor(part.map { scaled[($0 * values)..<($0 + 1) * values] }, width: values)
+                let input = try tensor(part.map { scaled(seen[($0 * values)..<($0 + 1) * values]) }, width: values)
                 let current = decoder
                 let pass = try computing { () throws(TensorError) in try current.forward(input, threads: threads) }
                 var gradient = pass.output.elements
@@ -99,14 +116,11 @@ public struct ReconstructionAttack: Sendable {
         guard decoder.isFinite else { throw .diverged(step: 0) }
 
         let heard = try boundary(front, wanted, stream: 1)
-        var average = [Double](repeating: 0, count: pixels)
-        for picture in knownPixels { for pixel in 0..<pixels { average[pixel] += Double(picture[pixel]) } }
-        for pixel in 0..<pixels { average[pixel] /= Double(knownPixels.count) }
         var (error, baseline, correct) = (0.0, 0.0, 0)
         var shown: [[Float]] = []
         for index in 0..<wanted.count {
             let own = heard[(index * values)..<(index + 1) * values]
-            let input = try tensor([own.map { ($0 - mean) / deviation }[...]], width: values)
+            let input = try tensor([scaled(own)], width: values)
             let picture = try computing { () throws(TensorError) in try decoder.forward(input).output.elements }
             for pixel in 0..<pixels {
                 let truth = Double(wantedPixels[index][pixel])
@@ -147,6 +161,13 @@ public struct ReconstructionAttack: Sendable {
         try computing { () throws(TensorError) in
             try FloatTensor(shape: [rows.count, width], elements: rows.flatMap { Array($0) })
         }
+    }
+
+    /// The mean of each value over all samples.
+    private static func centre(_ values: [Float], width: Int) -> [Float] {
+        var sum = [Double](repeating: 0, count: width)
+        for (index, value) in values.enumerated() { sum[index % width] += Double(value) }
+        return sum.map { Float($0 / Double(max(values.count / max(width, 1), 1))) }
     }
 
     private static func moments(_ values: [Float]) -> (mean: Float, deviation: Float) {
