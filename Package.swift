@@ -127,7 +127,7 @@ let package = Package(
             "ChainCommands",
             values + [
                 "ChainClient", "JobProtocol", "Audit", "Ledger", "KeyFiles", "APIModel", "CommandSupport", "ProgramSupport",
-                "WebAssembly", "Training", "ModelFiles", .argumentParser, .yams,
+                "WebAssembly", "Training", "ModelFiles", "LocalNetwork", "Experiments", .argumentParser, .yams,
             ]),
 
         // Layer 4: programs

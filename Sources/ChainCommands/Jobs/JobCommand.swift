@@ -125,15 +125,18 @@ struct JobCommand: AsyncParsableCommand {
         @Argument(help: "Name of the job.") var job: String
         @Option(help: ArgumentHelp("Give up after this time, in seconds; never without it.", valueName: "seconds"))
         var timeout: UInt32?
+        @Option(help: ArgumentHelp("Also write the closed rounds as TensorBoard's event files there.", valueName: "dir"))
+        var tensorboard: String?
         @OptionGroup var global: GlobalOptions
 
         func run() async throws {
             let name = try Arguments.service(job)
             let client = try global.client()
-            guard let timeout else { return try await JobWatch.run(name, client, global) }
+            let tensorboard = tensorboard
+            guard let timeout else { return try await JobWatch.run(name, client, global, tensorboard: tensorboard) }
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 group.addTask {
-                    try await JobWatch.run(name, client, global)
+                    try await JobWatch.run(name, client, global, tensorboard: tensorboard)
                     return true
                 }
                 group.addTask {

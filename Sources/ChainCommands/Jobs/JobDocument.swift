@@ -181,13 +181,26 @@ enum JobTables {
 
 /// `job watch`
 enum JobWatch {
-    static func run(_ name: ServiceId, _ client: ChainClient, _ global: GlobalOptions) async throws {
+    /// - Parameter tensorboard: a folder to which each closed round goes as TensorBoard's events.
+    static func run(
+        _ name: ServiceId, _ client: ChainClient, _ global: GlobalOptions, tensorboard: String? = nil
+    ) async throws {
         var last: JobProgress.Update?
+        var log = try tensorboard.map { try EventLog(folder: $0, run: Format.label(name)) }
         for try await update in client.progress(of: name) {
             if last == nil, !global.json { Console.out(headline(name, update.status)) }
             if !global.json {
                 Progress.clear()
                 for round in update.closed { Console.out(line(round, of: update.status.spec.rounds)) }
+            }
+            for round in update.closed {
+                try log?.add(
+                    [
+                        ("accuracy/validation", Double(round.metricMicro) / 1e6),
+                        ("loss/validation", Double(round.lossMicro) / 1e6),
+                        ("participants", Double(round.participants)),
+                        ("accepted", round.outcome == .accepted ? 1 : 0),
+                    ], step: Int(round.round) + 1)
             }
             Progress.show(progress(update))
             last = update
