@@ -54,6 +54,28 @@ import Testing
         }
     }
 
+    @Test func aNewcomerTakesPartFromTheNextRoundOn() async throws {
+        try await FogJobStage.with(accounts: ["cloud", "fog-1", "fog-2", "val-1"]) { stage in
+            try await stage.register(fogNodes: 2, rounds: 8, open: "10s", more: "committee: val-1")
+            try await stage.start("val-1", ["--role", "validator", "--data", stage.images.path])
+            try await stage.start("cloud", ["--role", "cloud", "--data", stage.images.path])
+            try await stage.start("fog-1", ["--role", "fog", "--data", stage.images.path, "--shard", "0/2"])
+            try await stage.until("fog-1", says: "closed  round 0")
+            // The same samples as the other's: it works, and both say so.
+            try await stage.start("fog-2", ["--role", "fog", "--data", stage.images.path, "--shard", "0/2"])
+            let status = try await stage.untilOver()
+            #expect(status.phase == .finished, "\(status.reason)")
+            let account = try stage.account("fog-2")
+            let participants = try await stage.network.withClient { try await $0.jobParticipants(stage.service) }
+            let newcomer = try #require(participants.first { $0.account == account })
+            #expect((1...7).contains(newcomer.acceptedRounds), "\(newcomer.acceptedRounds)")
+            for name in ["fog-1", "fog-2"] {
+                #expect(try await stage.end(of: name) == 0)
+                #expect(await stage.log(name).contains("about 100 % of the samples are"), "\(name)")
+            }
+        }
+    }
+
     /// Six fog nodes, of which two die in mid-round, one is stopped for a while and one never reveals; the leading cloud
     /// dies too. Every round ends by itself, and only those are found at fault who are.
     @Test func everyRoundEndsWhateverItsParticipantsDo() async throws {
@@ -143,7 +165,7 @@ private struct FogJobStage {
 
     /// A job with a model described in a file of its own.
     func register(
-        fogNodes: Int, rounds: Int, quorum: Int = 1, validator: String? = nil, more: String
+        fogNodes: Int, rounds: Int, quorum: Int = 1, validator: String? = nil, open: String = "60s", more: String
     ) async throws {
         let contract = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "Contracts/.build/job.wasm")
@@ -168,7 +190,7 @@ private struct FogJobStage {
             rounds: \(rounds)
             batchSize: 8
             learningRate: 0.1
-            openTimeout: 60s
+            openTimeout: \(open)
             commitMin: 10s
             commitMax: 15s
             revealTimeout: 10s
