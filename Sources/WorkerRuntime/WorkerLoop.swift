@@ -146,7 +146,8 @@ actor WorkerLoop {
         report(
             .waiting(
                 "the account \(account) can't pay for its transactions yet: \(error). Credits grow with its balance: "
-                    + "'chain-cli transfer \(account) AMOUNT --from KEY' gives it one. This worker goes on by itself"))
+                    + "'chain-cli transfer \(account) AMOUNT --from KEY' gives it one, on a devnet 'chain-cli faucet \(account)'. "
+                    + "This worker goes on by itself"))
     }
 
     /// Whether another try may succeed. Before the worker has joined, a refusal of its account or of what it sends is
