@@ -50,12 +50,8 @@ package enum Joining {
         if spec.mode == .asynchronous {
             throw WorkerError.cannotWork("it is asynchronous, which this version's workers don't do")
         }
-        if case .secureSum(let threshold) = plan.aggregation {
-            guard threshold > spec.workers / 2, threshold <= spec.workers, spec.quorum >= threshold else {
-                throw WorkerError.cannotWork(
-                    "its secure sum has a threshold of \(threshold) of \(spec.workers) workers with a quorum of \(spec.quorum): "
-                        + "it must be more than half of them, and no more than the quorum")
-            }
+        if let problem = plan.problem(workers: Int(spec.workers), quorum: Int(spec.quorum)) {
+            throw WorkerError.cannotWork("it asks for \(problem)")
         }
         _ = try roundPlan(plan, spec, round: 0)
         let longest = try envelopeLimit(plan, spec)

@@ -121,6 +121,8 @@ import ChainCommands
         for (line, replacement, reason) in [
             ("aggregation: trimmed:0.2", "aggregation: vote", "aggregation 'vote'"),
             ("aggregation: trimmed:0.2", "aggregation: trimmed:0.7", "below 0.5"),
+            ("aggregation: trimmed:0.2\nsharedFraction: 0.1", "aggregation: secureSum:4", "more than half"),
+            ("aggregation: trimmed:0.2\nsharedFraction: 0.1", "quorum: 1\naggregation: secureSum:2", "a quorum of 1"),
             ("dataset: svhn", "dataset: cifar", "dataset 'cifar'"),
             ("dataset: svhn", "model: nowhere.yaml", "model 'nowhere.yaml'"),
             ("fogNodes: 3", "fogNodes: 3\nedges: 3", "mean the same"),

@@ -103,7 +103,9 @@ package struct JobSpecFile: Sendable {
             sponsoredCredits: try fields.number("sponsoredCredits", standard: 0),
             initialCheckpoint: try fields.optional("weights").map { try JobPlanFields.start(plan, kind, from: $0) } ?? .zero,
             plan: plan.borsh)
-        if let problem = spec.problem ?? plan.problem { throw UsageError("the specification cannot run: \(problem)") }
+        if let problem = spec.problem ?? plan.problem ?? plan.problem(workers: Int(spec.workers), quorum: Int(spec.quorum)) {
+            throw UsageError("the specification cannot run: \(problem)")
+        }
         if kind == .split, plan.model.cut == nil { throw UsageError("the model has no cut, which split learning needs") }
         self.spec = spec
         let each = spec.sponsoredCredits

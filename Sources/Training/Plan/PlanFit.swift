@@ -1,0 +1,14 @@
+extension TrainingPlan {
+    /// What of the plan can't be done with so many workers, or when no more than a quorum of them are left; nil where
+    /// nothing is.
+    public func problem(workers: Int, quorum: Int) -> String? {
+        guard case .secureSum(let threshold) = aggregation else { return nil }
+        guard Int(threshold) > workers / 2, Int(threshold) <= workers else {
+            return "a secure sum of which \(threshold) of \(workers) workers must stay; it must be more than half of them"
+        }
+        guard quorum >= Int(threshold) else {
+            return "a secure sum for which \(threshold) workers must stay, and a quorum of \(quorum): it must be no smaller"
+        }
+        return nil
+    }
+}
