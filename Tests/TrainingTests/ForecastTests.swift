@@ -44,7 +44,13 @@ import Training
         #expect(traffic.down == 3 * gradient.borsh.count + average.borsh.count)
         #expect(traffic.messages == 8)
         #expect(try LeNet5.spec.exchangeTraffic.up == 246_824)
-        let half = try LeNet5.spec.splitTraffic(batch: 8, steps: 3, bits: 16)
-        #expect(traffic.up - half.up == 3 * 8 * 1_176 * 2)
+        for precision in [BoundaryPrecision.bits16, .bits8] {
+            let short = ActivationMessage(
+                round: 0, step: 0, boundary: boundary, labels: Array(repeating: 1, count: 8),
+                precision: precision)
+            #expect(
+                try LeNet5.spec.splitTraffic(batch: 8, steps: 3, precision: precision).up
+                    == 3 * short.borsh.count + difference.borsh.count)
+        }
     }
 }

@@ -68,7 +68,7 @@ package struct JobForecast: Encodable, Sendable {
             // The cloud has all edges' samples in one batch, as far as a step's limit goes.
             let joined = min(batch * (plan.join == .concatenation ? workers : 1), RoundPlan.maximumBatch)
             let traffic = try plan.model.splitTraffic(
-                batch: batch, steps: stepsPerRound, bits: plan.boundary.bits, hasMomentum: hasMomentum)
+                batch: batch, steps: stepsPerRound, precision: plan.boundary, hasMomentum: hasMomentum)
             let edge = try add(
                 .edge, workers, .front, batch: batch, steps: stepsPerRound, (up: traffic.up, down: traffic.down))
             let cloud = try add(

@@ -53,15 +53,22 @@ extension ModelSpec {
     /// Split learning: boundary values and labels up, their gradients down in each step; once a round the front's
     /// difference up and the mean down, with velocities where there is momentum.
     ///
-    /// - Parameter bits: of a boundary value and a gradient on the wire.
+    /// - Parameter precision: of a boundary value and a gradient on the wire.
     public func splitTraffic(
-        batch: Int, steps: Int, bits: Int = 32, hasMomentum: Bool = true
+        batch: Int, steps: Int, precision: BoundaryPrecision = .float32, hasMomentum: Bool = true
     ) throws(TrainingError) -> RoundTraffic {
         let forecast = try forecast(.front, batch: batch, hasMomentum: hasMomentum)
         guard (1...Int(RoundPlan.maximumSteps)).contains(steps) else { throw .invalidPlan("\(steps) steps") }
         guard let boundary = try? boundary else { throw .model("it has no cut") }
-        // Round, step; the tensor's rank, sizes and values.
-        let tensor = 8 + 1 + 4 * (boundary.count + 1) + batch * boundary.reduce(1, *) * bits / 8
+        // Round, step; precision, rank, sizes and values (`BoundaryCodec`).
+        let values = boundary.reduce(1, *)
+        let bytesOfSample =
+            switch precision {
+            case .float32: 4 * values
+            case .bits16: 2 * values
+            case .bits8: values + 8
+            }
+        let tensor = 8 + 2 + 4 * (boundary.count + 1) + batch * bytesOfSample
         let update = 8 + 8 + 4 * forecast.parameters * (hasMomentum ? 2 : 1)
         return RoundTraffic(
             up: steps * (tensor + 4 + batch) + update, down: steps * (tensor + 8) + update, messages: 2 * steps + 2)
