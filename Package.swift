@@ -175,7 +175,7 @@ let package = Package(
         tests(of: "WebAssembly", ["WebAssembly"]),
         tests(of: "JobProtocol", values + ["JobProtocol"]),
         tests(of: "Contracts", values + ["WebAssembly", "JobProtocol", "JobContract"]),
-        tests(of: "Ledger", values + ["Ledger", "WebAssembly"]),
+        tests(of: "Ledger", values + ["Ledger", "WebAssembly", "JobProtocol"]),
         tests(of: "Audit", values + ["StateTree", "Audit", "TestSupport"]),
         tests(of: "Tensor", ["Tensor"]),
         tests(of: "Training", values + ["Tensor", "Training", "CZlib"]),

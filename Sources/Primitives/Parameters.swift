@@ -51,7 +51,7 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
 
     // Reputation
     public var decayPeriodMs: UInt64 = 3_600_000
-    /// Units of a service's deposit that allow one unit (2^20) of verdict weight in each period.
+    /// Smallest units of money locked by an owner that allow one unit (2^20) of verdict weight in each period of the lock.
     public var depositPerVerdict: UInt64 = 1_000_000
 
     // Masternodes. An epoch ends with the first block that is both `epochBlocks` and `epochMs` after the one on which
