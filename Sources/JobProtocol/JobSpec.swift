@@ -19,6 +19,8 @@ public struct JobSpec: JobValue {
     public static let longestTimeoutMs: UInt64 = 2_592_000_000
     public static let mostRounds: UInt32 = 1_000_000
     public static let mostClouds: UInt16 = 8
+    /// A round of so many closes within the gas of one scheduled call, each of them judged and paid.
+    public static let mostWorkers: UInt16 = 48
     public static let mostAllowed = 128
     /// All prices of a round stay far below the supply that a u128 counts.
     public static let highestPrice: UInt128 = 1 << 96
@@ -166,7 +168,7 @@ public struct JobSpec: JobValue {
         if title.byteCount > Self.longestTitle { return "title has more than 64 bytes" }
         if plan.byteCount > Self.longestPlan { return "plan has more than 16384 bytes" }
         if clouds < 1 || clouds > Self.mostClouds { return "clouds is not 1 to 8" }
-        if workers < 1 || workers > 63 { return "workers is not 1 to 63" }
+        if workers < 1 || workers > Self.mostWorkers { return "workers is not 1 to 48" }
         let places = UInt32(clouds) + UInt32(workers) + UInt32(devices)
         if places > UInt32(JobSlots.capacity) {
             return "clouds, workers and devices take more than 64 places"

@@ -300,7 +300,7 @@ struct JobRuleTests {
     func badSpecifications() throws {
         let owner = JobStage.owner.account
         for (rule, change) in [
-            ("workers is not 1 to 63", { $0.workers = 0 }), ("a time-out is not 10 s to 30 days", { $0.revealTimeoutMs = 1 }),
+            ("workers is not 1 to 48", { $0.workers = 0 }), ("a time-out is not 10 s to 30 days", { $0.revealTimeoutMs = 1 }),
             ("a time-out is not 10 s to 30 days", { $0.validateTimeoutMs = .max }),
             ("quorum is not 1 to the number of workers", { $0.quorum = 3 }),
             ("the owner can't be in the committee", { $0.committee = .named([owner], size: 1) }),

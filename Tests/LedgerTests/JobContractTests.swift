@@ -74,7 +74,8 @@ import Testing
 
     /// Commits and reveals of a round in which everybody does what it should.
     private mutating func work(_ round: UInt32) throws {
-        let contract = try #require(try chain.ledger.service(try #require(ServiceId(Self.job)), state: chain.state)).contract
+        let service = try #require(ServiceId(Self.job))
+        let contract = try #require(try chain.ledger.service(service, state: chain.state)).contract
         let reveals = ([cloud] + edges).enumerated().map { index, user in
             let partners = (0..<2).map {
                 JobPartner(index: UInt16($0), envelopes: 1, root: digest("steps \($0 + 1)"), use: .used)
@@ -137,7 +138,8 @@ import Testing
     @Test mutating func aDrawnCommitteeScoresByCommitAndReveal() throws {
         try register(.masternodes(3), validator: nil)
         try work(0)
-        let contract = try #require(try chain.ledger.service(try #require(ServiceId(Self.job)), state: chain.state)).contract
+        let service = try #require(ServiceId(Self.job))
+        let contract = try #require(try chain.ledger.service(service, state: chain.state)).contract
         let seats = try status().committee.map(\.account)
         let members = try seats.map { seat in try #require(validators.first { $0.user.account == seat }).user }
         #expect(members.count == 3)
