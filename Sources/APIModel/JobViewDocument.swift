@@ -20,7 +20,8 @@ public struct JobViewDocument: Codable, Equatable, Sendable {
         public var owed: DecimalText<UInt128>?
 
         public init(
-            account: Account, role: String, standing: String, index: Int, samples: UInt32, endpoint: String, committed: Bool,
+            account: Account, role: String, standing: String, index: Int, samples: UInt32, endpoint: String,
+            committed: Bool,
             revealed: Bool, misses: Int, acceptedRounds: UInt32, owed: UInt128?
         ) {
             self.account = account

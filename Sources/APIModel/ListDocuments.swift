@@ -84,7 +84,8 @@ public struct ListedTransactionDocument: Codable, Equatable, Sendable {
     public var meaning: MeaningDocument?
 
     public init(
-        _ transaction: TransactionDocument, height: Height, index: Int, time: Time, outcome: Outcome?, meaning: MeaningDocument?
+        _ transaction: TransactionDocument, height: Height, index: Int, time: Time, outcome: Outcome?,
+        meaning: MeaningDocument?
     ) {
         self.meaning = meaning
         self.transaction = transaction

@@ -14,7 +14,9 @@ public struct LivenessDocument: Codable, Equatable, Sendable {
     /// Without so many of them there is no block.
     public var quorum: Int
 
-    public init(stalled: Bool, sinceBlockMs: UInt64, stallsAfterMs: UInt64, masternodes: Int, reachable: Int, quorum: Int) {
+    public init(
+        stalled: Bool, sinceBlockMs: UInt64, stallsAfterMs: UInt64, masternodes: Int, reachable: Int, quorum: Int
+    ) {
         self.stalled = stalled
         self.sinceBlockMs = sinceBlockMs
         self.stallsAfterMs = stallsAfterMs
@@ -26,7 +28,8 @@ public struct LivenessDocument: Codable, Equatable, Sendable {
     /// What is so and what to do, in one sentence; nil while the chain moves.
     public var problem: String? {
         guard stalled else { return nil }
-        let facts = "no block for \(sinceBlockMs / 1_000) s; \(reachable) of \(masternodes) masternodes reachable, quorum \(quorum)"
+        let facts =
+            "no block for \(sinceBlockMs / 1_000) s; \(reachable) of \(masternodes) masternodes reachable, quorum \(quorum)"
         let missing = quorum - reachable
         let advice =
             missing > 0

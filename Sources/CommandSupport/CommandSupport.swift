@@ -16,7 +16,9 @@ import ProgramSupport
 public enum Commands {
     /// The command that the arguments name.
     /// - Throws: ``UsageError`` for a command that there is not, else what the parser says.
-    public static func parse<Root: ParsableCommand>(_ root: Root.Type, _ arguments: [String]) throws -> any ParsableCommand {
+    public static func parse<Root: ParsableCommand>(_ root: Root.Type, _ arguments: [String]) throws
+        -> any ParsableCommand
+    {
         if let problem = unknownCommand(root, arguments) { throw problem }
         return try root.parseAsRoot(arguments)
     }
@@ -28,7 +30,8 @@ public enum Commands {
         for word in arguments {
             let commands = group.configuration.subcommands
             guard !commands.isEmpty, !word.hasPrefix("-"), word != "help" else { return nil }
-            if let next = commands.first(where: { $0._commandName == word || $0.configuration.aliases.contains(word) }) {
+            if let next = commands.first(where: { $0._commandName == word || $0.configuration.aliases.contains(word) })
+            {
                 group = next
                 path.append(word)
                 continue
@@ -112,7 +115,8 @@ public struct Ending: Equatable, Sendable {
         let type = String(reflecting: type(of: error))
         let foreign = ["NIO", "Swift.", "Foundation.", "_Foundation", "AsyncHTTP", "Hummingbird", "__C."]
         guard foreign.contains(where: { type.hasPrefix($0) }) else { return "\(error)" }
-        return "something failed that this program has no words for; please report it with these details: \(type): \(error)"
+        return
+            "something failed that this program has no words for; please report it with these details: \(type): \(error)"
     }
 }
 

@@ -17,7 +17,8 @@ public struct KeyDirectory: Sendable {
     public static func isValid(name: String) -> Bool {
         (1...32).contains(name.utf8.count)
             && name.utf8.allSatisfy {
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
                     || $0 == UInt8(ascii: "-")
             }
     }
@@ -51,7 +52,8 @@ public struct KeyDirectory: Sendable {
 
     public func load(_ name: String) throws(KeyFileError) -> Keystore { try KeyFile.load(try path(of: name)) }
 
-    public func open(_ name: String, purpose: String? = nil, passphrase: Passphrase) throws(KeyFileError) -> PrivateKey {
+    public func open(_ name: String, purpose: String? = nil, passphrase: Passphrase) throws(KeyFileError) -> PrivateKey
+    {
         try KeyFile.open(try path(of: name), purpose: purpose, passphrase: passphrase)
     }
 

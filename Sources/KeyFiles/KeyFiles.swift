@@ -33,7 +33,8 @@ public enum KeyFileError: Error, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .notFound(let path): "there is no key file at \(path). Make one with 'chain-cli keys new NAME', or check the path"
+        case .notFound(let path):
+            "there is no key file at \(path). Make one with 'chain-cli keys new NAME', or check the path"
         case .noPassphraseFile(let path):
             "there is no passphrase file at \(path): check the path in \(KeyFiles.passphraseFileVariable) or --passphrase-file"
         case .exists(let path): "\(path) exists already; a key is never replaced. Choose another name"

@@ -1,7 +1,8 @@
 import Foundation
 
 /// A passphrase that does not print itself.
-public struct Passphrase: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+public struct Passphrase: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable
+{
     public let text: String
 
     /// - Parameter source: where it came from, for the error.
@@ -41,7 +42,9 @@ public struct Passphrase: Sendable, Equatable, CustomStringConvertible, CustomDe
     /// Reads the first line of a file that only its owner may read.
     public init(file path: String) throws(KeyFileError) {
         let bytes: [UInt8]
-        do { bytes = try SecretFile.read(path) } catch .notFound { throw .noPassphraseFile(path: path) } catch { throw error }
+        do { bytes = try SecretFile.read(path) } catch .notFound { throw .noPassphraseFile(path: path) } catch {
+            throw error
+        }
         let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
         guard let text = String(validating: line, as: UTF8.self) else {
             throw .damaged(path: path, detail: "the passphrase is not UTF-8")

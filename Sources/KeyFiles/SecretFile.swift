@@ -13,7 +13,9 @@ enum SecretFile {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw systemError(path) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .notAFile(path: path) }
-        guard status.st_mode & 0o077 == 0 else { throw .othersMayRead(path: path, mode: UInt32(status.st_mode & 0o777)) }
+        guard status.st_mode & 0o077 == 0 else {
+            throw .othersMayRead(path: path, mode: UInt32(status.st_mode & 0o777))
+        }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while true {

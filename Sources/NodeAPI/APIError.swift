@@ -83,7 +83,8 @@ struct ErrorMiddleware: RouterMiddleware {
             if !allowed.isEmpty {
                 var error = APIError(
                     .methodNotAllowed, "wrong_method",
-                    "\(request.uri.path.prefix(100)) takes \(allowed.map(\.rawValue).joined(separator: ", ")), not \(request.method.rawValue.prefix(20))")
+                    "\(request.uri.path.prefix(100)) takes \(allowed.map(\.rawValue).joined(separator: ", ")), not \(request.method.rawValue.prefix(20))"
+                )
                 error.allowed = allowed
                 return error.response
             }

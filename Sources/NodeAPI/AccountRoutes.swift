@@ -52,7 +52,8 @@ extension Routes {
             operation: Operation(
                 "getAudit",
                 "The audit file: everything that is needed to check the account's complete history offline",
-                .bytes("Borsh of an audit file (Docs/protocol.md)"), parameters: [.account], errors: [400, 404, 410, 503])
+                .bytes("Borsh of an audit file (Docs/protocol.md)"), parameters: [.account],
+                errors: [400, 404, 410, 503])
         ) { input, node in
             let account = try input.account()
             guard let file = try await node.backend.auditFile(of: account) else { throw unknownAccount(account) }

@@ -40,7 +40,8 @@ public struct NodeStatus: Sendable {
     public init(
         version: String, role: Role, nodeName: String, headHeight: Height, headDigest: Digest, headTime: Time,
         stateHeight: Height, stateRoot: Digest, epoch: Epoch, protocolVersion: UInt16?, upgrade: PlannedUpgrade?,
-        view: View, peersConnected: Int, mempoolCount: Int, mempoolBytes: Int, uptimeMs: UInt64, finalityP50Ms: UInt64?, finalityP95Ms: UInt64?, catchingUp: Bool = false,
+        view: View, peersConnected: Int, mempoolCount: Int, mempoolBytes: Int, uptimeMs: UInt64, finalityP50Ms: UInt64?,
+        finalityP95Ms: UInt64?, catchingUp: Bool = false,
         notVoting: String? = nil, liveness: Liveness? = nil
     ) {
         self.version = version

@@ -13,7 +13,8 @@ extension Routes {
         Route(
             method: .get, path: "/v1/genesis", weight: .light,
             operation: Operation(
-                "getGenesis", "The genesis document, as in genesis.json; whoever audits gets it elsewhere", .json("Genesis"))
+                "getGenesis", "The genesis document, as in genesis.json; whoever audits gets it elsewhere",
+                .json("Genesis"))
         ) { _, node in
             .fixed(node.genesisDocument)
         },

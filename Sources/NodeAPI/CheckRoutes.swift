@@ -31,11 +31,13 @@ extension Routes {
                 guard let block = try await node.backend.block(at: next) else { throw unknownBlock(next, node) }
                 headers.append(block.block.block.header.borsh)
                 if let finalization = block.block.finalization {
-                    return .document(FinalityDocument(height: height, headers: headers, finalization: finalization.borsh))
+                    return .document(
+                        FinalityDocument(height: height, headers: headers, finalization: finalization.borsh))
                 }
                 next = next.next
             }
-            throw APIError.unknown("finality", "no Finalization within \(FinalityDocument.mostHeaders) blocks after \(height)")
+            throw APIError.unknown(
+                "finality", "no Finalization within \(FinalityDocument.mostHeaders) blocks after \(height)")
         },
         Route(
             method: .get, path: "/v1/state/{key}", weight: .expensive,

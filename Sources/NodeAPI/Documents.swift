@@ -85,7 +85,8 @@ extension MasternodesDocument {
 extension MasternodeDocument {
     init(_ view: MasternodeView) {
         self.init(
-            view.record, epoch: view.epoch, seenThisEpoch: view.seenThisEpoch, index: view.index, nextIndex: view.nextIndex,
+            view.record, epoch: view.epoch, seenThisEpoch: view.seenThisEpoch, index: view.index,
+            nextIndex: view.nextIndex,
             connected: view.connected, isSelf: view.isSelf, isLeader: view.isLeader)
     }
 }

@@ -68,7 +68,8 @@ enum EventStream {
         if let start, start > head.next {
             throw APIError(
                 .conflict, "ahead_of_chain",
-                "the newest block here is \(head): nothing comes at \(start) yet. Ask another node, or without a position")
+                "the newest block here is \(head): nothing comes at \(start) yet. Ask another node, or without a position"
+            )
         }
         if start == nil { start = head.next }
         // The genesis has no block, so the first event is that of height 1.

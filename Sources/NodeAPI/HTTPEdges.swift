@@ -27,7 +27,9 @@ final class Connections: Sendable {
             state.surplus.insert(id)
             return true
         }
-        if isSurplus { channel.eventLoop.scheduleTask(in: .seconds(Self.surplusSeconds)) { channel.close(promise: nil) } }
+        if isSurplus {
+            channel.eventLoop.scheduleTask(in: .seconds(Self.surplusSeconds)) { channel.close(promise: nil) }
+        }
         channel.closeFuture.whenComplete { _ in
             self.state.withLock { state in
                 state.count -= 1
@@ -81,7 +83,8 @@ final class UnreadableRequestHandler: ChannelDuplexHandler, RemovableChannelHand
             isTooLong
             ? APIError(
                 .requestHeaderFieldsTooLarge, "head_too_large",
-                "the request's line and headers are over \(HTTP1Limits.fieldBytes) bytes each or \(HTTP1Limits.listBytes) together")
+                "the request's line and headers are over \(HTTP1Limits.fieldBytes) bytes each or \(HTTP1Limits.listBytes) together"
+            )
             : APIError(.badRequest, "malformed", "this is not an HTTP/1.1 request")
         let body = ByteBuffer(bytes: JSONAnswer.data(error.document))
         let full = HTTPResponse(

@@ -60,10 +60,13 @@ extension Routes {
                 let all = block.block.block.transactions
                 for index in (0..<min(end ?? all.count, all.count)).reversed() {
                     guard found.count < limit else {
-                        return .document(TransactionsDocument(transactions: found, next: .init(height: height, index: index + 1)))
+                        return .document(
+                            TransactionsDocument(transactions: found, next: .init(height: height, index: index + 1)))
                     }
                     let service = all[index].transaction.serviceId
-                    if kinds[service] == nil { kinds[service] = .some(try await node.backend.service(service)?.record.kind) }
+                    if kinds[service] == nil {
+                        kinds[service] = .some(try await node.backend.service(service)?.record.kind)
+                    }
                     found.append(
                         ListedTransactionDocument(
                             TransactionDocument(
@@ -76,7 +79,8 @@ extension Routes {
                 height = height.previous ?? .zero
             }
             return .document(
-                TransactionsDocument(transactions: found, next: height > .zero ? .init(height: height.next, index: 0) : nil))
+                TransactionsDocument(
+                    transactions: found, next: height > .zero ? .init(height: height.next, index: 0) : nil))
         },
         Route(
             method: .get, path: "/v1/accounts", weight: .expensive,

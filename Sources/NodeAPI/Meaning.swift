@@ -21,7 +21,10 @@ enum Meaning {
             let transfer = try Transfer(borsh: data)
             return MeaningDocument(
                 "sent \(transaction.value) units",
-                [.init("to", transfer.recipient.description, .account), .init("amount", String(transaction.value), .number)])
+                [
+                    .init("to", transfer.recipient.description, .account),
+                    .init("amount", String(transaction.value), .number),
+                ])
         case .uploadContract:
             return MeaningDocument(
                 "put contract code of \(data.count) bytes on the chain",
@@ -46,7 +49,8 @@ enum Meaning {
                 ])
         case .unregisterMasternode:
             return MeaningDocument(
-                "took a masternode out", [.init("masternode", try MasternodeReference(borsh: data).consensusKey.hex, .masternode)])
+                "took a masternode out",
+                [.init("masternode", try MasternodeReference(borsh: data).consensusKey.hex, .masternode)])
         case .resumeMasternode:
             return MeaningDocument(
                 "brought a masternode back",
@@ -54,7 +58,8 @@ enum Meaning {
         case .voteProposal:
             let ballot = try Ballot(borsh: data)
             return MeaningDocument(
-                "voted \(ballot.approves ? "for" : "against") proposal \(PrintableBytes.text(transaction.postId.bytes))")
+                "voted \(ballot.approves ? "for" : "against") proposal \(PrintableBytes.text(transaction.postId.bytes))"
+            )
         case .proposeChange:
             let proposal = try ProposeChange(borsh: data)
             return MeaningDocument(
@@ -102,10 +107,12 @@ enum Meaning {
         switch parts[1] {
         case "c":
             return MeaningDocument(
-                "committed to its result of \(shown)", [.init("commitment", try JobCommitment(borsh: data).commitment.hex, .hash)])
+                "committed to its result of \(shown)",
+                [.init("commitment", try JobCommitment(borsh: data).commitment.hex, .hash)])
         case "e":
             return MeaningDocument(
-                "committed to its score of \(shown)", [.init("commitment", try JobCommitment(borsh: data).commitment.hex, .hash)])
+                "committed to its score of \(shown)",
+                [.init("commitment", try JobCommitment(borsh: data).commitment.hex, .hash)])
         case "r":
             let reveal = try JobReveal(borsh: data)
             return MeaningDocument(
@@ -120,7 +127,8 @@ enum Meaning {
             return MeaningDocument(
                 "evaluated the model of \(shown)",
                 [
-                    .init("accuracy", String(validation.metricMicro), .micro), .init("loss", String(validation.lossMicro), .micro),
+                    .init("accuracy", String(validation.metricMicro), .micro),
+                    .init("loss", String(validation.lossMicro), .micro),
                     .init("checkpoint", validation.checkpoint.hex, .hash),
                 ])
         case "f":
@@ -128,7 +136,8 @@ enum Meaning {
             return MeaningDocument(
                 "complained of a message of \(shown)",
                 [
-                    .init("sender", complaint.sender.description, .account), .init("step", String(complaint.step), .number),
+                    .init("sender", complaint.sender.description, .account),
+                    .init("step", String(complaint.step), .number),
                     .init("envelope", complaint.envelope.hex, .hash),
                 ])
         case "o":
@@ -147,14 +156,17 @@ enum Meaning {
             return MeaningDocument(
                 "round \(round.round &+ 1) closed: \(round.outcome)",
                 [
-                    .init("accuracy", String(round.metricMicro), .micro), .init("loss", String(round.lossMicro), .micro),
-                    .init("delivered", String(round.participants), .number), .init("credited", String(round.credited), .number),
+                    .init("accuracy", String(round.metricMicro), .micro),
+                    .init("loss", String(round.lossMicro), .micro),
+                    .init("delivered", String(round.participants), .number),
+                    .init("credited", String(round.credited), .number),
                     .init("paid", String(round.paid), .number), .init("checkpoint", round.checkpoint.hex, .hash),
                 ])
         case JobEventTopic.complaint:
             guard let complaint = try? JobOpenComplaint(borsh: event.data) else { return nil }
             return MeaningDocument(
-                "a complaint is open", [.init("step", String(complaint.step), .number), .init("envelope", complaint.envelope.hex, .hash)])
+                "a complaint is open",
+                [.init("step", String(complaint.step), .number), .init("envelope", complaint.envelope.hex, .hash)])
         case JobEventTopic.phase:
             guard let phase = try? JobPhaseEvent(borsh: event.data) else { return nil }
             return MeaningDocument("round \(phase.round &+ 1): \(phase.phase)")

@@ -19,7 +19,8 @@ extension Routes {
         ) { input, node in
             let key = try input.publicKey("consensusKey")
             guard let found = try await node.backend.masternode(key) else {
-                throw APIError.unknown("masternode", "no masternode has the consensus key \(key); /v1/masternodes lists them")
+                throw APIError.unknown(
+                    "masternode", "no masternode has the consensus key \(key); /v1/masternodes lists them")
             }
             return .document(MasternodeDocument(found))
         },
@@ -51,7 +52,8 @@ extension Routes {
         Route(
             method: .get, path: "/v1/parameters", weight: .light,
             operation: Operation(
-                "getParameters", "The chain's parameters as they are now, and as the genesis has them", .json("Parameters"))
+                "getParameters", "The chain's parameters as they are now, and as the genesis has them",
+                .json("Parameters"))
         ) { _, node in
             .document(ParametersDocument(try await node.backend.parameters(), genesis: node.backend.genesis))
         },

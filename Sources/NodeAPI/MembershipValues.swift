@@ -68,7 +68,11 @@ public struct EpochPlace: Sendable {
         var members: [(place: UInt16, record: MasternodeRecord)] = []
         var others: [MasternodeRecord] = []
         for record in records {
-            if let place = places[record.consensusKey] { members.append((place, record)) } else { others.append(record) }
+            if let place = places[record.consensusKey] {
+                members.append((place, record))
+            } else {
+                others.append(record)
+            }
         }
         return members.sorted { $0.place < $1.place }.map(\.record) + others
     }

@@ -65,7 +65,9 @@ public struct APIServer: Sendable {
             }
             group.addTask {
                 defer { heads.finish() }
-                do { try await application.run() } catch let error where !isServing.isSet && !(error is CancellationError) {
+                do { try await application.run() } catch let error
+                    where !isServing.isSet && !(error is CancellationError)
+                {
                     throw CannotServe(
                         host: configuration.host, port: configuration.port,
                         reason: InputFile.listenReason((error as? IOError)?.errnoCode))

@@ -39,7 +39,10 @@ enum OpenAPI {
         (403, "BadSignature", "The signature is not the sender's on this chain"),
         (404, "Unknown", "There is no such thing"),
         (405, "WrongMethod", "Another method is meant: Allow names those that there are"),
-        (409, "Conflict", "The sequence is used, taken by a waiting transaction, or too far ahead; or the position is beyond the chain's end"),
+        (
+            409, "Conflict",
+            "The sequence is used, taken by a waiting transaction, or too far ahead; or the position is beyond the chain's end"
+        ),
         (410, "BeforeSnapshot", "The node joined by a snapshot and does not have what lies before it"),
         (413, "TooLarge", "The body is over its limit"),
         (431, "HeadTooLarge", "The request's line and headers are over their limits"),

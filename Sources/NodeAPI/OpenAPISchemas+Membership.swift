@@ -16,7 +16,8 @@ extension OpenAPISchemas {
             list("parameters", "Parameter", "in the order of their bytes; Genesis/README.md explains them"),
         ]),
         "Parameter": object([
-            property("name", "Text"), property("value", "U64", "now"), property("genesisValue", "U64", "in the genesis"),
+            property("name", "Text"), property("value", "U64", "now"),
+            property("genesisValue", "U64", "in the genesis"),
             flag("isChangeable", "whether the masternodes can change it"),
         ]),
     ]
@@ -27,25 +28,31 @@ extension OpenAPISchemas {
         property("startTime", "U64", "header time of that block, ms since 1970"), property("view", "U64"),
         count("leader", "place of the view's leader"),
         count("quorum", "votes that make a certificate, and that accept a proposal"),
-        inline("membership", [
-            property("collateral", "U64", "smallest units that a masternode locks"),
-            property("epochBlocks", "U64", "blocks of an epoch, at least"), property("epochMs", "U64", "its length, at least"),
-            property("unbondingMs", "U64", "how long collateral stays locked after a masternode left, at least"),
-            property("evidenceEpochs", "U64", "epochs after its own in which evidence counts"),
-            property("rewardPerEpoch", "U64", "smallest units that each epoch makes"),
-        ]),
+        inline(
+            "membership",
+            [
+                property("collateral", "U64", "smallest units that a masternode locks"),
+                property("epochBlocks", "U64", "blocks of an epoch, at least"),
+                property("epochMs", "U64", "its length, at least"),
+                property("unbondingMs", "U64", "how long collateral stays locked after a masternode left, at least"),
+                property("evidenceEpochs", "U64", "epochs after its own in which evidence counts"),
+                property("rewardPerEpoch", "U64", "smallest units that each epoch makes"),
+            ]),
         property("rewardPool", "U128", "smallest units that wait to become rewards"),
-        list("masternodes", "Masternode", "this epoch's set in its order, then other registered ones, then slashed ones"),
+        list(
+            "masternodes", "Masternode", "this epoch's set in its order, then other registered ones, then slashed ones"),
     ])
 
     private static let masternode = object([
         property("name", "Text"), property("consensusKey", "Hash"), property("owner", "Address"),
         property("collateral", "U128", "locked on the account of the consensus key; 0 once slashed"),
-        inline("status", [
-            choice("kind", MasternodeDocument.Status.Kind.allCases.map(\.rawValue)),
-            property("epoch", "U64", "from which it takes part (active, waiting), else in which it came to this"),
-            property("unlocksAt", "U64", "ms since 1970 before which the collateral does not come back").optional,
-        ]),
+        inline(
+            "status",
+            [
+                choice("kind", MasternodeDocument.Status.Kind.allCases.map(\.rawValue)),
+                property("epoch", "U64", "from which it takes part (active, waiting), else in which it came to this"),
+                property("unlocksAt", "U64", "ms since 1970 before which the collateral does not come back").optional,
+            ]),
         property("registeredAt", "U64", "height"),
         property("lastSeen", "U64", "last epoch in which a vote or proposal of its stood in a block"),
         flag("seenThisEpoch", "whether one stood in a block of this epoch"),
@@ -57,9 +64,11 @@ extension OpenAPISchemas {
 
     private static let change = object([
         choice("kind", ChangeDocument.Kind.allCases.map(\.rawValue)),
-        property("parameter", "Text", "name of the parameter").optional, property("value", "U64", "its new value").optional,
+        property("parameter", "Text", "name of the parameter").optional,
+        property("value", "U64", "its new value").optional,
         property("consensusKey", "Hash", "of the masternode that is to leave").optional,
-        count("protocolVersion", "of the protocol that is to run").optional, property("description", "Text", "for people"),
+        count("protocolVersion", "of the protocol that is to run").optional,
+        property("description", "Text", "for people"),
     ])
 
     private static let proposal = object([

@@ -4,33 +4,40 @@ import Primitives
 
 /// Schemas of the documents in `APIModel`. Tests hold each document that a route answers with against its schema.
 enum OpenAPISchemas {
-    static let all: [String: JSONValue] = texts.merging(documents) { _, last in last }.merging(membership) { _, last in last }
+    static let all: [String: JSONValue] = texts.merging(documents) { _, last in last }.merging(membership) { _, last in
+        last
+    }
 
     // MARK: Texts
 
     private static let texts: [String: JSONValue] = [
         "U64": text("a whole number below 2^64", pattern: numbers(upTo: String(UInt64.max)), example: "120"),
         "U128": text("a whole number below 2^128", pattern: numbers(upTo: String(UInt128.max)), example: "1000000"),
-        "Hash": text("32 bytes, lower-case hexadecimal", pattern: "^[0-9a-f]{64}$", example: String(repeating: "7f", count: 32)),
+        "Hash": text(
+            "32 bytes, lower-case hexadecimal", pattern: "^[0-9a-f]{64}$", example: String(repeating: "7f", count: 32)),
         "Signature": text("64 bytes, lower-case hexadecimal", pattern: "^[0-9a-f]{128}$"),
         "Address": text("an account, Bech32m", pattern: "^edge1[02-9ac-hj-np-z]{58}$", example: exampleAccount),
         "Base64": text(
             "bytes (RFC 4648, section 4, padded, unused bits zero)",
-            pattern: "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$", example: "aGVsbG8="),
+            pattern: "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$",
+            example: "aGVsbG8="),
         "Label": text("the name of a service or post: at most 32 bytes, as text or as 0x and hexadecimal digits"),
         "Name": [
             "type": "string", "minLength": 1, "maxLength": .integer(RequestInput.longestText), "example": "digits",
-            "description": "a name: of at most 32 bytes where there is such a thing, as text or as 0x and hexadecimal digits",
+            "description":
+                "a name: of at most 32 bytes where there is such a thing, as text or as 0x and hexadecimal digits",
         ],
         "Text": text("text"),
         "Place": text(
             "a place among all transactions: height of the block and place in it",
             pattern: "^" + inner(numbers(upTo: String(UInt64.max))) + "\\.(?:0|[1-9][0-9]{0,6})$", example: "120.3"),
         "StateKey": text(
-            "the bytes of a state key, lower-case hexadecimal", pattern: "^(?:[0-9a-f]{2}){1,\(RequestInput.longestStateKey)}$",
+            "the bytes of a state key, lower-case hexadecimal",
+            pattern: "^(?:[0-9a-f]{2}){1,\(RequestInput.longestStateKey)}$",
             example: "6765706f6368"),
         "HeightOrLatest": text(
-            "a height, or latest", pattern: "^(?:latest|" + inner(numbers(upTo: String(UInt64.max))) + ")$", example: "latest"),
+            "a height, or latest", pattern: "^(?:latest|" + inner(numbers(upTo: String(UInt64.max))) + ")$",
+            example: "latest"),
     ]
 
     private static let exampleAccount = Account(Digest(sha256: Array("example".utf8)).bytes)?.description ?? ""
@@ -46,7 +53,8 @@ enum OpenAPISchemas {
             guard digit > lowest else { continue }
             let rest = digits.count - index - 1
             choices.append(
-                digits.prefix(index).map(String.init).joined() + "[\(lowest)-\(digit - 1)]" + (rest > 0 ? "[0-9]{\(rest)}" : ""))
+                digits.prefix(index).map(String.init).joined() + "[\(lowest)-\(digit - 1)]"
+                    + (rest > 0 ? "[0-9]{\(rest)}" : ""))
         }
         choices.append(limit)
         return "^(?:" + choices.joined(separator: "|") + ")$"
@@ -105,15 +113,19 @@ enum OpenAPISchemas {
 
     private static let documents: [String: JSONValue] = [
         "Error": object([
-            inline("error", [
-                property("code", "Text", "stable, for programs"), property("reason", "Text", "for people"),
-                property("retryAfterMs", "U64", "when trying again makes sense").optional,
-            ])
+            inline(
+                "error",
+                [
+                    property("code", "Text", "stable, for programs"), property("reason", "Text", "for people"),
+                    property("retryAfterMs", "U64", "when trying again makes sense").optional,
+                ])
         ]),
         "Status": status,
         "Genesis": genesis,
         "Block": block,
-        "Receipts": object([property("height", "U64"), list("receipts", "Receipt", "of transactions, then of scheduled calls")]),
+        "Receipts": object([
+            property("height", "U64"), list("receipts", "Receipt", "of transactions, then of scheduled calls"),
+        ]),
         "Receipt": receipt,
         "Outcome": object([
             choice("kind", ["succeeded", "recorded", "failed"]), property("message", "Text", "why it failed").optional,
@@ -123,7 +135,8 @@ enum OpenAPISchemas {
             property("meaning", "Meaning", "absent where the form is not known").optional,
         ]),
         "Meaning": object([
-            property("sentence", "Text", "what it did or says"), list("fields", "MeaningField", "what stands in the bytes"),
+            property("sentence", "Text", "what it did or says"),
+            list("fields", "MeaningField", "what stands in the bytes"),
         ]),
         "MeaningField": object([
             property("name", "Text"), property("value", "Text"),
@@ -141,13 +154,15 @@ enum OpenAPISchemas {
         ]),
         "JobWorker": object([
             property("account", "Address"), property("role", "Text"), property("standing", "Text"),
-            count("index", "place among those of its role"), count("samples", "that it holds"), property("endpoint", "Text"),
+            count("index", "place among those of its role"), count("samples", "that it holds"),
+            property("endpoint", "Text"),
             flag("committed", "in the running round"), flag("revealed", "in the running round"),
             count("misses", "rounds missed in a row"), count("acceptedRounds", "in which it took part"),
             property("owed", "U128", "pay that it can take").optional,
         ]),
         "JobRound": object([
-            count("round", "from 0"), property("outcome", "Text"), property("metricMicro", "U64"), property("lossMicro", "U64"),
+            count("round", "from 0"), property("outcome", "Text"), property("metricMicro", "U64"),
+            property("lossMicro", "U64"),
             property("closedAt", "U64", "ms since 1970"), property("checkpoint", "Hash"),
             count("participants", "workers that delivered"), property("paid", "U128", "for the round's work"),
         ]),
@@ -189,7 +204,8 @@ enum OpenAPISchemas {
         ]),
         "BlockSummary": object([
             property("height", "U64"), property("digest", "Hash"), property("time", "U64", "ms since 1970"),
-            property("epoch", "U64"), count("proposer", "place in the epoch's set"), count("transactions", "in the block"),
+            property("epoch", "U64"), count("proposer", "place in the epoch's set"),
+            count("transactions", "in the block"),
         ]),
         "Transactions": object([
             list("transactions", "ListedTransaction", "newest first"),
@@ -205,7 +221,8 @@ enum OpenAPISchemas {
             property("next", "Address", "after of the next page; absent on the last").optional,
         ]),
         "AccountSummary": object([
-            property("account", "Address"), property("balance", "U128"), property("sequence", "U64", "of its next transaction"),
+            property("account", "Address"), property("balance", "U128"),
+            property("sequence", "U64", "of its next transaction"),
             property("entries", "U64", "in its history"),
         ]),
         "Finality": object([
@@ -215,7 +232,8 @@ enum OpenAPISchemas {
         "StateProof": object([
             property("header", "Base64", "Borsh of the header whose stateRoot the proof leads to"),
             property("finalization", "Base64", "Borsh of its Finalization"), property("key", "StateKey"),
-            property("value", "Base64", "absent where there is none").optional, property("proof", "Base64", "Borsh of the proof"),
+            property("value", "Base64", "absent where there is none").optional,
+            property("proof", "Base64", "Borsh of the proof"),
         ]),
         "Code": object([property("hash", "Hash", "SHA-256 of the module")]),
         "BlockEvent": object([
@@ -227,27 +245,39 @@ enum OpenAPISchemas {
     private static let status = object([
         property("chain", "Text"), property("genesisHash", "Hash"), property("version", "Text"),
         choice("role", ["masternode", "follower"]), property("node", "Text", "name of the node"),
-        inline("head", [
-            property("height", "U64"), property("digest", "Hash"), property("time", "U64", "ms since 1970"),
-        ]),
-        inline("state", [
-            property("height", "U64", "the root is that after this block"), property("root", "Hash"),
-        ]),
+        inline(
+            "head",
+            [
+                property("height", "U64"), property("digest", "Hash"), property("time", "U64", "ms since 1970"),
+            ]),
+        inline(
+            "state",
+            [
+                property("height", "U64", "the root is that after this block"), property("root", "Hash"),
+            ]),
         property("epoch", "U64"), count("protocolVersion", "of the protocol that the epoch runs").optional,
-        inline("upgrade", [
-            count("protocolVersion", "accepted by the masternodes"), property("epoch", "U64", "from whose start on it runs"),
-        ]).optional,
+        inline(
+            "upgrade",
+            [
+                count("protocolVersion", "accepted by the masternodes"),
+                property("epoch", "U64", "from whose start on it runs"),
+            ]
+        ).optional,
         property("view", "U64"), count("peers", "live connections"),
         inline("mempool", [count("transactions", "waiting"), count("bytes", "of those")]),
         property("uptimeMs", "U64"),
         inline("finalityMs", [property("p50", "U64"), property("p95", "U64")]).optional,
         flag("catchingUp", "whether the node fetches blocks that it missed"),
         property("notVoting", "Text", "why this masternode does not vote, and what to do").optional,
-        inline("liveness", [
-            flag("stalled", "no block for longer than a heartbeat allows"), property("sinceBlockMs", "U64"),
-            property("stallsAfterMs", "U64"), count("masternodes", "in the epoch's set"),
-            count("reachable", "of these, connected with the node, and itself"), count("quorum", "without which there is no block"),
-        ]).optional,
+        inline(
+            "liveness",
+            [
+                flag("stalled", "no block for longer than a heartbeat allows"), property("sinceBlockMs", "U64"),
+                property("stallsAfterMs", "U64"), count("masternodes", "in the epoch's set"),
+                count("reachable", "of these, connected with the node, and itself"),
+                count("quorum", "without which there is no block"),
+            ]
+        ).optional,
     ])
 
     private static let genesis = object([
@@ -278,7 +308,8 @@ enum OpenAPISchemas {
     private static let receipt = object([
         property("transaction", "Hash", "absent for a scheduled call").optional,
         inline("scheduled", [property("contract", "Address"), property("number", "U64")]).optional,
-        property("border", "U64", "the epoch that began after the block; in the last receipt of a border block").optional,
+        property("border", "U64", "the epoch that began after the block; in the last receipt of a border block")
+            .optional,
         property("outcome", "Outcome"), property("gasUsed", "U64"), list("events", "Event", "what it announced"),
         property("returned", "Hash", "SHA-256 of what the contract returned"),
     ])
@@ -295,10 +326,14 @@ enum OpenAPISchemas {
     private static let transactionState = object([
         choice("state", ["pending", "included"]), property("transaction", "Transaction"),
         property("meaning", "Meaning", "what its data says").optional,
-        inline("inclusion", [
-            property("height", "U64"), count("index", "place in the block"), property("time", "U64", "ms since 1970"),
-            property("receipt", "Receipt"),
-        ]).optional,
+        inline(
+            "inclusion",
+            [
+                property("height", "U64"), count("index", "place in the block"),
+                property("time", "U64", "ms since 1970"),
+                property("receipt", "Receipt"),
+            ]
+        ).optional,
     ])
 
     private static let account = object([
@@ -307,23 +342,34 @@ enum OpenAPISchemas {
         property("locked", "U128", "collateral of the masternode whose consensus key the account is"),
         property("deposit", "U128", "locked for the state that the account made exist"),
         inline("credits", [property("available", "U64"), property("capacity", "U64")]),
-        inline("sponsor", [
-            property("service", "Label", "that paid for the account last, or lends its deposit"),
-            property("lent", "U128", "held by the service for the account's record"),
-        ]).optional,
+        inline(
+            "sponsor",
+            [
+                property("service", "Label", "that paid for the account last, or lends its deposit"),
+                property("lent", "U128", "held by the service for the account's record"),
+            ]
+        ).optional,
         inline("history", [property("size", "U64"), property("root", "Hash")]),
     ])
 
     private static let historyEntry = object([
         property("index", "U64"), property("height", "U64"), property("time", "U64", "ms since 1970"),
-        inline("action", [
-            property("transaction", "Transaction"), property("outcome", "Outcome"), property("gasUsed", "U64"),
-        ]).optional,
-        inline("finding", [
-            property("service", "Label"), choice("role", ["cloud", "edge", "fog", "device", "validator"]),
-            choice("kind", ["accepted", "auditedMatch", "lateButUsed", "absent", "outlier", "notRevealed", "equivocation"]),
-            property("weight", "U64", "units of 2^-20"), property("note", "Text", "why it had no effect, or empty"),
-        ]).optional,
+        inline(
+            "action",
+            [
+                property("transaction", "Transaction"), property("outcome", "Outcome"), property("gasUsed", "U64"),
+            ]
+        ).optional,
+        inline(
+            "finding",
+            [
+                property("service", "Label"), choice("role", ["cloud", "edge", "fog", "device", "validator"]),
+                choice(
+                    "kind",
+                    ["accepted", "auditedMatch", "lateButUsed", "absent", "outlier", "notRevealed", "equivocation"]),
+                property("weight", "U64", "units of 2^-20"), property("note", "Text", "why it had no effect, or empty"),
+            ]
+        ).optional,
     ])
 
     private static let service = object([

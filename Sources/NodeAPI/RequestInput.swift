@@ -12,7 +12,8 @@ struct RequestInput: Sendable {
 
     /// The decoded path parameter; parameters are at most 256 bytes long, more than any valid one.
     private func path(_ name: String) throws -> String {
-        guard let raw = context.parameters.get(name), raw.utf8.count <= 256, let text = raw.removingPercentEncoding else {
+        guard let raw = context.parameters.get(name), raw.utf8.count <= 256, let text = raw.removingPercentEncoding
+        else {
             throw APIError.badParameter(name, "missing, too long or wrongly percent-encoded")
         }
         return text
@@ -41,9 +42,13 @@ struct RequestInput: Sendable {
 
     func stateKey() throws -> StateKey {
         let text = try path("key")
-        guard let bytes = Hexadecimal.decode(text), (1...RequestInput.longestStateKey).contains(bytes.count), text == text.lowercased() else {
+        guard let bytes = Hexadecimal.decode(text), (1...RequestInput.longestStateKey).contains(bytes.count),
+            text == text.lowercased()
+        else {
             throw APIError.badParameter(
-                "key", "'\(text)' is no state key: it takes 1 to \(RequestInput.longestStateKey) bytes in lower-case hexadecimal")
+                "key",
+                "'\(text)' is no state key: it takes 1 to \(RequestInput.longestStateKey) bytes in lower-case hexadecimal"
+            )
         }
         return StateKey(bytes)
     }
@@ -91,7 +96,8 @@ struct RequestInput: Sendable {
         guard let name = LabelText<ServiceId>(text: text) else {
             throw APIError.unknown(
                 "service",
-                "no service is named '\(text)': a name has at most \(ChainLimits.labelBytes) bytes, as text or as 0x and hexadecimal digits")
+                "no service is named '\(text)': a name has at most \(ChainLimits.labelBytes) bytes, as text or as 0x and hexadecimal digits"
+            )
         }
         return name.wrappedValue
     }
@@ -107,7 +113,9 @@ struct RequestInput: Sendable {
     /// A number in the path.
     func count(_ name: String) throws -> UInt64 {
         let text = try path(name)
-        guard let value = UInt64(canonical: text) else { throw APIError.badParameter(name, "'\(text)' is not a number below 2^64") }
+        guard let value = UInt64(canonical: text) else {
+            throw APIError.badParameter(name, "'\(text)' is not a number below 2^64")
+        }
         return value
     }
 
@@ -143,7 +151,8 @@ struct RequestInput: Sendable {
         let body = try await collect(limit: bodyLimit, timeout: timeout, meant: limit)
         guard isJSON else { return body }
         do { return field(try JSONDecoder().decode(type, from: Data(body))) } catch {
-            throw APIError(.badRequest, "malformed", "the body is not the JSON that this route takes: see /openapi.json")
+            throw APIError(
+                .badRequest, "malformed", "the body is not the JSON that this route takes: see /openapi.json")
         }
     }
 

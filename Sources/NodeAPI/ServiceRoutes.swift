@@ -17,7 +17,8 @@ extension Routes {
             let kind = try input.text("kind")
             // A text that is no name stands in the order of names where its bytes do.
             let after = try input.text("after").flatMap { text in
-                LabelText<ServiceId>(text: text)?.wrappedValue ?? ServiceId(Array(text.utf8.prefix(ChainLimits.labelBytes)))
+                LabelText<ServiceId>(text: text)?.wrappedValue
+                    ?? ServiceId(Array(text.utf8.prefix(ChainLimits.labelBytes)))
             }
             let limit = Int(try input.number("limit", default: 50, in: 1...100))
             let found = try await node.backend.services(kind: kind, after: after, limit: limit)

@@ -22,9 +22,11 @@ struct StaticAnswer: Sendable {
     }
 
     func response(to request: Request) -> Response {
-        let known = request.headers[.ifNoneMatch]?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } ?? []
+        let known =
+            request.headers[.ifNoneMatch]?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } ?? []
         if known.contains(where: { $0 == tag || $0 == "W/" + tag || $0 == "*" }) {
-            return Response(status: .notModified, headers: [.eTag: tag, .cacheControl: "no-cache", .vary: "accept-encoding"])
+            return Response(
+                status: .notModified, headers: [.eTag: tag, .cacheControl: "no-cache", .vary: "accept-encoding"])
         }
         guard let compressed, Compression.isWanted(request) else {
             return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: body))

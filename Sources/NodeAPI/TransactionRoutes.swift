@@ -21,7 +21,9 @@ extension Routes {
                 throw APIError(SubmissionRefusal(.malformed, "the bytes are not a signed transaction: \(error)"))
             }
             let id: TransactionId
-            do throws(SubmissionRefusal) { id = try await node.backend.submit(transaction) } catch { throw APIError(error) }
+            do throws(SubmissionRefusal) { id = try await node.backend.submit(transaction) } catch {
+                throw APIError(error)
+            }
             return .document(SubmittedDocument(id: id), status: .accepted)
         },
         Route(

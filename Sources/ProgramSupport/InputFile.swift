@@ -11,7 +11,8 @@ public enum InputFile {
         guard !path.isEmpty else { throw FileProblem("the name of the \(what) is empty") }
         let descriptor = open(full, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            throw FileProblem(errno == ENOENT ? "there is no \(what) at \(path)" : "cannot read \(path): \(reason(errno))")
+            throw FileProblem(
+                errno == ENOENT ? "there is no \(what) at \(path)" : "cannot read \(path): \(reason(errno))")
         }
         defer { close(descriptor) }
         var status = stat()
@@ -27,7 +28,9 @@ public enum InputFile {
             }
             if count == 0 { return bytes }
             bytes.append(contentsOf: chunk[0..<count])
-            guard bytes.count <= limit else { throw FileProblem("\(path) has more than \(limit) bytes: it is no \(what)") }
+            guard bytes.count <= limit else {
+                throw FileProblem("\(path) has more than \(limit) bytes: it is no \(what)")
+            }
         }
     }
 

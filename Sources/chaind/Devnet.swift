@@ -49,7 +49,9 @@ struct Devnet: AsyncParsableCommand {
         do {
             for index in 0..<plan.masternodes {
                 await nodes.add(try plan.start(index))
-                tell("node\(index)  API \(plan.apiURL(index))  log \(plan.home(index).folder.appending(path: "log").path)")
+                tell(
+                    "node\(index)  API \(plan.apiURL(index))  log \(plan.home(index).folder.appending(path: "log").path)"
+                )
             }
             tell("")
             for line in plan.exports { tell(line) }

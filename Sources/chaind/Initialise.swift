@@ -26,9 +26,12 @@ struct Initialise: AsyncParsableCommand {
     @Option(help: "Where peers connect. Default: \(NodeConfiguration.defaultPeerPort).") var peerPort: PortNumber?
     @Option(help: "Address that peers connect to. Default: 127.0.0.1, which keeps the node to this machine.")
     var peerHost: String?
-    @Option(help: "The genesis.json of a network that runs: it is copied into the home, and the description gets a consent.")
+    @Option(
+        help: "The genesis.json of a network that runs: it is copied into the home, and the description gets a consent."
+    )
     var genesis: String?
-    @Option(help: "HOST:PORT of a node of the network to find the others through; may be repeated.") var seed: [String] = []
+    @Option(help: "HOST:PORT of a node of the network to find the others through; may be repeated.") var seed:
+        [String] = []
     @Option(help: "HOST:PORT at which others reach this node, where that is not --peer-host and --peer-port.")
     var advertise: String?
     @Option(help: "A file of mode 0600 whose first line encrypts the keys.") var passphraseFile: String?

@@ -30,10 +30,11 @@ struct MakeGenesis: AsyncParsableCommand {
         var parameters = Parameters()
         // Together all accounts can ask for what the blocks can hold.
         let collateral = UInt128(parameters.collateral) * UInt128(members.count)
-        parameters.scaleCredits(toSupply: allocations.reduce(collateral) { sum, allocation in
-            let (total, overflow) = sum.addingReportingOverflow(allocation.balance)
-            return overflow ? .max : total
-        })
+        parameters.scaleCredits(
+            toSupply: allocations.reduce(collateral) { sum, allocation in
+                let (total, overflow) = sum.addingReportingOverflow(allocation.balance)
+                return overflow ? .max : total
+            })
         let genesis = try Genesis(
             chainName: name, time: Time(UInt64(Date().timeIntervalSince1970 * 1_000)), parameters: parameters,
             masternodes: MasternodeSet(members), allocations: allocations)

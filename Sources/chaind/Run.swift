@@ -1,7 +1,7 @@
 import ArgumentParser
 import CommandSupport
-import Foundation
 import Consensus
+import Foundation
 import KeyFiles
 import Logging
 import NodeHome
@@ -71,7 +71,8 @@ struct Run: AsyncParsableCommand {
             sync: sync, checkpoint: checkpoint, rejoin: rejoin ? .rejoins(insists: insist) : nil)
         if rejoin {
             logger.warning(
-                "--rejoin: if this key's lost votes are still under way, or another process votes with it, the collateral is at stake")
+                "--rejoin: if this key's lost votes are still under way, or another process votes with it, the collateral is at stake"
+            )
         }
         try await ProgramSupport.untilStopped { try await runner.run() }
     }

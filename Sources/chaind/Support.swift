@@ -25,7 +25,9 @@ enum Inputs {
 
     static func member(_ path: String) throws -> Masternode {
         let bytes = try InputFile.read(path, "masternode's description", limit: 100_000)
-        do { return try MemberDocument.decode(Data(bytes)).masternode() } catch { throw UsageError("\(path): \(error)") }
+        do { return try MemberDocument.decode(Data(bytes)).masternode() } catch {
+            throw UsageError("\(path): \(error)")
+        }
     }
 
     static func account(_ text: String, _ option: String) throws -> Account {

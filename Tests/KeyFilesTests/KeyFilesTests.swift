@@ -45,7 +45,9 @@ private func mode(_ path: String) throws -> Int? {
     }
 
     @Test func namesAreChecked() throws {
-        for name in ["a", "0-9", "devnet-1", String(repeating: "x", count: 32)] { #expect(KeyDirectory.isValid(name: name)) }
+        for name in ["a", "0-9", "devnet-1", String(repeating: "x", count: 32)] {
+            #expect(KeyDirectory.isValid(name: name))
+        }
         for name in ["", "A", "a.b", "../a", "a/b", "ä", "a b", "a\0", String(repeating: "x", count: 33)] {
             #expect(!KeyDirectory.isValid(name: name))
             #expect(throws: KeyFileError.invalidName(name)) { try KeyDirectory(path: "/nowhere").load(name) }
@@ -88,8 +90,9 @@ private func mode(_ path: String) throws -> Int? {
             ("cost", text.replacingOccurrences(of: "\"scryptLogCost\" : 10", with: "\"scryptLogCost\" : 60")),
         ] {
             let file = folder.file(name)
-            #expect(FileManager.default.createFile(
-                atPath: file, contents: Data(content.utf8), attributes: [.posixPermissions: 0o600]))
+            #expect(
+                FileManager.default.createFile(
+                    atPath: file, contents: Data(content.utf8), attributes: [.posixPermissions: 0o600]))
             let error = #expect(throws: KeyFileError.self) { try KeyFile.open(file, passphrase: passphrase) }
             #expect(error?.description.contains(file) == true && error?.description.contains(secret) == false)
         }
@@ -98,8 +101,9 @@ private func mode(_ path: String) throws -> Int? {
     @Test func passphraseSources() throws {
         let folder = try TemporaryFolder()
         let file = folder.file("passphrase")
-        #expect(FileManager.default.createFile(
-            atPath: file, contents: Data("from file\r\nsecond line".utf8), attributes: [.posixPermissions: 0o600]))
+        #expect(
+            FileManager.default.createFile(
+                atPath: file, contents: Data("from file\r\nsecond line".utf8), attributes: [.posixPermissions: 0o600]))
         let both = [KeyFiles.passphraseVariable: "from variable", KeyFiles.passphraseFileVariable: file]
         #expect(try Passphrase.find(for: "x", environment: both).text == "from file")
         #expect(try Passphrase.find(file: file, for: "x", environment: [:]).text == "from file")

@@ -55,11 +55,15 @@ import Testing
             let gzip = try await live.request("/openapi.json", headers: ["accept-encoding": "br, gzip;q=0.8"])
             #expect(gzip.headers["content-encoding"] == "gzip" && gzip.body.prefix(2) == [0x1f, 0x8b])
             #expect(gzip.body.count * 3 < plain.body.count)
-            #expect(try await live.request("/openapi.json", headers: ["accept-encoding": "gzip;q=0"]).headers["content-encoding"] == nil)
+            #expect(
+                try await live.request("/openapi.json", headers: ["accept-encoding": "gzip;q=0"]).headers[
+                    "content-encoding"] == nil)
             // Documents too, where it is worth it.
             let nodes = try await live.request("/v1/masternodes", headers: ["accept-encoding": "gzip"])
             #expect(nodes.headers["content-encoding"] == "gzip")
-            #expect(try await live.request("/v1/status", headers: ["accept-encoding": "gzip"]).headers["vary"] == "accept-encoding")
+            #expect(
+                try await live.request("/v1/status", headers: ["accept-encoding": "gzip"]).headers["vary"]
+                    == "accept-encoding")
         }
     }
 
@@ -99,7 +103,8 @@ import Testing
         node.produceBlock()
         try await serving(node) { live in
             for headers in [["last-event-id": "500"], [:]] {
-                let answer = try await live.request(headers.isEmpty ? "/v1/events?from=501" : "/v1/events", headers: headers)
+                let answer = try await live.request(
+                    headers.isEmpty ? "/v1/events?from=501" : "/v1/events", headers: headers)
                 #expect(answer.status == 409)
                 #expect(try answer.error().code == "ahead_of_chain")
             }
@@ -110,7 +115,8 @@ import Testing
         let node = try FakeNode()
         let client = FakeNode.alice
         for sequence in 0..<5 {
-            _ = try await node.submit(.record("\(sequence)", sequence: UInt64(sequence), key: client, genesis: node.genesisHash))
+            _ = try await node.submit(
+                .record("\(sequence)", sequence: UInt64(sequence), key: client, genesis: node.genesisHash))
             node.produceBlock()
         }
         try await serving(node) { live in
@@ -167,7 +173,8 @@ import Testing
         ("/v1/blocks/99999999999999999999", 400), ("/v1/services?limit=0", 400), ("/v1/services?limit=101", 400),
         ("/v1/services?limit=100", 200), ("/v1/services?kind=", 400), ("/v1/services?after=", 400),
         ("/v1/services?after=0xzz", 200), ("/v1/services?kind=" + String(repeating: "k", count: 40), 200),
-        ("/v1/services/" + String(repeating: "n", count: 40), 404), ("/v1/services/" + String(repeating: "n", count: 65), 400),
+        ("/v1/services/" + String(repeating: "n", count: 40), 404),
+        ("/v1/services/" + String(repeating: "n", count: 65), 400),
         ("/v1/proposals?before=18446744073709551616", 400), ("/v1/transactions?before=1", 400),
         ("/v1/transactions?before=1.2", 200), ("/v1/transactions?before=1.99999999", 400),
         ("/v1/transactions/" + String(repeating: "a", count: 64) + "?waitMs=100000000000", 400),
@@ -182,12 +189,19 @@ import Testing
     @Test func patternsAreExactlyTheNumbers() async throws {
         try await serving(try FakeNode()) { live in
             let json = try JSONSerialization.jsonObject(with: Data(try await live.request("/openapi.json").body))
-            let schemas = ((json as? [String: Any])?["components"] as? [String: Any])?["schemas"] as? [String: [String: Any]]
+            let schemas =
+                ((json as? [String: Any])?["components"] as? [String: Any])?["schemas"] as? [String: [String: Any]]
             let pattern = try Regex(try #require(schemas?["U64"]?["pattern"] as? String))
-            for text in ["0", "9", "10", "18446744073709551615", "18446744073709551614", "9999999999999999999", "17999999999999999999"] {
+            for text in [
+                "0", "9", "10", "18446744073709551615", "18446744073709551614", "9999999999999999999",
+                "17999999999999999999",
+            ] {
                 #expect(try pattern.wholeMatch(in: text) != nil, "\(text)")
             }
-            for text in ["", "00", "01", "-1", "18446744073709551616", "18446744073709551620", "20000000000000000000", "99999999999999999999"] {
+            for text in [
+                "", "00", "01", "-1", "18446744073709551616", "18446744073709551620", "20000000000000000000",
+                "99999999999999999999",
+            ] {
                 #expect(try pattern.wholeMatch(in: text) == nil, "\(text)")
             }
         }

@@ -2,9 +2,9 @@ import APIModel
 import AsyncHTTPClient
 import ChainClient
 import Foundation
+import JobProtocol
 import NIOCore
 import NodeAPI
-import JobProtocol
 import Primitives
 import Testing
 

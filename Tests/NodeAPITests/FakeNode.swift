@@ -1,7 +1,7 @@
 import Cryptography
 import Encoding
-import NodeAPI
 import JobProtocol
+import NodeAPI
 import Primitives
 import Synchronization
 
@@ -181,7 +181,8 @@ final class FakeNode: NodeBackend {
                 title: "LeNet-5 on digits", workers: 2, quorum: 1, rounds: 3, stepsPerRound: 20, openTimeoutMs: 60_000,
                 commitMinMs: 10_000, commitMaxMs: 30_000, revealTimeoutMs: 10_000, validateTimeoutMs: 10_000,
                 epsilonMicro: 10_000,
-                plan: [1, 2, 3]), phase: phase, round: round, phaseSince: start, deadlineOrZero: start.advanced(by: 5_000),
+                plan: [1, 2, 3]), phase: phase, round: round, phaseSince: start,
+            deadlineOrZero: start.advanced(by: 5_000),
             validator: Account(bob.publicKey), checkpoint: Digest(sha256: [9]),
             metricMicro: 912_300, lossMicro: 301_200, bestMetricMicro: 912_300, acceptedRounds: round,
             rejectedRounds: 0, escrow: 1_000, reason: "")
@@ -215,11 +216,14 @@ extension FakeNode {
             headDigest: last?.digest ?? genesisHash, headTime: header?.time ?? genesis.time,
             stateHeight: header?.height.previous ?? .zero, stateRoot: header?.stateRoot ?? .zero, epoch: .zero,
             protocolVersion: Self.protocolVersion,
-            upgrade: PlannedUpgrade(among: state.withLock { $0.proposals }), view: header?.view ?? .zero, peersConnected: 3,
-            mempoolCount: pool.count, mempoolBytes: pool.map(\.borsh.count).reduce(0, +), uptimeMs: 3_725_000, finalityP50Ms: 182,
+            upgrade: PlannedUpgrade(among: state.withLock { $0.proposals }), view: header?.view ?? .zero,
+            peersConnected: 3,
+            mempoolCount: pool.count, mempoolBytes: pool.map(\.borsh.count).reduce(0, +), uptimeMs: 3_725_000,
+            finalityP50Ms: 182,
             finalityP95Ms: 340,
             liveness: Liveness(
-                sinceBlockMs: state.withLock { $0.silenceMs }, parameters: genesis.parameters, masternodes: 4, reachable: 2,
+                sinceBlockMs: state.withLock { $0.silenceMs }, parameters: genesis.parameters, masternodes: 4,
+                reachable: 2,
                 quorum: 3))
     }
 
@@ -234,7 +238,8 @@ extension FakeNode {
     func stateProof(_ key: StateKey) async throws -> StateProofView? {
         state.withLock { state in
             guard let block = state.blocks.last?.block, let finalization = block.finalization else { return nil }
-            return StateProofView(header: block.block.header, finalization: finalization, key: key, value: nil, proof: [1, 0, 0, 0, 0])
+            return StateProofView(
+                header: block.block.header, finalization: finalization, key: key, value: nil, proof: [1, 0, 0, 0, 0])
         }
     }
 
@@ -281,12 +286,17 @@ extension FakeNode {
                 return SubmissionRefusal(.badSignature, "the signature is not the sender's on this chain")
             }
             let next = state.accounts[body.sender]?.sequence ?? 0
-            if body.sequence < next { return SubmissionRefusal(.sequenceUsed, "sequence \(body.sequence) is used; the next is \(next)") }
+            if body.sequence < next {
+                return SubmissionRefusal(.sequenceUsed, "sequence \(body.sequence) is used; the next is \(next)")
+            }
             if body.sequence >= next + ChainLimits.sequenceWindow {
                 return SubmissionRefusal(.sequenceTooFar, "sequence \(body.sequence) is too far ahead of \(next)")
             }
-            if let waiting = state.pool.first(where: { $0.transaction.sender == body.sender && $0.transaction.sequence == body.sequence }) {
-                return waiting == transaction ? nil : SubmissionRefusal(.sequencePending, "another transaction has this sequence")
+            if let waiting = state.pool.first(where: {
+                $0.transaction.sender == body.sender && $0.transaction.sequence == body.sequence
+            }) {
+                return waiting == transaction
+                    ? nil : SubmissionRefusal(.sequencePending, "another transaction has this sequence")
             }
             if body.actionId.value >= 256, !state.services.contains(where: { $0.record.service == body.serviceId }) {
                 return SubmissionRefusal(.unknownService, "no service '\(body.serviceId)' is registered")
@@ -304,7 +314,9 @@ extension FakeNode {
     }
 
     func account(_ account: Account) async throws -> AccountView? {
-        state.withLock { $0.accounts[account] }.map { AccountView(record: $0, credits: 1_900_000_000, capacity: 2_000_000_000) }
+        state.withLock { $0.accounts[account] }.map {
+            AccountView(record: $0, credits: 1_900_000_000, capacity: 2_000_000_000)
+        }
     }
 
     func history(of account: Account, from index: UInt64, limit: Int) async throws -> HistoryPage {

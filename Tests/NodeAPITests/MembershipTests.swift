@@ -14,9 +14,11 @@ import Testing
             #expect(set.epoch == 3 && set.startHeight == 192 && set.protocolVersion == 1 && set.view == 9)
             #expect(set.quorum == 3 && set.rewardPool == 77)
             #expect(set.membership.collateral == 100_000_000_000 && set.membership.epochBlocks == 64)
-            #expect(set.masternodes.map(\.name) == [
-                "node-0", "node-1", "node-2", "node-3", "extra-110", "extra-111", "extra-112", "extra-113", "extra-114",
-            ])
+            #expect(
+                set.masternodes.map(\.name) == [
+                    "node-0", "node-1", "node-2", "node-3", "extra-110", "extra-111", "extra-112", "extra-113",
+                    "extra-114",
+                ])
             #expect(set.masternodes.map(\.index) == [0, 1, 2, 3, nil, nil, nil, nil, nil])
             #expect(set.masternodes.map(\.nextIndex) == [0, nil, 1, 2, 3, nil, nil, nil, nil])
             #expect(set.masternodes.map(\.seenThisEpoch) == [true, true, true] + Array(repeating: false, count: 6))
@@ -60,7 +62,9 @@ import Testing
             #expect(all.proposals.map(\.number) == [3, 2, 1])
             #expect(all.proposals.map(\.outcome) == [.open, .accepted, .applied])
             #expect(all.proposals.map(\.change.kind) == [.removeMasternode, .upgrade, .parameter])
-            #expect(all.proposals[2].change.parameter == "heartbeatMs" && all.proposals[2].change.value?.wrappedValue == 20_000)
+            #expect(
+                all.proposals[2].change.parameter == "heartbeatMs"
+                    && all.proposals[2].change.value?.wrappedValue == 20_000)
             #expect(all.proposals[0].approvals.count == 1 && all.proposals[0].rejections.count == 1)
             for proposal in all.proposals { #expect(try await client.proposal(proposal.number) == proposal) }
             #expect(try await client.proposal(4) == nil)
@@ -134,7 +138,8 @@ import Testing
         let key = FakeNode.key(100)
         let genesis = Digest(sha256: [1])
         let owner = Account(FakeNode.alice.publicKey)
-        let member = Masternode(name: "fog-7", consensusKey: key.publicKey, owner: owner, beaconTip: Digest(sha256: [2]))
+        let member = Masternode(
+            name: "fog-7", consensusKey: key.publicKey, owner: owner, beaconTip: Digest(sha256: [2]))
         let registration = try RegisterMasternode(member, signing: key, genesis: genesis)
         let register = TransactionRequest.register(registration, collateral: 100)
         #expect(register.service == .chain && register.action == .registerMasternode && register.value == 100)
@@ -145,7 +150,9 @@ import Testing
         #expect(TransactionRequest.resumeMasternode(key.publicKey).action == .resumeMasternode)
         let propose = TransactionRequest.propose(.upgrade(protocolVersion: 2), from: Epoch(9))
         #expect(propose.service == .chain && propose.action == .proposeChange)
-        #expect(try ProposeChange(borsh: propose.data) == ProposeChange(change: .upgrade(protocolVersion: 2), from: Epoch(9)))
+        #expect(
+            try ProposeChange(borsh: propose.data)
+                == ProposeChange(change: .upgrade(protocolVersion: 2), from: Epoch(9)))
         let vote = TransactionRequest.vote(on: 12, approves: true)
         #expect(vote.service == .chain && vote.action == .voteProposal && vote.post == PostId("12"))
         #expect(try Ballot(borsh: vote.data).approves)

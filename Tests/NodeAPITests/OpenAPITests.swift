@@ -26,12 +26,16 @@ import Testing
         try await serving(node) { live in
             let document = try await OpenAPIDocument(live)
             let alice = Account(FakeNode.alice.publicKey)
-            let signed = try SignedTransaction.record("hello", sequence: 0, genesis: node.genesisHash, service: "digits")
+            let signed = try SignedTransaction.record(
+                "hello", sequence: 0, genesis: node.genesisHash, service: "digits")
             let examples: [String: String] = [
-                "{height}": "2", "{number}": "3", "{consensusKey}": FakeNode.key(112).publicKey.hex, "{account}": alice.description, "{service}": "digits",
-                "{id}": signed.transaction.id(genesis: node.genesisHash).hex, "{key}": "6765706f6368", "{hash}": node.state.withLock { $0.codes.first!.hex },
+                "{height}": "2", "{number}": "3", "{consensusKey}": FakeNode.key(112).publicKey.hex,
+                "{account}": alice.description, "{service}": "digits",
+                "{id}": signed.transaction.id(genesis: node.genesisHash).hex, "{key}": "6765706f6368",
+                "{hash}": node.state.withLock { $0.codes.first!.hex },
             ]
-            for operation in document.operations.sorted(by: { $0.method > $1.method }) where operation.path != "/v1/events" {
+            for operation in document.operations.sorted(by: { $0.method > $1.method })
+            where operation.path != "/v1/events" {
                 var path = operation.path
                 for (name, value) in examples { path = path.replacingOccurrences(of: name, with: value) }
                 var body: [UInt8]?

@@ -45,7 +45,8 @@ import Testing
     @Test func transactionBodies() async throws {
         let node = try FakeNode()
         try await serving(node) { live in
-            func post(_ body: [UInt8], type: String = "application/octet-stream") async throws -> (Int, String, String) {
+            func post(_ body: [UInt8], type: String = "application/octet-stream") async throws -> (Int, String, String)
+            {
                 let answer = try await live.request("/v1/transactions", method: "POST", body: body, type: type)
                 let error = try answer.error()
                 return (answer.status, error.code, error.reason)

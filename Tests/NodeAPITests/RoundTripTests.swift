@@ -59,7 +59,9 @@ import Testing
             #expect(try await client.reputation(of: alice).roles.first?.role == "edge")
             #expect(try await client.reputation(of: Account(FakeNode.bob.publicKey)).roles.isEmpty)
             #expect(try await client.auditFile(of: alice) == node.auditFile(of: alice))
-            #expect(try await client.stateExtract(of: [.account(alice), .parameters]) == StateKey.account(alice).bytes + StateKey.parameters.bytes)
+            #expect(
+                try await client.stateExtract(of: [.account(alice), .parameters]) == StateKey.account(alice).bytes
+                    + StateKey.parameters.bytes)
             #expect(try await client.stateExtract(of: []) == nil)
             await #expect(throws: ClientError.self) {
                 _ = try await client.stateExtract(of: [StateKey(Array(repeating: 1, count: 257))])

@@ -2,8 +2,8 @@ import APIModel
 import ChainClient
 import Cryptography
 import Foundation
-import NodeAPI
 import JobProtocol
+import NodeAPI
 import Primitives
 import Testing
 
@@ -101,7 +101,8 @@ import Testing
             let sender = try await TransactionSender(client: client, key: FakeNode.bob)
             let spec = FakeNode.status(phase: .open, round: 0).spec
             let registered = try await sender.register(
-                #require(ServiceId("new")), code: [1, 2, 3], kind: "job", validator: FakeNode.status(phase: .open, round: 0).validator, initData: spec.borsh,
+                #require(ServiceId("new")), code: [1, 2, 3], kind: "job",
+                validator: FakeNode.status(phase: .open, round: 0).validator, initData: spec.borsh,
                 deposit: 42)
             #expect(registered.upload?.transaction.actionId == ActionId.uploadContract.value)
             #expect(registered.codeHash == Digest(sha256: [1, 2, 3]))
