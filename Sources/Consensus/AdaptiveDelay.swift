@@ -6,7 +6,8 @@
 /// every repetition of a nullify. A view that is notarised shows that a quorum is heard: what lies beyond the bound and
 /// was not needed is given up at once, the rest falls by a sixteenth, never below twice the longest latency of late: of
 /// notarised views, from when their timers started. A latency above the longest replaces it; one below draws it down by
-/// an eighth of the difference.
+/// an eighth of the difference. It raises delta to the bound at most, and holds what failing views raised beyond it only
+/// until a view takes half the bound or less.
 struct AdaptiveDelay: Sendable {
     /// How far beyond the bound delta may grow.
     static let beyond: UInt64 = 32
@@ -44,8 +45,11 @@ struct AdaptiveDelay: Sendable {
             longestLatency = latency
         } else {
             longestLatency -= (longestLatency - latency + 7) / 8
+            // What is well within the bound again was held up by an outage, not by the network's ordinary course.
+            if longestLatency > bound, 2 * latency <= bound { longestLatency = bound / 2 }
         }
-        let enough = min(ceiling, max(minimum, 2 * longestLatency))
+        // Beyond the bound only views that fail lead: one that waited out an outage says nothing of the next.
+        let enough = min(max(bound, milliseconds), max(minimum, 2 * longestLatency))
         if milliseconds > bound { milliseconds = min(milliseconds, max(bound, enough)) }
         milliseconds = max(enough, milliseconds - (milliseconds + 15) / 16)
     }

@@ -44,6 +44,8 @@ struct VoteMemory {
     private(set) var loss: VoteLoss?
     /// The epoch in which the loss was found.
     private(set) var lostIn: Epoch?
+    /// From where the key votes again after votes were lost, as the journal says: nothing below matters any more.
+    private var floor: VotePosition?
     /// Votes whose records are on their way to the disk, ascending by token.
     private var pending: [(JournalToken, VotePosition)] = []
 
@@ -58,7 +60,10 @@ struct VoteMemory {
             case .observing(let epoch, let loss): _ = lose(loss, in: epoch)
             case .consensus(let record):
                 if let position = record.ownVote { reach(position) }
-                if case .floor = record { regain() }
+                if case .floor(let epoch, let view) = record {
+                    regain()
+                    floor = max(floor ?? .none, VotePosition(epoch: epoch, view: view))
+                }
             case .body: break
             }
         }
@@ -78,7 +83,11 @@ struct VoteMemory {
     mutating func check(against mark: VoteMark?, name: UInt64, epoch: Epoch, wasSeen: Bool) -> [JournalEntry] {
         var found: VoteLoss?
         if let mark {
-            if journal != mark.journal {
+            // The mark of before the way back stays until the next block is stored. What it tells of is known to be lost,
+            // and lies where this key votes no more, or only to nullify.
+            if let floor, mark.position <= floor {
+                found = nil
+            } else if journal != mark.journal {
                 found = .journalMissing
             } else if reached ?? .none < mark.position {
                 found = .journalOld

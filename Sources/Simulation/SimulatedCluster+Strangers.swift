@@ -105,6 +105,8 @@ extension JournalEntry {
         case .consensus(.notarizeVote(let vote)): VotePosition(epoch: vote.subject.epoch, view: vote.subject.view)
         case .consensus(.nullifyVote(let vote)): VotePosition(epoch: vote.subject.epoch, view: vote.subject.view)
         case .consensus(.finalizeVote(let vote)): VotePosition(epoch: vote.subject.epoch, view: vote.subject.view)
+        // Below it the node votes no more, whatever it said there.
+        case .consensus(.floor(let epoch, let view)): VotePosition(epoch: epoch, view: view)
         default: nil
         }
     }

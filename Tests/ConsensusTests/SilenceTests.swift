@@ -128,15 +128,25 @@ import Testing
         var last = Cast.delta
         for view in 1...60 as ClosedRange<UInt64> {
             node.pass(10)
+            // Each of the others is heard now and then: none is silent.
+            let voter = node.others[Int(view) % node.others.count]
+            _ = node.hear(.notarizeVote(cast.vote(cast.proposal(view), by: voter)), from: voter)
             _ = node.notarize(cast.proposal(view))
             #expect(node.machine.delayMs <= last && last - node.machine.delayMs <= (last + 15) / 16)
             last = node.machine.delayMs
         }
         #expect(last == 150)
-        // Timers run out under leaders who are there: doubled each time, up to 32 times the bound.
+        // Timers run out under leaders who propose: doubled each time, up to 32 times the bound.
         for expected in [300, 600, 1_200, 2_400, 4_800, 9_600, 19_200, 32_000, 32_000] as [UInt64] {
+            let proposal = cast.proposal(node.machine.view.value, on: 60)
+            let leader = node.machine.leader
+            if leader == node.me {
+                _ = node.step(.proposed(view: proposal.view, digest: proposal.digest))
+            } else {
+                _ = node.hear(.notarizeVote(cast.vote(proposal, by: leader)), from: leader)
+            }
             node.pass(3 * node.machine.delayMs)
-            _ = node.step(.timer(.view))
+            #expect(node.step(.timer(.view)).nullifyVotes == [proposal.view.value])
             #expect(node.machine.delayMs == expected)
             _ = node.nullify(node.machine.view.value)
         }
@@ -149,5 +159,54 @@ import Testing
         node.pass(300)
         _ = node.notarize(cast.proposal(node.machine.view.value))
         #expect(node.machine.delayMs == 600)
+    }
+
+    /// More patience is of no use with leaders of whom nothing is heard.
+    @Test func goneLeadersAreNotWaitedForBeyondTheBound() throws {
+        let cast = Cast(4, minimumDelayMs: 150)
+        var node = try Dialogue(cast, me: cast.leader(1))
+        _ = node.step(.start)
+        _ = node.step(.workPending(true))
+        for view in 1...60 as ClosedRange<UInt64> { _ = node.notarize(cast.proposal(view)) }
+        #expect(node.machine.delayMs == 150)
+        for expected in [300, 600, 1_000, 1_000, 1_000] as [UInt64] {
+            node.pass(3 * node.machine.delayMs)
+            _ = node.step(.timer(.view))
+            #expect(node.machine.delayMs == expected)
+            _ = node.nullify(node.machine.view.value)
+        }
+    }
+
+    /// A view that an outage held up is no reason to wait as long for each leader after it.
+    @Test func anOutageRaisesPatienceNoFurtherThanTheBound() throws {
+        let cast = Cast(4, minimumDelayMs: 150)
+        var node = try Dialogue.started(cast, notLeading: 1...2)
+        _ = node.step(.workPending(true))
+        node.pass(20 * Cast.delta)
+        _ = node.notarize(cast.proposal(1))
+        #expect(node.machine.delayMs == Cast.delta)
+        // With a view that failed meanwhile it stays where that brought it, and falls back with the first quick one.
+        node.pass(20 * Cast.delta)
+        _ = node.step(.timer(.view))
+        _ = node.notarize(cast.proposal(2))
+        #expect(node.machine.delayMs == 2 * Cast.delta)
+        node.pass(10)
+        _ = node.notarize(cast.proposal(3))
+        #expect(node.machine.delayMs == Cast.delta)
+    }
+
+    /// Who waits beyond the bound falls back when one more than f, who wait no longer, give the view up.
+    @Test func patienceEndsWhenOthersGiveUp() throws {
+        var node = try Dialogue.started(cast, notLeading: 1...2)
+        _ = node.step(.workPending(true))
+        node.pass(3 * Cast.delta)
+        #expect(node.step(.timer(.view)).nullifyVotes == [1])
+        #expect(node.machine.delayMs == 2 * Cast.delta)
+        _ = node.nullify(1)
+        let others = node.others.filter { $0 != cast.leader(2) }
+        _ = node.hear(.nullifyVote(cast.vote(cast.nullify(2), by: others[0])), from: others[0])
+        #expect(node.machine.delayMs == 2 * Cast.delta)
+        _ = node.hear(.nullifyVote(cast.vote(cast.nullify(2), by: others[1])), from: others[1])
+        #expect(node.machine.delayMs == Cast.delta)
     }
 }

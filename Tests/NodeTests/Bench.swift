@@ -23,7 +23,8 @@ final class Bench {
     var commits: [[Commit]] = []
     /// Hash chains that the machine asked for.
     var beaconsAsked: [UInt32] = []
-    private var due: UInt64?
+    /// What consensus waits for; the tests that let it wait say so by ``wait()``.
+    private var due: [TimerId: UInt64] = [:]
 
     init(
         _ cast: Cast, masternode: UInt16? = nil, store: SimulatedStore = SimulatedStore(), journal: [JournalEntry] = Bench.home,
@@ -65,6 +66,16 @@ final class Bench {
         handle(.timer(.tick))
     }
 
+    /// A tick, and the timers of consensus that have run out by then.
+    func wait() {
+        tick()
+        for id in TimerId.allCases {
+            guard let at = due[id], at <= now else { continue }
+            due[id] = nil
+            handle(.timer(.consensus(id)))
+        }
+    }
+
     private func perform(_ outputs: [NodeOutput]) {
         for output in outputs {
             switch output {
@@ -83,6 +94,8 @@ final class Bench {
             case .note(let note): notes.append(note)
             case .halt(let reason): halts.append(reason)
             case .makeBeacon(let generation): beaconsAsked.append(generation)
+            case .setTimer(.consensus(let id), let at): due[id] = at.milliseconds
+            case .cancelTimer(.consensus(let id)): due[id] = nil
             case .setTimer, .cancelTimer, .admit: break
             }
         }

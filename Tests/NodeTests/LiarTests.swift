@@ -70,8 +70,10 @@ import Testing
         }
         behind.sent = []
         behind.handle(.connected(ahead.cast.peer(0)))
-        for number in 0..<5 as Range<UInt64> { behind.handle(.disconnected(.follower(number))) }
         behind.receive(.head(height: ahead.machine.headHeight, digest: .zero), from: ahead.cast.peer(0))
+        #expect(!behind.sent.contains { if case .wantBlocks = $0.message { true } else { false } }, "there is no room yet")
+        // The room that a stranger leaves is the masternode's, though another stranger waits for it and claims more.
+        for number in 0..<5 as Range<UInt64> { behind.handle(.disconnected(.follower(number))) }
         let asked = behind.sent.compactMap { if case .wantBlocks(let from, _) = $0.message { (from, $0.to) } else { nil } }
         #expect(asked.first?.0 == Height(1) && asked.first?.1 == ahead.cast.peer(0))
     }

@@ -73,7 +73,13 @@ import Testing
             first.cast, masternode: 0, store: first.store, journal: [], rejoin: .rejoins(insists: false))
         #expect(second.machine.notVoting == nil)
         #expect(second.notes.contains { if case .takesPart = $0 { true } else { false } })
-        #expect(try grows(second))
+        // A restart before anything new is stored finds the old mark, and what the journal says of the way back.
+        let between = try Bench(first.cast, masternode: 0, store: first.store, journal: second.journal)
+        #expect(between.machine.notVoting == nil)
+        // In the view where it stands it may only nullify: the block comes in the next, once a timer has run out.
+        #expect(try !grows(second))
+        for _ in 0..<3 { second.wait() }
+        #expect(second.machine.headHeight > first.machine.headHeight)
         // And it stays so, without the command.
         let third = try Bench(first.cast, masternode: 0, store: first.store, journal: second.journal)
         #expect(third.machine.notVoting == nil)

@@ -69,7 +69,8 @@ private struct PickyGate: FrameGate {
             node.consume()
             try await until("taken once there is room") { node.messages.count >= 10 }
         }
-        for stranger in strangers { await stranger.close() }
+        // A peer whose event loop has ended can't be closed once more.
+        for stranger in strangers.dropFirst(5) { await stranger.close() }
     }
 
     @Test func idleConnectionsTakeNoPlaceOfOwnDials() async throws {
@@ -135,7 +136,8 @@ private struct PickyGate: FrameGate {
             try await until("skipped") { network.metrics.framesRefused == 3 && network.metrics.messagesReceived == 1 }
             #expect(network.metrics.inboundBytes <= 1)
             #expect(network.metrics.offencesByKind[.unwanted] == 3 && network.metrics.bans.isEmpty)
-            peer.send(Frame(kind: 17, payload: [1]))
+            // Of the points a little is forgotten in between: the fourth may not be enough.
+            for _ in 0..<2 { peer.send(Frame(kind: 17, payload: [1])) }
             let goodbye = try await peer.goodbye()
             #expect(goodbye?.code == DisconnectReason.banned(seconds: 1).code)
         }

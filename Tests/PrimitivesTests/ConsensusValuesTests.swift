@@ -147,7 +147,7 @@ struct KeyedSet {
         // Changes that leave it well formed change its hash; others are refused for themselves.
         for (from, to) in [
             ("\"time\" : \"1700000000000\"", "\"time\" : \"1700000000001\""), ("\"m1\"", "\"m9\""),
-            ("\"blockGas\" : 120000000", "\"blockGas\" : 120000001"), ("\"blockGas\" : 120000000", "\"blockGas\" : 0"),
+            ("\"blockGas\" : 250000000", "\"blockGas\" : 250000001"), ("\"blockGas\" : 250000000", "\"blockGas\" : 0"),
             ("\"test\"", "\"\""), ("edge1", "edge2"), ("\"time\" : \"1700000000000\"", "\"time\" : \"yesterday\""),
         ] {
             let changed = text.replacingOccurrences(of: from, with: to)

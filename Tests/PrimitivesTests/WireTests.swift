@@ -53,17 +53,17 @@ struct WireType: Sendable, CustomTestStringConvertible {
         WireType("Nullification", "2ed81ecb4d5a2423") { $0.certificate(Nullify(epoch: $0.counter(), view: $0.counter())) },
         WireType("Finalization", "0a6f779ddb06e136") { $0.certificate($0.finalize()) },
         WireType("MerkleFrontier", "047c02bc219d55ef") { $0.frontier() },
-        WireType("AccountRecord", "ca0839399a61d08e") { $0.record() },
+        WireType("AccountRecord", "01913bcd28703715") { $0.record() },
         WireType("ReputationRecord", "3646ef554e6cc5bc") {
             ReputationRecord(positive: $0.u64(), negative: $0.u64(), period: $0.u64())
         },
-        WireType("ServiceRecord", "b5fe9f788accf197") { $0.service() },
-        WireType("RegisterService", "6f650dd94c530385") { $0.registration() },
+        WireType("ServiceRecord", "ef43d8577373fd0f") { $0.service() },
+        WireType("RegisterService", "073823c721170c7b") { $0.registration() },
         WireType("Transfer", "9d2b36a268b5d5ed") { Transfer(recipient: $0.words()) },
         WireType("HistoryEntry", "3d34c4fc2e4a7a1f") { $0.entry() },
         WireType("Receipt", "383495f6ff3d8441") { $0.receipt() },
         WireType("MasternodeSet", "d26d7a5a17bb94c6") { g in try? MasternodeSet((0...g.below(5)).map { _ in g.masternode() }) },
-        WireType("Parameters", "b2ca60e7e57a2968") { $0.parameters() },
+        WireType("Parameters", "151960ee36600e86") { $0.parameters() },
         WireType("MasternodeRecord", "c82178d5534cc01f") { $0.masternodeRecord() },
         WireType("MasternodeIndex", "b8c77fa832970adc") { g in MasternodeIndex(g.list(6) { $0.words() }) },
         WireType("RegisterMasternode", "a5dc3044880043dd") {
@@ -79,7 +79,7 @@ struct WireType: Sendable, CustomTestStringConvertible {
             guard let finalization = g.certificate(g.finalize()), let set = g.set() else { return nil }
             return EpochLink(header: g.header(), finalization: finalization, nextSet: set)
         },
-        WireType("Genesis", "cf9b61fe178d1c12") { $0.genesis() },
+        WireType("Genesis", "2e2d004d8f26029f") { $0.genesis() },
     ]
 }
 

@@ -70,7 +70,7 @@ import Testing
                 #expect {
                     try Journal(path: path)
                 } throws: { error in
-                    if case StorageError.corrupt(path, _) = error { true } else { false }
+                    if case StorageError.corruptJournal(path, _) = error { true } else { false }
                 }
                 #expect(try contents(path) == damaged, "a damaged journal is left as it is")
             } else {

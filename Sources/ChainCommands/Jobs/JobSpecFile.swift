@@ -210,6 +210,10 @@ struct JobFields {
         guard let value = Decimals.milliseconds(text) else {
             throw UsageError("\(place(name))\(name) '\(text)' is not a time with its unit, as in 500ms, 30s, 2min or 1h")
         }
+        // The contract's rule, which has no room to say which time it is about.
+        guard (JobSpec.shortestTimeoutMs...JobSpec.longestTimeoutMs).contains(value) else {
+            throw UsageError("\(place(name))\(name) '\(text)' is not 10s to 30 days")
+        }
         return value
     }
 
