@@ -21,13 +21,19 @@ extension Ledger {
     ///
     /// - Parameters:
     ///   - registration: as it would be sent; `codeHash` is that of `code`.
-    ///   - deposit: the value that comes with it; the owner has just that.
+    ///   - deposit: the value that comes with it; the owner has that and enough to lock.
     public func rehearse(
         _ registration: RegisterService, code: [UInt8], owner: Account, deposit: UInt128, queries: [[UInt8]]
     ) throws -> Rehearsal {
         let state = GenesisReader(genesisState())
         let overlay = Overlay(state)
-        try overlay.setAccount(owner, AccountRecord(balance: deposit))
+        // The code and the names lock deposits beside it; whether the owner has them all is the real chain's to say.
+        let (balance, overflow) = deposit.addingReportingOverflow(1 << 64)
+        var payer = AccountRecord(balance: overflow ? deposit : balance)
+        // Rested: the deposit takes its part of the credits along.
+        payer.credits = Credits(genesis.parameters).capacity(stake: payer.stake)
+        payer.creditTime = genesis.time
+        try overlay.setAccount(owner, payer)
         let executor = Executor(
             ledger: self, overlay: overlay, context: try EpochContext(ledger: self, state: state), height: Height(1),
             time: genesis.time.advanced(by: 1), randomness: genesis.initialRandomness)

@@ -89,7 +89,9 @@ import Testing
         try await serving(try FakeNode(), configure: { $0.maxConnections = 2 }) { live in
             let held = try [live.hold(), live.hold()]
             defer { for descriptor in held { close(descriptor) } }
-            try await eventuallyTrue("both are counted") { try await live.request("/v1/status").status == 503 }
+            try await eventuallyTrue("both are counted") {
+                try await live.request("/v1/status", headers: ["connection": "close"]).status == 503
+            }
             let refused = try await live.request("/v1/status", headers: ["connection": "close"])
             #expect(refused.status == 503)
             #expect(try refused.error().code == "busy")

@@ -119,9 +119,8 @@ import Testing
             let heartbeat = try #require(found.parameters.first { $0.name == "heartbeatMs" })
             #expect(heartbeat.value == 20_000 && heartbeat.genesisValue == 15_000 && heartbeat.isChangeable)
             #expect(
-                found.parameters.filter { !$0.isChangeable }.map(\.name) == [
-                    "depositPerKey", "depositPerByte", "decayPeriodMs",
-                ])
+                found.parameters.filter { !$0.isChangeable }.map(\.name)
+                    == ["depositPerKey", "depositPerByte", "decayPeriodMs"])
             #expect(found.values() == node.state.withLock { $0.parameters })
         }
     }

@@ -41,11 +41,8 @@ import Testing
                 var body: [UInt8]?
                 if operation.id == "submitTransaction" { body = signed.borsh }
                 if operation.id == "queryService" { body = [0] }
-                if operation.id == "getProofs" {
-                    // Borsh: one key.
-                    let key = StateKey.account(alice).bytes
-                    body = [1, 0, 0, 0, UInt8(key.count), 0, 0, 0] + key
-                }
+                // A list of one key of one byte.
+                if operation.id == "getProofs" { body = [1, 0, 0, 0, 1, 0, 0, 0, 0x61] }
                 let answer = try await live.request(path, method: operation.method.uppercased(), body: body)
                 let success = try #require(operation.success)
                 #expect(answer.status == success.status, "\(operation.id): \(answer.text.prefix(300))")

@@ -124,8 +124,10 @@ package enum Arguments {
         }
         if let span = Decimals.milliseconds(text) { return present - min(present, span) }
         let full = text.count == 10 ? text + "T00:00:00Z" : text
-        // Foundation takes an hour of 25 for one of the next day: what does not read back the same was a mistake.
-        if let date = try? Date(full, strategy: .iso8601), date.formatted(.iso8601) == full, date.timeIntervalSince1970 >= 0 {
+        // The parser takes an hour of 25 for the next day: what it read must be what was written.
+        if let date = try? Date(full, strategy: .iso8601), date.timeIntervalSince1970 >= 0,
+            date.formatted(.iso8601) == full
+        {
             return UInt64(date.timeIntervalSince1970 * 1_000)
         }
         throw UsageError("\(what) '\(text)' is neither a span, as 30s, 5min, 2h or 3d, nor a date, as 2026-03-01 or 2026-03-01T12:00:00Z")

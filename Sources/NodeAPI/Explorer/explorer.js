@@ -194,7 +194,7 @@ function drawBlocks() {
 const sentence = t => t.meaning ? t.meaning.sentence : t.transaction.action;
 const transactionColumns = ["Time", "Who", "What it did", "Service", "Outcome"];
 const transactionCells = t => [ago(t.time), accountLink(t.transaction.sender),
-  link("tx/" + t.transaction.id, sentence(t), t.transaction.id), serviceLink(t.transaction.serviceId), outcome(t.outcome)];
+  make("a", { href: "#/tx/" + t.transaction.id, title: t.transaction.id }, sentence(t)), serviceLink(t.transaction.serviceId), outcome(t.outcome)];
 
 async function drawTransactions() {
   if (!home) return;
@@ -292,7 +292,7 @@ views.masternodes = async (_, paint) => {
   const set = (await masternodes()).all;
   isStale = () => true;
   paint(make("h1", {}, "Masternodes"), make("p", { class: "sentence" }, "Epoch " + set.epoch + ": "
-      + plural(set.activeSet.length, "masternode") + " agree, " + set.quorum + " of them are a quorum."),
+      + plural(set.masternodes.filter(m => m.index !== undefined).length, "masternode") + " agree, " + set.quorum + " of them are a quorum."),
     table(null, ["Name", "Owner", "Status", "#Collateral", "Connection"], set.masternodes.map(m => [
       link("masternode/" + m.consensusKey, m.name, m.consensusKey), accountLink(m.owner),
       make("span", {}, standing(m), m.isLeader ? ", leads" : ""), money(m.collateral), connection(m)])));
