@@ -9,7 +9,7 @@
 ///
 /// n masternodes, of which f = floor((n - 1) / 3) may do anything; a quorum is q = n - f (2f + 1 would be unsafe at
 /// n = 5). Views count up from 1, each with one leader; view 0 is the block on which the epoch starts. delta is what a
-/// node's timers count in: it adapts, at most up to ``ConsensusConfiguration/networkDelayMs`` of the genesis.
+/// node's timers count in: it adapts to the network around ``ConsensusConfiguration/networkDelayMs`` of the genesis.
 ///
 /// A *proposal* is `{epoch, view, parentView, parentDigest, digest}`. A masternode votes `notarize(proposal)`,
 /// `nullify(epoch, view)` or `finalize(epoch, view, digest)`, each kind under a signing domain of its own. Votes of q
@@ -79,7 +79,9 @@
 /// view that rule 9 skips leaves it alone. A Notarization of the current view lets it fall by a sixteenth, but never
 /// below ``ConsensusConfiguration/minimumDelayMs`` nor below twice the longest latency of late, to which it is also
 /// raised at once. The latency of a view is the time from when its timers started to its Notarization; one above the
-/// longest replaces it, one below draws it down by an eighth of the difference. Integers, per node, never sent.
+/// longest replaces it, one below draws it down by an eighth of the difference. Beyond the bound delta grows, up to 32
+/// times it, only where a view fails whose leader is there; it falls back to the bound with the first view that takes at
+/// most half of the bound, and when more than f give up a view that this node still waits in. Integers, per node, never sent.
 ///
 /// ## Catching up
 ///

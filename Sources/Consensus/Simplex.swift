@@ -91,7 +91,7 @@ public struct Simplex: Sendable {
     public var journalToken: JournalToken { outbox.issued }
     /// The leader of the current view.
     public var leader: UInt16 { configuration.leaders.leader(of: view) }
-    /// delta as the timers use it now, in milliseconds: in `minimumDelayMs...networkDelayMs`.
+    /// delta as the timers use it now, in milliseconds: at least `minimumDelayMs`, at most 32 times `networkDelayMs`.
     public var delayMs: UInt64 { delay.milliseconds }
 
     /// Takes one input and says what is to be done.

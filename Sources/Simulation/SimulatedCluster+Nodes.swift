@@ -147,8 +147,9 @@ extension SimulatedCluster {
             nodes[node].disk.write(commits)
             if failsToWrite(node) { return }
             guard let last = commits.last else { return }
+            let slowest = max(1, configuration.slowestCommitMs ?? scenario.slowestCommitMs)
             queue.add(
-                .commitSynced(last.block.block.header.height, node: node, life: life), at: now + chance.among(1...scenario.slowestCommitMs))
+                .commitSynced(last.block.block.header.height, node: node, life: life), at: now + chance.among(1...slowest))
         case .published(let block):
             guard nodes[node].isHonest else { return }
             log("\(name(node)) publishes \(block.height) \(Words.short(block.digest))")

@@ -54,6 +54,8 @@ public struct SimulationConfiguration: Sendable {
     package var rules = NodeRules()
     /// Masternodes lose what they know of their votes in every run, not just in some.
     package var losesVotes = false
+    /// Longest time that the stores take for a batch; nil leaves it to the seed.
+    package var slowestCommitMs: UInt64?
 
     public init(
         masternodes: Int, byzantine: Int = 0, epochs: Int = 1, contract: [UInt8]? = nil, isVerbose: Bool = false

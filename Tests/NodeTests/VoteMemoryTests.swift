@@ -83,6 +83,7 @@ import Testing
         // And it stays so, without the command.
         let third = try Bench(first.cast, masternode: 0, store: first.store, journal: second.journal)
         #expect(third.machine.notVoting == nil)
+        third.now = second.now
         #expect(try grows(third, client: 2))
     }
 

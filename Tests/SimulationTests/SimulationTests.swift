@@ -62,6 +62,16 @@ let counterContract: [UInt8]? = {
         }
     }
 
+    /// Stores that lag seconds behind their journals, so that nodes die with an epoch's border block on its way to the disk.
+    @Test func slowStoresBreakNoRule() throws {
+        for seed in 0...5 as ClosedRange<UInt64> {
+            var configuration = SimulationConfiguration(masternodes: 4, byzantine: 1, epochs: 4, contract: counterContract)
+            configuration.slowestCommitMs = 4_000
+            let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
+            #expect(report.violation == nil, "seed \(seed)")
+        }
+    }
+
     @Test func theSameSeedIsTheSameRun() throws {
         for seed in 100...105 as ClosedRange<UInt64> {
             let configuration = SimulationConfiguration(masternodes: 4, byzantine: 1, contract: counterContract)
