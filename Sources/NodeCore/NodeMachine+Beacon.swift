@@ -49,6 +49,14 @@ extension NodeMachine {
         return nil
     }
 
+    /// Whether the host is still to make the chain that a block on this parent shows a link of; asks it to.
+    func awaitsBeacon(of key: PublicKey, on parent: ExecutedBlock) -> Bool {
+        let generation = renewal(of: key, in: parent)?.currentGeneration ?? 0
+        guard beacons.tip(of: generation) == nil else { return false }
+        if beacons.asks(for: generation) { outputs.append(.makeBeacon(generation: generation)) }
+        return true
+    }
+
     private func renewal(of key: PublicKey, in block: ExecutedBlock) -> BeaconRenewal? {
         (try? block.layer.value(.beaconRenewal(key))).flatMap { $0 }.flatMap { try? BeaconRenewal(borsh: $0) }
     }

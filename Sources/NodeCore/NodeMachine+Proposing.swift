@@ -38,6 +38,8 @@ extension NodeMachine {
             outputs.append(.setTimer(.due, at: wakeAt))
             return
         }
+        // The chain of hashes in force is being made: giving the view up, and the next, and the next, would not hurry it.
+        if let identity, awaitsBeacon(of: identity.key, on: parent) { return }
         guard let draft = draft(request, on: parent, time: time, candidates: candidates, proposer: me) else {
             questions.proposed()
             step(.declined(view: request.view), clock)

@@ -166,9 +166,10 @@ public struct NodeRunner: Sendable {
         }
         let digest = block.block.header.digest(genesis: store.genesisHash)
         guard digest == checkpoint.digest else {
-            throw NodeHomeError.unusable(
-                home.databaseFolder.path,
-                "its block \(checkpoint.height) is \(digest), not the checkpoint \(checkpoint.digest): it is on another chain")
+            // The check said no: nothing is wrong with how the program was called.
+            throw NodeHalted(
+                reason: "block \(checkpoint.height) of \(home.databaseFolder.path) is \(digest), not the checkpoint "
+                    + "\(checkpoint.digest): it is on another chain")
         }
         logger.notice("checkpoint \(checkpoint.height) is on this node's chain")
     }

@@ -91,6 +91,9 @@ struct DemoRun: Sendable {
         try await tools.run(
             "chain-cli", ["job", "register", spec.path, "--contract", contract, "--from", "owner", "--json"])
         try await tools.run("chain-cli", ["lock", "100000000", "--from", "owner", "--json"])
+        // A masternode's hot account has its collateral and no money; what a membership locks is money.
+        try await tools.run(
+            "chain-cli", ["transfer", "\(parties[1].account)", "1000000000", "--from", "owner", "--json"])
 
         Console.step("starting one cloud and two edges")
         let model = home.appending(path: "model.bin")

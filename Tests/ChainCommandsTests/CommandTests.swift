@@ -126,7 +126,7 @@ import ChainCommands
             ("dataset: svhn", "dataset: cifar", "dataset 'cifar'"),
             ("dataset: svhn", "model: nowhere.yaml", "model 'nowhere.yaml'"),
             ("fogNodes: 3", "fogNodes: 3\nedges: 3", "mean the same"),
-            ("commitMin: 15s", "commitMin: 9s", "10 s to 30 days"),
+            ("commitMin: 15s", "commitMin: 9s", "commitMin '9s' is not 10s to 30 days"),
         ] {
             let error = #expect(throws: UsageError.self) {
                 try parse(yaml.replacingOccurrences(of: line, with: replacement))

@@ -258,6 +258,10 @@ private struct JobStage {
         try #require(registered.status == 0, "\(registered.err)")
         let locked = try await network.cli("lock", "100000000", "--from", "owner")
         try #require(locked.status == 0, "\(locked.err)")
+        // A masternode's hot account has its collateral and no money; what a membership locks is money.
+        let funded = try await network.cli(
+            "transfer", "\(try account("cloud"))", "1000000000", "--from", "owner")
+        try #require(funded.status == 0, "\(funded.err)")
     }
 
     private func start(_ name: String, _ arguments: [String]) async throws {
