@@ -47,13 +47,24 @@ package struct CertifiedReader: Sendable {
             distrust: { client.distrustNode() }, report: report)
     }
 
+    /// A minute of asking.
+    private static let firstBlockTries = 60_000 / max(1, WorkerLimits.retryMs)
+
     /// - Throws: ``WorkerError/untrusted(_:)`` when no node gives an answer that holds.
     package func read(_ keys: [StateKey], now: Date = Date()) async throws -> CertifiedState {
         var reason = "the chain has no block yet"
+        // A chain that has just begun has nothing certified before its first block, which comes by its heartbeat.
+        var patience = Self.firstBlockTries
         // A node that lags may have caught up the second time.
         for attempt in 0..<2 * max(1, nodes) {
             if attempt >= nodes { try await Task.sleep(for: .milliseconds(WorkerLimits.retryMs)) }
-            guard let bytes = try await ask(keys) else { continue }
+            var answer = try await ask(keys)
+            while answer == nil, patience > 0 {
+                patience -= 1
+                try await Task.sleep(for: .milliseconds(WorkerLimits.retryMs))
+                answer = try await ask(keys)
+            }
+            guard let bytes = answer else { continue }
             do {
                 let state = try StateExtract(borsh: bytes).verify(genesis: genesis, keys: keys)
                 guard newest.admits(state.height) else {
