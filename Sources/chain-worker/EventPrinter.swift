@@ -28,7 +28,9 @@ struct EventPrinter: Sendable {
     func print(_ event: WorkerEvent) {
         var line = line(event)
         if json {
-            line.time = Date().formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
+            // The style is in UTC, and says so only when it is told to.
+            line.time = Date().formatted(
+                .iso8601.year().month().day().time(includingFractionalSeconds: true).timeZone(separator: .omitted))
             line.job = job
             line.worker = worker
             let encoder = JSONEncoder()
