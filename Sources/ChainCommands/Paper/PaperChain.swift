@@ -52,7 +52,7 @@ struct PaperChain: Sendable {
                 epsilon: 0.02
                 validator: \(cloud)
                 validationSamples: 1000
-                deposit: 100000000
+                deposit: 20000000000
 
                 """
             let model = out.appending(path: "chain/model.bin")
@@ -105,7 +105,7 @@ struct PaperChain: Sendable {
                 epsilon: 0.05
                 validator: \(try account("cloud", plan))
                 validationSamples: 500
-                deposit: 100000000
+                deposit: 20000000000
 
                 """
             let model = out.appending(path: "chain/model.bin")
