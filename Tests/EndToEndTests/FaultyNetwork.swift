@@ -100,11 +100,17 @@ final class FaultyNetwork: Sendable {
         for index in 0..<Self.hosts { try await network.untilReady(index) }
     }
 
-    /// The highest final block that any node has.
+    /// The highest final block that any node has. A node that a fault has just started anew may not listen yet.
     private func highest() async throws -> UInt64 {
         var height: UInt64 = 0
         for index in 0..<Self.hosts {
-            height = max(height, try await network.withClient([index]) { try await $0.status().head.height })
+            try await network.withClient([index]) { client in
+                try await eventually("node\(index) tells its head") {
+                    guard let status = try? await client.status() else { return false }
+                    height = max(height, status.head.height)
+                    return true
+                }
+            }
         }
         return height
     }
