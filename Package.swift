@@ -47,6 +47,8 @@ let package = Package(
         .library(name: "EdgeproofNetwork", targets: ["LocalNetwork"]),
         .library(name: "EdgeproofWebAssembly", targets: ["WebAssembly"]),
         .library(name: "EdgeproofTraining", targets: ["ModelFiles", "Training", "Tensor"]),
+        // For Benchmarks: what the attack run shares with the test of it.
+        .library(name: "EdgeproofAttacks", targets: ["Attacks", "HostileModules"]),
         .library(
             name: "EdgeproofLedger", targets: ["Ledger", "StateTree", "Storage", "Primitives", "Cryptography", "Encoding"]),
     ],
@@ -162,6 +164,10 @@ let package = Package(
                 "ChainClient", "KeyFiles", "LocalNetwork", "NodeCore", "PeerNetwork", .argumentParser, .nioCore, .nioPosix,
             ], path: "Tests/AttackPeers", swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "HostileModules", path: "Tests/HostileModules", swiftSettings: strict),
+        .target(
+            name: "Attacks", dependencies: values + ["HostileModules", "ChainClient"], path: "Tests/Attacks",
+            swiftSettings: strict),
         // The job contract's own code, compiled for the host: a test walks through its states.
         .target(
             name: "JobContract", dependencies: values + ["JobProtocol"], path: "Contracts/Job",
@@ -213,7 +219,7 @@ let package = Package(
             of: "EndToEnd",
             values + [
                 "ChainClient", "JobProtocol", "KeyFiles", "LocalNetwork", "NodeHome", "NodeHost", "StateSync", "Storage", "TestSupport",
-                .asyncHTTPClient, .nioCore, .nioPosix, "chaind", "chain-cli", "chain-worker", "ByzantineNode",
+                "Attacks", .asyncHTTPClient, .nioCore, .nioPosix, "chaind", "chain-cli", "chain-worker", "ByzantineNode",
             ]),
     ]
 )

@@ -25,11 +25,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: [.treatAllWarnings(as: .error)]),
-        .target(name: "HostileModules", swiftSettings: [.treatAllWarnings(as: .error)]),
         .executableTarget(
             name: "attack",
             dependencies: [
-                "HostileModules",
+                .product(name: "EdgeproofAttacks", package: "edgeproof"),
                 .product(name: "EdgeproofClient", package: "edgeproof"),
                 .product(name: "EdgeproofNetwork", package: "edgeproof"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -53,7 +52,7 @@ let package = Package(
         .executableTarget(
             name: "gas",
             dependencies: [
-                "HostileModules",
+                .product(name: "EdgeproofAttacks", package: "edgeproof"),
                 .product(name: "EdgeproofLedger", package: "edgeproof"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

@@ -41,9 +41,11 @@ public struct TransactionRequest: Sendable {
     var standardGas: UInt64 {
         let bytes = UInt64(data.count)
         switch action {
-        case .transfer, .cancelTransaction: return 500_000
+        case .transfer, .cancelTransaction, .removeContract: return 500_000
         case .uploadContract: return min(40_000_000, 1_000_000 + 300 * bytes)
         case .registerService: return 20_000_000
+        // One write for each of the accounts.
+        case .inviteMembers: return 1_000_000 + 3_000 * bytes
         case .registerMasternode, .unregisterMasternode, .resumeMasternode, .reportEquivocation, .proposeChange:
             return 2_000_000
         case .voteProposal where service == .chain: return 2_000_000

@@ -63,10 +63,13 @@ final class Executor {
             sponsor = service
             wasMember = member.isMember
         case .nobody: return unpaid(id)
+        case .insolvent: return try insolvent(transaction, id: id, byteCount: byteCount)
         }
-        var sender = try overlay.account(transaction.sender)
-        sender.sequence = max(sender.sequence, transaction.sequence.addingSaturating(1))
-        try overlay.setAccount(transaction.sender, sender)
+        try takeSequence(of: transaction)
+        // All that it may use is taken before it acts, so that no credit that pays for it can move on, be scheduled with
+        // or be lent meanwhile, and pay a second time.
+        let payingAccount = sponsor?.service.contract ?? transaction.sender
+        try takeCredits(reserved, of: payingAccount)
 
         var gas = GasMeter(limit: transaction.gasLimit)
         let savepoint = overlay.savepoint()
@@ -85,18 +88,47 @@ final class Executor {
 
         let spent = parameters.spentCredits(
             transactionBytes: byteCount, gasLimit: transaction.gasLimit, gasUsed: gas.used)
-        if let sponsor {
-            try charge(spent, sponsor, for: transaction.sender, wasMember: wasMember)
-        } else {
-            var after = try overlay.account(transaction.sender)
-            credits.charge(spent, to: &after, at: time)
-            try overlay.setAccount(transaction.sender, after)
-        }
-        let record = ActionRecord(transaction: transaction, outcome: outcome, gasUsed: gas.used)
+        var after = try overlay.account(payingAccount)
+        credits.refund(reserved - min(reserved, spent), to: &after, at: time)
+        try overlay.setAccount(payingAccount, after)
+        if let sponsor { try count(spent, sponsor, for: transaction.sender, wasMember: wasMember) }
+        return try receipt(of: transaction, id: id, outcome: outcome, gasUsed: gas.used, returned: returned)
+    }
+
+    private func takeSequence(of transaction: Transaction) throws(LedgerError) {
+        var sender = try overlay.account(transaction.sender)
+        sender.sequence = max(sender.sequence, transaction.sequence.addingSaturating(1))
+        try overlay.setAccount(transaction.sender, sender)
+    }
+
+    private func takeCredits(_ amount: UInt64, of account: Account) throws(LedgerError) {
+        var payer = try overlay.account(account)
+        credits.charge(amount, to: &payer, at: time)
+        try overlay.setAccount(account, payer)
+    }
+
+    private func receipt(
+        of transaction: Transaction, id: TransactionId, outcome: Outcome, gasUsed: UInt64, returned: [UInt8] = []
+    ) throws(LedgerError) -> Receipt {
+        let record = ActionRecord(transaction: transaction, outcome: outcome, gasUsed: gasUsed)
         try overlay.append(.action(record), to: transaction.sender, height: height, time: time)
         return Receipt(
-            origin: .transaction(id), outcome: outcome, gasUsed: gas.used, events: overlay.takeEvents(),
+            origin: .transaction(id), outcome: outcome, gasUsed: gasUsed, events: overlay.takeEvents(),
             returned: Digest(sha256: returned))
+    }
+
+    /// Of an account whose credits left within the block, with its money or its sponsor's: nothing runs that nobody pays
+    /// for. The sequence is used up, what is left of the credits goes.
+    private func insolvent(
+        _ transaction: Transaction, id: TransactionId, byteCount: Int
+    ) throws(LedgerError) -> Receipt {
+        try takeSequence(of: transaction)
+        let used = min(parameters.intrinsicGas(dataBytes: transaction.data.count), transaction.gasLimit)
+        try takeCredits(
+            parameters.spentCredits(transactionBytes: byteCount, gasLimit: transaction.gasLimit, gasUsed: used),
+            of: transaction.sender)
+        let outcome = Outcome.failure("the credits that it reserved were spent or left earlier in the block")
+        return try receipt(of: transaction, id: id, outcome: outcome, gasUsed: used)
     }
 
     /// Of an account that doesn't exist, and for which nobody can pay any more: it leaves no trace in the state, not

@@ -41,6 +41,8 @@ struct Form {
             case .transfer: _ = try Transfer(borsh: transaction.data)
             case .registerService: _ = try RegisterService(borsh: transaction.data)
             case .uploadContract: break
+            case .removeContract: _ = try RemoveContract(borsh: transaction.data)
+            case .inviteMembers: _ = try InviteMembers(borsh: transaction.data)
             case .registerMasternode: _ = try RegisterMasternode(borsh: transaction.data)
             case .unregisterMasternode, .resumeMasternode: _ = try MasternodeReference(borsh: transaction.data)
             case .reportEquivocation: _ = try Evidence(borsh: transaction.data)

@@ -44,7 +44,8 @@ enum Halt: Error {
 enum HostGas {
     /// Reading a byte of a contract's code out of the store, and hashing one of an uploaded one.
     private static let perCodeByte: UInt64 = 4
-    /// Bytes copied between host and contract pay one unit for each of so many, or a part of them.
+    /// Bytes copied between host and contract: once, and one unit for each of so many, or a part of them.
+    static let copying: UInt64 = 100
     static let copiedBytesPerUnit: UInt64 = 8
     /// Hashing: once, and for each byte.
     static let hash: UInt64 = 300
@@ -66,7 +67,7 @@ enum HostGas {
     }
 
     static func copy(_ bytes: Int) -> UInt64 {
-        (UInt64(clamping: bytes) + copiedBytesPerUnit - 1) / copiedBytesPerUnit
+        copying.addingSaturating((UInt64(clamping: bytes) + copiedBytesPerUnit - 1) / copiedBytesPerUnit)
     }
 }
 

@@ -11,6 +11,8 @@ extension Executor {
             try transfer(transaction, gas: &gas)
         case .uploadContract:
             try uploadContract(transaction, gas: &gas)
+        case .removeContract: try removeContract(transaction, gas: &gas)
+        case .inviteMembers: try inviteMembers(transaction, gas: &gas)
         case .registerService:
             return try registerService(transaction, gas: &gas)
         case .registerMasternode: try registerMasternode(transaction, gas: &gas)
@@ -39,36 +41,16 @@ extension Executor {
         try pay(transaction.value, from: transaction.sender, to: data.recipient)
     }
 
-    /// Stores a module under its SHA-256. The same module again is no failure: nobody has to ask whether it is there.
-    private func uploadContract(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
-        try refuseValue(of: transaction)
-        let code = transaction.data
-        try gas.charge(HostGas.loading(codeBytes: code.count))
-        let key = StateKey.code(Digest(sha256: code))
-        try gas.charge(readGas(key))
-        guard try value(key) == nil else { return }
-        try gas.charge(writeGas(key, bytes: code.count))
-        // Receipts are protocol, so they don't carry the words of this engine; admission says what is wrong.
-        guard (try? ContractModule(checking: code)) != nil else {
-            throw .failed("the data is no acceptable contract module")
-        }
-        let deposit = parameters.deposit(keyBytes: key.bytes.count, valueBytes: code.count)
-        try hold(deposit, of: transaction.sender, for: "the code")
-        overlay.set(key, code)
-    }
-
     /// Registers a service: its name, its contract's account with the value as deposit, and the contract's `init`.
     private func registerService(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) -> [UInt8] {
         let data: RegisterService = try decode(transaction)
-        try gas.charge(parameters.storageGas(reads: 2, writes: 4, bytes: 1_024))
+        try gas.charge(parameters.storageGas(reads: 2, writes: 5, bytes: 1_024))
         guard !data.service.bytes.isEmpty else { throw .failed("a service needs a name") }
         guard data.service != .chain else { throw .failed("'chain' is the chain's own name") }
         guard try service(data.service) == nil else {
             throw .failed("the service name '\(data.service)' is taken")
         }
-        guard try value(.code(data.codeHash)) != nil else {
-            throw .failed("no contract with hash \(data.codeHash) is uploaded")
-        }
+        try beginUse(of: data.codeHash)
         let contract = Account.contract(creator: transaction.sender, sequence: transaction.sequence)
         let record = ServiceRecord(
             service: data.service, contract: contract, owner: transaction.sender, codeHash: data.codeHash,

@@ -88,10 +88,13 @@ struct Sponsor {
             guard action == .applicationTask || action == .postSecondLayerId else {
                 return "the account has not joined it: first send action \(ActionId.applicationTask.value)"
             }
-            if member.use?.window != window, counters.newcomers >= sponsorship.newcomers {
-                return "it has paid for \(counters.newcomers) newcomers in this window already"
+            // Who was invited shares neither the strangers' places nor their part of the credits.
+            if member.use?.isInvited != true {
+                if member.use?.window != window, counters.newcomers >= sponsorship.newcomers {
+                    return "it has paid for \(counters.newcomers) newcomers in this window already, and the account is not invited"
+                }
+                all /= 2
             }
-            all /= 2
         }
         let (own, overflow) = used.addingReportingOverflow(needed)
         if overflow || own > sponsorship.creditsPerMember {
@@ -113,7 +116,7 @@ struct Sponsor {
     /// Counts what it pays for the account.
     mutating func pay(_ paid: UInt64, for member: inout Member) {
         var use = member.use ?? SponsorUse()
-        if !member.isMember, member.use?.window != window { counters.newcomers = counters.newcomers.addingSaturating(1) }
+        if !member.isMember, !use.isInvited, use.window != window || member.use == nil { counters.newcomers = counters.newcomers.addingSaturating(1) }
         if use.window != window {
             use.window = window
             use.credits = 0
@@ -139,7 +142,46 @@ extension Parameters {
     var membershipDeposit: UInt128 { deposit(keyBytes: 65, valueBytes: 16) }
 
     /// Of what counts an account's use of a sponsor.
-    var sponsorUseDeposit: UInt128 { deposit(keyBytes: 65, valueBytes: 32) }
+    var sponsorUseDeposit: UInt128 { deposit(keyBytes: 65, valueBytes: 40) }
+}
+
+// MARK: Invitations
+
+extension Executor {
+    /// The owner says whom its service pays for before they have joined: strangers, who cost nothing, may use up the
+    /// places for newcomers.
+    func inviteMembers(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
+        try refuseValue(of: transaction)
+        let data: InviteMembers = try decode(transaction)
+        try gas.charge(readGas(.service(data.service)))
+        guard let service = try service(data.service) else { throw .failed("there is no service '\(data.service)'") }
+        guard service.owner == transaction.sender else {
+            throw .failed("the sender is not the owner of '\(data.service)'")
+        }
+        try gas.charge(writeGas(.account(service.contract)))
+        for account in data.accounts {
+            let key = StateKey.sponsorUse(service.contract, account)
+            try gas.charge(writeGas(key, bytes: 106))
+            let known: SponsorUse? = try decoded(key)
+            if data.invites {
+                guard !account.publicKey.isOfSmallOrder else {
+                    throw .failed("\(account) is a key of small order: anybody can sign for it")
+                }
+                if known == nil { try hold(parameters.sponsorUseDeposit, of: service.contract, for: "an invitation") }
+                var use = known ?? SponsorUse()
+                use.isInvited = true
+                overlay.set(key, use)
+            } else if var use = known {
+                use.isInvited = false
+                // What counts in this window, or was lent, has to stay.
+                let isIdle = use.lent == 0 && (use.credits == 0 || use.window != parameters.creditWindow(of: time))
+                overlay.set(key, isIdle ? nil : use.borsh)
+                if isIdle {
+                    do { try treasury.release(parameters.sponsorUseDeposit, of: service.contract) } catch { throw .ledger(error) }
+                }
+            }
+        }
+    }
 }
 
 extension UInt32 {
@@ -158,10 +200,11 @@ extension Executor {
         case sponsor(Sponsor, Sponsor.Member)
         /// The sender does not exist, and whoever was to pay for it no longer can: money moved within the block.
         case nobody
+        /// The sender exists, and neither it nor a sponsor has any more what the transaction reserves.
+        case insolvent
     }
 
-    /// The sender where it has what the transaction reserves, else a service that sponsors it. An account that has too
-    /// little of its own by now pays what is there.
+    /// The sender where it has what the transaction reserves, else a service that sponsors it.
     func payer(of transaction: Transaction, reserved: UInt64) throws(LedgerError) -> Payer {
         let record = try overlay.record(transaction.sender)
         if let record, credits.available(record, at: time) >= reserved { return .sender }
@@ -173,7 +216,7 @@ extension Executor {
                 return .sponsor(sponsor, member)
             }
         }
-        return record == nil ? .nobody : .sender
+        return record == nil ? .nobody : .insolvent
     }
 
     /// Lends the deposits, before anything else of the transaction happens. False when the contract can't.
@@ -188,13 +231,10 @@ extension Executor {
         return true
     }
 
-    /// Takes what a sponsored transaction spent from the contract's credits.
+    /// Counts what a sponsored transaction spent of its sponsor's limits.
     /// - Parameter wasMember: before the transaction, which may have made it one.
-    func charge(_ spent: UInt64, _ sponsor: Sponsor, for account: Account, wasMember: Bool) throws(LedgerError) {
+    func count(_ spent: UInt64, _ sponsor: Sponsor, for account: Account, wasMember: Bool) throws(LedgerError) {
         let contract = sponsor.service.contract
-        var payer = try overlay.account(contract)
-        credits.charge(spent, to: &payer, at: time)
-        try overlay.setAccount(contract, payer)
         // The transaction itself may have changed what counts.
         guard var counting = try Sponsor(sponsor.service.service, view: overlay, parameters: parameters, at: time) else { return }
         var member = try Sponsor.Member(account, of: sponsor.service, view: overlay)

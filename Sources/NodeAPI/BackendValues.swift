@@ -217,8 +217,10 @@ public struct QueryResult: Sendable {
 
 public enum QueryRefusal: Error, Equatable, Sendable {
     case unknownService
-    /// The contract trapped, failed with a message, ran out of gas or has no `query`.
+    /// The contract trapped, failed with a message or has no `query`.
     case failed(String)
+    /// It took all the gas that it was given.
+    case outOfGas
     /// The node itself could not: the text is logged, not sent.
     case unavailable(String)
 }

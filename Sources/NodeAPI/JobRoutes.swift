@@ -7,7 +7,7 @@ import Primitives
 extension Routes {
     static let jobs: [Route] = [
         Route(
-            method: .get, path: "/v1/services/{service}/job", weight: .expensive,
+            method: .get, path: "/v1/services/{service}/job", weight: .light,
             operation: Operation(
                 "getJob", "Where a training job stands: its phase, workers, closed rounds and money", .json("Job"),
                 parameters: [.service], errors: [400, 404, 422, 503])
@@ -20,9 +20,7 @@ extension Routes {
             }
             func ask<Reply: BorshDecodable>(_ query: JobQuery, as type: Reply.Type = Reply.self) async throws -> Reply {
                 let answer: QueryResult
-                do throws(QueryRefusal) { answer = try await node.backend.query(name, input: query.input) } catch {
-                    throw broken
-                }
+                do { answer = try await node.query(name, input: query.input) } catch is QueryRefusal { throw broken }
                 guard let reply = try? Reply(borsh: answer.data) else { throw broken }
                 return reply
             }

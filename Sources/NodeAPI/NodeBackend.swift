@@ -66,7 +66,7 @@ public protocol NodeBackend: Sendable {
     func services(kind: String?, after: ServiceId?, limit: Int) async throws -> [ServiceView]
 
     /// Runs the contract's `query` on the newest state.
-    func query(_ service: ServiceId, input: [UInt8]) async throws(QueryRefusal) -> QueryResult
+    func query(_ service: ServiceId, input: [UInt8], gas: UInt64) async throws(QueryRefusal) -> QueryResult
 
     /// Whether code with this SHA-256 was uploaded.
     func hasCode(_ hash: Digest) async throws -> Bool

@@ -13,6 +13,7 @@ struct RouteServices: Sendable {
     let heads: HeadWatch
     let configuration: APIConfiguration
     let expensive: Gate
+    let queries: QueryLanes
     let events: EventFeed
 
     init(backend: any NodeBackend, heads: HeadWatch, configuration: APIConfiguration, logger: Logger) {
@@ -23,9 +24,22 @@ struct RouteServices: Sendable {
         self.heads = heads
         self.configuration = configuration
         expensive = Gate(limit: configuration.expensiveRequests, waiting: configuration.expensiveWaiting)
+        queries = QueryLanes()
         events = EventFeed(
             backend: backend, genesis: genesis, heads: heads,
             clients: Gate(limit: configuration.eventClients, waiting: 0))
+    }
+}
+
+extension RouteServices {
+    /// Asks a service's contract, when its turn comes.
+    func query(_ service: ServiceId, input: [UInt8]) async throws -> QueryResult {
+        let backend = backend
+        let answer = try await queries.run { gas async throws(QueryRefusal) in
+            try await backend.query(service, input: input, gas: gas)
+        }
+        guard let answer else { throw APIError.busy }
+        return answer
     }
 }
 

@@ -38,7 +38,7 @@ extension Routes {
             return .document(ServiceDocument(view))
         },
         Route(
-            method: .post, path: "/v1/services/{service}/query", weight: .expensive,
+            method: .post, path: "/v1/services/{service}/query", weight: .light,
             operation: Operation(
                 "queryService",
                 "Runs the contract's `query` on the newest state, with gas but without credits. The input is the body: "
@@ -50,11 +50,13 @@ extension Routes {
                 limit: ChainLimits.transactionDataBytes, timeout: node.configuration.bodyTimeout,
                 from: QueryDocument.self, \.input)
             let result: QueryResult
-            do throws(QueryRefusal) { result = try await node.backend.query(name, input: bytes) } catch {
+            do { result = try await node.query(name, input: bytes) } catch let error as QueryRefusal {
                 switch error {
                 case .unknownService: throw unknownService(name)
                 case .failed(let message):
                     throw APIError(.unprocessableContent, "query_failed", "the contract's query failed: \(message)")
+                case .outOfGas:
+                    throw APIError(.unprocessableContent, "query_failed", "the contract's query failed: out of gas")
                 case .unavailable(let detail): throw Unavailable(detail: detail)
                 }
             }

@@ -189,19 +189,20 @@ extension NodeService: NodeBackend {
     }
 
     public nonisolated func query(
-        _ service: ServiceId, input: [UInt8]
+        _ service: ServiceId, input: [UInt8], gas: UInt64
     ) async throws(QueryRefusal) -> NodeAPI.QueryResult {
         let ledger = ledger
         let answer: Result<NodeAPI.QueryResult, QueryRefusal>
         do {
             answer = try await read { view in
-                guard let result = try ledger.query(service, input: input, state: view) else {
+                guard let result = try ledger.query(service, input: input, state: view, gasLimit: gas) else {
                     return .failure(.unknownService)
                 }
                 switch result.outcome {
                 case .returned(let data):
                     return .success(
                         NodeAPI.QueryResult(data: data, gasUsed: result.gasUsed, height: view.header.height))
+                case .failed where result.gasUsed >= gas: return .failure(.outOfGas)
                 case .failed(let message): return .failure(.failed(message))
                 }
             }

@@ -29,6 +29,8 @@ public struct ActionId: BorshCodable, Hashable, Comparable, Sendable, CustomStri
     public static let lockMoney = ActionId(32)
     public static let unlockMoney = ActionId(33)
     public static let cancelTransaction = ActionId(26)
+    public static let removeContract = ActionId(34)
+    public static let inviteMembers = ActionId(35)
 
     public enum Range: Sendable { case invalid, edgence, reserved, chain, contract }
 
@@ -51,6 +53,7 @@ public struct ActionId: BorshCodable, Hashable, Comparable, Sendable, CustomStri
         9: "paymentWorkerSignature", 16: "transfer", 17: "registerMasternode", 18: "unregisterMasternode",
         19: "resumeMasternode", 20: "reportEquivocation", 21: "proposeChange", 22: "uploadContract",
         23: "registerService", 24: "rotateKey", 25: "renewBeacon", 26: "cancelTransaction", 32: "lockMoney", 33: "unlockMoney",
+        34: "removeContract", 35: "inviteMembers",
     ]
 
     public static func < (lhs: ActionId, rhs: ActionId) -> Bool { lhs.value < rhs.value }

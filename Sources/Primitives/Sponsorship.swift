@@ -45,23 +45,62 @@ public struct SponsorUse: BorshCodable, Hashable, Sendable {
     public var credits: UInt64
     /// Held by the contract for the account's membership.
     public var lent: UInt128
+    /// The owner asked it to join: it takes no place of ``Sponsorship/newcomers``.
+    public var isInvited: Bool
 
-    public init(window: UInt64 = 0, credits: UInt64 = 0, lent: UInt128 = 0) {
+    public init(window: UInt64 = 0, credits: UInt64 = 0, lent: UInt128 = 0, isInvited: Bool = false) {
         self.window = window
         self.credits = credits
         self.lent = lent
+        self.isInvited = isInvited
     }
 
     public func encode(to encoder: inout BorshEncoder) {
         encoder.integer(window)
         encoder.integer(credits)
         encoder.integer(lent)
+        encoder.integer(isInvited ? 1 : 0 as UInt8)
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
         window = try decoder.integer()
         credits = try decoder.integer()
         lent = try decoder.integer()
+        let flag: UInt8 = try decoder.integer()
+        guard flag < 2 else { throw decoder.failure(.unknownTag(flag)) }
+        isInvited = flag == 1
+    }
+}
+
+/// `data` of an `inviteMembers` transaction of a service's owner: whom the service pays for though they have not joined
+/// yet, beside the strangers that ``Sponsorship/newcomers`` allows.
+public struct InviteMembers: BorshCodable, Hashable, Sendable {
+    public static let most = 64
+
+    public let service: ServiceId
+    public let accounts: [Account]
+    /// False takes invitations back; what the chain keeps about an account that the service has not paid for in this
+    /// credit window goes, and its deposit returns to the contract.
+    public let invites: Bool
+
+    public init(service: ServiceId, accounts: [Account], invites: Bool) {
+        self.service = service
+        self.accounts = accounts
+        self.invites = invites
+    }
+
+    public func encode(to encoder: inout BorshEncoder) {
+        encoder.value(service)
+        encoder.array(accounts)
+        encoder.integer(invites ? 1 : 0 as UInt8)
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        service = try decoder.value()
+        accounts = try decoder.array(limit: Self.most, smallestElement: 32)
+        let flag: UInt8 = try decoder.integer()
+        guard flag < 2 else { throw decoder.failure(.unknownTag(flag)) }
+        invites = flag == 1
     }
 }
 

@@ -24,6 +24,8 @@ public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible 
     public static func contract(_ contract: Account) -> StateKey { StateKey("n", contract.bytes) }
     /// Code by SHA-256.
     public static func code(_ hash: Digest) -> StateKey { StateKey("w", hash.bytes) }
+    /// ``CodeRecord`` by SHA-256.
+    public static func codeRecord(_ hash: Digest) -> StateKey { StateKey("W", hash.bytes) }
     /// A contract's own storage.
     public static func storage(_ contract: Account, _ key: [UInt8]) -> StateKey {
         StateKey("c", contract.bytes + key)

@@ -1,3 +1,4 @@
+import Attacks
 import ChainClient
 import Cryptography
 import Foundation
@@ -20,52 +21,80 @@ import Testing
                 value: value, serviceId: service, actionId: action, data: data), with: key, genesis: genesis)
     }
 
-    @Test(.timeLimit(.minutes(10))) func honestTransactionsGetThroughAFlood() async throws {
-        try await TestNetwork.with(masternodes: 4, accounts: ["honest", "attacker"]) { network in
-            let (honest, attacker) = (try network.key("honest"), try network.key("attacker"))
-            let hash = network.genesis.hash
-            try await network.withClient([0]) { client in
-                let owner = try await TransactionSender(client: client, key: attacker)
-                // A hundredth of what the other has.
-                try await owner.perform(.transfer(990_000_000_000, to: Account(honest.publicKey)))
-            }
-            let sequence = try await network.withClient([0]) { try await $0.account(Account(attacker.publicKey))?.sequence ?? 0 }
-            let flood = Task {
-                try await network.withClient([1, 2, 3]) { client in
-                    var refused = 0
-                    for round in 0..<20 as Range<UInt64> {
-                        // What it reserves would fill blocks; what it may send is its part.
-                        let own = try signed(
-                            attacker, hash, .transfer, .chain, data: Transfer(recipient: Account(attacker.publicKey)).borsh,
-                            gas: 40_000_000, sequence: sequence + round, value: 1)
-                        if (try? await client.submit(own)) == nil { refused += 1 }
-                        let junk = try signed(
-                            attacker, hash, .uploadContract, .chain, data: Array(repeating: 0xff, count: 60_000),
-                            gas: 5_000_000, sequence: sequence + 40 + round)
-                        if (try? await client.submit(junk)) == nil { refused += 1 }
-                        for _ in 0..<10 {
-                            // Under names that nobody has ever heard.
-                            let dust = try signed(
-                                .generate(), hash, .distributeTask, Self.id("s"), gas: 200_000, sequence: round % 2)
-                            if (try? await client.submit(dust)) == nil { refused += 1 }
-                        }
-                    }
-                    return refused
-                }
-            }
-            try await network.withClient([0]) { client in
-                let sender = try await TransactionSender(client: client, key: honest)
-                for number in 0..<40 {
-                    try await sender.perform(
-                        TransactionRequest(
-                            service: Self.id("honest"), action: .distributeTask, data: Array("\(number)".utf8), gasLimit: 200_000))
-                }
-            }
-            // All the strangers' two hundred, and whatever the attacker's credits don't reach for.
-            #expect(try await flood.value >= 200)
-            let left = try await network.withClient([0]) { try await $0.account(Account(attacker.publicKey))?.credits }
-            #expect((left?.available ?? 0) < (left?.capacity ?? 0))
+    private static let parts = Attack.allCases.filter { $0 != .everything && $0 != .nothing }
+    private static func name(_ part: Attack) -> String { "attacker-\(part.rawValue)".lowercased() }
+
+    /// Every attack at once, each by somebody with a thousandth of the stake.
+    @Test(.timeLimit(.minutes(10))) func honestTransactionsGetThroughAllAttacks() async throws {
+        try await TestNetwork.with(masternodes: 4, accounts: ["honest"] + Self.parts.map(Self.name)) { network in
+            let clients = try (0..<4).map { ChainClient(nodes: [try NodeAddress(network.plan.apiURL($0))]) }
+            let result: Result<Void, any Error>
+            do { result = .success(try await attack(network, clients)) } catch { result = .failure(error) }
+            for client in clients { try await client.shutdown() }
+            try result.get()
         }
+    }
+
+    private func attack(_ network: TestNetwork, _ clients: [ChainClient]) async throws {
+        let honest = try network.key("honest")
+        let team = try await prepare(network, client: clients[1], richest: Account(honest.publicKey))
+        let end = ContinuousClock.now + .seconds(8)
+        let assault = Task {
+            await withTaskGroup(of: Void.self) { group in
+                for (part, attacker, tally) in team {
+                    group.addTask {
+                        await Assault(attacker: attacker, clients: clients, pause: .milliseconds(150), tally: tally)
+                            .run(part, until: end)
+                    }
+                }
+            }
+        }
+        let sender = try await TransactionSender(client: clients[0], key: honest)
+        var number = 0
+        while number < 40 || ContinuousClock.now < end {
+            // Sent and final, or this throws: lost, refused, or longer on its way than anybody would wait.
+            try await sender.perform(
+                TransactionRequest(
+                    service: Self.id("honest"), action: .distributeTask, data: Array("\(number)".utf8), gasLimit: 200_000))
+            number += 1
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        await assault.value
+        for (part, _, tally) in team {
+            let (taken, refused) = tally.counts
+            #expect(taken + refused > 0, "\(part) was not tried")
+            switch part {
+            // Nobody whom the chain has never heard of gets in.
+            case .dust: #expect(taken == 0)
+            case .queries: break
+            default: #expect(taken > 0, "\(part) was never taken: \(refused) were refused")
+            }
+        }
+        // They paid for it.
+        let keys = try #require(try await clients[0].account(team[0].attacker.account)).credits
+        #expect(keys.available < keys.capacity)
+    }
+
+    /// Each attacker keeps a thousandth of the stake, uploads its contracts and pays their deposits.
+    private func prepare(
+        _ network: TestNetwork, client: ChainClient, richest: Account
+    ) async throws -> [(part: Attack, attacker: Attacker, tally: Tally)] {
+        let genesis = network.genesis
+        let supply = genesis.allocations.reduce(UInt128(0)) { $0 + $1.balance } + UInt128(genesis.parameters.collateral) * 4
+        let money = supply / 1_000
+        var team: [(part: Attack, attacker: Attacker, tally: Tally)] = []
+        for part in Self.parts {
+            let key = try network.key(Self.name(part))
+            let sender = try await TransactionSender(client: client, key: key)
+            let balance = try #require(try await client.account(Account(key.publicKey))).balance
+            try await sender.perform(.transfer(balance - money, to: richest))
+            let attacker = Attacker(
+                key: key, genesis: genesis.hash, name: Self.name(part), services: 6, money: money,
+                accountDeposit: genesis.parameters.accountDeposit)
+            try await attacker.prepare(part, sender)
+            team.append((part, attacker, Tally()))
+        }
+        return team
     }
 
     @Test(.timeLimit(.minutes(5))) func aFaucetGivesMoneyAndACancellationIsFinal() async throws {

@@ -65,7 +65,7 @@ import Testing
     @Test mutating func codeAndNamesLockADepositOfTheirSender() throws {
         let code = WasmAssembler.module([("action", [])])
         #expect(try chain.send(alice, .uploadContract, data: code).outcome == .succeeded)
-        let held = parameters.deposit(keyBytes: 33, valueBytes: code.count)
+        let held = parameters.codeDeposit(codeBytes: code.count)
         #expect(try chain.record(alice.account).deposit == held)
         // The same code again is there already, and costs nobody anything more.
         #expect(try chain.send(bob, .uploadContract, data: code).outcome == .succeeded)
@@ -74,6 +74,37 @@ import Testing
             service: try #require(ServiceId("s")), codeHash: Digest(sha256: code), kind: "contract", validator: nil, initData: [])
         #expect(try chain.send(alice, .registerService, data: data.borsh).outcome == .succeeded)
         #expect(try chain.record(alice.account).deposit == held + parameters.serviceDeposit)
+    }
+
+    @Test mutating func codeGoesWhenNoServiceUsesItAndItsDepositReturns() throws {
+        let code = WasmAssembler.module([("action", [])])
+        let hash = Digest(sha256: code)
+        let removal = RemoveContract(codeHash: hash).borsh
+        let absent = try chain.send(alice, .removeContract, data: removal)
+        #expect(absent.outcome.failure?.contains("is uploaded") == true)
+        #expect(try chain.send(alice, .uploadContract, data: code).outcome == .succeeded)
+        // Not by somebody else.
+        #expect(try chain.send(bob, .removeContract, data: removal).outcome.failure?.contains("who alone") == true)
+        let balance = try chain.balance(alice.account)
+        let held = try chain.record(alice.account).deposit
+        #expect(held > 0)
+        #expect(try chain.send(alice, .removeContract, data: removal).outcome == .succeeded)
+        #expect(chain.state.values[.code(hash)] == nil && chain.state.values[.codeRecord(hash)] == nil)
+        #expect(try chain.balance(alice.account) == balance + held && chain.record(alice.account).deposit == 0)
+        // A service can't have what is gone, and what comes again is whoever's that brings it.
+        let data = RegisterService(
+            service: try #require(ServiceId("s")), codeHash: hash, kind: "contract", validator: nil, initData: [])
+        #expect(try chain.send(alice, .registerService, data: data.borsh).outcome.failure?.contains("is uploaded") == true)
+        #expect(try chain.send(bob, .uploadContract, data: code).outcome == .succeeded)
+        #expect(try chain.send(alice, .registerService, data: data.borsh).outcome == .succeeded)
+        // Nobody takes it away under a service.
+        let used = try chain.send(bob, .removeContract, data: removal)
+        #expect(used.outcome.failure?.contains("a service uses this code") == true)
+        #expect(try chain.send(alice, service: "s", ActionId(256)).outcome == .succeeded)
+        // A registration that failed uses nothing.
+        let twice = try chain.send(bob, .registerService, data: data.borsh)
+        #expect(twice.outcome.failure?.contains("is taken") == true)
+        #expect(try CodeRecord(borsh: try #require(chain.state.values[.codeRecord(hash)])).services == 1)
     }
 
     /// What a hundredth of the money can make of the state, whatever it tries.

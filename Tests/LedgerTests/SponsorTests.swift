@@ -99,6 +99,47 @@ import Testing
         guard case .admitted = try admit(again) else { throw BlockIsInvalid() }
     }
 
+    /// Strangers cost nothing, so they can use up whatever is open to strangers; whom the owner asked has a place.
+    @Test mutating func whoWasInvitedGetsInPastAnyNumberOfStrangers() throws {
+        let invited = try User("invited")
+        let other = try User("other")
+        func invite(_ accounts: [Account], _ invites: Bool, by user: User) throws -> Receipt {
+            let data = InviteMembers(service: service, accounts: accounts, invites: invites)
+            return try chain.send(user, .inviteMembers, data: data.borsh, gas: 5_000_000, after: 1)
+        }
+        #expect(try invite([invited.account], true, by: rich).outcome.failure?.contains("not the owner") == true)
+        let balance = try chain.balance(contract)
+        #expect(try invite([invited.account, other.account], true, by: alice).outcome == .succeeded)
+        let held = 2 * chain.ledger.genesis.parameters.deposit(keyBytes: 65, valueBytes: 40)
+        #expect(try chain.balance(contract) == balance - held)
+        for number in 0..<3 {
+            let stranger = try User("stranger \(number)")
+            #expect(try chain.send(stranger, service: "job", .applicationTask, gas: 2_000_000, after: 1).outcome == .succeeded)
+        }
+        let late = try chain.transaction(try User("late"), service: "job", .applicationTask, gas: 2_000_000)
+        #expect(try refusal(late)?.contains("newcomers") == true)
+        let welcome = try chain.transaction(invited, service: "job", .applicationTask, gas: 2_000_000)
+        guard case .admitted = try admit(welcome) else { throw BlockIsInvalid() }
+        #expect(try chain.run([welcome], after: 1).receipts.map(\.outcome) == [.succeeded])
+        // Only to join, until it has.
+        let early = try chain.transaction(other, service: "job", ActionId(256), gas: 2_000_000)
+        #expect(try refusal(early)?.contains("has not joined") == true)
+        // Taken back, nothing stays of an invitation that nobody used; what counts in this window does.
+        #expect(try invite([invited.account, other.account], false, by: alice).outcome == .succeeded)
+        #expect(chain.state.values[.sponsorUse(contract, other.account)] == nil)
+        let use = try SponsorUse(borsh: try #require(chain.state.values[.sponsorUse(contract, invited.account)]))
+        #expect(!use.isInvited && use.credits > 0)
+        let refused = try chain.transaction(other, service: "job", .applicationTask, gas: 2_000_000)
+        #expect(try refusal(refused)?.contains("not invited") == true)
+        // In the next window it goes, too, once the account has left and nothing is lent to it.
+        #expect(try chain.send(invited, service: "job", .releaseRelation, gas: 2_000_000, after: 1).outcome == .succeeded)
+        try chain.run(after: chain.ledger.genesis.parameters.creditWindowMs)
+        let before = try chain.record(contract).deposit
+        #expect(try invite([invited.account], false, by: alice).outcome == .succeeded)
+        #expect(chain.state.values[.sponsorUse(contract, invited.account)] == nil)
+        #expect(try chain.record(contract).deposit == before - held / 2)
+    }
+
     @Test mutating func theChainsOwnActionsAreNotSponsored() throws {
         let worker = try User("worker")
         try chain.send(worker, service: "job", .applicationTask, gas: 2_000_000)

@@ -357,7 +357,7 @@ extension FakeNode {
         }
     }
 
-    func query(_ service: ServiceId, input: [UInt8]) async throws(QueryRefusal) -> QueryResult {
+    func query(_ service: ServiceId, input: [UInt8], gas: UInt64) async throws(QueryRefusal) -> QueryResult {
         guard service == Self.job else { throw .unknownService }
         let (status, rounds) = state.withLock { ($0.jobStatus, $0.jobRounds) }
         let data: [UInt8]

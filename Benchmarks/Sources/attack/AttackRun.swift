@@ -1,12 +1,11 @@
 import ArgumentParser
+import Attacks
 import ChainClient
 import Cryptography
 import Foundation
-import HostileModules
 import KeyFiles
 import LocalNetwork
 import Primitives
-import Synchronization
 
 /// A devnet of real masternodes under attack by somebody with a hundredth of the stake, while an honest client goes on
 /// sending. A table says what each attack cost and did.
@@ -26,6 +25,15 @@ struct AttackRun: AsyncParsableCommand {
 
     private static let masternodes = 4
 
+    /// Each attack is somebody else's, who comes with all the credits of a hundredth of the stake: one account, or one
+    /// for each part of the attack.
+    private static func attackers(_ attack: Attack) -> [(name: String, part: Attack)] {
+        let parts = attack == .everything ? Attack.allCases.filter { $0 != .everything && $0 != .nothing } : [attack]
+        return parts.map { (name: "\(attack.rawValue)-\($0.rawValue)".lowercased(), part: $0) }
+    }
+
+    private typealias Team = [(part: Attack, attacker: Attacker, sender: TransactionSender)]
+
     func run() async throws {
         let wanted = try only.isEmpty
             ? Attack.allCases
@@ -42,7 +50,7 @@ struct AttackRun: AsyncParsableCommand {
         let plan = DevnetPlan(
             folder: folder, masternodes: Self.masternodes, apiPorts: Array(ports[..<Self.masternodes]),
             peerPorts: Array(ports[Self.masternodes...]), programs: URL(filePath: programs, directoryHint: .isDirectory))
-        let genesis = try plan.prepare(accounts: ["honest", "attacker"], chainName: "attack")
+        let genesis = try plan.prepare(accounts: ["honest"] + wanted.flatMap(Self.attackers).map(\.name), chainName: "attack")
         let nodes = ProcessGroup()
         do {
             var processes: [Int32] = []
@@ -74,23 +82,34 @@ struct AttackRun: AsyncParsableCommand {
         let passphrase = try Passphrase(file: plan.passphraseFile.path)
         let directory = KeyDirectory(path: plan.keysFolder.path)
         let honestKey = try directory.open("honest", passphrase: passphrase)
-        let attackerKey = try directory.open("attacker", passphrase: passphrase)
         let clients = try (0..<Self.masternodes).map { ChainClient(nodes: [try NodeAddress(plan.apiURL($0))]) }
         for client in clients {
             while (try? await client.status().peers) ?? 0 < Self.masternodes - 1 { try await Task.sleep(for: .milliseconds(100)) }
         }
         let honest = try await TransactionSender(client: clients[0], key: honestKey)
-        let attacking = try await TransactionSender(client: clients[1], key: attackerKey)
-        let attacker = Attacker(key: attackerKey, genesis: genesis.hash, services: services)
-        tell("the attacker prepares its contracts, and keeps a hundredth of the stake")
-        try await attacker.prepare(attacking)
         let supply = genesis.allocations.reduce(UInt128(0)) { $0 + $1.balance } + UInt128(genesis.parameters.collateral) * 4
-        let balance = try await clients[0].account(attacker.account)?.balance ?? 0
-        try await attacking.perform(.transfer(balance - min(balance, supply / 100), to: honest.account))
+        tell("\(attacks.count) attackers keep a hundredth of the stake each")
+        var teams: [Attack: Team] = [:]
+        for attack in attacks {
+            let names = Self.attackers(attack)
+            for (name, part) in names {
+                let key = try directory.open(name, passphrase: passphrase)
+                let kept = supply / 100 / UInt128(names.count)
+                let attacker = Attacker(
+                    key: key, genesis: genesis.hash, name: name, services: services, money: kept,
+                    accountDeposit: genesis.parameters.accountDeposit)
+                let sender = try await TransactionSender(client: clients[1], key: key)
+                let balance = try await clients[1].account(attacker.account)?.balance ?? 0
+                try await sender.perform(.transfer(balance - min(balance, kept), to: honest.account))
+                teams[attack, default: []].append((part, attacker, sender))
+            }
+        }
         var rows: [Row] = []
         for attack in attacks {
+            guard let team = teams[attack] else { continue }
             tell("\(attack.title), \(seconds) s")
-            let row = try await run(attack, attacker, honest, clients, processes)
+            for (part, attacker, sender) in team { try await attacker.prepare(part, sender) }
+            let row = try await run(attack, team, honest, clients, processes)
             rows.append(row)
             tell("  \(Self.line(row))")
             try await Task.sleep(for: .seconds(3))
@@ -115,31 +134,36 @@ struct AttackRun: AsyncParsableCommand {
     }
 
     private func run(
-        _ attack: Attack, _ attacker: Attacker, _ honest: TransactionSender, _ clients: [ChainClient], _ processes: [Int32]
+        _ attack: Attack, _ team: Team, _ honest: TransactionSender, _ clients: [ChainClient], _ processes: [Int32]
     ) async throws -> Row {
         let before = try await clients[0].status()
-        let credits = try await clients[0].account(attacker.account)?.credits.available ?? 0
+        let credits = try await available(team, clients[0])
         let end = ContinuousClock.now + .seconds(seconds)
-        let kinds = attack == .everything ? Attack.allCases.filter { $0 != .everything && $0 != .nothing } : [attack]
         let tally = Tally()
-        let pause = Duration.microseconds(1_000_000 * kinds.count / max(1, attempts))
+        let pause = Duration.microseconds(1_000_000 * team.count / max(1, attempts))
         let assault = Task {
             await withTaskGroup(of: Void.self) { group in
-                for kind in kinds where kind != .nothing {
-                    group.addTask { await Assault(attacker: attacker, clients: clients, pause: pause, tally: tally).run(kind, until: end) }
+                for (part, attacker, _) in team where part != .nothing {
+                    group.addTask { await Assault(attacker: attacker, clients: clients, pause: pause, tally: tally).run(part, until: end) }
                 }
             }
         }
         let (times, lost) = try await work(honest, until: end)
         await assault.value
         let after = try await clients[0].status()
-        let left = try await clients[0].account(attacker.account)?.credits.available ?? 0
+        let left = try await available(team, clients[0])
         let (taken, refused) = tally.counts
         let views = Int(clamping: after.view) - Int(clamping: before.view) - (Int(clamping: after.head.height) - Int(clamping: before.head.height))
         return Row(
             attack: attack, honest: times, lost: lost, taken: taken, refused: refused,
             credits: Int64(clamping: credits) - Int64(clamping: left), views: views,
             memory: processes.reduce(0) { $0 + Self.residentMegabytes($1) })
+    }
+
+    private func available(_ team: Team, _ client: ChainClient) async throws -> UInt64 {
+        var sum: UInt64 = 0
+        for member in team { sum += try await client.account(member.attacker.account)?.credits.available ?? 0 }
+        return sum
     }
 
     /// What somebody does who has nothing to do with it: transfers, steadily, each timed from submission to finality.
@@ -173,47 +197,4 @@ struct AttackRun: AsyncParsableCommand {
     }
 
     private func tell(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
-}
-
-/// What became of the attacker's attempts.
-final class Tally: Sendable {
-    private let mutex = Mutex((taken: 0, refused: 0))
-    var counts: (taken: Int, refused: Int) { mutex.withLock { $0 } }
-    func note(_ taken: Bool) { mutex.withLock { if taken { $0.taken += 1 } else { $0.refused += 1 } } }
-}
-
-/// One attack, over all nodes in turn.
-struct Assault: Sendable {
-    let attacker: Attacker
-    let clients: [ChainClient]
-    let pause: Duration
-    let tally: Tally
-
-    func run(_ attack: Attack, until end: ContinuousClock.Instant) async {
-        var index = 0
-        var sequence: UInt64 = 0
-        var asked = ContinuousClock.now - .seconds(1)
-        while ContinuousClock.now < end {
-            let client = clients[index % clients.count]
-            index += 1
-            if attack == .queries {
-                tally.note((try? await client.query(Attacker.id("spin"), input: [])) != nil)
-                continue
-            }
-            if ContinuousClock.now - asked > .milliseconds(300) {
-                asked = .now
-                sequence = max(sequence, (try? await client.account(attacker.account)?.sequence) ?? sequence)
-            }
-            let now = UInt64(Date().timeIntervalSince1970 * 1_000)
-            guard let signed = try? attacker.transaction(attack, index, sequence: sequence, now: now) else { continue }
-            if (try? await client.submit(signed)) != nil {
-                tally.note(true)
-                if signed.transaction.sender == attacker.account, signed.transaction.sequence == sequence { sequence += 1 }
-            } else {
-                tally.note(false)
-                sequence = (try? await client.account(attacker.account)?.sequence) ?? sequence
-            }
-            try? await Task.sleep(for: pause)
-        }
-    }
 }

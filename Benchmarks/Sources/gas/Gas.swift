@@ -23,11 +23,17 @@ struct Gas: AsyncParsableCommand {
         for (place, count) in leaves.enumerated() {
             tell("a state of \(count) leaves")
             let chain = try MeasuredChain()
-            try chain.fill(count) { made in if made % 100_000 == 0 { tell("  \(made) leaves") } }
+            let bodies = Operations.state(leaves: count)
+            let service = try chain.deploy(
+                WasmModule.choosing(
+                    bodies.map { (code: $0.code, count: $0.name.contains("32 kB") ? 40 : 500) }, data: Self.data), as: "state")
+            try chain.fill(count, of: service) { made in if made % 100_000 == 0 { tell("  \(made) leaves") } }
             let suffix = ", \(count) leaves"
-            try state(chain, suffix, &rows)
+            try state(chain, service, bodies, suffix, &rows)
             try native(chain, suffix, &rows)
             if place == 0, !stateOnly {
+                try masternodes(chain, &rows)
+                try chain.deploy(WasmModule.repeating([], count: 1, data: []), as: "leaf")
                 for body in Operations.instructions + Operations.host {
                     do { rows.append((body.name, try measure(body, chain, from: 0))) } catch {
                         // Something that can't be measured is no less than something too dear.
@@ -86,11 +92,11 @@ struct Gas: AsyncParsableCommand {
     nonisolated(unsafe) private static var deployed = 0
 
     /// One contract, so that each body meets what the one before left.
-    private func state(_ chain: MeasuredChain, _ suffix: String, _ rows: inout [(name: String, value: Double)]) throws {
-        let bodies = Operations.state.map { body in (code: body.code, count: body.name.contains("32 kB") ? 40 : 500) }
-        let service = try chain.deploy(
-            WasmModule.choosing(bodies, data: Self.data), as: "state")
-        for (index, body) in Operations.state.enumerated() {
+    private func state(
+        _ chain: MeasuredChain, _ service: ServiceId, _ bodies: [Operations.Body], _ suffix: String,
+        _ rows: inout [(name: String, value: Double)]
+    ) throws {
+        for (index, body) in bodies.enumerated() {
             // As many as a block holds, each with keys of its own.
             let result = try chain.measure(
                 try (0..<6 as Range<UInt8>).map {
@@ -109,7 +115,7 @@ struct Gas: AsyncParsableCommand {
         // 2^24: over what a new account locks.
         deposit[3] = 1
         let key = Array("0123456789abcdef0123456789abcdef".utf8)
-        return [(256, key), (320, deposit), (512, [9, 9, 9, 9]), (2_048, Digest(sha256: key).bytes)]
+        return [(256, key), (320, deposit), (512, [9, 9, 9, 9]), (600, Array("leaf".utf8)), (2_048, Digest(sha256: key).bytes)]
     }()
 
     // MARK: Native actions
@@ -140,6 +146,66 @@ struct Gas: AsyncParsableCommand {
         try row("cancelTransaction") { index in
             let id = TransactionId(words: Digest(sha256: [UInt8(truncatingIfNeeded: index)]).words)
             return try chain.transaction(.cancelTransaction, data: CancelTransaction(id: id).borsh, gas: 1_000_000)
+        }
+        for round in ["first", "again"] {
+            try row("lockMoney, \(round)") { _ in try chain.transaction(.lockMoney, value: 1 << 20, gas: 1_000_000) }
+        }
+        try row("unlockMoney") { _ in
+            try chain.transaction(.unlockMoney, data: UnlockMoney(amount: 1).borsh, gas: 1_000_000)
+        }
+        let code = WasmModule.repeating([], count: 1, data: [], unique: Array(suffix.utf8))
+        let small = "small" + suffix.filter(\.isNumber)
+        let sponsor = try chain.deploy(
+            code, as: small,
+            sponsorship: Sponsorship(creditsPerMember: 1 << 50, creditsPerWindow: 1 << 60, newcomers: .max))
+        try row("registerService") { index in
+            let data = RegisterService(
+                service: ServiceId(unchecked: Array("\(small) \(index)".utf8)), codeHash: Digest(sha256: code), kind: "bench",
+                validator: nil, initData: [])
+            return try chain.transaction(.registerService, data: data.borsh, gas: 3_000_000)
+        }
+        let members = try (0..<500).map { index in
+            guard let key = PrivateKey(seed: Digest(sha256: Array("member \(suffix) \(index)".utf8)).bytes) else {
+                throw CryptographyError.invalidKey
+            }
+            return key
+        }
+        for (name, action) in [
+            ("applicationTask of a sponsored newcomer", .applicationTask), ("commitmentTask of a sponsored member", .commitmentTask),
+            ("releaseRelation of a sponsored member", .releaseRelation),
+        ] as [(String, ActionId)] {
+            try row(name) {
+                try chain.transaction(action, service: sponsor, gas: 2_000_000, post: "r/0", by: members[$0])
+            }
+        }
+    }
+
+    /// With as many of them as there may be: what reads or writes their list costs the most then.
+    private func masternodes(_ chain: MeasuredChain, _ rows: inout [(name: String, value: Double)]) throws {
+        let keys = try (0..<ChainLimits.masternodes - 1).map { index in
+            guard let key = PrivateKey(seed: Digest(sha256: Array("masternode \(index)".utf8)).bytes) else {
+                throw CryptographyError.invalidKey
+            }
+            return key
+        }
+        func row(_ name: String, _ make: (PrivateKey) throws -> SignedTransaction) throws {
+            let result = try chain.measure(try keys.map(make))
+            for receipt in result.receipts where receipt.outcome != .succeeded { throw GasError("\(name): \(receipt.outcome)") }
+            rows.append((name, result.nanosecondsPerGas))
+            tell("  \(name): \(Self.number(result.nanosecondsPerGas))")
+        }
+        let collateral = UInt128(Parameters().collateral)
+        try row("registerMasternode, up to \(ChainLimits.masternodes)") { key in
+            let masternode = Masternode(name: "m", consensusKey: key.publicKey, owner: chain.account, beaconTip: .zero)
+            let data = try RegisterMasternode(masternode, signing: key, genesis: chain.ledger.genesisHash)
+            return try chain.transaction(.registerMasternode, data: data.borsh, value: collateral, gas: 5_000_000)
+        }
+        try row("renewBeacon") { key in
+            try chain.transaction(.renewBeacon, data: RenewBeacon(generation: 1, tip: .zero).borsh, gas: 5_000_000, by: key)
+        }
+        try row("unregisterMasternode, of \(ChainLimits.masternodes)") { key in
+            let data = MasternodeReference(consensusKey: key.publicKey)
+            return try chain.transaction(.unregisterMasternode, data: data.borsh, gas: 5_000_000)
         }
     }
 

@@ -74,18 +74,40 @@ enum Operations {
         Body(name: "storage_get of the same key", code: Host.storage_get.code(int(512), int(4), int(0), int(0))),
         Body(name: "storage_set of the same key", code: Host.storage_set.code(int(512), int(4), int(0), int(4))),
         Body(name: "schedule", code: Host.schedule.code(WasmModule.long(1 << 50), int(0), int(0), int(0)), most: 250),
+        Body(name: "validator", code: Host.validator.code(int(0))),
+        Body(name: "draw_committee of 1", code: Host.draw_committee.code(int(1), int(0), int(0))),
+        Body(name: "reputation", code: Host.reputation.code(int(256), int(1))),
+        Body(
+            name: "verdict about nobody",
+            code: Host.verdict.code(int(256), int(1), int(0), WasmModule.long(1), int(256), int(4))),
+        Body(
+            name: "call of a small contract",
+            code: Host.call.code(int(600), int(4), int(256), int(0), int(0), int(900), int(0), int(0))),
+        Body(
+            name: "call of nobody, 64 kB of data",
+            code: Host.call.code(int(256), int(4), int(256), int(0), int(65_536), int(900), int(0), int(0))),
     ]
 
     /// In this order: each finds what the one before left.
-    static let state: [Body] = [
-        Body(name: "storage_get, absent keys", code: key + Host.storage_get.code(int(0), int(4), int(64), int(0))),
-        Body(name: "storage_set, new empty keys", code: key + Host.storage_set.code(int(0), int(4), int(0), int(0))),
-        Body(name: "storage_get, old keys", code: key + Host.storage_get.code(int(0), int(4), int(64), int(0))),
-        Body(name: "storage_set, old keys", code: key + Host.storage_set.code(int(0), int(4), int(0), int(4))),
-        Body(name: "storage_remove, old keys", code: key + Host.storage_remove.code(int(0), int(4))),
-        Body(name: "storage_remove, absent keys", code: key + Host.storage_remove.code(int(0), int(4))),
-        Body(name: "storage_set, new keys of 32 kB", code: key + Host.storage_set.code(int(0), int(4), int(0), int(32_768))),
-        Body(name: "transfer to new accounts", code: WasmModule.storeCounter(at: 256) + Host.transfer.code(int(256), int(320))),
-        Body(name: "transfer to old accounts", code: WasmModule.storeCounter(at: 256) + Host.transfer.code(int(256), int(320))),
-    ]
+    /// - Parameter leaves: cold keys that the contract's storage has.
+    static func state(leaves: Int) -> [Body] {
+        func cold(_ stride: Int32) -> [UInt8] { WasmModule.storeColdKey(at: 0, of: leaves, stride: stride) }
+        let account = WasmModule.storeCounter(at: 256)
+        return [
+            Body(name: "storage_get, cold keys", code: cold(-1_640_531_527) + Host.storage_get.code(int(0), int(4), int(64), int(64))),
+            Body(name: "storage_set, cold keys", code: cold(-1_150_833_019) + Host.storage_set.code(int(0), int(4), int(0), int(32))),
+            Body(name: "storage_remove, cold keys", code: cold(-2_048_144_789) + Host.storage_remove.code(int(0), int(4))),
+            Body(name: "storage_get, absent keys", code: key + Host.storage_get.code(int(0), int(4), int(64), int(0))),
+            Body(name: "storage_set, new empty keys", code: key + Host.storage_set.code(int(0), int(4), int(0), int(0))),
+            Body(name: "storage_get, fresh keys", code: key + Host.storage_get.code(int(0), int(4), int(64), int(0))),
+            Body(name: "storage_set, fresh keys", code: key + Host.storage_set.code(int(0), int(4), int(0), int(4))),
+            Body(name: "storage_remove, fresh keys", code: key + Host.storage_remove.code(int(0), int(4))),
+            Body(name: "storage_remove, absent keys", code: key + Host.storage_remove.code(int(0), int(4))),
+            Body(name: "storage_set, new keys of 32 kB", code: key + Host.storage_set.code(int(0), int(4), int(0), int(32_768))),
+            Body(name: "storage_get, keys of 32 kB", code: key + Host.storage_get.code(int(0), int(4), int(64), int(32_768))),
+            Body(name: "storage_remove, keys of 32 kB", code: key + Host.storage_remove.code(int(0), int(4))),
+            Body(name: "transfer to new accounts", code: account + Host.transfer.code(int(256), int(320))),
+            Body(name: "transfer to old accounts", code: account + Host.transfer.code(int(256), int(320))),
+        ]
+    }
 }

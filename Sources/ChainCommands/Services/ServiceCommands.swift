@@ -9,7 +9,7 @@ struct ContractCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "contract", abstract: "Upload, call and query contracts.",
         discussion: "Example: chain-cli contract upload counter.wasm --from alice",
-        subcommands: [NewContractCommand.self, BuildContractCommand.self, Upload.self, Call.self, Query.self])
+        subcommands: [NewContractCommand.self, BuildContractCommand.self, Upload.self, RemoveContractCommand.self, Call.self, Query.self])
 
     struct Upload: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -108,7 +108,7 @@ struct ServiceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "service", abstract: "List, show and register services.",
         discussion: "Example: chain-cli service list --kind job",
-        subcommands: [List.self, Show.self, Register.self])
+        subcommands: [List.self, Show.self, Register.self, InviteCommand.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

@@ -1,15 +1,21 @@
+/// # HostileModules
+///
+/// Contracts that do one thing again and again, and modules that take long to check: what measurements and attacks upload.
+/// Tests and benchmarks alone use it.
+
 /// Writes the contracts that the measurements run: one function `action` that repeats a body a given number of times.
-package enum WasmModule {
+public enum WasmModule {
     /// Place in the import section, and type, of the host functions that are measured.
-    package enum Host: UInt8, CaseIterable {
+    public enum Host: UInt8, CaseIterable {
         case context, input, storage_get, storage_set, storage_remove, transfer, emit, sha256, ed25519_verify
-        case randomness, schedule, call, return_data, log
+        case randomness, schedule, call, return_data, log, validator, draw_committee, reputation, verdict
 
         var parameters: [UInt8] {
             switch self {
-            case .context, .randomness: [i32]
-            case .storage_remove, .transfer, .return_data, .log: [i32, i32]
-            case .input, .sha256: [i32, i32, i32]
+            case .context, .randomness, .validator: [i32]
+            case .storage_remove, .transfer, .return_data, .log, .reputation: [i32, i32]
+            case .input, .sha256, .draw_committee: [i32, i32, i32]
+            case .verdict: [i32, i32, i32, i64, i32, i32]
             case .storage_get, .storage_set, .emit, .ed25519_verify: [i32, i32, i32, i32]
             case .schedule: [i64, i32, i32, i32]
             case .call: Array(repeating: i32, count: 8)
@@ -18,14 +24,14 @@ package enum WasmModule {
 
         var result: UInt8? {
             switch self {
-            case .storage_get, .transfer, .ed25519_verify, .call: i32
-            case .schedule: i64
+            case .storage_get, .transfer, .ed25519_verify, .call, .validator, .draw_committee, .verdict: i32
+            case .schedule, .reputation: i64
             default: nil
             }
         }
 
         /// Calls with these arguments and drops the result.
-        package func code(_ arguments: [UInt8]...) -> [UInt8] {
+        public func code(_ arguments: [UInt8]...) -> [UInt8] {
             arguments.flatMap { $0 } + [0x10, rawValue] + (result == nil ? [] : [0x1a])
         }
     }
@@ -34,19 +40,32 @@ package enum WasmModule {
     private static let i64: UInt8 = 0x7e
 
     /// The loop's counter, in local 0.
-    package static let counter: [UInt8] = [0x20, 0]
-    package static func int(_ value: Int32) -> [UInt8] { [0x41] + signed(Int64(value)) }
-    package static func long(_ value: Int64) -> [UInt8] { [0x42] + signed(value) }
+    public static let counter: [UInt8] = [0x20, 0]
+    public static func int(_ value: Int32) -> [UInt8] { [0x41] + signed(Int64(value)) }
+    public static func long(_ value: Int64) -> [UInt8] { [0x42] + signed(value) }
     /// Stores the counter at an address.
-    package static func storeCounter(at address: Int32) -> [UInt8] { int(address) + counter + [0x36, 2, 0] }
+    public static func storeCounter(at address: Int32) -> [UInt8] { int(address) + counter + [0x36, 2, 0] }
 
-    package static let firstFunction = UInt8(Host.allCases.count)
+    /// Stores a key of ``coldKey(_:)`` at an address: one of so many, in no order, another one for each counter.
+    public static func storeColdKey(at address: Int32, of count: Int, stride: Int32) -> [UInt8] {
+        int(address) + counter + int(stride) + [0x6c] + int(Int32(truncatingIfNeeded: count)) + [0x70]
+            + int(Int32(bitPattern: firstColdKey)) + [0x6a, 0x36, 2, 0]
+    }
+
+    private static let firstColdKey: UInt32 = 0x4000_0000
+
+    /// The key of this number, of those that a contract finds in its storage before it runs.
+    public static func coldKey(_ number: Int) -> [UInt8] {
+        withUnsafeBytes(of: (firstColdKey &+ UInt32(truncatingIfNeeded: number)).littleEndian) { Array($0) }
+    }
+
+    public static let firstFunction = UInt8(Host.allCases.count)
 
     /// - Parameters:
     ///   - body: runs `count` times; local 0 is the counter, locals 1 to 8 are i32, i64, f32, f64, twice.
     ///   - start: value of the counter in the first round.
     ///   - functions: further ones with their type index: 0 is `() -> ()`, 1 takes sixteen i32 and gives none.
-    package static func repeating(
+    public static func repeating(
         _ body: [UInt8], count: Int, from start: Int = 0, functions: [(type: UInt8, body: [UInt8])] = [],
         data: [(Int32, [UInt8])] = [], unique: [UInt8] = [], prologue: [UInt8] = [], entry: String = "action"
     ) -> [UInt8] {
@@ -56,7 +75,7 @@ package enum WasmModule {
 
     /// One of several bodies, which the first byte of the input chooses, each repeated as often as it says; the counter
     /// starts at the second byte times that number.
-    package static func choosing(_ bodies: [(code: [UInt8], count: Int)], data: [(Int32, [UInt8])]) -> [UInt8] {
+    public static func choosing(_ bodies: [(code: [UInt8], count: Int)], data: [(Int32, [UInt8])]) -> [UInt8] {
         let read = Host.input.code(int(1_000), int(0), int(2))
         let arms = bodies.enumerated().flatMap { index, body -> [UInt8] in
             let count = int(Int32(truncatingIfNeeded: body.count))
@@ -99,7 +118,7 @@ package enum WasmModule {
     // MARK: Modules that take long to check
 
     /// Dead branches to a loop with as many parameters as there may be.
-    package static func wideBranches(bytes: Int) -> [UInt8] {
+    public static func wideBranches(bytes: Int) -> [UInt8] {
         let wide = [0x60] + vector(Array(repeating: [i32], count: 4)) + [0]
         var body: [UInt8] = [0]
         body += Array(repeating: int(0), count: 4).flatMap { $0 } + [0x03, 1, 0x00]
@@ -109,7 +128,7 @@ package enum WasmModule {
     }
 
     /// Jump tables whose every target carries values.
-    package static func jumpTables(bytes: Int) -> [UInt8] {
+    public static func jumpTables(bytes: Int) -> [UInt8] {
         let wide = [0x60] + vector(Array(repeating: [i32], count: 4)) + [0]
         var body: [UInt8] = [0]
         body += Array(repeating: int(0), count: 4).flatMap { $0 } + [0x03, 1]
@@ -120,14 +139,14 @@ package enum WasmModule {
     }
 
     /// Very many functions with very many locals.
-    package static func manyLocals() -> [UInt8] {
+    public static func manyLocals() -> [UInt8] {
         let body: [UInt8] = [1] + unsigned(4_096) + [i64, 0x0b]
         return plain(
             types: [[0x60, 0, 0]], functions: Array(repeating: 0, count: 4_096), bodies: Array(repeating: body, count: 4_096))
     }
 
     /// Blocks of many parameters, nested and one after the other.
-    package static func wideBlocks(bytes: Int) -> [UInt8] {
+    public static func wideBlocks(bytes: Int) -> [UInt8] {
         let wide = [0x60] + vector(Array(repeating: [i32], count: 4)) + vector(Array(repeating: [i32], count: 4))
         var body: [UInt8] = [0]
         body += Array(repeating: int(0), count: 4).flatMap { $0 }
@@ -137,7 +156,7 @@ package enum WasmModule {
     }
 
     /// Ordinary code.
-    package static func ordinary(bytes: Int) -> [UInt8] {
+    public static func ordinary(bytes: Int) -> [UInt8] {
         var body: [UInt8] = [1, 2, i32]
         while body.count < bytes - 200 { body += [0x20, 0, 0x20, 1, 0x6a, 0x21, 0] }
         return plain(types: [[0x60, 0, 0]], functions: [0], bodies: [body + [0x0b]])
@@ -156,7 +175,7 @@ package enum WasmModule {
     private static func vector(_ items: [[UInt8]]) -> [UInt8] { unsigned(UInt64(items.count)) + items.flatMap { $0 } }
     private static func name(_ text: String) -> [UInt8] { unsigned(UInt64(text.utf8.count)) + Array(text.utf8) }
 
-    package static func unsigned(_ value: UInt64) -> [UInt8] {
+    public static func unsigned(_ value: UInt64) -> [UInt8] {
         var rest = value
         var bytes: [UInt8] = []
         repeat {
