@@ -100,9 +100,10 @@ extension NodeMachine {
             return outputs.append(.note(.observing("its consensus key can't sign: check the key and start the node again")))
         }
         // Whoever has voted since it started knows its votes: somebody else uses the key, and there is no way back from that.
-        let isFirst = memory.isEmpty
+        // An older copy of the journal that reaches as far as the store knows shows only now that it is one.
+        let knewAll = memory.hasVotedSinceStart
         lose(.unknownVote)
-        if isFirst, let rejoin { simplex.rejoin(rejoin) }
+        if !knewAll, let rejoin { simplex.rejoin(rejoin) }
     }
 
     private func lose(_ loss: VoteLoss) {

@@ -48,6 +48,7 @@ struct VoteMemory {
     private var floor: VotePosition?
     /// Votes whose records are on their way to the disk, ascending by token.
     private var pending: [(JournalToken, VotePosition)] = []
+    private(set) var hasVotedSinceStart = false
 
     /// Whether nothing is known of any votes.
     var isEmpty: Bool { reached == nil }
@@ -117,7 +118,10 @@ struct VoteMemory {
         reach(.none)
     }
 
-    mutating func votes(_ position: VotePosition, _ token: JournalToken) { pending.append((token, position)) }
+    mutating func votes(_ position: VotePosition, _ token: JournalToken) {
+        pending.append((token, position))
+        hasVotedSinceStart = true
+    }
 
     mutating func durable(_ token: JournalToken) {
         for (due, position) in pending where due <= token { reach(position) }

@@ -97,8 +97,9 @@ extension SimulatedCluster {
             nodes[node].disk.store.isFailing = false
             nodes[node].pausedUntil = 0
             nodes[node].skew = nodes[node].skew / 8
-            if nodes[node].hasLostVotes, !nodes[node].comesBack {
-                // Its operator sees that it only observes, and brings it back.
+            if nodes[node].hasLostVotes, !nodes[node].comesBack || nodes[node].machine?.notVoting != nil {
+                // Its operator sees that it only observes, and brings it back, also once more where it had voted already
+                // when it noticed.
                 nodes[node].comesBack = true
                 crash(node)
             }

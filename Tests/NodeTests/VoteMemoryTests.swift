@@ -87,6 +87,23 @@ import Testing
         #expect(try grows(third, client: 2))
     }
 
+    /// A copy of a journal that reaches as far as the store knows shows only by an unknown vote that it is one. Whoever was
+    /// started with the command comes back then as well, as long as it has not voted on that copy.
+    @Test(arguments: [nil, VotingStart.rejoins(insists: false)])
+    func aCopyThatNothingTellsFromTheJournalComesBackToo(_ rejoin: VotingStart?) throws {
+        let cast = try Cast.of(4, realSignatures: false)
+        let bench = try Bench(cast, masternode: 0, rejoin: rejoin)
+        #expect(bench.machine.notVoting == nil)
+        let unknown = try cast.keys[0].vote(Nullify(epoch: .zero, view: View(3)), by: 0, genesis: cast.genesisHash)
+        bench.receive(.consensus(.nullifyVote(unknown)), from: cast.peer(1))
+        #expect(try #require(bench.machine.notVoting).contains("does not know"))
+        bench.wait()
+        let hasAsked = bench.sent.contains { sent in
+            if case .consensus(.wantPosition(_, isRejoin: true)) = sent.message { true } else { false }
+        }
+        #expect(hasAsked == (rejoin != nil))
+    }
+
     /// A new home of four asks the others first, and votes once two of the three have answered.
     @Test func aHomeWithoutMemoryAsksFirst() throws {
         let cast = try Cast.of(4, realSignatures: false)
