@@ -41,32 +41,32 @@ enum Halt: Error {
 
 /// What the host charges beside the VM's own gas and the genesis parameters. These numbers are protocol, and nanoseconds
 /// of the worst case: `Docs/gas.md` has what `scripts/bench-gas` measured.
-enum HostGas {
+package enum HostGas {
     /// Reading a byte of a contract's code out of the store, and hashing one of an uploaded one.
     private static let perCodeByte: UInt64 = 4
     /// Bytes copied between host and contract: once, and one unit for each of so many, or a part of them.
-    static let copying: UInt64 = 100
-    static let copiedBytesPerUnit: UInt64 = 8
+    package static let copying: UInt64 = 100
+    package static let copiedBytesPerUnit: UInt64 = 8
     /// Hashing: once, and for each byte.
-    static let hash: UInt64 = 300
-    static let perHashedByte: UInt64 = 4
+    package static let hash: UInt64 = 300
+    package static let perHashedByte: UInt64 = 4
     /// An event, beside its bytes.
-    static let event: UInt64 = 2_000
+    package static let event: UInt64 = 2_000
     /// A value of the state that this transaction or call has met before.
-    static let knownAccess: UInt64 = 500
+    package static let knownAccess: UInt64 = 500
     /// Writes that one entry in the schedule queue takes until it has run, and their bytes: the call, its contract's list
     /// and account, the counters, and the pages of the heap.
-    static let scheduleWrites: UInt64 = 8
-    static let scheduleBytes = 4_096
+    package static let scheduleWrites: UInt64 = 8
+    package static let scheduleBytes = 4_096
     /// Bytes of state and history that a verdict's entry takes.
-    static let verdictBytes = 256
+    package static let verdictBytes = 256
 
     /// Preparing a contract for a call, or checking an uploaded one: at its worst, whether or not it is cached.
-    static func loading(codeBytes: Int) -> UInt64 {
+    package static func loading(codeBytes: Int) -> UInt64 {
         Gas.parsing(bytes: codeBytes).addingSaturating(UInt64(clamping: codeBytes).multipliedSaturating(by: perCodeByte))
     }
 
-    static func copy(_ bytes: Int) -> UInt64 {
+    package static func copy(_ bytes: Int) -> UInt64 {
         copying.addingSaturating((UInt64(clamping: bytes) + copiedBytesPerUnit - 1) / copiedBytesPerUnit)
     }
 }
@@ -79,7 +79,7 @@ extension Parameters {
     }
 
     /// Gas of reading and writing so many values of the state, the writes having so many bytes together.
-    func storageGas(reads: UInt64 = 0, writes: UInt64 = 0, bytes: Int = 0) -> UInt64 {
+    package func storageGas(reads: UInt64 = 0, writes: UInt64 = 0, bytes: Int = 0) -> UInt64 {
         reads.multipliedSaturating(by: gasPerStorageAccess)
             .addingSaturating(writes.multipliedSaturating(by: gasPerStorageWrite))
             .addingSaturating(UInt64(clamping: bytes).multipliedSaturating(by: gasPerStorageByte))

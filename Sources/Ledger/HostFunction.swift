@@ -2,7 +2,7 @@ import WebAssembly
 
 /// What contracts can import from module `"edgeproof"` (`Docs/protocol.md`, contract host interface). The raw value is
 /// the place in ``imports``.
-enum HostFunction: Int, CaseIterable {
+package enum HostFunction: Int, CaseIterable {
     case context, input, storageGet, storageSet, storageRemove, transfer, emit, verdict, sha256, ed25519Verify
     case randomness, schedule, call, returnData, fail, log
     case validator, drawCommittee, reputation
@@ -13,7 +13,7 @@ enum HostFunction: Int, CaseIterable {
         HostImport(module: module, name: $0.name, type: $0.type)
     }
 
-    var name: String {
+    package var name: String {
         switch self {
         case .context: "context"
         case .input: "input"

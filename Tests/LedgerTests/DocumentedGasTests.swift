@@ -1,0 +1,91 @@
+import Foundation
+import Ledger
+import Primitives
+import Testing
+
+/// `Docs/contracts.md` and `Docs/gas.md` say what the ledger charges: the pages' tables are made from its own numbers here.
+@Suite struct DocumentedGasTests {
+    private let parameters = Parameters()
+
+    private static func page(_ name: String) throws -> String {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        return try String(contentsOf: root.appending(path: "Docs/\(name)"), encoding: .utf8)
+    }
+
+    private func number(_ value: UInt64) -> String {
+        var text = ""
+        for (place, digit) in String(value).reversed().enumerated() {
+            if place > 0, place % 3 == 0 { text.append(",") }
+            text.append(digit)
+        }
+        return String(text.reversed())
+    }
+
+    /// What each import takes beside the instruction, as `Docs/contracts.md` has it.
+    private var imports: [(names: String, gas: String)] {
+        let copying = number(HostGas.copy(0))
+        let each = "1 for each \(HostGas.copiedBytesPerUnit) bytes"
+        let hashing = HostGas.perHashedByte
+        let stored = parameters.gasPerStorageByte
+        let scheduling = parameters.storageGas(writes: HostGas.scheduleWrites, bytes: HostGas.scheduleBytes)
+        let loading = HostGas.loading(codeBytes: 0) + parameters.storageGas(reads: 3)
+        let perCodeByte = HostGas.loading(codeBytes: 1) - HostGas.loading(codeBytes: 0)
+        return [
+            ("`context`", "a read, and \(number(HostGas.copy(216)))"),
+            ("`input`, `return_data`", "\(copying), and \(each)"),
+            ("`storage_get`", "a read; \(copying) and \(each) of the value, where there is one"),
+            ("`storage_set`", "a write, and \(stored) for each byte of the value and of its key in the state, which has 33 more than the contract's"),
+            ("`storage_remove`", "a write"),
+            ("`transfer`", "two writes"),
+            ("`emit`", "\(number(HostGas.event)), and \(parameters.gasPerDataByte) for each byte"),
+            ("`sha256`", "\(number(HostGas.hash)), and \(hashing) for each byte"),
+            ("`ed25519_verify`", "\(number(parameters.gasPerSignatureCheck + HostGas.hash)), and \(hashing) for each byte"),
+            ("`randomness`", number(HostGas.knownAccess)),
+            ("`schedule`", "\(number(scheduling)), and \(stored) for each byte; and \(number(parameters.scheduledGasPerCall)) credits, of which what the call does not use comes back"),
+            (
+                "`call`",
+                "a read, and \(copying) and \(each) of the data; with money two writes; then \(number(loading)) and \(perCodeByte) for each byte of the other contract's code, what running it takes, and \(copying) and \(each) of the reply"
+            ),
+            ("`fail`", "0"),
+            ("`log`", "1 for each byte"),
+            ("`validator`", number(HostGas.copy(32))),
+            (
+                "`draw_committee`",
+                "\(number(parameters.storageGas(writes: 2))), \(number(parameters.storageGas(bytes: 32))) for each member, \(number(HostGas.hash)) for each masternode of the epoch"
+            ),
+            ("`reputation`", number(parameters.storageGas(writes: 2))),
+            ("`verdict`", number(parameters.storageGas(reads: 2, writes: 3, bytes: HostGas.verdictBytes))),
+        ]
+    }
+
+    @Test func thePageOfContractsHasTheLedgersPrices() throws {
+        let page = try Self.page("contracts.md")
+        for row in imports {
+            let line = "| \(row.names) | \(row.gas) |"
+            #expect(page.contains(line), "Docs/contracts.md lacks: \(line)")
+        }
+        let access =
+            "A *read* takes \(number(parameters.gasPerStorageAccess)) and a *write* \(number(parameters.gasPerStorageWrite)) the first time that a transaction or scheduled call meets the value, either \(number(HostGas.knownAccess)) after that."
+        #expect(page.contains(access), "Docs/contracts.md lacks: \(access)")
+    }
+
+    /// A new import needs its row, in a table with a gas column.
+    @Test func noImportIsWithoutAPrice() throws {
+        let page = try Self.page("contracts.md")
+        let table = page.components(separatedBy: "| import | gas").dropFirst().joined()
+        for function in HostFunction.allCases {
+            #expect(table.contains("`\(function.name)`"), "Docs/contracts.md has no price of \(function.name)")
+        }
+    }
+
+    @Test func thePageOfGasHasTheParameters() throws {
+        let page = try Self.page("gas.md")
+        for (name, value) in [
+            ("gasPerTransaction", parameters.gasPerTransaction), ("gasPerSignatureCheck", parameters.gasPerSignatureCheck),
+            ("gasPerDataByte", parameters.gasPerDataByte), ("gasPerStorageAccess", parameters.gasPerStorageAccess),
+            ("gasPerStorageWrite", parameters.gasPerStorageWrite), ("gasPerStorageByte", parameters.gasPerStorageByte),
+        ] {
+            #expect(page.contains("| `\(name)` \(number(value)) |"), "Docs/gas.md has another \(name) than \(value)")
+        }
+    }
+}
