@@ -38,7 +38,7 @@ extension Routes {
             method: .get, path: "/v1/accounts/{account}/reputation", weight: .light,
             operation: Operation(
                 "getReputation", "Evidence and score in each role; an account without any has an empty list",
-                .json("Reputation"), parameters: [.account], errors: [400])
+                .json("Reputation"), parameters: [.account], errors: [400, 404])
         ) { input, node in
             let account = try input.account()
             let roles = try await node.backend.reputation(of: account)

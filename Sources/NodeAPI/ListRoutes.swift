@@ -89,7 +89,7 @@ extension Routes {
                 parameters: [
                     .query("after", "Address", "only accounts after this one: next of the page before"),
                     .count("limit", 1...100, "accounts at most, 50 if absent"),
-                ], errors: [400, 503])
+                ], errors: [400, 404, 503])
         ) { input, node in
             let after = try input.query("after").map { try input.account(text: $0, "after") }
             let limit = Int(try input.number("limit", default: 50, in: 1...100))

@@ -103,7 +103,7 @@ enum Meaning {
     private static func result(_ data: [UInt8], _ post: String) throws -> MeaningDocument? {
         let parts = post.split(separator: "/")
         guard parts.count == 2, let round = parts.first?.dropFirst(), let number = UInt32(round) else { return nil }
-        let shown = "round \(number &+ 1)"
+        let shown = "round \(number)"
         switch parts[1] {
         case "c":
             return MeaningDocument(
@@ -154,7 +154,7 @@ enum Meaning {
         case JobEventTopic.round:
             guard let round = try? JobRound(borsh: event.data) else { return nil }
             return MeaningDocument(
-                "round \(round.round &+ 1) closed: \(round.outcome)",
+                "round \(round.round) closed: \(round.outcome)",
                 [
                     .init("accuracy", String(round.metricMicro), .micro),
                     .init("loss", String(round.lossMicro), .micro),
@@ -169,7 +169,7 @@ enum Meaning {
                 [.init("step", String(complaint.step), .number), .init("envelope", complaint.envelope.hex, .hash)])
         case JobEventTopic.phase:
             guard let phase = try? JobPhaseEvent(borsh: event.data) else { return nil }
-            return MeaningDocument("round \(phase.round &+ 1): \(phase.phase)")
+            return MeaningDocument("round \(phase.round): \(phase.phase)")
         default: return nil
         }
     }

@@ -16,7 +16,10 @@ enum OpenAPISchemas {
         "Hash": text(
             "32 bytes, lower-case hexadecimal", pattern: "^[0-9a-f]{64}$", example: String(repeating: "7f", count: 32)),
         "Signature": text("64 bytes, lower-case hexadecimal", pattern: "^[0-9a-f]{128}$"),
-        "Address": text("an account, Bech32m", pattern: "^edge1[02-9ac-hj-np-z]{58}$", example: exampleAccount),
+        "Address": text(
+            "an account, Bech32m (BIP 350); one with a wrong checksum is answered with 404",
+            // 32 bytes leave four zero bits in the last of 52 characters; six are the checksum.
+            pattern: "^edge1[02-9ac-hj-np-z]{51}[qs][02-9ac-hj-np-z]{6}$", example: exampleAccount),
         "Base64": text(
             "bytes (RFC 4648, section 4, padded, unused bits zero)",
             pattern: "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$",

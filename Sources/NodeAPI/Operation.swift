@@ -106,7 +106,7 @@ struct Operation: Sendable {
         for status in otherSuccess {
             responses[String(status)] = ["description": .string(success.text), "content": content]
         }
-        for status in errors + (otherSuccess.contains(503) ? [405, 431, 500] : [405, 431, 500, 503]) {
+        for status in errors + (otherSuccess.contains(503) ? [400, 405, 431, 500] : [400, 405, 431, 500, 503]) {
             responses[String(status)] = ["$ref": .string("#/components/responses/\(OpenAPI.responseName(status))")]
         }
         var members: [String: JSONValue] = [

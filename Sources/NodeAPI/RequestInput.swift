@@ -28,7 +28,31 @@ struct RequestInput: Sendable {
     }
 
     func account(text: String, _ name: String) throws -> Account {
-        do { return try Account(address: text) } catch { throw APIError.badParameter(name, "\(error)") }
+        do { return try Account(address: text) } catch {
+            // No schema can tell a mistyped address from another one: it has the form, and there is no such account.
+            if case .malformed(_, .checksum) = error, text.count == Self.addressLength {
+                throw APIError.unknown("account", "\(name): \(error)")
+            }
+            throw APIError.badParameter(name, "\(error)")
+        }
+    }
+
+    /// Characters of every address.
+    static let addressLength = 63
+
+    /// A parameter that the operation does not have is a slip of the pen, which would be taken for "all of them".
+    func checkQuery(_ operation: Operation) throws {
+        let known = operation.parameters.filter { $0.place == "query" }.map(\.name)
+        var seen: Set<Substring> = []
+        for (name, _) in request.uri.queryParameters {
+            guard known.contains(String(name)) else {
+                let there = known.isEmpty ? "; this takes none" : ": there is \(known.joined(separator: " and "))"
+                throw APIError.badParameter(
+                    String(name.prefix(64)),
+                    "there is no such parameter" + Spelling.hint(for: String(name.prefix(64)), among: known) + there)
+            }
+            guard seen.insert(name).inserted else { throw APIError.badParameter(String(name), "is given twice") }
+        }
     }
 
     /// A place among all transactions, in the query.

@@ -68,6 +68,7 @@ package struct Route: Sendable {
     func install(on router: Router<APIContext>, services: RouteServices) {
         router.on(RouterPath(stringLiteral: path), method: method) { request, context in
             let input = RequestInput(request: request, context: context)
+            if path.hasPrefix("/v1/") { try input.checkQuery(operation) }
             guard weight == .expensive else { return try await respond(input, services, holding: nil) }
             guard let permit = await services.expensive.enter() else { throw APIError.busy }
             return try await respond(input, services, holding: permit)

@@ -22,10 +22,12 @@ struct MakeGenesis: AsyncParsableCommand {
         let members = try member.map { try Inputs.member($0) }
         let allocations = try allocate.map { text in
             let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
-            guard parts.count == 2, let balance = UInt128(parts[1]) else {
+            guard parts.count == 2 else {
                 throw ValidationError("--allocate \(text): write ACCOUNT=UNITS with a whole number of units")
             }
-            return Genesis.Allocation(account: try Inputs.account(parts[0], "--allocate"), balance: balance)
+            return Genesis.Allocation(
+                account: try Inputs.account(parts[0], "--allocate"),
+                balance: try Money.units(parts[1], "--allocate \(text):"))
         }
         var parameters = Parameters()
         // Together all accounts can ask for what the blocks can hold.
@@ -39,5 +41,11 @@ struct MakeGenesis: AsyncParsableCommand {
             chainName: name, time: Time(UInt64(Date().timeIntervalSince1970 * 1_000)), parameters: parameters,
             masternodes: MasternodeSet(members), allocations: allocations)
         print(String(decoding: try GenesisDocument(genesis).encoded(), as: UTF8.self))
+        let funded = Set(allocations.filter { $0.balance > 0 }.map(\.account))
+        for member in members where !funded.contains(member.owner) {
+            Note.say(
+                "note: the owner of '\(member.name)', \(member.owner), starts without money, so that it can't propose, vote or "
+                    + "resume before somebody sends it some: see --allocate")
+        }
     }
 }

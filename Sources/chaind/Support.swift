@@ -45,6 +45,11 @@ enum Progress {
     }
 }
 
+/// What an operator should know, and is no failure.
+enum Note {
+    static func say(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+}
+
 enum Failure {
     /// What an operator can put right ends with 2, what the store, the chain or the machine refuses with 1.
     static func ending(_ error: any Error) -> Ending? {

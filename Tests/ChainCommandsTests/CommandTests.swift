@@ -28,7 +28,7 @@ import ChainCommands
         epsilon: 0.000001
         seed: anything
         validator: someone
-        deposit: 1,000_000
+        deposit: 1,000,000
         """
 
     private func parse(_ yaml: String) throws -> JobSpecFile {

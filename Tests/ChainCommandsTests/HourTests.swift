@@ -23,6 +23,21 @@ import Testing
         #expect(throws: UsageError.self) { try Arguments.time(text, now: now, "--since") }
     }
 
+    @Test(arguments: [
+        ("0", 0), ("5000000", 5_000_000), ("5,000,000", 5_000_000), ("5_000_000", 5_000_000), ("1,000 units", 1_000), ("1 unit", 1),
+        ("340282366920938463463374607431768211455", .max),
+    ] as [(String, UInt128)])
+    func amounts(text: String, value: UInt128) throws { #expect(try Arguments.amount(text, "the amount") == value) }
+
+    /// 1,5 was taken for 15.
+    @Test(arguments: [
+        "", ",", "1,5", "1,00", "1,0000", ",100", "100,", "1,,000", "1_000,000", "1000,000", "1.5", "-1", "+1", "1e9", "0x10", "5 coins",
+        "\u{0661}", "340282366920938463463374607431768211456",
+    ])
+    func refusesAmounts(text: String) {
+        #expect(throws: UsageError.self) { try Arguments.amount(text, "the amount") }
+    }
+
     /// Several nodes, in one option or in several, as in the variable.
     @Test func nodesWithCommas() throws {
         var options = GlobalOptions()
@@ -38,7 +53,8 @@ import Testing
     @Test(arguments: [
         ["account", "list"], ["account", "list", "--mine"], ["account", "alice"], ["account", "show", "list"],
         ["history", "alice", "--since", "2h"], ["contract", "call", "c", "--action", "256"], ["contract", "call", "c", "256"],
-        ["transfer", "bob", "1", "--sequence", "7"], ["job", "abort", "j", "--yes"], ["masternode", "unregister", "m", "-y"],
+        ["transfer", "bob", "1", "--sequence", "7"], ["job", "abort", "j", "--yes"],
+        ["job", "fund", "j", "5"], ["job", "withdraw", "j"], ["job", "model", "j"], ["job", "model", "j", "file"], ["masternode", "unregister", "m", "-y"],
     ])
     func parses(arguments: [String]) throws { _ = try ChainCLI.parseAsRoot(arguments) }
 

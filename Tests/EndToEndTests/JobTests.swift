@@ -42,10 +42,29 @@ import Testing
             let verified = try await stage.network.cli(
                 "audit", "verify", audit, "--genesis", stage.network.plan.genesisFile.path)
             #expect(verified.status == 0, "\(verified.err)")
+            try await DocumentVerifier.check(stage.network, audits: [audit])
 
             let evaluated = try await stage.network.run(
                 "chain-worker", ["evaluate", "--model", model.path, "--data", stage.images.path, "--json"])
             #expect(evaluated.out.contains(status.checkpoint.hex), "the model is the accepted one: \(evaluated.out)")
+
+            // The same asked of the chain alone; and another file.
+            let named = try await stage.network.cli("job", "model", JobStage.job, model.path)
+            #expect(named.status == 0 && named.out.contains("is the accepted model"), "\(named.out) \(named.err)")
+            let place = try await stage.network.cli("job", "model", JobStage.job)
+            #expect(place.status == 0 && place.out.contains(status.checkpoint.hex), "\(place.out)")
+            let wrong = try await stage.network.cli("job", "model", JobStage.job, audit)
+            #expect(wrong.status == 2 && wrong.err.contains("is no model"), "\(wrong.err)")
+
+            // The owner of a job that is over takes the rest, once; money can't go in any more.
+            let rest = try await stage.network.cli("job", "withdraw", JobStage.job, "--from", "owner", "--json")
+            #expect(rest.status == 0 && rest.json?["amount"] as? String != "0", "\(rest.out) \(rest.err)")
+            for (name, reason) in [("owner", "nothing is due"), ("edge-1", "nothing is due")] {
+                let again = try await stage.network.cli("job", "withdraw", JobStage.job, "--from", name)
+                #expect(again.status == 1 && again.err.contains(reason), "\(name): \(again.out) \(again.err)")
+            }
+            let late = try await stage.network.cli("job", "fund", JobStage.job, "5,000", "--from", "owner")
+            #expect(late.status == 1, "\(late.out) \(late.err)")
         }
     }
 

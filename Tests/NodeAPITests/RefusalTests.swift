@@ -29,6 +29,9 @@ import Testing
         ("/v1/services?after=", "after", "1 to 64 characters"),
         ("/v1/code/12", "hash", "64"),
         ("/v1/events?from=x", "from", "not a number"),
+        ("/v1/blocks?limt=5", "limt", "did you mean 'limit'"),
+        ("/v1/blocks?limit=5&limit=6", "limit", "twice"),
+        ("/v1/status?verbose=1", "verbose", "takes none"),
     ])
     func malformedParameters(path: String, parameter: String, reason: String) async throws {
         try await serving(try FakeNode()) { live in
@@ -39,6 +42,18 @@ import Testing
             #expect(error.code == "bad_parameter")
             #expect(error.reason.hasPrefix(parameter + ":"), "\(error.reason)")
             #expect(error.reason.contains(reason), "\(error.reason)")
+        }
+    }
+
+    /// It has the form of an address, so that no schema can refuse it: there is no such account.
+    @Test(arguments: ["/v1/accounts/ACCOUNT", "/v1/accounts/ACCOUNT/history", "/v1/accounts?after=ACCOUNT"])
+    func aWrongChecksumIsNoAccount(path: String) async throws {
+        try await serving(try FakeNode()) { live in
+            var address = Account(FakeNode.alice.publicKey).description
+            address.append(address.removeLast() == "q" ? "p" : "q")
+            let answer = try await live.request(path.replacingOccurrences(of: "ACCOUNT", with: address))
+            #expect(answer.status == 404)
+            #expect(try answer.error().reason.contains("checksum"))
         }
     }
 

@@ -10,7 +10,10 @@ struct JobCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "job", abstract: "Register training jobs and follow them.",
         discussion: "Example: chain-cli job register digits.yaml --contract job.wasm --from owner",
-        subcommands: [Check.self, Register.self, List.self, Show.self, Watch.self, Pause.self, Resume.self, Abort.self])
+        subcommands: [
+            Check.self, Register.self, List.self, Show.self, Watch.self, Model.self, Fund.self, Withdraw.self, Pause.self,
+            Resume.self, Abort.self,
+        ])
 
     struct Register: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -211,14 +214,19 @@ enum Jobs {
         return builtContract
     }
 
-    static func act(_ action: ActionId, on job: String, _ sending: SendingOptions, _ global: GlobalOptions) async throws {
+    static func act(
+        _ action: ActionId, on job: String, value: UInt128 = 0, _ sending: SendingOptions, _ global: GlobalOptions
+    ) async throws {
         let request = TransactionRequest(
-            service: try Arguments.service(job), action: action, gasLimit: sending.gas)
+            service: try Arguments.service(job), action: action, value: value, gasLimit: sending.gas)
         let sender = try await global.sender(sending.from)
         try await Sending.perform(request, from: sender, sending, wait: true, global)
     }
 
-    static func read(_ name: ServiceId, _ client: ChainClient) async throws -> JobDocument {
+    /// The service and what its contract says of the job.
+    static func running(
+        _ name: ServiceId, _ client: ChainClient
+    ) async throws -> (service: ServiceDocument, status: JobStatus) {
         guard let service = try await client.service(name) else {
             throw ClientError.noSuchService(Format.label(name))
         }
@@ -229,6 +237,11 @@ enum Jobs {
         do { status = try await client.jobStatus(name) } catch let error as ClientError where !error.isTransient {
             throw Refused("not_a_job", "the service '\(Format.label(name))' calls itself a job: \(brokenReason)")
         }
+        return (service, status)
+    }
+
+    static func read(_ name: ServiceId, _ client: ChainClient) async throws -> JobDocument {
+        let (service, status) = try await running(name, client)
         return JobDocument(
             service: service, status: status,
             participants: try await client.jobParticipants(name), rounds: try await client.jobHistory(name))

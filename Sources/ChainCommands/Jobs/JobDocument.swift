@@ -56,6 +56,9 @@ struct JobDocument: Encodable {
         let revealed: Bool
         let misses: UInt16
         let acceptedRounds: UInt32
+        /// What it can take now.
+        @DecimalText var owed: UInt128
+        @DecimalText var bond: UInt128
     }
 
     struct Round: Encodable {
@@ -92,6 +95,7 @@ struct JobDocument: Encodable {
     let acceptedRounds: UInt32
     let rejectedRounds: UInt32
     @DecimalText var escrow: UInt128
+    @DecimalText var owed: UInt128
     let reason: String
     @AddressText var validator: Account
     /// Absent in lists.
@@ -115,13 +119,14 @@ struct JobDocument: Encodable {
         acceptedRounds = status.acceptedRounds
         rejectedRounds = status.rejectedRounds
         escrow = status.escrow
+        owed = status.owed
         reason = status.reason
         validator = status.validator
         self.participants = participants?.map {
             Participant(
                 account: $0.account, role: $0.role.description, standing: $0.standing.description, index: $0.index,
                 samples: $0.samples, endpoint: $0.endpoint, kemPublicKey: $0.kemPublicKey, committed: $0.committed,
-                revealed: $0.revealed, misses: $0.misses, acceptedRounds: $0.acceptedRounds)
+                revealed: $0.revealed, misses: $0.misses, acceptedRounds: $0.acceptedRounds, owed: $0.owed, bond: $0.bond)
         }
         self.rounds = rounds?.map { Round($0) }
     }
@@ -143,7 +148,7 @@ enum JobTables {
                 "accuracy",
                 "\(Format.percent(micro: job.metricMicro)), best \(Format.percent(micro: job.bestMetricMicro)), loss \(Format.micro(job.lossMicro))"
             ),
-            ("checkpoint", job.checkpoint.hex), ("escrow", Format.number(job.escrow)),
+            ("checkpoint", job.checkpoint.hex), ("money", "\(Format.money(job.escrow)) in escrow, \(Format.money(job.owed)) earned and not yet taken"),
             ("training", "\(terms.protocol), \(terms.stepsPerRound) steps a round"),
             ("workers", "\(terms.clouds) cloud, \(terms.workers) workers, quorum \(terms.quorum); input audit: \(terms.inputAudit)"),
             ("validator", job.validator.description), ("contract", job.service.contract.description),
@@ -151,13 +156,13 @@ enum JobTables {
         ])
         var workers = Table([
             .left("role"), .right("#"), .left("account"), .left("standing"), .right("samples"), .left("endpoint"),
-            .left("this round"), .right("accepted"),
+            .left("this round"), .right("accepted"), .right("owed"),
         ])
         for worker in job.participants ?? [] {
             workers.add(
                 worker.role, "\(worker.index)", worker.account.short, worker.standing, Format.number(worker.samples),
                 worker.endpoint, worker.revealed ? "revealed" : worker.committed ? "committed" : "-",
-                "\(worker.acceptedRounds)")
+                "\(worker.acceptedRounds)", Format.number(worker.owed))
         }
         var rounds = roundTable
         for round in job.rounds ?? [] { add(round, to: &rounds) }

@@ -1,6 +1,7 @@
 import APIModel
 import ArgumentParser
 import ChainClient
+import CommandSupport
 import Cryptography
 import Encoding
 import Foundation
@@ -138,14 +139,8 @@ package enum Arguments {
         return digest
     }
 
-    /// A whole number, with or without commas or underscores between its digits.
-    static func amount(_ text: String, _ what: String) throws -> UInt128 {
-        let digits = text.filter { $0 != "_" && $0 != "," }
-        guard let value = UInt128(digits), digits.allSatisfy(\.isASCII) else {
-            throw UsageError("\(what) '\(text)' is not a whole number below 2^128")
-        }
-        return value
-    }
+    /// See ``Money/units(_:_:)``.
+    package static func amount(_ text: String, _ what: String) throws -> UInt128 { try Money.units(text, what) }
 
     static func file(_ path: String, limit: Int) throws -> [UInt8] {
         try InputFile.read(path, limit: limit)

@@ -28,24 +28,30 @@ enum Sending {
         _ request: TransactionRequest, from sender: TransactionSender, _ options: SendingOptions, wait: Bool,
         _ global: GlobalOptions
     ) async throws {
-        let timeout = Duration.seconds(Int64(options.timeout))
-        if let sequence = options.sequence {
-            // Waits in any case: only the final block tells whose the sequence is.
-            let result = try await Progress.during("waiting for the finalised block") {
-                try await sender.sendOnce(request, sequence: sequence, timeout: timeout)
-            }
-            global.show(result, TransactionText.text(result))
-            return try requireEffect(result)
-        }
-        guard wait else {
+        // With a sequence it waits in any case: only the final block tells whose the sequence is.
+        guard wait || options.sequence != nil else {
             let id = try await sender.send(request)
             return global.show(
                 SubmittedDocument(id: id), "submitted \(id)\nfollow it with: chain-cli tx show \(id)")
         }
+        let result = try await result(request, from: sender, options)
+        global.show(result, TransactionText.text(result))
+        try requireEffect(result)
+    }
+
+    /// Sends and waits for the final block; what became of it there is for the caller to judge.
+    static func result(
+        _ request: TransactionRequest, from sender: TransactionSender, _ options: SendingOptions
+    ) async throws -> TransactionStateDocument {
+        let timeout = Duration.seconds(Int64(options.timeout))
+        if let sequence = options.sequence {
+            return try await Progress.during("waiting for the finalised block") {
+                try await sender.sendOnce(request, sequence: sequence, timeout: timeout)
+            }
+        }
         let signed = try await sender.submitted(request)
-        let result: TransactionStateDocument
         do {
-            result = try await Progress.during("waiting for the finalised block") {
+            return try await Progress.during("waiting for the finalised block") {
                 try await sender.wait(for: signed, timeout: timeout)
             }
         } catch let error as ClientError {
@@ -56,8 +62,6 @@ enum Sending {
             default: throw error
             }
         }
-        global.show(result, TransactionText.text(result))
-        try requireEffect(result)
     }
 
     static func requireEffect(_ result: TransactionStateDocument) throws {

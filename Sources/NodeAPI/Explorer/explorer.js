@@ -32,6 +32,8 @@ const blockLink = height => String(height) === "0" ? make("span", {}, "genesis")
 const txLink = id => link("tx/" + id, short(id), id);
 const accountLink = id => link("account/" + id, short(id, 12, 6), id);
 const serviceLink = id => id === "chain" ? make("code", {}, "chain") : link("service/" + part(id), id);
+// A plain record's service is a name that nobody has registered: there is no page of it.
+const serviceOf = (id, outcome) => outcome && outcome.kind === "recorded" ? make("code", {}, id) : serviceLink(id);
 const hash = text => make("code", {}, text);
 
 // A value that people take elsewhere: with a button that copies it.
@@ -194,7 +196,7 @@ function drawBlocks() {
 const sentence = t => t.meaning ? t.meaning.sentence : t.transaction.action;
 const transactionColumns = ["Time", "Who", "What it did", "Service", "Outcome"];
 const transactionCells = t => [ago(t.time), accountLink(t.transaction.sender),
-  make("a", { href: "#/tx/" + t.transaction.id, title: t.transaction.id }, sentence(t)), serviceLink(t.transaction.serviceId), outcome(t.outcome)];
+  make("a", { href: "#/tx/" + t.transaction.id, title: t.transaction.id }, sentence(t)), serviceOf(t.transaction.serviceId, t.outcome), outcome(t.outcome)];
 
 async function drawTransactions() {
   if (!home) return;
@@ -331,7 +333,7 @@ views.block = async (height, paint) => {
       ["Check it yourself", make("span", {}, make("a", { href: "/v1/blocks/" + here + "/raw", download: "block-" + here }, "bytes"),
         ", ", make("a", { href: "/v1/blocks/" + here + "/finality" }, "finality proof"))]]),
     table("Transactions", ["Id", "Sender", "Action", "Service", "Post", "Outcome"], block.transactions.map(t => [
-      txLink(t.id), accountLink(t.sender), t.action, serviceLink(t.serviceId), t.postId,
+      txLink(t.id), accountLink(t.sender), t.action, serviceOf(t.serviceId, (outcomes.get(t.id) || {}).outcome), t.postId,
       outcomes.has(t.id) ? outcome(outcomes.get(t.id).outcome) : ""]), "None: a heartbeat, which shows that the chain is alive."),
     scheduled.length ? table("Scheduled calls", ["Contract", "#Number", "#Gas", "#Events", "Outcome"], scheduled.map(r => [
       accountLink(r.scheduled.contract), r.scheduled.number, grouped(r.gasUsed), String(r.events.length),
@@ -356,13 +358,13 @@ views.tx = async (id, paint) => {
   const meaning = found.meaning;
   paint(make("h1", {}, "Transaction"),
     make("p", { class: "sentence" }, accountLink(t.sender), " ", meaning ? meaning.sentence : "sent the action " + t.action,
-      t.serviceId === "chain" ? "" : [" in ", serviceLink(t.serviceId)], ": ", i ? outcome(i.receipt.outcome) : soft("waiting")),
+      t.serviceId === "chain" ? "" : [" in ", serviceOf(t.serviceId, i && i.receipt.outcome)], ": ", i ? outcome(i.receipt.outcome) : soft("waiting")),
     meaning && meaning.fields.length ? facts("What it says", meaning.fields.map(f => [f.name, fieldValue(f)])) : "",
     facts("Transaction", [
       ["Id", copied(t.id)],
       ["State", i ? make("span", {}, "final in block ", blockLink(i.height), ", ", dated(i.time)) : "waiting for a block"],
       ["Sender", copied(t.sender, link("account/" + t.sender, t.sender))], ["Sequence", t.sequence],
-      ["Service", serviceLink(t.serviceId)], ["Post", t.postId || soft("none")],
+      ["Service", serviceOf(t.serviceId, i && i.receipt.outcome)], ["Post", t.postId || soft("none")],
       ["Action", t.actionId + " " + t.action], ["Value", money(t.value)],
       ["Gas", (i ? grouped(i.receipt.gasUsed) + " of " : "at most ") + grouped(t.gasLimit)],
       ["Valid until", moment(t.validUntil)],
@@ -379,8 +381,8 @@ function entryCells(e) {
     serviceLink(e.finding.service), "as " + e.finding.role,
     (Number(e.finding.weight) / 1048576).toFixed(2) + (e.finding.note ? " (" + e.finding.note + ")" : "")];
   const t = e.action.transaction;
-  return [e.index, blockLink(e.height), ago(e.time), link("tx/" + t.id, t.action, t.id), serviceLink(t.serviceId), t.postId,
-    outcome(e.action.outcome)];
+  return [e.index, blockLink(e.height), ago(e.time), link("tx/" + t.id, t.action, t.id),
+    serviceOf(t.serviceId, e.action.outcome), t.postId, outcome(e.action.outcome)];
 }
 views.account = async (address, paint) => {
   const [id, place] = address.split("/");
@@ -432,6 +434,11 @@ function chart(title, points, shown, bounds) {
   const label = points.map(p => "round " + p.round + ": " + shown(p.value)).join("; ");
   const svg = draw("svg", { viewBox: "0 0 " + width + " " + height, role: "img", "aria-label": title + ", " + label });
   for (const v of [low, high]) svg.append(draw("line", { class: "grid", x1: edge.left, x2: width - edge.right, y1: y(v), y2: y(v) }));
+  const text = (at, top, anchor, value) => {
+    const element = draw("text", { x: at, y: top, "text-anchor": anchor });
+    element.textContent = value;
+    svg.append(element);
+  };
   if (points.length > 1) {
     svg.append(draw("path", { class: "line", d: points.map((p, i) => (i ? "L" : "M") + x(i).toFixed(1) + " " + y(p.value).toFixed(1)).join("") }));
   }
@@ -442,13 +449,12 @@ function chart(title, points, shown, bounds) {
     dot.append(name);
     svg.append(dot);
   });
-  const text = (at, anchor, value) => {
-    const element = draw("text", { x: at, y: height - 4, "text-anchor": anchor });
-    element.textContent = value;
-    svg.append(element);
-  };
-  text(edge.left, "start", "round " + points[0].round);
-  if (points.length > 1) text(width - edge.right, "end", "round " + points[points.length - 1].round);
+  // What the two lines stand for, at the side where the curve is not.
+  const ends = points.length < 2 || values[0] > values[values.length - 1] ? [width - edge.right, "end"] : [edge.left, "start"];
+  text(ends[0], y(high) + 11, ends[1], shown(high));
+  text(ends[1] === "end" ? edge.left : width - edge.right, y(low) - 4, ends[1] === "end" ? "start" : "end", shown(low));
+  text(edge.left, height - 4, "start", "round " + points[0].round);
+  if (points.length > 1) text(width - edge.right, height - 4, "end", "round " + points[points.length - 1].round);
   return make("section", { class: "chart" },
     make("h2", {}, title, make("b", {}, shown(values[values.length - 1]))), svg);
 }
@@ -456,34 +462,37 @@ function chart(title, points, shown, bounds) {
 const rests = new Set(["aborted", "finished", "paused", "starved"]);
 function jobParts(j, service) {
   const done = j.phase === "finished" ? j.rounds : Math.min(j.round, j.rounds);
+  const clouds = j.workers.filter(w => w.role === "cloud");
   const card = facts("Training job", [
     ["Title", j.title || soft("none")],
     ["Phase", make("span", {}, make("span", { class: j.phase === "aborted" || j.phase === "starved" ? "badge bad" : "badge" }, j.phase),
-      rests.has(j.phase) ? "" : " of round " + (j.round + 1), j.reason ? " (" + j.reason + ")" : "", " since ", ago(j.phaseSince))],
+      rests.has(j.phase) ? "" : " of round " + j.round + " (last: " + (j.rounds - 1) + ")", j.reason ? " (" + j.reason + ")" : "", " since ", ago(j.phaseSince))],
     j.deadline && !rests.has(j.phase) && ["Ends", make("span", {}, left(j.deadline), ", " + moment(j.deadline) + " at the latest")],
     ["Rounds", done + " of " + j.rounds + " closed: " + j.acceptedRounds + " accepted, " + j.rejectedRounds + " not"],
     ["Accuracy", percent(j.metricMicro) + ", best " + percent(j.bestMetricMicro)],
     ["Loss", (Number(j.lossMicro) / 1e6).toFixed(4)],
     ["Model", /^0*$/.test(j.checkpoint) ? soft("none yet: it appears with the first accepted round")
-      : make("span", {}, copied(j.checkpoint), soft(" digest of the last accepted checkpoint; the workers that made it serve the file"))],
+      : make("span", {}, copied(j.checkpoint), soft(" is its digest; the file is with "),
+        ...(clouds.length ? listed(clouds.map(w => make("span", {}, "the cloud ", accountLink(w.account)))) : [soft("the workers that made it")]),
+        soft(", which wrote it where its --model said"))],
     ["Money", make("span", {}, money(j.escrow) + " in escrow for rounds to come, "
       + money(j.history.reduce((sum, r) => sum + BigInt(r.paid), 0n)) + " spent on the rounds below, "
       + money(j.owed) + " of it not yet taken; " + money(service.balance) + " on the contract's account")]]);
   card.append(make("progress", { value: String(done), max: String(j.rounds), "aria-label": "closed rounds" }));
-  const points = (value, list = j.history) => list.map(r => ({ round: r.round + 1, value: value(r), good: r.outcome === "accepted" }));
+  const points = (value, list = j.history) => list.map(r => ({ round: r.round, value: value(r), good: r.outcome === "accepted" }));
   const timed = j.history.map((r, i) => ({ r, before: i ? j.history[i - 1] : null })).filter(p => p.before && p.before.round + 1 === p.r.round)
-    .map(p => ({ round: p.r.round + 1, value: (Number(p.r.closedAt) - Number(p.before.closedAt)) / 1000, good: p.r.outcome === "accepted" }));
+    .map(p => ({ round: p.r.round, value: (Number(p.r.closedAt) - Number(p.before.closedAt)) / 1000, good: p.r.outcome === "accepted" }));
   return [card,
     j.history.length ? make("div", { class: "charts" },
       chart("Accuracy", points(r => Number(r.metricMicro) / 10000), v => v.toFixed(2) + " %", [0, 100]),
       chart("Loss", points(r => Number(r.lossMicro) / 1e6), v => v.toFixed(4), [0, Infinity]),
       timed.length ? chart("Seconds a round", timed, v => v.toFixed(1) + " s", [0, Infinity]) : "") : "",
-    table("Workers", ["Role", "Account", "Standing", "This round", "#Rounds done", "#Missed in a row", "#Samples", "Reached at"],
+    table("Workers", ["Role", "Account", "Standing", "This round", "#Rounds done", "#Owed", "#Missed in a row", "#Samples", "Reached at"],
       j.workers.map(w => [w.role + " " + w.index, accountLink(w.account), w.standing,
-        w.revealed ? "revealed" : w.committed ? "committed" : "–", String(w.acceptedRounds) + (w.owed ? ", owed " + money(w.owed) : ""),
+        w.revealed ? "revealed" : w.committed ? "committed" : "–", String(w.acceptedRounds), money(w.owed || "0"),
         String(w.misses), grouped(w.samples), w.endpoint || soft("unknown")]), "No worker has applied yet."),
     table("Rounds", ["#Round", "Outcome", "#Accuracy", "#Loss", "#Delivered", "#Paid", "Closed", "Checkpoint"],
-      [...j.history].reverse().map(r => [String(r.round + 1),
+      [...j.history].reverse().map(r => [String(r.round),
         make("span", { class: r.outcome === "accepted" ? "good" : "bad" }, r.outcome), percent(r.metricMicro),
         (Number(r.lossMicro) / 1e6).toFixed(4), String(r.participants), grouped(r.paid), ago(r.closedAt),
         make("code", { title: r.checkpoint }, short(r.checkpoint))]), "No round is closed yet.")];
@@ -505,7 +514,7 @@ views.service = async (id, paint) => {
 // What an address or a search that leads nowhere may have meant.
 function advice(kind, what, status) {
   const lines = [];
-  if (kind === "account") lines.push("An address has 64 characters and starts with edge1; a mistyped one is refused.",
+  if (kind === "account") lines.push("An address has 63 characters and starts with edge1; a mistyped one is refused.",
     "An account that nothing on this chain has touched has no page.");
   else if (kind === "tx") lines.push("A transaction that expired before it got into a block is forgotten.",
     "One that was just sent may need a moment: try again.");
