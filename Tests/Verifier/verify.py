@@ -15,6 +15,7 @@ import json
 import os
 import re
 import sys
+import urllib.parse
 import urllib.request
 
 DOCUMENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "Docs", "protocol.md")
@@ -41,7 +42,7 @@ TOKEN = re.compile(r"\s*(?:(\d+)|([A-Za-z_]\w*)|(<=|[{}\[\]<>|:,=()]))")
 class Definitions:
     """The types that the document's code blocks define."""
 
-    FIXED = {"Digest": 32, "PublicKey": 32, "Signature": 64, "Account": 32}
+    FIXED = {"Digest": 32, "PublicKey": 32, "Signature": 64, "Account": 32, "KEMKey": 32}
     COUNTERS = {"Height", "View", "Epoch", "Time"}
 
     def __init__(self, text):
@@ -701,6 +702,28 @@ class Node:
                 if name:
                     require(self.types.encode(name, self.types.decode(name, value)) == value, f"a {name} of another layout")
         print(f"{len(keys)} state values proven, {len(keys) - present} of them to be absent")
+        for service in self.json("/v1/services?kind=job&limit=5")["services"]:
+            self.check_job(service["id"])
+
+    def check_job(self, name):
+        """Section 10: what the contract answers, beside what the node makes of it."""
+        path = "/v1/services/" + urllib.parse.quote(name, safe="")
+        job = self.json(path + "/job")
+
+        def ask(query, kind):
+            request = urllib.request.Request(self.url + path + "/query", data=bytes([query]), method="POST")
+            request.add_header("content-type", "application/octet-stream")
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                data = base64.b64decode(json.loads(answer.read())["data"])
+            return self.types.decode(("list", ("name", kind), 64), data)
+
+        workers, rounds = ask(1, "JobParticipant"), ask(2, "JobRound")
+        require([account_of(worker["account"]) for worker in job["workers"]] == [worker["account"] for worker in workers],
+                f"the job {name} has other workers")
+        require([(entry["round"], int(entry["metricMicro"]), entry["checkpoint"]) for entry in job["history"]]
+                == [(entry["round"], entry["metricMicro"], entry["checkpoint"].hex()) for entry in rounds],
+                f"the job {name} has other rounds")
+        print(f"job {name}: {len(workers)} workers and {len(rounds)} rounds")
 
 
 def forge(chain, data):
