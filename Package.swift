@@ -133,7 +133,7 @@ let package = Package(
             ]),
 
         // Layer 4: programs
-        program("chain-sim", ["Simulation", "ProgramSupport", .argumentParser]),
+        program("chain-sim", ["Simulation", "CommandSupport", "ProgramSupport", .argumentParser]),
         program(
             "chaind",
             values + [
@@ -219,7 +219,7 @@ let package = Package(
             of: "EndToEnd",
             values + [
                 "ChainClient", "JobProtocol", "KeyFiles", "LocalNetwork", "NodeHome", "NodeHost", "StateSync", "Storage", "TestSupport",
-                "Attacks", .asyncHTTPClient, .nioCore, .nioPosix, "chaind", "chain-cli", "chain-worker", "ByzantineNode",
+                "Attacks", .asyncHTTPClient, .nioCore, .nioPosix, "chaind", "chain-cli", "chain-worker", "chain-sim", "ByzantineNode",
             ]),
     ]
 )

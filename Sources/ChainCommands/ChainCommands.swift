@@ -45,7 +45,7 @@ public struct ChainCLI: AsyncParsableCommand {
     /// Runs the command that the arguments name, and ends the process if that fails.
     public static func run(_ arguments: some Collection<String>) async {
         do {
-            var command = try Commands.parse(Self.self, Array(arguments))
+            var command = try Commands.parse(Self.self, Array(arguments), mayBeEmpty: ["--data", "--data-hex", "--post"])
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -12,15 +12,35 @@ import ProgramSupport
 ///   configuration that a person can put right), 3 when the outcome is unknown;
 /// - an error is one text on standard error, in the product's own words; what no part of the product has words for is
 ///   said to be that, with its details;
-/// - a mistyped command is answered with the nearest one.
+/// - a mistyped command is answered with the nearest one;
+/// - an empty argument is a mistake, since it comes from a variable that is not set.
 public enum Commands {
     /// The command that the arguments name.
     /// - Throws: ``UsageError`` for a command that there is not, else what the parser says.
-    public static func parse<Root: ParsableCommand>(_ root: Root.Type, _ arguments: [String]) throws
-        -> any ParsableCommand
-    {
-        if let problem = unknownCommand(root, arguments) { throw problem }
+    /// - Parameter mayBeEmpty: options for whose value nothing is a value.
+    public static func parse<Root: ParsableCommand>(
+        _ root: Root.Type, _ arguments: [String], mayBeEmpty: Set<String> = []
+    ) throws -> any ParsableCommand {
+        if let problem = unknownCommand(root, arguments) ?? emptyArgument(arguments, mayBeEmpty) { throw problem }
         return try root.parseAsRoot(arguments)
+    }
+
+    /// `--home "$HOEM"` would else mean the folder where the command was given.
+    static func emptyArgument(_ arguments: [String], _ mayBeEmpty: Set<String>) -> UsageError? {
+        var option: String?
+        for argument in arguments {
+            if argument == "--" { return nil }
+            if argument.isEmpty, !(option.map { mayBeEmpty.contains($0) } ?? false) {
+                return UsageError(
+                    (option.map { "what stands after \($0) is empty" } ?? "an argument is empty")
+                        + ": it may come from a variable that is not set")
+            }
+            if argument.hasPrefix("--"), argument.hasSuffix("="), !mayBeEmpty.contains(String(argument.dropLast())) {
+                return UsageError("\(argument) has no value: it may come from a variable that is not set")
+            }
+            option = argument.hasPrefix("-") && !argument.contains("=") ? argument : nil
+        }
+        return nil
     }
 
     /// Walks down the groups: the first word that names no command of a group which takes nothing else is a mistake.

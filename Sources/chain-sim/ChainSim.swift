@@ -1,9 +1,14 @@
 import ArgumentParser
+import CommandSupport
 import Foundation
 import ProgramSupport
 import Simulation
 
 @main
+enum Program {
+    static func main() async { await Commands.main(ChainSim.self) }
+}
+
 struct ChainSim: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chain-sim",
@@ -29,8 +34,13 @@ struct ChainSim: AsyncParsableCommand {
     @Option(help: "Epochs that each run has to reach: with more than one, sets of masternodes change while it works.")
     var epochs: Int = 1
 
-    @Option(help: "The counter contract; without it runs have no contracts. It is part of what a seed means.")
-    var contract: String = "Contracts/.build/counter.wasm"
+    private static let builtContract = "Contracts/.build/counter.wasm"
+    /// What a run without contracts is repeated with.
+    private static let noContract = "none"
+
+    @Option(
+        help: "The counter contract, or '\(ChainSim.noContract)' for runs without contracts: it is part of what a seed means. Default: \(ChainSim.builtContract), if it is there.")
+    var contract: String?
 
     @Option(help: "Clusters that run at the same time. Default: the number of cores.")
     var jobs: Int?
@@ -66,9 +76,14 @@ struct ChainSim: AsyncParsableCommand {
         return first...last
     }
 
+    private func code() throws -> [UInt8]? {
+        guard let contract else { return FileManager.default.contents(atPath: Self.builtContract).map { Array($0) } }
+        return contract == Self.noContract ? nil : try InputFile.read(contract, "contract", limit: 1 << 20)
+    }
+
     func run() async throws {
-        let module = FileManager.default.contents(atPath: contract).map { Array($0) }
-        if module == nil, !json { Terminal.tell("\(contract) is not there: no contracts in these runs") }
+        let module = try code()
+        if module == nil, !json { Terminal.tell("no contracts in these runs" + (contract == nil ? ": there is no \(Self.builtContract)" : "")) }
         let run = SeedRun(
             configuration: SimulationConfiguration(
                 masternodes: nodes, byzantine: byzantine, epochs: epochs, contract: module, isVerbose: verbose),
@@ -77,7 +92,7 @@ struct ChainSim: AsyncParsableCommand {
             var command = "chain-sim --seeds \(seed)..\(seed) --nodes \(nodes)"
             if byzantine > 0 { command += " --byzantine \(byzantine)" }
             if epochs > 1 { command += " --epochs \(epochs)" }
-            if module == nil || contract != "Contracts/.build/counter.wasm" { command += " --contract \(contract)" }
+            if module == nil || contract != nil { command += " --contract \(contract ?? Self.noContract)" }
             return command + " --verbose"
         }
         let totals = try await run.run { console.tell($0, $1) }

@@ -78,8 +78,7 @@ struct Evaluate: AsyncParsableCommand {
                 throw WorkerError.otherModel(job ?? "", report.chainCheckpoint ?? "")
             }
         } catch {
-            FileHandle.standardError.write(Data("error: \(error)\n".utf8))
-            throw ExitCode.failure
+            throw Failure.told(error)
         }
     }
 }

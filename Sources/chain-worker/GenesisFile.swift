@@ -1,15 +1,13 @@
+import CommandSupport
 import Foundation
 import Primitives
+import ProgramSupport
 
 enum GenesisFile {
-    struct Unusable: Error, CustomStringConvertible { let description: String }
-
     static func read(_ path: String) throws -> Genesis {
-        guard let data = try? Data(contentsOf: URL(filePath: path)) else {
-            throw Unusable(description: "--genesis \(path): the file can't be read; give the chain's genesis.json")
-        }
+        let data = Data(try InputFile.read(path, "genesis file", limit: 64 << 20))
         do { return try GenesisDocument.decode(data) } catch {
-            throw Unusable(description: "--genesis \(path) is no genesis file: \(error)")
+            throw UsageError("--genesis \(path) is no genesis file: \(error)")
         }
     }
 }

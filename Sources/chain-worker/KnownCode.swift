@@ -1,11 +1,10 @@
+import CommandSupport
 import Cryptography
 import Foundation
 
 /// The job contracts that this worker works for: those that its operator names, else the one that belongs to this
 /// program.
 enum KnownCode {
-    struct Unusable: Error, CustomStringConvertible { let description: String }
-
     /// - Parameter given: hashes, or files with the contract's code.
     static func find(_ given: [String]) throws -> Set<Digest> {
         if !given.isEmpty { return Set(try given.map(read)) }
@@ -19,8 +18,8 @@ enum KnownCode {
 
     private static func hash(of file: URL) throws -> Digest {
         guard let code = try? Data(contentsOf: file) else {
-            throw Unusable(
-                description: "--accept-code \(file.path): neither the 64 hexadecimal digits of a SHA-256 nor a file that can be read")
+            throw UsageError(
+                "--accept-code \(file.path): neither the 64 hexadecimal digits of a SHA-256 nor a file that can be read")
         }
         return Digest(sha256: Array(code))
     }
@@ -29,7 +28,7 @@ enum KnownCode {
     private static func own() -> URL? {
         let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
         var folder = program.deletingLastPathComponent()
-        let installed = folder.deletingLastPathComponent().appending(path: "share/edgeproof/job.wasm")
+        let installed = folder.deletingLastPathComponent().appending(path: "share/edgeproof/contracts/job.wasm")
         if FileManager.default.fileExists(atPath: installed.path) { return installed }
         while folder.pathComponents.count > 1 {
             let built = folder.appending(path: "Contracts/.build/job.wasm")

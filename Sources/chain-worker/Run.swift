@@ -1,5 +1,7 @@
 import ArgumentParser
 import ChainClient
+import CommandSupport
+import Cryptography
 import Foundation
 import KeyFiles
 import Primitives
@@ -31,8 +33,8 @@ struct Run: AsyncParsableCommand {
     ) var data: String?
     @Option(help: "train or test. Clouds and validators take the test part, all others the train part.")
     var part: ImageFiles.Part?
-    @Option(help: "The account of the fog node that a device belongs to.") var fogNode: String?
-    @Option(help: "I/N: every N-th image from the I-th on is this worker's part.") var shard: Shard?
+    @Option(help: "The account of the fog node that a device belongs to, or the name of its key.") var fogNode: String?
+    @Option(help: "I/N, with I from 0 to N - 1: every N-th image from the I-th on is this worker's part.") var shard: Shard?
     @Option(help: "Use the first images of the part only.") var samples: Int?
     @Option(help: "URLs of nodes' APIs, with commas or repeated, for when one is down. Default: EDGEPROOF_NODE.")
     var node: [String] = []
@@ -100,19 +102,33 @@ struct Run: AsyncParsableCommand {
                 json: json, job: job, worker: Account(settings.key.publicKey).description)
             let worker = Worker(configuration: settings) { printer.print($0) }
             try await ProgramSupport.untilStopped { try await worker.run() }
-        } catch let error as ExitCode {
-            throw error
         } catch {
-            FileHandle.standardError.write(Data("error: \(error)\n".utf8))
-            throw ExitCode.failure
+            throw Failure.told(error)
         }
+    }
+
+    /// An address, or the name of a key here, as wherever the product takes an account.
+    private func account(_ text: String, _ option: String, _ keys: KeyDirectory) throws -> Account {
+        if text.lowercased().hasPrefix("edge1") { return try Account(address: text) }
+        guard KeyDirectory.isValid(name: text), try keys.contains(text), let key = PublicKey(hex: try keys.load(text).publicKey)
+        else {
+            throw UsageError("\(option) \(text): neither an address (edge1...) nor the name of a key in \(keys.path)")
+        }
+        return Account(key)
     }
 
     private func settings() throws -> WorkerConfiguration {
         let home = FileManager.default.homeDirectoryForCurrentUser
         let directory = KeyDirectory(
             path: keys ?? Environment.value("EDGEPROOF_KEYS") ?? home.appending(path: ".edgeproof/keys").path)
+        // What is quickly looked at comes first: a passphrase may have to be typed.
+        let nodes = try Nodes.find(node)
+        let network = try genesis.map { try GenesisFile.read($0) }
+        let parent = try fogNode.map { try account($0, "--fog-node", directory) }
+        let validators = Set(try acceptValidator.map { try account($0, "--accept-validator", directory) })
+        let codes = try KnownCode.find(acceptCode)
         let passphrase = try Passphrase.find(file: passphraseFile, for: key)
+        if let weights { _ = try InputFile.read(weights, "file of weights", limit: 1 << 30) }
         let (host, port) = try address()
         var faults = Faults()
         faults.seed = faultSeed
@@ -124,12 +140,12 @@ struct Run: AsyncParsableCommand {
             ?? home.appending(path: ".edgeproof/worker/\(job)-\(key)")
         return WorkerConfiguration(
             job: ServiceId(job) ?? .chain, role: role.role, key: try directory.open(key, passphrase: passphrase),
-            nodes: try Nodes.find(node), host: host, port: port, publicHost: publicHost,
-            parent: try fogNode.map { try Account(address: $0) }, data: images,
+            nodes: nodes, host: host, port: port, publicHost: publicHost,
+            parent: parent, data: images,
             stateFolder: state, modelFile: model.map { URL(filePath: $0) },
             weightsFile: weights.map { URL(filePath: $0) }, threads: threads, waits: wait,
-            acceptedCode: try KnownCode.find(acceptCode), acceptedValidators: Set(try acceptValidator.map { try Account(address: $0) }),
-            genesis: try genesis.map { try GenesisFile.read($0) }, triesEachUpdate: tryUpdates, faults: faults)
+            acceptedCode: codes, acceptedValidators: validators,
+            genesis: network, triesEachUpdate: tryUpdates, faults: faults)
     }
 }
 

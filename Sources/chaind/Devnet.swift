@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandSupport
 import Foundation
+import KeyFiles
 import LocalNetwork
 import NodeHome
 import ProgramSupport
@@ -20,15 +21,22 @@ struct Devnet: AsyncParsableCommand {
     @Option(help: "The network's folder.") var home: String
     @Option(help: "API port of node 0.") var apiPort: Int = NodeConfiguration.defaultAPIPort
     @Option(help: "Peer port of node 0.") var peerPort: Int = NodeConfiguration.defaultPeerPort
-    @Option(help: "Name of a key that a new genesis funds; may be repeated.")
-    var account: [String] = DevnetPlan.defaultAccounts
+    @Option(help: "Name of a key that a new genesis funds; may be repeated. Default: \(DevnetPlan.defaultAccounts.joined(separator: ", ")).")
+    var account: [String] = []
     @Flag(help: "Fund a key 'faucet' in a new genesis, for 'chain-cli faucet ACCOUNT'.") var faucet = false
     @Flag(help: "Make the network's folder and stop.") var initOnly = false
 
     func validate() throws {
         guard (1...64).contains(masternodes) else { throw ValidationError("--masternodes takes 1 to 64") }
         for port in [apiPort, peerPort] where !(1...65_535 - 64).contains(port) {
-            throw ValidationError("\(port) is not a usable first port")
+            throw ValidationError("\(port) is not a usable first port: those from 1 to \(65_535 - 64) are")
+        }
+        guard abs(apiPort - peerPort) >= masternodes else {
+            throw ValidationError(
+                "the ports from \(apiPort) on and those from \(peerPort) on overlap: \(masternodes) masternodes need as many of each")
+        }
+        for (index, name) in account.enumerated() where account[..<index].contains(name) {
+            throw ValidationError("--account \(name) is given twice")
         }
     }
 
@@ -38,10 +46,26 @@ struct Devnet: AsyncParsableCommand {
             firstAPIPort: apiPort, firstPeerPort: peerPort)
         let lock = try plan.lock()
         defer { withExtendedLifetime(lock) {} }
-        let genesis = try plan.prepare(accounts: account, faucet: faucet) { tell("making the \($0)") }
+        let isNew = !FileManager.default.fileExists(atPath: plan.genesisFile.path)
+        let genesis = try plan.prepare(accounts: account.isEmpty ? DevnetPlan.defaultAccounts : account, faucet: faucet) {
+            tell("making the \($0)")
+        }
+        if !isNew { try check(plan) }
         tell("chain \(genesis.chainName), genesis \(genesis.hash)")
         if initOnly { return }
         try await ProgramSupport.untilStopped { try await serve(plan) }
+    }
+
+    /// A genesis that is there funds nobody any more.
+    private func check(_ plan: DevnetPlan) throws {
+        let wanted = account + (faucet ? ["faucet"] : [])
+        let keys = KeyDirectory(path: plan.keysFolder.path)
+        let missing = try wanted.filter { try !keys.contains($0) }
+        guard missing.isEmpty else {
+            throw UsageError(
+                "\(plan.folder.path) holds a network already, whose genesis does not fund \(missing.joined(separator: ", ")): leave "
+                    + "that away and send money from \(try keys.names().joined(separator: ", ")), or name another --home")
+        }
     }
 
     private func serve(_ plan: DevnetPlan) async throws {

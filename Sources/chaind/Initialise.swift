@@ -22,8 +22,8 @@ struct Initialise: AsyncParsableCommand {
     @Option(help: "The node's name, for people. Default: node.") var name: String?
     @Option(help: "The account that holds the collateral (edge1...). Without it an owner key is made in the home.")
     var owner: String?
-    @Option(help: "Where the API listens. Default: \(NodeConfiguration.defaultAPIPort).") var apiPort: PortNumber?
-    @Option(help: "Where peers connect. Default: \(NodeConfiguration.defaultPeerPort).") var peerPort: PortNumber?
+    @Option(help: "Where the API listens, 1 to 65535. Default: \(NodeConfiguration.defaultAPIPort).") var apiPort: PortNumber?
+    @Option(help: "Where peers connect, 1 to 65535. Default: \(NodeConfiguration.defaultPeerPort).") var peerPort: PortNumber?
     @Option(help: "Address that peers connect to. Default: 127.0.0.1, which keeps the node to this machine.")
     var peerHost: String?
     @Option(
@@ -78,6 +78,14 @@ struct Initialise: AsyncParsableCommand {
 
     /// The home's own, where it has one, else what the options say.
     private func configuration(of home: NodeHome) throws -> NodeConfiguration {
+        let configuration = try chosen(home)
+        guard configuration.api.port != configuration.peer.port else {
+            throw UsageError("--api-port and --peer-port are both \(configuration.api.port): each needs a port of its own")
+        }
+        return configuration
+    }
+
+    private func chosen(_ home: NodeHome) throws -> NodeConfiguration {
         var wanted = NodeConfiguration.loopback(name: name ?? "node")
         wanted.api.port = apiPort?.number ?? wanted.api.port
         wanted.peer.port = peerPort?.number ?? wanted.peer.port

@@ -56,6 +56,7 @@ enum Failure {
         switch error {
         case let error as NodeHomeError: Ending(code: Ending.usage, message: error.description)
         case let error as KeyFileError: Ending(code: Ending.usage, message: error.description)
+        case let error as MasternodeSetError: Ending(code: Ending.usage, message: "the --member files: \(error)")
         case let error as GenesisError: Ending(code: Ending.usage, message: "\(error)")
         case let error as DevnetFailure: Ending(code: Ending.refused, message: error.description)
         default: nil

@@ -147,9 +147,58 @@ import Testing
         }
     }
 
+    /// Each of these was taken in silence, or ended with another code than 2.
+    @Test(arguments: [
+        ("chaind --home ", "after --home is empty"), ("chaind init --name a --home ", "after --home is empty"),
+        ("chaind devnet --init-only --home ", "after --home is empty"), ("chaind init --home=", "--home= has no value"),
+        ("chaind init --home FOLDER/a --name a --api-port 5000 --peer-port 5000", "both 5000"),
+        ("chaind devnet --home FOLDER/b --init-only --api-port 20000 --peer-port 20003", "overlap"),
+        ("chaind devnet --home FOLDER/b --init-only --account a --account a", "given twice"),
+        ("chaind devnet --home FOLDER/b --init-only --account ", "after --account is empty"),
+        ("chaind genesis --name x --member /nonexistent", "there is no masternode's description"),
+        ("chain-cli account ", "an argument is empty"), ("chain-cli tx submit --action 5 --service ", "after --service is empty"),
+        ("chain-cli transfer edge1x 1,5", "not grouped by three digits"), ("chain-cli history alice --limit 0", "--limit"),
+        ("chain-sim --seeds 5..1", "A <= B"), ("chain-sim --nodes 0", "1...64"), ("chain-sim --contract /nonexistent", "there is no contract"),
+        ("chain-worker run --job j --role edge --key ", "after --key is empty"),
+        ("chain-worker run --job j --role edge --key k --public-host ", "after --public-host is empty"),
+        ("chain-worker run --job j --role edge --key k", "no key file"), ("chain-worker run --job j --role edge --key k --node h:99999", "not the address"),
+        ("chain-worker run --job j --role edge --key k --genesis /nonexistent", "there is no genesis file"),
+        ("chain-worker evaluate --data /nonexistent --model /nonexistent", "there is no such file"),
+    ])
+    func nothingIsTakenInSilence(command: String, text: String) async throws {
+        try await withFolder { folder in
+            var words = command.split(separator: " ", omittingEmptySubsequences: false).map {
+                $0.replacingOccurrences(of: "FOLDER", with: folder.path)
+            }
+            let program = words.removeFirst()
+            expect(try await run(program, words), says: [text])
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0 == "b" }.isEmpty)
+        }
+    }
+
+    /// A genesis funds nobody any more once it is made; whose owner starts without money is said.
+    @Test func whoGetsMoney() async throws {
+        try await withFolder { folder in
+            let devnet = ["devnet", "--masternodes", "1", "--init-only", "--home", folder.appending(path: "net").path, "--account"]
+            #expect(try await run("chaind", devnet + ["alice"]).status == 0)
+            #expect(try await run("chaind", devnet + ["alice"]).status == 0)
+            expect(try await run("chaind", devnet + ["carol"]), says: ["does not fund carol"])
+            expect(try await run("chaind", devnet + ["alice", "--faucet"]), says: ["does not fund faucet"])
+
+            let node = try await run("chaind", ["init", "--home", folder.appending(path: "node").path, "--name", "fog-7"])
+            let member = folder.appending(path: "fog-7.json")
+            try Data(node.out.utf8).write(to: member)
+            let genesis = try await run("chaind", ["genesis", "--name", "x", "--member", member.path])
+            #expect(genesis.status == 0 && genesis.err.contains("the owner of 'fog-7'") && genesis.err.contains("--allocate"))
+            expect(
+                try await run("chaind", ["genesis", "--name", "x", "--member", member.path, "--member", member.path]),
+                says: ["share the consensus key"])
+        }
+    }
+
     @Test func oneVersionAndCompletions() async throws {
         var versions: Set<String> = []
-        for program in ["chaind", "chain-cli", "chain-worker"] {
+        for program in ["chaind", "chain-cli", "chain-worker", "chain-sim"] {
             let output = try await run(program, ["--version"])
             #expect(output.status == 0)
             versions.insert(output.out)

@@ -61,6 +61,10 @@ struct AccountCommand: AsyncParsableCommand {
         @Option(help: "Accounts at most.") var limit: UInt32 = 1_000
         @OptionGroup var global: GlobalOptions
 
+        func validate() throws {
+            if limit == 0 { throw ValidationError("--limit takes a number from 1 on") }
+        }
+
         struct Document: Encodable {
             struct Entry: Encodable {
                 let name: String?
@@ -127,6 +131,10 @@ struct HistoryCommand: AsyncParsableCommand {
             valueName: "time"))
     var since: String?
     @OptionGroup var global: GlobalOptions
+
+    func validate() throws {
+        if limit == 0 { throw ValidationError("--limit takes a number from 1 on; without it all entries are shown") }
+    }
 
     func run() async throws {
         let account = try global.account(account)

@@ -76,7 +76,10 @@ package struct GlobalOptions: ParsableArguments {
     func signingKey(_ name: String?) throws -> PrivateKey {
         let chosen: String
         if let name {
-            guard try keys.contains(name) else { throw UsageError("there is no key '\(name)' in \(keys.path); \(try known())") }
+            guard try keys.contains(name) else {
+                throw UsageError(
+                    "there is no key '\(name)' in \(keys.path)" + Spelling.hint(for: name, among: try keys.names()) + "; \(try known())")
+            }
             chosen = name
         } else {
             let names = try keys.names()

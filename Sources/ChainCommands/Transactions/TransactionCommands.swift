@@ -1,6 +1,7 @@
 import APIModel
 import ArgumentParser
 import ChainClient
+import CommandSupport
 import Encoding
 import Primitives
 
@@ -238,9 +239,12 @@ struct TransferCommand: AsyncParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() async throws {
-        var request = TransactionRequest.transfer(try Arguments.amount(amount, "the amount"), to: try global.account(to))
+        let (amount, recipient) = (try Arguments.amount(amount, "the amount"), try global.account(to))
+        guard amount > 0 else { throw UsageError("the amount is 0: there is nothing to send") }
+        var request = TransactionRequest.transfer(amount, to: recipient)
         request.gasLimit = sending.gas
         let sender = try await global.sender(sending.from)
+        guard sender.account != recipient else { throw UsageError("\(recipient) is the sender itself: nothing would move") }
         try await Sending.perform(request, from: sender, sending, wait: true, global)
     }
 }
