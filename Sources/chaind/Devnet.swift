@@ -21,7 +21,7 @@ struct Devnet: AsyncParsableCommand {
     @Option(help: "The network's folder.") var home: String
     @Option(help: "API port of node 0.") var apiPort: Int = NodeConfiguration.defaultAPIPort
     @Option(help: "Peer port of node 0.") var peerPort: Int = NodeConfiguration.defaultPeerPort
-    @Option(help: "Name of a key that a new genesis funds; may be repeated. Default: \(DevnetPlan.defaultAccounts.joined(separator: ", ")).")
+    @Option(help: "Name of a key that a new genesis funds; may be repeated. Default: alice, bob.")
     var account: [String] = []
     @Flag(help: "Fund a key 'faucet' in a new genesis, for 'chain-cli faucet ACCOUNT'.") var faucet = false
     @Flag(help: "Make the network's folder and stop.") var initOnly = false
@@ -33,7 +33,8 @@ struct Devnet: AsyncParsableCommand {
         }
         guard abs(apiPort - peerPort) >= masternodes else {
             throw ValidationError(
-                "the ports from \(apiPort) on and those from \(peerPort) on overlap: \(masternodes) masternodes need as many of each")
+                "the ports from \(apiPort) on and those from \(peerPort) on overlap: \(masternodes) masternodes need as many of each"
+            )
         }
         for (index, name) in account.enumerated() where account[..<index].contains(name) {
             throw ValidationError("--account \(name) is given twice")
@@ -47,7 +48,8 @@ struct Devnet: AsyncParsableCommand {
         let lock = try plan.lock()
         defer { withExtendedLifetime(lock) {} }
         let isNew = !FileManager.default.fileExists(atPath: plan.genesisFile.path)
-        let genesis = try plan.prepare(accounts: account.isEmpty ? DevnetPlan.defaultAccounts : account, faucet: faucet) {
+        let genesis = try plan.prepare(accounts: account.isEmpty ? DevnetPlan.defaultAccounts : account, faucet: faucet)
+        {
             tell("making the \($0)")
         }
         if !isNew { try check(plan) }
@@ -64,7 +66,8 @@ struct Devnet: AsyncParsableCommand {
         guard missing.isEmpty else {
             throw UsageError(
                 "\(plan.folder.path) holds a network already, whose genesis does not fund \(missing.joined(separator: ", ")): leave "
-                    + "that away and send money from \(try keys.names().joined(separator: ", ")), or name another --home")
+                    + "that away and send money from \(try keys.names().joined(separator: ", ")), or name another --home"
+            )
         }
     }
 

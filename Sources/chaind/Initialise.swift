@@ -22,8 +22,10 @@ struct Initialise: AsyncParsableCommand {
     @Option(help: "The node's name, for people. Default: node.") var name: String?
     @Option(help: "The account that holds the collateral (edge1...). Without it an owner key is made in the home.")
     var owner: String?
-    @Option(help: "Where the API listens, 1 to 65535. Default: \(NodeConfiguration.defaultAPIPort).") var apiPort: PortNumber?
-    @Option(help: "Where peers connect, 1 to 65535. Default: \(NodeConfiguration.defaultPeerPort).") var peerPort: PortNumber?
+    @Option(help: "Where the API listens, 1 to 65535. Default: \(NodeConfiguration.defaultAPIPort).") var apiPort:
+        PortNumber?
+    @Option(help: "Where peers connect, 1 to 65535. Default: \(NodeConfiguration.defaultPeerPort).") var peerPort:
+        PortNumber?
     @Option(help: "Address that peers connect to. Default: 127.0.0.1, which keeps the node to this machine.")
     var peerHost: String?
     @Option(
@@ -80,7 +82,8 @@ struct Initialise: AsyncParsableCommand {
     private func configuration(of home: NodeHome) throws -> NodeConfiguration {
         let configuration = try chosen(home)
         guard configuration.api.port != configuration.peer.port else {
-            throw UsageError("--api-port and --peer-port are both \(configuration.api.port): each needs a port of its own")
+            throw UsageError(
+                "--api-port and --peer-port are both \(configuration.api.port): each needs a port of its own")
         }
         return configuration
     }
