@@ -188,8 +188,9 @@ function blockRow(line) {
 }
 function drawBlocks() {
   if (!home) return;
-  const shown = [...recent.values()].sort((a, b) => Number(b.height) - Number(a.height))
-    .map(b => ({ height: b.height, time: b.time, count: b.transactions.length }));
+  const known = new Map(home.older.map(b => [b.height, { height: b.height, time: b.time, count: b.transactions }]));
+  for (const b of recent.values()) known.set(b.height, { height: b.height, time: b.time, count: b.transactions.length });
+  const shown = [...known.values()].sort((a, b) => Number(b.height) - Number(a.height));
   home.blocks.replaceChildren(...folded(shown).slice(0, 12).map(blockRow));
 }
 
@@ -235,7 +236,7 @@ async function showStatus(into) {
 views[""] = async (_, paint) => {
   const tiles = make("div", { class: "tiles" });
   await showStatus(tiles);
-  const services = await get("services?kind=job&limit=20");
+  const [services, older] = await Promise.all([get("services?kind=job&limit=20"), get("blocks?limit=100")]);
   const blocks = table("Latest blocks", blockColumns, []);
   const transactions = table("Latest transactions", transactionColumns, []);
   if (paint(tiles, make("div", { class: "columns" },
@@ -243,7 +244,7 @@ views[""] = async (_, paint) => {
     make("div", {}, services.services.length
       ? table("Training jobs", ["Name", "#Since block"], services.services.map(v => [serviceLink(v.id), blockLink(v.registeredAt)])) : "",
       blocks, make("p", {}, make("a", { href: "#/blocks" }, "All blocks")))))) {
-    home = { blocks: blocks.querySelector("tbody"), transactions: transactions.querySelector("tbody"), tiles };
+    home = { older: older.blocks, blocks: blocks.querySelector("tbody"), transactions: transactions.querySelector("tbody"), tiles };
     drawBlocks();
     await drawTransactions();
   }
