@@ -54,7 +54,7 @@ enum Counter: Contract {
     private static func addLater(_ order: DelayedAmount, _ context: Context) {
         let due = saturatingAdd(context.time, order.delay)
         guard Chain.schedule(.at(due), entry: 1, data: order.amount) else {
-            Chain.fail("the schedule queue is full")
+            Chain.fail("no call can be scheduled: deposit, credits or queue too small")
         }
     }
 

@@ -36,7 +36,7 @@ extension RoundMachine {
             throw Refusal("the owner can't be in the committee")
         }
         let machine = RoundMachine(chain: chain, spec: spec, state: JobState(spec: spec, time: chain.now))
-        guard machine.advanceNow() else { throw Refusal("the schedule queue is full") }
+        guard machine.advanceNow() else { throw Refusal("no call can be scheduled: deposit, credits or queue too small") }
         return machine
     }
 

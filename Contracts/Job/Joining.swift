@@ -86,6 +86,7 @@ extension RoundMachine {
         }
         let slot = try slot(of: act.caller)
         guard let participant = chain.get(Keys.participant(slot)) else { throw Refusal("no such participant") }
+        if participant.kemPublicKey != identity.kemPublicKey { participant.previousKey = participant.kemPublicKey }
         participant.kemPublicKey = identity.kemPublicKey
         participant.endpoint = identity.endpoint
         chain.set(Keys.participant(slot), participant)

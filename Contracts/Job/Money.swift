@@ -77,6 +77,6 @@ extension RoundMachine {
             throw Refusal("the job is being aborted")
         }
         state.request = request
-        guard advanceNow() else { throw Refusal("the schedule queue is full") }
+        guard advanceNow() else { throw Refusal("no call can be scheduled: deposit, credits or queue too small") }
     }
 }

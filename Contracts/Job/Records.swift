@@ -12,7 +12,7 @@ enum Keys {
     static var committee: JobKey<Committee> { JobKey("committee") }
 
     static func slot(of account: Account) -> JobKey<UInt8> { JobKey("slot/", account) }
-    static func participant(_ slot: UInt8) -> JobKey<Participant> { JobKey("participant/", slot) }
+    static func participant(_ slot: UInt8) -> JobKey<Participant> { JobKey(Participant.family, slot) }
     /// What a participant committed to, and revealed, last.
     static func work(_ slot: UInt8) -> JobKey<Work> { JobKey("work/", slot) }
     /// What a member of the committee committed to, and its score.
@@ -24,54 +24,6 @@ enum Keys {
     /// The last 64 rounds, by round number modulo 64.
     static func history(_ round: UInt32) -> JobKey<JobRound> {
         JobKey("history/", UInt8(truncatingIfNeeded: round % UInt32(truncatingIfNeeded: JobHistory.limit)))
-    }
-}
-
-/// Who takes part, and how to reach it.
-final class Participant: JobStored {
-    var account: Account
-    var role: Role
-    /// Among those of its role; its own while `JobState` says that it has a place.
-    var place: UInt16 = 0
-    var samples: UInt32
-    var appliedAt: UInt64
-    var bond: UInt128
-    var parent: Account
-    var kemPublicKey: KEMPublicKey = .zero
-    /// host:port
-    var endpoint: JobText = .none
-
-    init(_ application: JobApplication, account: Account, bond: UInt128, at now: UInt64) {
-        self.account = account
-        role = application.role
-        samples = application.samples
-        parent = application.parent
-        self.bond = bond
-        appliedAt = now
-    }
-
-    func encode(to encoder: inout BorshEncoder) {
-        encoder.value(account)
-        encoder.value(role)
-        encoder.integer(place)
-        encoder.integer(samples)
-        encoder.integer(appliedAt)
-        encoder.integer(bond)
-        encoder.value(parent)
-        encoder.value(kemPublicKey)
-        encoder.string(endpoint)
-    }
-
-    init(from decoder: inout BorshDecoder) throws(BorshError) {
-        account = try decoder.value()
-        role = try decoder.value()
-        place = try decoder.integer()
-        samples = try decoder.integer()
-        appliedAt = try decoder.integer()
-        bond = try decoder.integer()
-        parent = try decoder.value()
-        kemPublicKey = try decoder.value()
-        endpoint = try decoder.string(limit: JobIdentity.longestEndpoint)
     }
 }
 

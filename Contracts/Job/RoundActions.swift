@@ -140,7 +140,7 @@ extension RoundMachine {
             throw Refusal("one complaint a round and worker is taken")
         }
         guard let receiver = chain.get(Keys.participant(slot)),
-            let context = signedContext(complaint, round: round, receiver: receiver.kemPublicKey)
+            let context = signedContext(complaint, round: round, receiver: receiver)
         else { throw Refusal("the sender has not signed this envelope for this receiver") }
         let open = JobOpenComplaint(
             complainer: slot, accused: accused, step: complaint.step, envelope: complaint.envelope, context: context,
@@ -152,13 +152,13 @@ extension RoundMachine {
     }
 
     /// The digest of the envelope's context, if the accused signed it in this round of this job, for this receiver.
-    private func signedContext(_ complaint: JobComplaint, round: UInt32, receiver: KEMPublicKey) -> Digest? {
+    private func signedContext(_ complaint: JobComplaint, round: UInt32, receiver: Participant) -> Digest? {
         let context = complaint.context
         let count = context.byteCount
         guard count >= 136, jobField(context, at: 32) == jobDigest(of: chain.contract),
             jobWord(context, at: 64) == round, jobWord(context, at: 68) == complaint.step,
             jobField(context, at: count &- 64) == jobDigest(of: complaint.sender),
-            jobField(context, at: count &- 32) == jobDigest(of: receiver)
+            isKey(jobField(context, at: count &- 32), of: receiver)
         else { return nil }
         let digest = jobDigest("edgeproof/envelope/1") { encoder in encoder.fixed(context) }
         var message = BorshEncoder()
@@ -170,6 +170,11 @@ extension RoundMachine {
         let isSigned = chain.isSigned(
             message.bytes, complaint.signatureStart, complaint.signatureEnd, by: complaint.sender)
         return isSigned ? digest : nil
+    }
+
+    /// Its newest key, or the one before it: keys change while envelopes are under way.
+    private func isKey(_ key: Digest, of receiver: Participant) -> Bool {
+        key == jobDigest(of: receiver.kemPublicKey) || key == jobDigest(of: receiver.previousKey)
     }
 
     private func jobWord(_ bytes: JobBytes, at offset: Int) -> UInt32 {

@@ -9,6 +9,7 @@ protocol JobCodable {
 
 typealias JobValue = JobCodable
 typealias JobStored = JobCodable
+typealias JobStoredValue = JobCodable
 typealias JobText = Bytes
 typealias JobBytes = Bytes
 typealias Role = Chain.Role
@@ -155,7 +156,7 @@ extension UInt128: JobCodable {
     init(from decoder: inout BorshDecoder) { self = decoder.integer() }
 }
 
-extension Bytes { static var none: Bytes { .empty } }
+var jobNoText: Bytes { .empty }
 func jobBytes(_ text: Bytes) -> Bytes { text }
 func jobText(_ text: StaticString) -> Bytes { Bytes(text) }
 func jobDigest(of account: Account) -> Digest { Digest(bytes: account.bytes) }

@@ -62,7 +62,7 @@ public struct HistoryEntryDocument: Codable, Equatable, Sendable {
     public struct FindingDocument: Codable, Equatable, Sendable {
         @LabelText public var service: ServiceId
         public var role: String
-        /// `accepted`, `auditedMatch`, `lateButUsed`, `absent`, `outlier`, `notRevealed`, `equivocation`.
+        /// `accepted`, `auditedMatch`, `lateButUsed`, `absent`, `outlier`, `notRevealed`, `equivocation`, `fraud`.
         public var kind: String
         /// Units of 2^-20.
         @DecimalText public var weight: UInt64
@@ -108,6 +108,7 @@ public enum FindingNames {
         case .outlier: "outlier"
         case .notRevealed: "notRevealed"
         case .equivocation: "equivocation"
+        case .fraud: "fraud"
         }
     }
 

@@ -20,12 +20,16 @@ import Primitives
 
 /// A value of the job protocol.
 public typealias JobValue = BorshCodable & Hashable & Sendable
+/// One that the contract keeps, and that changes in place.
+public typealias JobStoredValue = BorshCodable
 /// UTF-8 text; in a contract, its bytes.
 public typealias JobText = String
 /// The specification in a status; in a contract, its bytes as they were registered.
 public typealias JobStatusSpec = JobSpec
 /// A byte string.
 public typealias JobBytes = [UInt8]
+
+package var jobNoText: JobText { "" }
 
 extension JobText { package var byteCount: Int { utf8.count } }
 extension JobBytes { package var byteCount: Int { count } }

@@ -481,5 +481,7 @@ public enum JobEventTopic {
     public static let round = Array("round".utf8)
     /// Data: ``JobOpenComplaint``.
     public static let complaint = Array("complaint".utf8)
+    /// From the chain: the contract's account, the accused's, then a byte each for stage, levels and outcome (255: none).
+    public static let dispute = Array("dispute".utf8)
 }
 #endif

@@ -20,7 +20,11 @@ extension Executor {
     /// - Parameter attempt: 0, or 1 for another one in the place of one that was silent.
     /// - Returns: the hot accounts of as many masternodes, none of them the owner's; empty where there are fewer.
     func drawCommittee(of service: ServiceRecord, size: Int, attempt: UInt64) throws(LedgerError) -> [Account] {
-        var candidates = context.set.members.filter { $0.owner != service.owner }.map { Account($0.consensusKey) }
+        var candidates: [Account] = []
+        for member in context.set.members where member.owner != service.owner {
+            let account = Account(member.consensusKey)
+            if try overlay.value(.tombstone(account)) == nil { candidates.append(account) }
+        }
         guard size > 0, size <= PanelRecord.mostMembers, candidates.count >= size else { return [] }
         // Fisher and Yates, each choice from a fresh hash; the bias of a 64-bit remainder is below 2^-54.
         var block = Digest(domain: "edgeproof/committee/1", parts: context.plan.seed.bytes, service.contract.bytes)

@@ -215,7 +215,7 @@ final class ContractFrame: HostFunctions {
         }
         guard let kind = UInt8(exactly: try arguments.i32(2)).flatMap(Finding.Kind.init(rawValue:)),
             // What only the chain itself can find, no contract can say.
-            kind != .equivocation
+            kind != .equivocation, kind != .fraud
         else {
             throw refusal("there is no kind of finding \(try arguments.i32(2))")
         }
@@ -258,9 +258,11 @@ final class ContractFrame: HostFunctions {
 
     private func schedule(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
         let size = Int(try arguments.i32(3))
-        try context.chargeGas(parameters.storageGas(writes: HostGas.scheduleWrites, bytes: size + HostGas.scheduleBytes))
+        try context.chargeGas(
+            parameters.storageGas(writes: HostGas.scheduleWrites, bytes: size + HostGas.scheduleBytes))
         let data = try bytes(context, arguments, 2, limit: UInt32(ScheduledCall.longestData), "scheduled data")
         let entry = try arguments.i32(1)
+        guard entry != Executor.disputeEntry else { throw refusal("the entry \(entry) is the chain's own") }
         // The parameter is signed: what is below 0 lies in the past.
         let due = Time(UInt64(max(0, Int64(bitPattern: try arguments.i64(0)))))
         let number = try reading { () throws(LedgerError) in

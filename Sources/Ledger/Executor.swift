@@ -42,7 +42,8 @@ final class Executor {
     func log(_ bytes: [UInt8], of contract: Account) {
         guard logs.count < ContractLog.mostTexts else { return }
         logs.append(
-            ContractLog(contract: contract, text: String(decoding: bytes.prefix(ContractLog.longestText), as: UTF8.self)))
+            ContractLog(
+                contract: contract, text: String(decoding: bytes.prefix(ContractLog.longestText), as: UTF8.self)))
     }
 
     // MARK: Transactions
@@ -135,7 +136,8 @@ final class Executor {
     /// even a sequence.
     private func unpaid(_ id: TransactionId) -> Receipt {
         Receipt(
-            origin: .transaction(id), outcome: .failed("nobody pays for this new account any more"), gasUsed: 0, events: [],
+            origin: .transaction(id), outcome: .failed("nobody pays for this new account any more"), gasUsed: 0,
+            events: [],
             returned: Digest(sha256: []))
     }
 
@@ -176,6 +178,8 @@ final class Executor {
     private func performAction(
         _ transaction: Transaction, on service: ServiceRecord, gas: inout GasMeter
     ) throws(Halt) -> [UInt8] {
+        try gas.charge(readGas(.tombstone(transaction.sender)))
+        try refuseTombstoned(transaction.sender)
         if transaction.value > 0 { try gas.charge(writeGas(.account(service.contract))) }
         // Whoever funds a service gives it the credits of that money too, so that it can act at once.
         try pay(transaction.value, from: transaction.sender, to: service.contract, carryingCredits: true)

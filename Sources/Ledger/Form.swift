@@ -50,6 +50,9 @@ struct Form {
             case .proposeChange: _ = try ProposeChange(borsh: transaction.data)
             case .lockMoney: break
             case .unlockMoney: _ = try UnlockMoney(borsh: transaction.data)
+            case .accuse: _ = try Accusation(borsh: transaction.data)
+            case .narrowDispute: _ = try DisputeMove(borsh: transaction.data)
+            case .judgeDispute: _ = try DisputeVote(borsh: transaction.data)
             case .cancelTransaction:
                 _ = try CancelTransaction(borsh: transaction.data)
                 guard transaction.value == 0 else { return .malformedData(action, "a cancellation takes no value") }

@@ -23,6 +23,9 @@ extension Executor {
         case .proposeChange: return try proposeChange(transaction, gas: &gas)
         case .lockMoney: try lockMoney(transaction, gas: &gas)
         case .unlockMoney: try unlockMoney(transaction, gas: &gas)
+        case .accuse: try accuse(transaction, gas: &gas)
+        case .narrowDispute: try narrowDispute(transaction, gas: &gas)
+        case .judgeDispute: try judgeDispute(transaction, gas: &gas)
         case .voteProposal: try voteProposal(transaction, gas: &gas)
         // Its whole effect is to have taken the sequence.
         case .cancelTransaction: break

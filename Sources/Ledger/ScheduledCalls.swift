@@ -48,10 +48,14 @@ extension Executor {
         var outcome = Outcome.succeeded
         var returned: [UInt8] = []
         do throws(Halt) {
-            let service = try service(of: call.contract)
-            returned = try self.call(
-                service, entry: .scheduled, kind: .scheduled, caller: call.contract, value: 0, actionId: call.entry,
-                input: call.data, gas: &gas)
+            if call.entry == Self.disputeEntry {
+                try lookAfterDispute(call, gas: &gas)
+            } else {
+                let service = try service(of: call.contract)
+                returned = try self.call(
+                    service, entry: .scheduled, kind: .scheduled, caller: call.contract, value: 0, actionId: call.entry,
+                    input: call.data, gas: &gas)
+            }
         } catch {
             if case .ledger(let failure) = error { throw failure }
             overlay.rollBack(to: savepoint)

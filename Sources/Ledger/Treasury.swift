@@ -170,6 +170,19 @@ struct Treasury {
         try overlay.setAccount(account, record)
     }
 
+    /// Takes a deposit for good: half of it is burned, half goes to the reward pool.
+    func forfeitDeposit(_ amount: UInt128, of account: Account) throws(LedgerError) {
+        var record = try overlay.account(account)
+        let taken = min(amount, record.deposit)
+        guard taken > 0 else { return }
+        record.deposit -= taken
+        try overlay.setAccount(account, record)
+        let pooled = taken / 2
+        try add(pooled, to: .rewardPool)
+        let supply = try number(.supply)
+        overlay.set(.supply, (supply - min(supply, taken - pooled)).borsh)
+    }
+
     /// Opens an account that has no money: a service's contract lends the deposit. False when it can't.
     func openAccount(_ account: Account, lender: Account) throws(LedgerError) -> Bool {
         guard try overlay.record(account) == nil else { return true }

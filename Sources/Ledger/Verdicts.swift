@@ -53,6 +53,7 @@ extension Executor {
             if verdict.account == service.validator || panel.members.contains(verdict.account) {
                 return (0, "the validator's own result: nobody matched it")
             }
+            if try overlay.value(.tombstone(verdict.account)) != nil { return (0, "a jury found it a liar") }
             if verdict.account == service.owner { return (0, "the owner's own work for itself") }
         }
         guard verdict.weight > 0 else { return (0, "no weight was asked for") }
@@ -65,7 +66,7 @@ extension Finding.Kind {
     var isFavourable: Bool {
         switch self {
         case .accepted, .auditedMatch, .lateButUsed: true
-        case .absent, .outlier, .notRevealed, .equivocation: false
+        case .absent, .outlier, .notRevealed, .equivocation, .fraud: false
         }
     }
 }

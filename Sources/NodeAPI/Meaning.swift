@@ -64,6 +64,33 @@ enum Meaning {
             let proposal = try ProposeChange(borsh: data)
             return MeaningDocument(
                 "proposed a change of the chain", [.init("from epoch", proposal.from.description, .number)])
+        case .accuse:
+            let accusation = try Accusation(borsh: data)
+            guard let subject = accusation.subject else { return nil }
+            return MeaningDocument(
+                "said that a worker's step is false",
+                [
+                    .init("accused", subject.sender.description, .account),
+                    .init("service", PrintableBytes.text(accusation.service.bytes), .service),
+                    .init("round", String(subject.round), .number), .init("step", String(subject.step), .number),
+                    .init("signed", accusation.claim.hex, .hash),
+                ])
+        case .narrowDispute:
+            let move = try DisputeMove(borsh: data)
+            return MeaningDocument(
+                move.list.isEmpty ? "called the jury" : "showed \(move.list.count) digests of what it computed",
+                [
+                    .init("accused", move.accused.description, .account),
+                    .init("service", PrintableBytes.text(move.service.bytes), .service),
+                ])
+        case .judgeDispute:
+            let vote = try DisputeVote(borsh: data)
+            return MeaningDocument(
+                "voted in a jury: \(vote.vote)",
+                [
+                    .init("accused", vote.accused.description, .account),
+                    .init("service", PrintableBytes.text(vote.service.bytes), .service),
+                ])
         case .reportEquivocation: return MeaningDocument("showed that a masternode contradicted itself")
         default: return nil
         }
@@ -170,6 +197,18 @@ enum Meaning {
         case JobEventTopic.phase:
             guard let phase = try? JobPhaseEvent(borsh: event.data) else { return nil }
             return MeaningDocument("round \(phase.round): \(phase.phase)")
+        case JobEventTopic.dispute:
+            guard event.data.count == 67, let accused = Account(event.data[32..<64]) else { return nil }
+            let text =
+                if let outcome = Dispute.Outcome(rawValue: event.data[66]) { "a dispute is over: \(outcome)" } else {
+                    switch Dispute.Stage(rawValue: event.data[64]) {
+                    case .answer: "a dispute: the accused's turn"
+                    case .unfold: "a dispute: the accuser's turn"
+                    case .vote: "a dispute: the jury's turn"
+                    case nil: "a dispute"
+                    }
+                }
+            return MeaningDocument(text, [.init("accused", accused.description, .account)])
         default: return nil
         }
     }

@@ -369,7 +369,10 @@ enum OpenAPISchemas {
                 property("service", "Label"), choice("role", ["cloud", "edge", "fog", "device", "validator"]),
                 choice(
                     "kind",
-                    ["accepted", "auditedMatch", "lateButUsed", "absent", "outlier", "notRevealed", "equivocation"]),
+                    [
+                        "accepted", "auditedMatch", "lateButUsed", "absent", "outlier", "notRevealed", "equivocation",
+                        "fraud",
+                    ]),
                 property("weight", "U64", "units of 2^-20"), property("note", "Text", "why it had no effect, or empty"),
             ]
         ).optional,

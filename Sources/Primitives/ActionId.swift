@@ -31,6 +31,9 @@ public struct ActionId: BorshCodable, Hashable, Comparable, Sendable, CustomStri
     public static let cancelTransaction = ActionId(26)
     public static let removeContract = ActionId(34)
     public static let inviteMembers = ActionId(35)
+    public static let accuse = ActionId(36)
+    public static let narrowDispute = ActionId(37)
+    public static let judgeDispute = ActionId(38)
 
     public enum Range: Sendable { case invalid, edgence, reserved, chain, contract }
 
@@ -54,6 +57,7 @@ public struct ActionId: BorshCodable, Hashable, Comparable, Sendable, CustomStri
         19: "resumeMasternode", 20: "reportEquivocation", 21: "proposeChange", 22: "uploadContract",
         23: "registerService", 24: "rotateKey", 25: "renewBeacon", 26: "cancelTransaction", 32: "lockMoney", 33: "unlockMoney",
         34: "removeContract", 35: "inviteMembers",
+        36: "accuse", 37: "narrowDispute", 38: "judgeDispute",
     ]
 
     public static func < (lhs: ActionId, rhs: ActionId) -> Bool { lhs.value < rhs.value }

@@ -112,6 +112,8 @@ public struct Finding: BorshCodable, Hashable, Sendable {
         case accepted, auditedMatch, lateButUsed, absent, outlier, notRevealed
         /// Two contradicting votes of a masternode (`reportEquivocation`). Only the chain itself finds this.
         case equivocation
+        /// Work, or an accusation, that a jury found false (``Dispute``). Only the chain itself finds this.
+        case fraud
 
         public var description: String {
             switch self {
@@ -122,6 +124,7 @@ public struct Finding: BorshCodable, Hashable, Sendable {
             case .outlier: "outlier against the round's aggregate"
             case .notRevealed: "committed, then not revealed"
             case .equivocation: "contradicted itself as a masternode: slashed"
+            case .fraud: "found false by a jury: tombstoned"
             }
         }
 

@@ -55,7 +55,7 @@ public enum Reputation {
         case .absent: (0, weight / 4)
         case .outlier: (0, weight / 8)
         case .notRevealed: (0, weight)
-        case .equivocation: (0, 0)
+        case .equivocation, .fraud: (0, 0)
         }
     }
 

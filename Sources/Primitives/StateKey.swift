@@ -36,6 +36,14 @@ public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible 
     }
     /// ``PanelRecord`` of a service's contract.
     public static func panel(_ contract: Account) -> StateKey { StateKey("v", contract.bytes) }
+    /// ``Dispute`` about an account's work in a service, while it is open.
+    public static func dispute(_ contract: Account, _ accused: Account) -> StateKey {
+        StateKey("d", contract.bytes + accused.bytes)
+    }
+    /// ``DisputeIndex`` of a service's contract.
+    public static func disputes(_ contract: Account) -> StateKey { StateKey("D", contract.bytes) }
+    /// ``Tombstone``.
+    public static func tombstone(_ account: Account) -> StateKey { StateKey("x", account.bytes) }
     /// ``OwnerLock``.
     public static func ownerLock(_ owner: Account) -> StateKey { StateKey("l", owner.bytes) }
     /// ``SponsorUse`` of an account by a service's contract.

@@ -45,6 +45,7 @@ public struct CloudRound: Sendable {
     private let start: Network
     private var back: Network
     private let threads: Int
+    private let trace: TraceRecorder?
     private var state = State.running
     private var log = StepLog()
     private var lossSum = 0.0
@@ -59,7 +60,8 @@ public struct CloudRound: Sendable {
     static let boundaryBound: Float = 65_536
 
     public init(
-        plan: RoundPlan, edges: [UInt16], quorum: Int, checkpoint: Checkpoint, threads: Int = 1
+        plan: RoundPlan, edges: [UInt16], quorum: Int, checkpoint: Checkpoint, threads: Int = 1,
+        trace: TraceRecorder? = nil
     ) throws(TrainingError) {
         let roster = edges.sorted()
         guard !roster.isEmpty, zip(roster, roster.dropFirst()).allSatisfy({ $0 < $1 }) else {
@@ -78,6 +80,7 @@ public struct CloudRound: Sendable {
         start = checkpoint.front
         back = checkpoint.back
         self.threads = threads
+        self.trace = trace
         activations = Array(repeating: nil, count: roster.count)
         differences = Array(repeating: nil, count: roster.count)
     }
@@ -173,7 +176,9 @@ public struct CloudRound: Sendable {
             }
         }
         // Among equals the one that comes first in the roster.
-        guard votes.count > 1, let most = votes.map(\.count).max(), let common = votes.first(where: { $0.count == most }) else {
+        guard votes.count > 1, let most = votes.map(\.count).max(),
+            let common = votes.first(where: { $0.count == most })
+        else {
             return []
         }
         let present = edges.indices.filter { activations[$0]?.labels == common.labels }
@@ -223,11 +228,16 @@ public struct CloudRound: Sendable {
                 joined = try .mean(batch.map(\.boundary))
                 labels = batch.first?.labels ?? []
             }
-            let pass = try back.forward(joined, threads: threads)
+            if let trace {
+                trace.begin()
+                trace.note(joined)
+                trace.note(labels: labels)
+            }
+            let pass = try back.forward(joined, threads: threads, trace: trace)
             let loss = try SoftmaxCrossEntropy.evaluate(logits: pass.output, labels: labels)
             let gradient = try back.step(
                 pass, outputGradient: loss.gradient, optimiser: plan.optimiser, wantsInputGradient: true,
-                threads: threads)
+                threads: threads, trace: trace)
             return (loss, gradient)
         }
         guard let gradient = stepped else { throw .diverged(step: step) }
@@ -267,6 +277,12 @@ public struct CloudRound: Sendable {
             return (mean, try start.applying(mean))
         }
         guard front.isFinite else { throw .diverged(step: step) }
+        if let trace {
+            trace.begin()
+            for update in updates + [mean] {
+                trace.note(TraceNode(values: update.difference + update.velocities, each: 4_096))
+            }
+        }
         merged = front
         state = .completed
         log.expected += edges.count

@@ -75,13 +75,19 @@ public struct Conversation: Sendable, Equatable {
     public mutating func open(
         _ envelope: Envelope, step: UInt32, kind: MessageKind, key: KEMPrivateKey
     ) throws(EnvelopeError) -> AnyTrainingMessage {
-        let payload = try envelope.open(
-            expecting: context(step: step, kind: kind, receiverKey: key.publicKey), key: key
-        ).payload
+        try openKeepingSalt(envelope, step: step, kind: kind, key: key).message
+    }
+
+    /// The same, with the salt, which whoever checks the commitment later needs.
+    public mutating func openKeepingSalt(
+        _ envelope: Envelope, step: UInt32, kind: MessageKind, key: KEMPrivateKey
+    ) throws(EnvelopeError) -> (message: AnyTrainingMessage, salt: [UInt8]) {
+        let (payload, salt) = try envelope.open(
+            expecting: context(step: step, kind: kind, receiverKey: key.publicKey), key: key)
         guard let message = try? AnyTrainingMessage(kind: kind, payload: payload), message.round == round,
             message.step == step
         else { throw .malformedPayload }
         record(envelope.commitment)
-        return message
+        return (message, salt)
     }
 }

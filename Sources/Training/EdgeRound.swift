@@ -45,6 +45,7 @@ public struct EdgeRound: Sendable {
     private let start: Network
     private let data: any SampleSource
     private let threads: Int
+    private let trace: TraceRecorder?
     private var front: Network
     private var state = State.idle
     private var log = StepLog()
@@ -54,7 +55,8 @@ public struct EdgeRound: Sendable {
     static let gradientBound: Float = 65_536
 
     public init(
-        plan: RoundPlan, index: UInt16, front: Network, shard: any SampleSource, threads: Int = 1
+        plan: RoundPlan, index: UInt16, front: Network, shard: any SampleSource, threads: Int = 1,
+        trace: TraceRecorder? = nil
     ) throws(TrainingError) {
         guard shard.count > 0 else { throw .emptyDataset }
         guard front.part == .front else { throw .model("an edge trains the front of a model") }
@@ -64,6 +66,7 @@ public struct EdgeRound: Sendable {
         self.front = front
         data = shard
         self.threads = threads
+        self.trace = trace
     }
 
     public var phase: Phase {
@@ -106,11 +109,19 @@ public struct EdgeRound: Sendable {
     private mutating func sendActivation(step: UInt32) throws(TrainingError) -> Action {
         let (images, labels) = try data.samples(
             at: plan.batchIndices(edge: index, step: step, shardCount: data.count))
-        let pass = try computing { () throws(TensorError) in try front.forward(images, threads: threads) }
+        if let trace {
+            trace.begin()
+            trace.note(images)
+            trace.note(labels: labels)
+        }
+        let pass = try computing { () throws(TensorError) in
+            try front.forward(images, threads: threads, trace: trace)
+        }
         state = .awaitingGradient(step: step, pass)
         log.expected += 1
         return .send(
-            .activation(ActivationMessage(
+            .activation(
+                ActivationMessage(
                     round: plan.round, step: step, boundary: pass.output, labels: labels, precision: plan.precision)))
     }
 
@@ -127,7 +138,7 @@ public struct EdgeRound: Sendable {
         else { throw .refused(.values) }
         do {
             try front.step(
-                pass, outputGradient: message.gradient, optimiser: plan.optimiser, threads: threads)
+                pass, outputGradient: message.gradient, optimiser: plan.optimiser, threads: threads, trace: trace)
         } catch {
             throw .tensor(error)
         }

@@ -55,7 +55,9 @@ package struct Admission: Sendable {
         case .fogDifference, .secureSumUp:
             guard sender.role == .fog, sender.index == context.index else { throw .notItsPart }
         case .deviceSamples:
-            guard sender.role == .device, sender.index == context.index, sender.parent == account else { throw .notItsPart }
+            guard sender.role == .device, sender.index == context.index, sender.parent == account else {
+                throw .notItsPart
+            }
         }
         do { try head.verify() } catch { throw .badSignature }
     }
@@ -68,6 +70,7 @@ package struct Admission: Sendable {
         switch request.kind {
         case .sameKey: guard request.asker == account else { throw .stranger }
         case .model where evaluators.holds(request.asker): break
+        case .audit: guard evaluators.mayAudit(request.asker) else { throw .stranger }
         case .model, .overlap:
             guard request.asker != account, await members.member(request.asker) != nil else { throw .stranger }
         case .samples:
@@ -79,10 +82,15 @@ package struct Admission: Sendable {
 
 /// Who evaluates the job's rounds, as the chain says.
 package final class Evaluators: Sendable {
-    private let accounts = Mutex<Set<Account>>([])
+    private let accounts = Mutex<(committee: Set<Account>, jurors: Set<Account>)>(([], []))
 
     package init() {}
 
-    package func set(_ accounts: Set<Account>) { self.accounts.withLock { $0 = accounts } }
-    func holds(_ account: Account) -> Bool { accounts.withLock { $0.contains(account) } }
+    package func set(_ accounts: Set<Account>) { self.accounts.withLock { $0.committee = accounts } }
+    /// Of the open disputes about this job's work.
+    package func setJurors(_ accounts: Set<Account>) { self.accounts.withLock { $0.jurors = accounts } }
+    func holds(_ account: Account) -> Bool { accounts.withLock { $0.committee.contains(account) } }
+    func mayAudit(_ account: Account) -> Bool {
+        accounts.withLock { $0.committee.contains(account) || $0.jurors.contains(account) }
+    }
 }

@@ -41,21 +41,7 @@ package final class CertifiedParticipants: Sendable {
 
     /// Where the contract keeps a participant.
     package static func key(contract: Account, slot: UInt8) -> StateKey {
-        .storage(contract, Array("participant/".utf8) + [slot])
-    }
-
-    /// The beginning of what is stored there.
-    private struct Stored: BorshDecodable {
-        let account: Account
-        let identity: Identity
-
-        init(from decoder: inout BorshDecoder) throws(BorshError) {
-            account = try decoder.value()
-            // Role, place, samples, time of the application, bond, parent.
-            _ = try decoder.fixed(1 + 2 + 4 + 8 + 16 + 32)
-            identity = Identity(
-                kemPublicKey: try decoder.value(), endpoint: try decoder.string(limit: JobIdentity.longestEndpoint))
-        }
+        .storage(contract, Array("\(Participant.family)".utf8) + [slot])
     }
 
     /// - Parameter told: what a node says.
@@ -76,19 +62,14 @@ package final class CertifiedParticipants: Sendable {
         var certain: [Account: Identity] = [:]
         for (key, participant) in zip(keys, told) {
             // Not there yet: the newest block is certified by the next one.
-            guard let bytes = state[key], let stored = Self.decode(bytes), stored.account == participant.account else {
-                continue
-            }
-            certain[stored.account] = stored.identity
+            guard let bytes = state[key], let stored = try? Participant(borsh: bytes),
+                stored.account == participant.account
+            else { continue }
+            certain[stored.account] = Identity(kemPublicKey: stored.kemPublicKey, endpoint: stored.endpoint)
             // One who has just rotated differs too; one who differs again is lied about.
-            if stored.identity.kemPublicKey != participant.kemPublicKey { suspect(participant.account) }
+            if stored.kemPublicKey != participant.kemPublicKey { suspect(participant.account) }
         }
         known.withLock { $0 = certain }
-    }
-
-    private static func decode(_ bytes: [UInt8]) -> Stored? {
-        var decoder = BorshDecoder(bytes)
-        return try? Stored(from: &decoder)
     }
 
     private func suspect(_ account: Account) {
@@ -96,7 +77,8 @@ package final class CertifiedParticipants: Sendable {
         if isFirst {
             report(
                 .warning(
-                    "a node names another key for \(account.short) than the certified state does; the certified one is used"))
+                    "a node names another key for \(account.short) than the certified state does; the certified one is used"
+                ))
         }
     }
 }
@@ -106,7 +88,8 @@ extension JobParticipant {
 
     func with(_ identity: CertifiedParticipants.Identity) -> JobParticipant {
         JobParticipant(
-            slot: slot, account: account, role: role, standing: standing, index: index, samples: samples, parent: parent,
+            slot: slot, account: account, role: role, standing: standing, index: index, samples: samples,
+            parent: parent,
             kemPublicKey: identity.kemPublicKey, endpoint: identity.endpoint, committed: committed, revealed: revealed,
             base: base, misses: misses, acceptedRounds: acceptedRounds, owed: owed, bond: bond, lastRoot: lastRoot,
             lastArtifact: lastArtifact)

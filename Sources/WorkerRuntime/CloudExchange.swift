@@ -61,6 +61,7 @@ package struct CloudExchange: Sendable {
     private func run(
         _ deliveries: inout ThrowingDiscardingTaskGroup<any Error>, _ result: (RoundWork) async -> Void
     ) async throws {
+        exchange.audit?.restart()
         var round = Round(
             machine: try CloudRound(
                 plan: exchange.plan, edges: edges.map(\.index), quorum: quorum, checkpoint: checkpoint,
@@ -88,7 +89,11 @@ package struct CloudExchange: Sendable {
             }
             for action in actions {
                 switch action {
-                case .send(let index, let message): try send(message, to: index, &round, &deliveries)
+                case .send(let index, var message):
+                    if exchange.faults.happens(.lie, round: exchange.plan.round, step: message.step) {
+                        message = message.falsified()
+                    }
+                    try send(message, to: index, &round, &deliveries)
                 case .refuse(let index, let refusal): exchange.warn("refused a message of edge \(index): \(refusal)")
                 case .dropped(let index): exchange.report(.edgeDropped(exchange.plan.round, index))
                 case .completed: isComplete = true
@@ -117,8 +122,9 @@ package struct CloudExchange: Sendable {
         let isLast = round.machine.step == exchange.plan.steps
         let message: AnyTrainingMessage
         do {
-            message = try line.conversation.open(
-                envelope, step: round.machine.step, kind: isLast ? .frontDifference : .activation,
+            message = try exchange.open(
+                envelope, in: &line.conversation, step: round.machine.step,
+                kind: isLast ? .frontDifference : .activation,
                 key: key)
         } catch {
             exchange.passOver(envelope, of: line.edge.account, because: error)

@@ -29,6 +29,7 @@ package struct EdgeExchange: Sendable {
     }
 
     private func attempt() async throws -> (RoundWork, front: Network) {
+        exchange.audit?.restart()
         var machine = try EdgeRound(
             plan: exchange.plan, index: me.index, front: front, shard: shard, threads: exchange.threads)
         var conversation = exchange.conversation(edge: me, cloud: cloud)
@@ -38,7 +39,8 @@ package struct EdgeExchange: Sendable {
                 switch action {
                 case .finished(let result, let front):
                     let work = RoundWork(
-                        stepsRoot: result.stepsRoot, artifact: result.artifact, lossMicro: result.lossMicro, partners: [],
+                        stepsRoot: result.stepsRoot, artifact: result.artifact, lossMicro: result.lossMicro,
+                        partners: [],
                         model: nil)
                     return (work, front)
                 case .send(var message):
@@ -73,12 +75,12 @@ package struct EdgeExchange: Sendable {
             do {
                 switch machine.phase {
                 case .gradient(let step):
-                    let message = try conversation.open(
-                        envelope, step: step, kind: .gradient, key: key)
+                    let message = try exchange.open(
+                        envelope, in: &conversation, step: step, kind: .gradient, key: key)
                     if case .gradient(let gradient) = message { return try machine.handle(.gradient(gradient)) }
                 case .average:
-                    let message = try conversation.open(
-                        envelope, step: exchange.plan.steps, kind: .frontAverage, key: key)
+                    let message = try exchange.open(
+                        envelope, in: &conversation, step: exchange.plan.steps, kind: .frontAverage, key: key)
                     if case .frontAverage(let average) = message { return try machine.handle(.average(average)) }
                 case .idle, .finished: break
                 }
@@ -95,11 +97,19 @@ package struct EdgeExchange: Sendable {
 
 extension AnyTrainingMessage {
     /// What a liar sends in place of what it has computed.
-    fileprivate func falsified() -> AnyTrainingMessage {
-        guard case .activation(let message) = self else { return self }
-        return .activation(
-            ActivationMessage(
-                round: message.round, step: message.step, boundary: message.boundary.scaled(by: 0.5), labels: message.labels,
-                precision: message.precision))
+    func falsified() -> AnyTrainingMessage {
+        switch self {
+        case .activation(let message):
+            .activation(
+                ActivationMessage(
+                    round: message.round, step: message.step, boundary: message.boundary.scaled(by: 0.5),
+                    labels: message.labels, precision: message.precision))
+        case .gradient(let message):
+            .gradient(
+                GradientMessage(
+                    round: message.round, step: message.step, gradient: message.gradient.scaled(by: 0.5),
+                    loss: message.loss, precision: message.precision))
+        default: self
+        }
     }
 }

@@ -24,12 +24,14 @@ package struct Exchange: Sendable {
     let complain: @Sendable (JobComplaint) async throws -> Void
     let openings: Openings
     let faults: Faults
+    /// Nil where nobody will ask.
+    let audit: AuditLog?
     private let notes = Notes()
 
     package init(
         genesis: Digest, contract: Account, account: Account, secrets: WorkerSecrets, inbox: Inbox, postman: Postman,
         plan: RoundPlan, deadline: ContinuousClock.Instant, stepTimeout: Duration, threads: Int, openings: Openings,
-        faults: Faults = Faults(), report: @escaping @Sendable (WorkerEvent) -> Void,
+        faults: Faults = Faults(), audit: AuditLog? = nil, report: @escaping @Sendable (WorkerEvent) -> Void,
         complain: @escaping @Sendable (JobComplaint) async throws -> Void
     ) {
         self.genesis = genesis
@@ -44,6 +46,7 @@ package struct Exchange: Sendable {
         self.threads = threads
         self.openings = openings
         self.faults = faults
+        self.audit = audit
         self.report = report
         self.complain = complain
     }
@@ -83,8 +86,19 @@ package struct Exchange: Sendable {
         let payload = message.payload
         let salt = secrets.salt(context: context, payload: payload)
         let envelope = try conversation.seal(message, salt: salt, key: secrets.key)
-        openings.note(envelope.commitment, payload: Digest(sha256: payload), salt: salt)
+        let digest = Digest(sha256: payload)
+        openings.note(envelope.commitment, payload: digest, salt: salt)
+        audit?.note(envelope, payload: digest, salt: salt)
         return envelope
+    }
+
+    /// Opens the conversation's next envelope, and keeps it for audits.
+    func open(
+        _ envelope: Envelope, in conversation: inout Conversation, step: UInt32, kind: MessageKind, key: KEMPrivateKey
+    ) throws(EnvelopeError) -> AnyTrainingMessage {
+        let (message, salt) = try conversation.openKeepingSalt(envelope, step: step, kind: kind, key: key)
+        audit?.note(heard: OpenedMessage(context: envelope.context, payload: message.payload, salt: salt))
+        return message
     }
 
     /// A peer can make this worker warn as often as it likes, so what is told is bounded.

@@ -81,6 +81,24 @@ struct JobView: Sendable {
     }
     func history() async throws -> [JobRound] { (try await ask(.history) as JobHistory).rounds }
 
+    /// What the leading cloud named in its reveal.
+    func partners() async throws -> JobPartners { try await ask(.partners) }
+
+    /// Open disputes about the job's work, as the certified state holds them.
+    func disputes() async throws -> [Dispute] {
+        let key = StateKey.disputes(contract)
+        guard let index: DisputeIndex = try await reader.read([key]).decode(key) else { return [] }
+        let keys = index.accused.map { StateKey.dispute(contract, $0) }
+        let state = try await reader.read(keys)
+        // One that was closed in between is gone.
+        return try keys.compactMap { try state.decode($0) }
+    }
+
+    func tombstone() async throws -> Tombstone? {
+        let key = StateKey.tombstone(sender.account)
+        return try await reader.read([key]).decode(key)
+    }
+
     func complaints() async throws -> [JobOpenComplaint] { (try await ask(.complaints) as JobComplaints).all }
     /// What this account can take now.
     func owed() async throws -> UInt128 { try await ask(.owed, input: JobQuery.owed.input(sender.account)) }
@@ -101,6 +119,12 @@ struct JobView: Sendable {
             do { return try Reply(borsh: answer.data) } catch { throw WorkerError.notAJob(job.description, "\(error)") }
         }
         throw StaleAnswer()
+    }
+
+    /// Sends one of the chain's own actions and waits until it is final. A failed outcome is thrown.
+    func actOnChain(_ action: ActionId, _ data: [UInt8]) async throws {
+        _ = try await sender.perform(
+            TransactionRequest(service: .chain, action: action, data: data, gasLimit: WorkerLimits.actionGas))
     }
 
     /// Sends an action and waits until it is final. A failed outcome is thrown.

@@ -37,7 +37,9 @@ package struct Postman: Sendable {
     package func shutdown() async { try? await http.shutdown() }
 
     /// - Throws: ``WorkerError/peer(_:)`` when the receiver has not taken it by the deadline, or never will.
-    package func deliver(_ envelope: Envelope, to account: Account, until deadline: ContinuousClock.Instant) async throws {
+    package func deliver(_ envelope: Envelope, to account: Account, until deadline: ContinuousClock.Instant)
+        async throws
+    {
         let head = Hexadecimal.encode(envelope.head.borsh)
         let body = ByteBuffer(bytes: envelope.ciphertext)
         var lastFailure = "no answer"
@@ -81,25 +83,27 @@ package struct Postman: Sendable {
     /// What a worker answers to a question; nil while it has no answer.
     /// - Parameter limit: bytes of the longest answer that is taken.
     package func ask(
-        _ kind: WorkerRequest.Kind, _ argument: [UInt8] = [], of account: Account, limit: Int
+        _ kind: WorkerRequest.Kind, _ argument: [UInt8] = [], of account: Account, limit: Int,
+        within time: Duration? = nil
     ) async throws -> [UInt8]? {
         guard let endpoint = await members.endpoint(of: account, again: false) else { return nil }
-        do { return try await ask(kind, argument, of: account, at: endpoint, limit: limit) } catch {
+        do { return try await ask(kind, argument, of: account, at: endpoint, limit: limit, within: time) } catch {
             guard let moved = await members.endpoint(of: account, again: true), moved != endpoint else { throw error }
-            return try await ask(kind, argument, of: account, at: moved, limit: limit)
+            return try await ask(kind, argument, of: account, at: moved, limit: limit, within: time)
         }
     }
 
     package func ask(
-        _ kind: WorkerRequest.Kind, _ argument: [UInt8], of account: Account, at endpoint: Endpoint, limit: Int
+        _ kind: WorkerRequest.Kind, _ argument: [UInt8], of account: Account, at endpoint: Endpoint, limit: Int,
+        within time: Duration? = nil
     ) async throws -> [UInt8]? {
         let now = Time(UInt64(clamping: Int64(Date().timeIntervalSince1970 * 1_000)))
         let question = try WorkerRequest(
             kind, argument: argument, job: job, receiver: account, time: now, key: key, genesis: genesis)
         var request = HTTPClientRequest(url: "http://\(endpoint)/v1/ask")
         request.headers.add(name: "edgeproof-request", value: Hexadecimal.encode(question.borsh))
-        let response = try await http.execute(
-            request, timeout: .milliseconds(WorkerLimits.transferMs + Int64(limit) / WorkerLimits.slowestBytesPerMs))
+        let allowance = time ?? .milliseconds(WorkerLimits.transferMs + Int64(limit) / WorkerLimits.slowestBytesPerMs)
+        let response = try await http.execute(request, timeout: .init(allowance))
         guard response.status == .ok else { return nil }
         return Array(buffer: try await response.body.collect(upTo: limit))
     }

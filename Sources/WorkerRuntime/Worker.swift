@@ -79,7 +79,9 @@ public struct Worker: Sendable {
                     report: report)
             } catch {
                 guard configuration.waits, case WorkerError.noSuchJob = error else { throw error }
-                if !hasSaid { report(.waiting("there is no job '\(configuration.job)' yet; waiting for its registration")) }
+                if !hasSaid {
+                    report(.waiting("there is no job '\(configuration.job)' yet; waiting for its registration"))
+                }
                 hasSaid = true
                 try await Task.sleep(for: .milliseconds(WorkerLimits.pollMs))
             }
@@ -96,7 +98,8 @@ public struct Worker: Sendable {
             postman: postman, secret: try state.secret())
         let answers = Answers(
             job: job.contract, genesis: job.sender.genesis, key: configuration.key, keys: keys, members: members,
-            shelf: parts.shelf, samples: parts.samples, overlap: parts.overlap, report: report)
+            shelf: parts.shelf, samples: parts.samples, overlap: parts.overlap, audits: parts.audits,
+            showsInputs: spec.inputAudit == .committee, report: report)
         let server = WorkerServer(
             host: configuration.host, port: configuration.port,
             admission: Admission(
@@ -141,6 +144,7 @@ struct WorkerParts: Sendable {
     let inbox: Inbox
     let shelf = ModelShelf()
     let evaluators = Evaluators()
+    let audits = AuditShelf()
     /// An edge's or fog node's own images.
     let images: ImageSet?
     /// A cloud's or validator's.
@@ -177,7 +181,9 @@ struct WorkerParts: Sendable {
                 shareBytes: WorkerLimits.sampleBytes / max(1, Int(spec.devices)), shape: plan.model.input,
                 classes: plan.model.classes
             ) { envelope in
-                guard let key = ring.key(for: envelope.context.receiverKemKey) else { throw EnvelopeError.notForThisReceiver }
+                guard let key = ring.key(for: envelope.context.receiverKemKey) else {
+                    throw EnvelopeError.notForThisReceiver
+                }
                 let message = try DeviceSamplesMessage(
                     borsh: envelope.open(expecting: envelope.context, key: key).payload)
                 guard message.step == envelope.context.step, message.round == envelope.context.round else {
@@ -192,14 +198,17 @@ struct WorkerParts: Sendable {
             // The key's own part of the choice; the place in the job is not known before the job takes the device.
             let device = Account(secrets.key.publicKey).bytes[..<4].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
             let queue = TrainingQueue()
-            let made = try await queue.run { try DeviceStep.samples(of: found, plan: plan, device: device, secret: secret) }
+            let made = try await queue.run {
+                try DeviceStep.samples(of: found, plan: plan, device: device, secret: secret)
+            }
             feed = DeviceFeed(samples: made)
             sampleCount = made.count
         } else {
             feed = nil
             sampleCount = found?.count ?? 0
         }
-        overlap = isReserved
+        overlap =
+            isReserved
             ? nil
             : found.map { images in
                 Overlap(job: job, count: images.count) { index in

@@ -38,6 +38,8 @@ public struct WorkerConfiguration: Sendable {
     public var genesis: Genesis?
     /// Whether a fog job's cloud tries each update on its reserved images before it takes it in.
     public var triesEachUpdate: Bool
+    /// Of all steps the part that a validator does again, 0 to 1.
+    public var auditShare: Double
     /// For experiments alone.
     public var faults: Faults
 
@@ -46,7 +48,7 @@ public struct WorkerConfiguration: Sendable {
         publicHost: String? = nil, parent: Account? = nil, data: ImageSource?, stateFolder: URL, modelFile: URL? = nil,
         weightsFile: URL? = nil, threads: Int = 1,
         waits: Bool = false, acceptedCode: Set<Digest>, acceptedValidators: Set<Account> = [], genesis: Genesis? = nil,
-        triesEachUpdate: Bool = true, faults: Faults = Faults()
+        triesEachUpdate: Bool = true, auditShare: Double = 0.1, faults: Faults = Faults()
     ) {
         self.job = job
         self.role = role
@@ -66,6 +68,7 @@ public struct WorkerConfiguration: Sendable {
         self.acceptedValidators = acceptedValidators
         self.genesis = genesis
         self.triesEachUpdate = triesEachUpdate
+        self.auditShare = auditShare
         self.faults = faults
     }
 
@@ -91,6 +94,10 @@ public enum WorkerEvent: Sendable {
     /// A device's samples are at its fog node.
     case fed(Int, Account)
     case validated(UInt32, accuracyMicro: UInt64, lossMicro: UInt64)
+    /// A worker's picked steps were done again: so many, or the one that failed and why.
+    case audited(UInt32, Account, UInt32, String?)
+    /// What was said in a dispute about an account.
+    case disputed(Account, String)
     case roundClosed(JobRound)
     /// What the worker waits for, said once.
     case waiting(String)

@@ -12,7 +12,9 @@ extension WorkerLoop {
 
     /// What the exchange of a round needs.
     /// - Parameter deadline: after which nothing of it can count any more.
-    func exchange(_ status: JobStatus, until deadline: ContinuousClock.Instant) throws -> Exchange {
+    func exchange(
+        _ status: JobStatus, until deadline: ContinuousClock.Instant, audit: AuditLog? = nil
+    ) throws -> Exchange {
         let spec = status.spec
         let round = status.round
         return Exchange(
@@ -20,7 +22,8 @@ extension WorkerLoop {
             postman: parts.postman, plan: try Joining.roundPlan(plan, spec, round: round), deadline: deadline,
             stepTimeout: .milliseconds(
                 max(500, min(Self.longestRoundMs, spec.commitMaxMs) / WorkerLimits.stepShare)),
-            threads: configuration.threads, openings: openings, faults: configuration.faults, report: report
+            threads: configuration.threads, openings: openings, faults: configuration.faults,
+            audit: audit, report: report
         ) { [job] complaint in
             try await job.act(.commitmentTask, post: .complaint(round: round), complaint.borsh)
         }
@@ -45,13 +48,18 @@ extension WorkerLoop {
         let now = UInt64(clamping: Int64(Date().timeIntervalSince1970 * 1_000))
         let phaseEnds = status.deadline?.value ?? now
         let left = phaseEnds > now ? min(Self.longestRoundMs, phaseEnds - now) : 0
-        let exchange = try exchange(
-            status, until: .now + .milliseconds(min(Self.longestRoundMs, left.addingSaturating(spec.commitMaxMs))))
+        let end = ContinuousClock.now + .milliseconds(min(Self.longestRoundMs, left.addingSaturating(spec.commitMaxMs)))
+        let roundPlan = try Joining.roundPlan(plan, spec, round: round)
+        func kept(shard: (any SampleSource)? = nil, samples: FeatureSet? = nil) throws -> Exchange {
+            let base = AuditLog.Base(model: model, plan: roundPlan, shard: shard, samples: samples)
+            return try exchange(status, until: end, audit: parts.audits.begin(round, base))
+        }
         attempts &+= 1
         let attempt = attempts
         let body: @Sendable () async throws -> Void
         switch (spec.trainingProtocol, configuration.role, model) {
         case (.split, .cloud, .split(let checkpoint)):
+            let exchange = try kept()
             let quorum = Int(spec.quorum)
             body = {
                 try await CloudExchange(
@@ -66,6 +74,7 @@ extension WorkerLoop {
         case (.split, _, .front(let front, _)):
             guard let images = parts.images else { throw WorkerError.unusableData("an edge needs images: give --data") }
             let source = try plan.source(images, edge: Int(me.index), of: Int(spec.workers))
+            let exchange = try kept(shard: source)
             body = {
                 let (work, front) = try await EdgeExchange(
                     exchange: exchange, me: me, cloud: cloud, front: front, shard: source
@@ -74,6 +83,7 @@ extension WorkerLoop {
                 wake()
             }
         case (.fog, .cloud, .whole(let network)) where plan.isSecureSum:
+            let exchange = try exchange(status, until: end)
             let (plan, closing) = (plan, ContinuousClock.now + .milliseconds(left * WorkerLimits.collectPercent / 100))
             body = {
                 try await SecureFogCloudExchange(
@@ -85,6 +95,7 @@ extension WorkerLoop {
             }
         case (.fog, .cloud, .whole(let network)):
             let reserved = parts.reserved == nil || !configuration.triesEachUpdate ? nil : try await reservedSamples()
+            let exchange = try kept()
             let (plan, quorum, epsilon) = (plan, Int(spec.quorum), UInt64(spec.epsilonMicro))
             body = {
                 try await FogCloudExchange(
@@ -100,6 +111,7 @@ extension WorkerLoop {
             guard let samples = try await samples(status, roster, deadline: left) else { return }
             let memory = try self.memory ?? freshMemory(samples: samples.count)
             let (plan, secret) = (plan, try state.secret())
+            let exchange = try plan.isSecureSum ? exchange(status, until: end) : kept(samples: samples)
             guard !plan.isSecureSum else {
                 body = {
                     try await SecureFogNodeExchange(
@@ -240,7 +252,9 @@ extension WorkerLoop {
 
     /// The file that the job starts from, while it is at its start.
     private func startingModel(_ status: JobStatus) throws -> JobModel? {
-        guard let file = configuration.weightsFile, status.checkpoint == status.spec.initialCheckpoint else { return nil }
+        guard let file = configuration.weightsFile, status.checkpoint == status.spec.initialCheckpoint else {
+            return nil
+        }
         let model = try JobModel.starting(plan, protocol: status.spec.trainingProtocol, from: file)
         guard model.digest == status.checkpoint else {
             throw WorkerError.unusableModel(
@@ -253,7 +267,9 @@ extension WorkerLoop {
     /// is the model with the digest or nothing.
     func fetch(_ digest: Digest, _ status: JobStatus, _ roster: [JobParticipant]) async throws -> JobModel? {
         let holders = roster.filter { other in
-            guard other.account != account, other.standing == .active || other.standing == .confirmed else { return false }
+            guard other.account != account, other.standing == .active || other.standing == .confirmed else {
+                return false
+            }
             return other.role == .cloud || (status.spec.trainingProtocol == .fog && other.role == .fog)
         }.sorted { first, second in
             func rank(_ other: JobParticipant) -> (Int, UInt8) {
@@ -301,7 +317,10 @@ extension WorkerLoop {
         if complete.count < devices.count, waited < .milliseconds(left / WorkerLimits.deviceShare) {
             if waitingSince == nil {
                 waitingSince = .now
-                report(.waiting("\(devices.count - complete.count) of \(devices.count) devices have not handed over their samples"))
+                report(
+                    .waiting(
+                        "\(devices.count - complete.count) of \(devices.count) devices have not handed over their samples"
+                    ))
             }
             return nil
         }

@@ -53,6 +53,18 @@ actor WorkerLoop {
     var waitingSince: ContinuousClock.Instant?
     private var reported: UInt32?
     private var validated: UInt32?
+    /// Blocks in which commit phases closed, by round.
+    var commitClosed: [UInt32: UInt64] = [:]
+    var auditing: (round: UInt32, since: ContinuousClock.Instant)?
+    var audited: (round: UInt32, result: AuditResult)?
+    /// What this account has accused others by.
+    var accusations: [Account: StepTrace] = [:]
+    var disputeMoves: Set<DisputeMark> = []
+    /// What clouds named in the last rounds: a dispute goes on when the chain has forgotten it.
+    var namedWorkers: [UInt32: [UInt16: AuditedRound.Named]] = [:]
+    /// Events announce disputes; one may be open when the worker starts.
+    var mayHaveDisputes = true
+    var accusedBefore = false
     /// The last failure, so that the same is told once.
     private var lastWarning = ""
 
@@ -89,11 +101,16 @@ actor WorkerLoop {
     func run() async throws {
         try await restore()
         let (changes, changed) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-        let watcher = Task { [job] in
+        let watcher = Task { [job, weak self] in
             while !Task.isCancelled {
                 do {
                     for try await block in job.client.events()
-                    where block.events.contains(where: { $0.contract == job.contract }) { changed.yield() }
+                    where block.events.contains(where: { $0.contract == job.contract }) {
+                        for event in block.events where event.contract == job.contract {
+                            await self?.note(event.topic, event.data, at: block.height)
+                        }
+                        changed.yield()
+                    }
                 } catch {}
                 try? await Task.sleep(for: .milliseconds(WorkerLimits.pollMs))
             }
@@ -203,6 +220,9 @@ actor WorkerLoop {
             self.work = nil
         }
         try await close(status)
+        // Whoever has a part in a dispute stays until it is over, also when the job is.
+        let isDisputed = mayHaveDisputes ? try await followDisputes(status, try await job.participants()) : false
+        if status.phase.isOver, isDisputed { return false }
         switch status.phase {
         case .finished:
             try await finish(status)
@@ -213,7 +233,9 @@ actor WorkerLoop {
             throw WorkerError.aborted(status.reason)
         case .registered, .open, .final, .starved: break
         case .paused: warn("the job is paused" + (status.reason.isEmpty ? "" : ": \(status.reason)"))
-        case .commit, .reveal, .validate, .score, .challenge: try await takePart(status, wake: wake)
+        case .commit, .reveal, .validate, .score, .challenge:
+            try await rememberNamed(status)
+            try await takePart(status, wake: wake)
         }
         if configuration.role == .device { try await feed(status) }
         return false
@@ -281,11 +303,14 @@ actor WorkerLoop {
     private func apply(_ status: JobStatus) async throws {
         report(.terms(status.spec, validator: status.validator))
         let isDevice = configuration.role == .device
-        if isDevice, !(try await job.participants().contains { $0.account == configuration.parent && $0.standing != .released }) {
+        if isDevice,
+            !(try await job.participants().contains { $0.account == configuration.parent && $0.standing != .released })
+        {
             throw WorkerError.peer("the fog node \(configuration.parent?.short ?? "") has not applied yet")
         }
         let application = JobApplication(
-            role: configuration.role, samples: UInt32(clamping: parts.sampleCount), parent: configuration.parent ?? .zero)
+            role: configuration.role, samples: UInt32(clamping: parts.sampleCount),
+            parent: configuration.parent ?? .zero)
         try await actToJoin(.applicationTask, application.borsh, value: isDevice ? 0 : status.spec.bond)
     }
 
@@ -352,7 +377,9 @@ actor WorkerLoop {
             for round in try await job.history() where reported.map({ round.round >= $0 }) ?? true {
                 guard round.round < status.round || status.phase.isOver else { continue }
                 if let candidate, candidate.round == round.round {
-                    if round.outcome == .accepted, let model = try await model(of: candidate.model, as: round.checkpoint) {
+                    if round.outcome == .accepted,
+                        let model = try await model(of: candidate.model, as: round.checkpoint)
+                    {
                         accepted = (round.checkpoint, model)
                         try note(best: round, model)
                     }
@@ -363,7 +390,9 @@ actor WorkerLoop {
             }
             reported = status.round
         }
-        if status.checkpoint != .zero, accepted?.digest != status.checkpoint, let kept = try state.model(status.checkpoint) {
+        if status.checkpoint != .zero, accepted?.digest != status.checkpoint,
+            let kept = try state.model(status.checkpoint)
+        {
             accepted = (status.checkpoint, kept)
         }
         if let accepted { await parts.shelf.put(accepted.model) }
@@ -390,7 +419,8 @@ actor WorkerLoop {
         case .model(let own): return own.digest == checkpoint ? own : nil
         case .front(let front):
             let backs = try await job.participants().filter { $0.role == .cloud }.map(\.lastArtifact)
-            guard let back = backs.first(where: { Checkpoint.digest(front: front.digest, back: $0) == checkpoint }) else {
+            guard let back = backs.first(where: { Checkpoint.digest(front: front.digest, back: $0) == checkpoint })
+            else {
                 return nil
             }
             return .front(front, back: back)
@@ -400,7 +430,8 @@ actor WorkerLoop {
     // MARK: Phases
 
     private func commit(
-        _ status: JobStatus, _ me: JobParticipant, _ participants: [JobParticipant], wake: @escaping @Sendable () -> Void
+        _ status: JobStatus, _ me: JobParticipant, _ participants: [JobParticipant],
+        wake: @escaping @Sendable () -> Void
     ) async throws {
         guard me.standing == .active, !me.committed, configuration.role != .device else { return }
         guard configuration.role != .cloud || status.lead == account else { return }
@@ -506,7 +537,9 @@ actor WorkerLoop {
         guard let seat = status.committee.first(where: { $0.account == account }), !seat.scored else { return }
         let isAlone = status.spec.committee.size == 1
         if status.phase == .score {
-            guard seat.committed, let kept = try state.score(job: job.digest), kept.round == status.round else { return }
+            guard seat.committed, let kept = try state.score(job: job.digest), kept.round == status.round else {
+                return
+            }
             return try await job.act(
                 .commitmentTask, post: .validation(round: status.round), kept.validation.borsh)
         }
@@ -529,9 +562,13 @@ actor WorkerLoop {
             warn("this account is to evaluate round \(status.round), and has no images: give --data")
             return nil
         }
-        guard let digest = Self.candidate(status, participants) else { return nil }
+        guard let audit = try await audit(status, participants),
+            let digest = Self.candidate(status, participants)
+        else { return nil }
         let model: JobModel
-        if case .model(let own)? = candidate?.model, own.digest == digest { model = own } else {
+        if case .model(let own)? = candidate?.model, own.digest == digest {
+            model = own
+        } else {
             guard let found = try await fetch(digest, status, participants) else { return nil }
             model = found
         }
@@ -545,7 +582,8 @@ actor WorkerLoop {
         validated = status.round
         let salt = isAlone ? Digest.zero : Digest(sha256: (0..<32).map { _ in UInt8.random(in: .min ... .max) })
         return JobValidation(
-            metricMicro: evaluation.accuracyMicro, lossMicro: evaluation.lossMicro, checkpoint: digest, salt: salt)
+            metricMicro: evaluation.accuracyMicro, lossMicro: evaluation.lossMicro, checkpoint: digest,
+            outliers: audit.failed, audited: audit.matched, salt: salt)
     }
 
     /// The model that the round gave, by what its participants revealed.
@@ -556,14 +594,17 @@ actor WorkerLoop {
         // All edges end with one front; a liar's is not that of most.
         var votes: [Digest: Int] = [:]
         for edge in revealed where edge.role == .edge { votes[edge.lastArtifact, default: 0] += 1 }
-        let front = votes.sorted { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }.max { $0.value < $1.value }?.key
+        let front = votes.sorted { $0.key.bytes.lexicographicallyPrecedes($1.key.bytes) }.max { $0.value < $1.value }?
+            .key
         return front.map { jobCheckpoint(front: $0, back: lead.lastArtifact) }
     }
 
     /// Made once: normalised samples that nobody trains on.
     func reservedSamples() async throws -> FeatureSet {
         if let reserved { return reserved }
-        guard let images = parts.reserved else { throw WorkerError.unusableData("there are no reserved images: give --data") }
+        guard let images = parts.reserved else {
+            throw WorkerError.unusableData("there are no reserved images: give --data")
+        }
         let plan = plan
         let made = try await trainer.run {
             try plan.evaluationSamples(images.prefix(min(images.count, Int(plan.validationSamples))))

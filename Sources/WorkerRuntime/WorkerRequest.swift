@@ -21,6 +21,9 @@ package struct WorkerRequest: BorshCodable, Hashable, Sendable {
         case sameKey
         /// Which chunks of the asker's samples are here: a device asks its fog node. See ``DeviceFeed/Held``.
         case samples
+        /// Asked by the committee, or a dispute's jury: what it takes to do one of the receiver's steps again. See
+        /// ``AuditQuestion``.
+        case audit
     }
 
     package static let longestArgument = 1_024

@@ -69,6 +69,10 @@ public enum WorkerLimits {
     public static let sampleBytes = 1_024 * 1_024 * 1_024
     /// Warnings about peers that one round may print.
     public static let warningsEachRound = 20
+    /// Bytes of what a worker heard in a round that it keeps for audits: of a longer round nothing is.
+    public static let auditBytes = 128 * 1_024 * 1_024
+    /// Time in which a worker hands over what an auditor asks for.
+    public static let auditAnswerMs: Int64 = 15_000
     /// Gas that one action on a job may use.
     public static let actionGas: UInt64 = 10_000_000
 }

@@ -63,6 +63,11 @@ struct EventPrinter: Sendable {
         case .fed(let count, let fog): Line(event: "delivered", text: "\(count) samples to \(fog)")
         case .validated(let round, let accuracy, let loss):
             Line(event: "validated", round: round, loss: Double(loss) / 1e6, accuracy: Double(accuracy) / 1e6)
+        case .audited(let round, let account, let count, nil):
+            Line(event: "audited", round: round, text: "\(account): \(count) done again, all match")
+        case .audited(let round, let account, let step, let problem?):
+            Line(event: "audited", round: round, text: "\(account), step \(step): \(problem)")
+        case .disputed(let account, let text): Line(event: "dispute", text: "about \(account): \(text)")
         case .roundClosed(let round):
             Line(
                 event: "closed", round: round.round, loss: Double(round.lossMicro) / 1e6,

@@ -29,7 +29,8 @@ struct Run: AsyncParsableCommand {
     @Option(help: "The job's name (see 'chain-cli job list').") var job: String
     @Option(help: "cloud, edge, fog, device or validator.") var role: WorkerRole
     @Option(
-        help: "Folder with the job's images: MNIST as IDX or CSV files, SVHN as .mat files. A cloud needs it to evaluate, a fog node for samples of its own."
+        help:
+            "Folder with the job's images: MNIST as IDX or CSV files, SVHN as .mat files. A cloud needs it to evaluate, a fog node for samples of its own."
     ) var data: String?
     @Option(help: "train or test. Clouds and validators take the test part, all others the train part.")
     var part: ImageFiles.Part?
@@ -46,11 +47,13 @@ struct Run: AsyncParsableCommand {
     @Option(help: "A file of mode 0600 whose first line opens the key.") var passphraseFile: String?
     @Option(help: "Folder for what must survive a crash (default ~/.edgeproof/worker/JOB-KEY).") var state: String?
     @Option(help: "Where to write the final model (safetensors); the best one goes beside it.") var model: String?
-    @Option(help: "The safetensors file with the weights that the job starts from, if it names any; the cloud's is enough.")
+    @Option(
+        help: "The safetensors file with the weights that the job starts from, if it names any; the cloud's is enough.")
     var weights: String?
     @Option(help: "Threads for training; the results are the same for any number.") var threads: Int = 1
     @Option(
-        help: "SHA-256 or file of a job contract to work for; may be repeated. Without it the one of this program's own version."
+        help:
+            "SHA-256 or file of a job contract to work for; may be repeated. Without it the one of this program's own version."
     ) var acceptCode: [String] = []
     @Option(help: "Account that may validate; may be repeated. Without it anybody may, and the terms say who does.")
     var acceptValidator: [String] = []
@@ -59,7 +62,12 @@ struct Run: AsyncParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Whether a fog job's cloud tries each update on its reserved images.")
     var tryUpdates = true
     @Option(
-        help: "For experiments: withhold, poison, lie or copy, and in which part of the rounds (or steps), as in poison:0.2; may be repeated."
+        help: "Of all steps the part that a validator does again, from 0 to 1. All members of a committee use the same."
+    )
+    var auditShare = 0.1
+    @Option(
+        help:
+            "For experiments: withhold, poison, lie or copy, and in which part of the rounds (or steps), as in poison:0.2; may be repeated."
     ) var fault: [String] = []
     @Option(help: "For experiments: in which rounds the faults fall.") var faultSeed: UInt64 = 0
     @Flag(help: "Wait for a job that does not exist yet.") var wait = false
@@ -69,9 +77,11 @@ struct Run: AsyncParsableCommand {
         guard ServiceId(job) != nil, !job.isEmpty else { throw ValidationError("--job takes 1 to 32 bytes") }
         guard (1...64).contains(threads) else { throw ValidationError("--threads takes 1 to 64") }
         if let samples, samples < 1 { throw ValidationError("--samples takes a number from 1 on") }
+        guard (0...1).contains(auditShare) else { throw ValidationError("--audit-share takes a number from 0 to 1") }
         for text in fault where Faults.parse(text) == nil {
             throw ValidationError(
-                "--fault \(text): write one of \(Faults.Kind.allCases.map(\.rawValue).joined(separator: ", ")), a colon and a share from 0 to 1")
+                "--fault \(text): write one of \(Faults.Kind.allCases.map(\.rawValue).joined(separator: ", ")), a colon and a share from 0 to 1"
+            )
         }
         if (role == .device) != (fogNode != nil) {
             throw ValidationError(role == .device ? "a device needs --fog-node ACCOUNT" : "--fog-node is for devices")
@@ -136,7 +146,8 @@ struct Run: AsyncParsableCommand {
         let images = data.map {
             ImageSource(folder: $0, part: part, shard: shard.map { ($0.index, $0.count) }, limit: samples)
         }
-        let state = state.map { URL(filePath: $0, directoryHint: .isDirectory) }
+        let state =
+            state.map { URL(filePath: $0, directoryHint: .isDirectory) }
             ?? home.appending(path: ".edgeproof/worker/\(job)-\(key)")
         return WorkerConfiguration(
             job: ServiceId(job) ?? .chain, role: role.role, key: try directory.open(key, passphrase: passphrase),
@@ -145,7 +156,7 @@ struct Run: AsyncParsableCommand {
             stateFolder: state, modelFile: model.map { URL(filePath: $0) },
             weightsFile: weights.map { URL(filePath: $0) }, threads: threads, waits: wait,
             acceptedCode: codes, acceptedValidators: validators,
-            genesis: network, triesEachUpdate: tryUpdates, faults: faults)
+            genesis: network, triesEachUpdate: tryUpdates, auditShare: auditShare, faults: faults)
     }
 }
 
@@ -169,7 +180,8 @@ struct Shard: ExpressibleByArgument {
 
     init?(argument: String) {
         let parts = argument.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
-        guard parts.count == 2, let index = parts[0], let count = parts[1], count > 0, (0..<count).contains(index) else {
+        guard parts.count == 2, let index = parts[0], let count = parts[1], count > 0, (0..<count).contains(index)
+        else {
             return nil
         }
         self.index = index

@@ -46,6 +46,8 @@ import Testing
                 let (contract, member) = (try account(name.prefix(32)), try account(name.suffix(32)))
                 let use = try chain.state.values[.sponsorUse(contract, member)].map { try SponsorUse(borsh: $0) }
                 if use?.lent ?? 0 == 0 { held[member, default: 0] += parameters.deposit(keyBytes: 65, valueBytes: 16) }
+            case UInt8(ascii: "d"):
+                held[try Dispute(borsh: value).accuser, default: 0] += parameters.deposit(keyBytes: 65, valueBytes: 9_216)
             case UInt8(ascii: "t"):
                 let call = try ScheduledCall(borsh: value)
                 held[call.contract, default: 0] += parameters.deposit(keyBytes: 9, valueBytes: call.data.count + 128)

@@ -44,13 +44,19 @@ struct WireType: Sendable, CustomTestStringConvertible {
         WireType("FinalizedBlock", "3c730ad3e17dcaf0") { g in
             FinalizedBlock(block: g.block(), finalization: g.maybe { $0.certificate($0.finalize()) }.flatMap { $0 })
         },
-        WireType("NotarizeVote", "12bd9f4cf29195d8") { Vote(subject: $0.proposal(), signer: $0.u16(), signature: $0.signature()) },
+        WireType("NotarizeVote", "12bd9f4cf29195d8") {
+            Vote(subject: $0.proposal(), signer: $0.u16(), signature: $0.signature())
+        },
         WireType("NullifyVote", "137b92b45d14e4a4") {
             Vote(subject: Nullify(epoch: $0.counter(), view: $0.counter()), signer: $0.u16(), signature: $0.signature())
         },
-        WireType("FinalizeVote", "996da5f78819cdd3") { Vote(subject: $0.finalize(), signer: $0.u16(), signature: $0.signature()) },
+        WireType("FinalizeVote", "996da5f78819cdd3") {
+            Vote(subject: $0.finalize(), signer: $0.u16(), signature: $0.signature())
+        },
         WireType("Notarization", "99c080e4323d912f") { $0.certificate($0.proposal()) },
-        WireType("Nullification", "2ed81ecb4d5a2423") { $0.certificate(Nullify(epoch: $0.counter(), view: $0.counter())) },
+        WireType("Nullification", "2ed81ecb4d5a2423") {
+            $0.certificate(Nullify(epoch: $0.counter(), view: $0.counter()))
+        },
         WireType("Finalization", "0a6f779ddb06e136") { $0.certificate($0.finalize()) },
         WireType("MerkleFrontier", "047c02bc219d55ef") { $0.frontier() },
         WireType("AccountRecord", "01913bcd28703715") { $0.record() },
@@ -60,20 +66,26 @@ struct WireType: Sendable, CustomTestStringConvertible {
         WireType("ServiceRecord", "ef43d8577373fd0f") { $0.service() },
         WireType("RegisterService", "073823c721170c7b") { $0.registration() },
         WireType("Transfer", "9d2b36a268b5d5ed") { Transfer(recipient: $0.words()) },
-        WireType("HistoryEntry", "3d34c4fc2e4a7a1f") { $0.entry() },
+        WireType("HistoryEntry", "ceb09709a9694571") { $0.entry() },
         WireType("Receipt", "383495f6ff3d8441") { $0.receipt() },
-        WireType("MasternodeSet", "d26d7a5a17bb94c6") { g in try? MasternodeSet((0...g.below(5)).map { _ in g.masternode() }) },
+        WireType("MasternodeSet", "d26d7a5a17bb94c6") { g in
+            try? MasternodeSet((0...g.below(5)).map { _ in g.masternode() })
+        },
         WireType("Parameters", "151960ee36600e86") { $0.parameters() },
         WireType("MasternodeRecord", "c82178d5534cc01f") { $0.masternodeRecord() },
         WireType("MasternodeIndex", "b8c77fa832970adc") { g in MasternodeIndex(g.list(6) { $0.words() }) },
         WireType("RegisterMasternode", "a5dc3044880043dd") {
-            RegisterMasternode(name: $0.text(40), consensusKey: $0.words(), beaconTip: $0.words(), consent: $0.signature())
+            RegisterMasternode(
+                name: $0.text(40), consensusKey: $0.words(), beaconTip: $0.words(), consent: $0.signature())
         },
         WireType("Evidence", "31a0549f954cbc62") { $0.evidence() },
         WireType("ProposeChange", "5d3bf6b3a742bbaf") { ProposeChange(change: $0.change(), from: $0.counter()) },
         WireType("ProposalRecord", "67086322bda6fb74") { $0.proposalRecord() },
-        WireType("ProposalIndex", "3cfb4f3d9dcc7e22") { g in ProposalIndex(next: g.u64(), open: g.list(9) { $0.u64() }) },
-        WireType("EpochPlan", "66912842eb6520e4") { g in g.set().map { EpochPlan(epoch: g.counter(), seed: g.words(), set: $0) } },
+        WireType("ProposalIndex", "3cfb4f3d9dcc7e22") { g in ProposalIndex(next: g.u64(), open: g.list(9) { $0.u64() })
+        },
+        WireType("EpochPlan", "66912842eb6520e4") { g in
+            g.set().map { EpochPlan(epoch: g.counter(), seed: g.words(), set: $0) }
+        },
         WireType("EpochProgress", "49e37e5f94c32a26") { $0.epochProgress() },
         WireType("EpochLink", "36fa6008bfcb8f8c") { (g: inout SeededGenerator) -> EpochLink? in
             guard let finalization = g.certificate(g.finalize()), let set = g.set() else { return nil }
@@ -168,7 +180,9 @@ struct WireType: Sendable, CustomTestStringConvertible {
         #expect(throws: BorshError.self) { try decode([UInt8](repeating: 0xff, count: 65), signatures: 520) }
         let most = try decode([UInt8](repeating: 0xff, count: 64), signatures: 512)
         #expect(most.signers.last == 511)
-        let twice = [Vote(subject: subject, signer: 1, signature: .blank), Vote(subject: subject, signer: 1, signature: .blank)]
+        let twice = [
+            Vote(subject: subject, signer: 1, signature: .blank), Vote(subject: subject, signer: 1, signature: .blank),
+        ]
         #expect(Nullification(subject: subject, votes: twice) == nil)
         #expect(Nullification(subject: subject, votes: [Vote(subject: subject, signer: 512, signature: .blank)]) == nil)
         let other = Vote(subject: Nullify(epoch: .zero, view: View(2)), signer: 1, signature: .blank)

@@ -35,18 +35,18 @@ import WorkerRuntime
         }
 
         private func stored(_ person: Person, kem: KEMPublicKey) -> [UInt8] {
-            var encoder = BorshEncoder(reserving: 128)
-            encoder.value(person.account)
-            // Role, place, samples, time of the application, bond, parent.
-            encoder.fixed(Array(repeating: UInt8(0), count: 1 + 2 + 4 + 8 + 16 + 32))
-            encoder.value(kem)
-            encoder.string("127.0.0.1:1")
-            return encoder.bytes
+            let participant = Participant(
+                JobApplication(role: .edge, samples: 1), account: person.account, bond: 0, at: 0)
+            participant.kemPublicKey = kem
+            participant.endpoint = "127.0.0.1:1"
+            return participant.borsh
         }
 
         /// An answer to a request for these keys.
         /// - Parameter lie: a KEM key that is put into the answer in place of the first member's.
-        func answer(_ asked: [StateKey], height: UInt64 = 5, lie: KEMPublicKey? = nil, signers: Int = 3) throws -> [UInt8] {
+        func answer(_ asked: [StateKey], height: UInt64 = 5, lie: KEMPublicKey? = nil, signers: Int = 3) throws
+            -> [UInt8]
+        {
             var values: [StateKey: [UInt8]] = [.scheduleSlot(1): [1]]
             for (slot, member) in members.enumerated() {
                 values[CertifiedParticipants.key(contract: testJob, slot: UInt8(slot))] = stored(
@@ -57,7 +57,8 @@ import WorkerRuntime
                 reader: nodes, changes: values.map { ($0.key.path, StateTree.valueHash($0.value)) })
             for (key, bytes) in update.puts { nodes.all[key] = bytes }
             let header = Header(
-                height: Height(height), view: View(height), epoch: .zero, parent: .zero, proposer: 0, time: Time(height),
+                height: Height(height), view: View(height), epoch: .zero, parent: .zero, proposer: 0,
+                time: Time(height),
                 transactionsRoot: .zero, stateRoot: update.root, receiptsRoot: .zero, gasUsed: 0, reveal: .zero,
                 randomness: .zero, activeSetHash: genesis.masternodes.hash, nextSetHash: genesis.masternodes.hash,
                 parentCertificateHash: .zero)
@@ -126,10 +127,14 @@ import WorkerRuntime
             try await reader.read($0, now: Date(timeIntervalSince1970: 0))
         }
         let stranger = spy.participant(.edge, index: 2, slot: 2)
-        let found = try await participants.certify([edge.participant(.edge), other.participant(.edge, slot: 1), stranger])
+        let found = try await participants.certify([
+            edge.participant(.edge), other.participant(.edge, slot: 1), stranger,
+        ])
         #expect(found.map(\.account) == [edge.account, other.account])
         // In the place of somebody else it is none either.
-        #expect(try await participants.certify([spy.participant(.edge), other.participant(.edge, slot: 1)]).map(\.account) == [other.account])
+        #expect(
+            try await participants.certify([spy.participant(.edge), other.participant(.edge, slot: 1)]).map(\.account)
+                == [other.account])
     }
 
     @Test func aForgedAnswerSendsTheWorkerToAnotherNode() async throws {

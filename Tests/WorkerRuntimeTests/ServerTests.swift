@@ -38,7 +38,8 @@ import WorkerRuntime
     private static let limit = 4_096
 
     /// The cloud's server, with one edge as a member, and a model for those who may have it.
-    private func withDoor(model: JobModel? = nil, _ body: @escaping @Sendable (Door) async throws -> Void) async throws {
+    private func withDoor(model: JobModel? = nil, _ body: @escaping @Sendable (Door) async throws -> Void) async throws
+    {
         let (cloud, edge) = (try Person("cloud"), try Person("edge"))
         let inbox = Inbox()
         let (ports, ready) = AsyncStream.makeStream(of: Int.self)
@@ -185,7 +186,8 @@ import WorkerRuntime
             func ask(_ person: Person, for digest: Digest) async throws -> [UInt8]? {
                 let postman = door.postman(person)
                 let answer = try await postman.ask(
-                    .model, SealedModel.question(digest, key: person.kem.publicKey), of: door.cloud.account, limit: 1 << 20)
+                    .model, SealedModel.question(digest, key: person.kem.publicKey), of: door.cloud.account,
+                    limit: 1 << 20)
                 await postman.shutdown()
                 return answer
             }
@@ -207,7 +209,7 @@ import WorkerRuntime
         }
     }
 
-    @Test func theCommitteeMayAskForTheModelAndNothingElse() async throws {
+    @Test func theCommitteeMayAskForTheModelAndForAuditsAndNothingElse() async throws {
         let (cloud, member) = (try Person("cloud"), try Person("committee"))
         let evaluators = Evaluators()
         let members = Members(pause: .zero) { [cloud.participant(.cloud)] }
@@ -223,7 +225,14 @@ import WorkerRuntime
         #expect(try await refusal(.model) == .stranger)
         evaluators.set([member.account])
         #expect(try await refusal(.model) == nil)
+        #expect(try await refusal(.audit) == nil)
         for kind in [WorkerRequest.Kind.overlap, .samples, .sameKey] { #expect(try await refusal(kind) == .stranger) }
+        // A juror of a dispute gets what it is about, and no model.
+        evaluators.set([])
+        #expect(try await refusal(.audit) == .stranger)
+        evaluators.setJurors([member.account])
+        #expect(try await refusal(.audit) == nil)
+        #expect(try await refusal(.model) == .stranger)
     }
 
     @Test func aRequestIsForOneReceiverAndOneMoment() async throws {
@@ -288,7 +297,8 @@ import WorkerRuntime
             #expect(Endpoint(good)?.description == good)
         }
         for bad in [
-            "", ":", "host", "host:", ":1", "host:0", "host:65536", "host:1/path", "user@host:1", "host/path?:1", "a#b:1",
+            "", ":", "host", "host:", ":1", "host:0", "host:65536", "host:1/path", "user@host:1", "host/path?:1",
+            "a#b:1",
             "host:+1", "[::1:80", "[]:80", "::1:80", "ho st:1", "host:1\r\n",
         ] {
             #expect(Endpoint(bad) == nil, "\(bad)")

@@ -8,7 +8,6 @@
 typealias JobStored = BorshCodable
 typealias JobStatusSpec = JobSpec
 
-extension String { static var none: String { "" } }
 func jobBytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 func jobText(_ text: StaticString) -> String { "\(text)" }
 func jobDigest(of account: Account) -> Digest { Digest(words: account.words) }

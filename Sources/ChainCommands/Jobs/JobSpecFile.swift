@@ -27,7 +27,7 @@ import Yams
 /// epsilon: 0.05             # by how much the accuracy may fall in a round
 /// inputAudit: none          # or owner, committee
 /// validator: edge1...       # or the name of a local key
-/// committee: a, b, c        # accounts or keys that score in place of the validator; an odd number
+/// committee: a, b, c        # accounts or keys that score in place of the validator; an odd number. '3 masternodes' are drawn
 /// standBy: d                # who takes over from one that is silent
 /// workerPrice: 10           # for each accepted round; also cloudPrice, validatorPrice
 /// bond: 0
@@ -63,7 +63,9 @@ package struct JobSpecFile: Sendable {
 
         let name = try id ?? fields.text("id")
         service = try Arguments.service(name)
-        guard service != .chain, !service.bytes.isEmpty else { throw UsageError("a job cannot have the name '\(name)'") }
+        guard service != .chain, !service.bytes.isEmpty else {
+            throw UsageError("a job cannot have the name '\(name)'")
+        }
         deposit = try fields.optional("deposit").map { try Arguments.amount($0, "deposit") } ?? 0
         let kind: JobSpec.TrainingProtocol = try fields.choice(
             "protocol", ["split": .split, "fog": .fog], standard: .split)
@@ -79,12 +81,14 @@ package struct JobSpecFile: Sendable {
         func amount(_ field: String) throws -> UInt128 {
             try fields.optional(field).map { try Arguments.amount($0, field) } ?? 0
         }
-        let (members, standBy) = (try accounts("committee"), try accounts("standBy"))
+        let drawn = try Self.drawnMasternodes(fields)
+        let (members, standBy) = (drawn == nil ? try accounts("committee") : [], try accounts("standBy"))
         let spec = JobSpec(
             title: try fields.optional("title") ?? name, trainingProtocol: kind,
             clouds: try fields.number("clouds", standard: 1), workers: workers,
             devices: try fields.number("devices", standard: 0), quorum: try fields.number("quorum", standard: workers),
-            rounds: try fields.number("rounds"), stepsPerRound: try fields.number("stepsPerRound", standard: kind == .fog ? 1 : nil),
+            rounds: try fields.number("rounds"),
+            stepsPerRound: try fields.number("stepsPerRound", standard: kind == .fog ? 1 : nil),
             openTimeoutMs: try fields.time("openTimeout"),
             confirmTimeoutMs: try fields.time("confirmTimeout", standard: 60_000),
             commitMinMs: try fields.time("commitMin"), commitMaxMs: try fields.time("commitMax"),
@@ -92,21 +96,27 @@ package struct JobSpecFile: Sendable {
             challengeTimeoutMs: try fields.time("challengeTimeout", standard: 30_000),
             pauseLimitMs: try fields.time("pauseLimit", standard: 86_400_000),
             epsilonMicro: try fields.micro("epsilon", standard: 0),
-            committee: members.isEmpty
-                ? .validator(standingBy: standBy)
-                : .named(members + standBy, size: UInt8(clamping: members.count)),
+            committee: drawn.map { .masternodes($0) }
+                ?? (members.isEmpty
+                    ? .validator(standingBy: standBy)
+                    : .named(members + standBy, size: UInt8(clamping: members.count))),
             bond: try amount("bond"),
             inputAudit: try fields.choice(
                 "inputAudit", ["none": .none, "owner": .owner, "committee": .committee], standard: .none),
             cloudPrice: try amount("cloudPrice"), workerPrice: try amount("workerPrice"),
             validatorPrice: try amount("validatorPrice"),
             sponsoredCredits: try fields.number("sponsoredCredits", standard: 0),
-            initialCheckpoint: try fields.optional("weights").map { try JobPlanFields.start(plan, kind, from: $0) } ?? .zero,
+            initialCheckpoint: try fields.optional("weights").map { try JobPlanFields.start(plan, kind, from: $0) }
+                ?? .zero,
             plan: plan.borsh)
-        if let problem = spec.problem ?? plan.problem ?? plan.problem(workers: Int(spec.workers), quorum: Int(spec.quorum)) {
+        if let problem = spec.problem ?? plan.problem
+            ?? plan.problem(workers: Int(spec.workers), quorum: Int(spec.quorum))
+        {
             throw UsageError("the specification cannot run: \(problem)")
         }
-        if kind == .split, plan.model.cut == nil { throw UsageError("the model has no cut, which split learning needs") }
+        if kind == .split, plan.model.cut == nil {
+            throw UsageError("the model has no cut, which split learning needs")
+        }
         self.spec = spec
         let each = spec.sponsoredCredits
         let places = UInt64(spec.workers) + UInt64(spec.devices) + 2
@@ -115,16 +125,33 @@ package struct JobSpecFile: Sendable {
             each == 0
             ? .none
             : Sponsorship(
-                creditsPerMember: each, creditsPerWindow: overflow ? .max : all, newcomers: UInt32(clamping: 2 * places))
+                creditsPerMember: each, creditsPerWindow: overflow ? .max : all, newcomers: UInt32(clamping: 2 * places)
+            )
+    }
+
+    /// `committee: 3 masternodes`: how many are drawn; nil where it names accounts.
+    private static func drawnMasternodes(_ fields: JobFields) throws -> UInt8? {
+        guard let text = try fields.optional("committee") else { return nil }
+        let words = text.split(separator: " ")
+        guard words.count == 2, words[1] == "masternodes" else { return nil }
+        guard let size = UInt8(words[0]) else {
+            throw UsageError("committee: \(text): write how many are drawn, as in '3 masternodes'")
+        }
+        guard try fields.optional("standBy") == nil else {
+            throw UsageError("standBy: nobody stands by for masternodes that are drawn")
+        }
+        return size
     }
 
     /// What is wrong, without the words of the YAML library.
     private static func text(of error: any Error) -> String {
         guard let error = error as? YamlError else { return "it can't be read" }
         switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
             return "line \(mark.line): \(problem)"
-        case .duplicatedKeysInMapping(let keys, _): return "it has a field twice: \(keys.map { "\($0)" }.sorted().joined(separator: ", "))"
+        case .duplicatedKeysInMapping(let keys, _):
+            return "it has a field twice: \(keys.map { "\($0)" }.sorted().joined(separator: ", "))"
         default: return "it can't be read"
         }
     }
@@ -187,7 +214,8 @@ struct JobFields {
     func choice<Value>(_ name: String, _ choices: [String: Value], standard: Value) throws -> Value {
         guard let text = try optional(name) else { return standard }
         guard let value = choices[text] else {
-            throw UsageError("\(place(name))\(name) '\(text)' is not one of: \(choices.keys.sorted().joined(separator: ", "))")
+            throw UsageError(
+                "\(place(name))\(name) '\(text)' is not one of: \(choices.keys.sorted().joined(separator: ", "))")
         }
         return value
     }
@@ -199,7 +227,8 @@ struct JobFields {
             throw UsageError("the field '\(name)' is missing")
         }
         guard let value = Decimals.micro(text) else {
-            throw UsageError("\(place(name))\(name) '\(text)' is not a decimal number with at most 6 places, as in 0.05")
+            throw UsageError(
+                "\(place(name))\(name) '\(text)' is not a decimal number with at most 6 places, as in 0.05")
         }
         return value
     }
@@ -208,7 +237,8 @@ struct JobFields {
         if let standard, try optional(name) == nil { return standard }
         let text = try text(name)
         guard let value = Decimals.milliseconds(text) else {
-            throw UsageError("\(place(name))\(name) '\(text)' is not a time with its unit, as in 500ms, 30s, 2min or 1h")
+            throw UsageError(
+                "\(place(name))\(name) '\(text)' is not a time with its unit, as in 500ms, 30s, 2min or 1h")
         }
         // The contract's rule, which has no room to say which time it is about.
         guard (JobSpec.shortestTimeoutMs...JobSpec.longestTimeoutMs).contains(value) else {

@@ -16,12 +16,16 @@ public struct LocalTraining: Sendable {
     /// The fog node's place in the job, which keys the order of its samples.
     public let place: UInt16
     public let threads: Int
+    private let trace: TraceRecorder?
 
-    public init(plan: TrainingPlan, round: UInt32, place: UInt16, threads: Int = 1) {
+    public init(
+        plan: TrainingPlan, round: UInt32, place: UInt16, threads: Int = 1, trace: TraceRecorder? = nil
+    ) {
         self.plan = plan
         self.round = round
         self.place = place
         self.threads = threads
+        self.trace = trace
     }
 
     /// Trains from `start` on `samples`. Each epoch meets every sample once, in an order of its own; the last batch may
@@ -42,7 +46,8 @@ public struct LocalTraining: Sendable {
                 velocities: optimiser.momentum > 0 ? [Float](repeating: 0, count: start.parameterCount) : nil)
         }
         var privateStep = try plan.privacy.map { plan throws(TrainingError) in
-            try PrivateStep(plan: plan, secret: secret.derived(for: "edgeproof/private-step/1", round.littleEndianBytes))
+            try PrivateStep(
+                plan: plan, secret: secret.derived(for: "edgeproof/private-step/1", round.littleEndianBytes))
         }
         let batch = Int(plan.batchSize)
         let perEpoch = (samples.count + batch - 1) / batch
@@ -66,7 +71,8 @@ public struct LocalTraining: Sendable {
                     let part = order[step * batch..<min((step + 1) * batch, order.count)]
                     let (inputs, labels) = try samples.batch(part)
                     loss += try computing { () throws(TensorError) in
-                        try network.train(inputs, labels: labels, optimiser: optimiser, threads: threads).meanLoss
+                        try network.train(inputs, labels: labels, optimiser: optimiser, threads: threads, trace: trace)
+                            .meanLoss
                     }
                 }
                 steps += 1
@@ -82,6 +88,10 @@ public struct LocalTraining: Sendable {
         for index in difference.indices {
             let passed = plan.passed == .epochMean ? Float(sum[index] / summed) : network.parameters[index]
             difference[index] = passed - difference[index]
+        }
+        if let trace {
+            trace.begin()
+            trace.note(TraceNode(values: difference, each: 4_096))
         }
         return Outcome(difference: difference, meanLoss: loss / Double(max(steps, 1)), steps: steps)
     }

@@ -153,13 +153,18 @@ public struct Network: Sendable {
     }
 
     /// For samples `[N] + inputShape`; the output is `[N] + outputShape`.
-    public func forward(_ input: FloatTensor, threads: Int = 1) throws(TensorError) -> Pass {
+    /// - Parameter trace: takes down what comes out of each operation.
+    public func forward(
+        _ input: FloatTensor, threads: Int = 1, trace: TraceRecorder? = nil
+    ) throws(TensorError) -> Pass {
         try check(input, shape: inputShape, "input")
         var values = [try Blocks(input, layout: program.valueLayouts[0], threads: threads)]
         values.reserveCapacity(program.operations.count + 1)
         for (index, operation) in program.operations.enumerated() {
             values.append(
                 try forward(operation, values[index], into: program.valueLayouts[index + 1], threads: threads))
+            // At once: an activation works in place.
+            trace?.note(values[index + 1], threads: threads)
         }
         return Pass(
             values: values,
@@ -232,15 +237,17 @@ public struct Network: Sendable {
     @discardableResult
     public mutating func step(
         _ pass: Pass, outputGradient: FloatTensor, optimiser: MomentumSGD, wantsInputGradient: Bool = false,
-        threads: Int = 1
+        threads: Int = 1, trace: TraceRecorder? = nil
     ) throws(TensorError) -> FloatTensor? {
         try check(optimiser)
+        trace?.note(outputGradient)
         let (program, shape) = (program, outputShape)
         let input = try withMutableValues { values, velocities throws(TensorError) -> Blocks? in
             try program.backward(
                 pass.values, outputGradient: outputGradient, outputShape: shape, parameters: values,
                 wantsInputGradient: wantsInputGradient, threads: threads
             ) { operation, input, gradient in
+                trace?.note(gradient, threads: threads)
                 switch operation {
                 case .convolution(let convolution, let offset, _):
                     convolution.step(
@@ -254,7 +261,10 @@ public struct Network: Sendable {
                 }
             }
         }
-        return try input?.tensor(sample: inputShape, threads: threads)
+        trace?.note(parametersOf: self)
+        let gradient = try input?.tensor(sample: inputShape, threads: threads)
+        if let gradient { trace?.note(gradient) }
+        return gradient
     }
 
     /// One step along a gradient that was worked on, such as a clipped or noised one.
@@ -273,11 +283,16 @@ public struct Network: Sendable {
 
     /// Forward, loss and step on one batch, for a whole network; gives the loss before the step.
     public mutating func train(
-        _ input: FloatTensor, labels: [UInt8], optimiser: MomentumSGD, threads: Int = 1
+        _ input: FloatTensor, labels: [UInt8], optimiser: MomentumSGD, threads: Int = 1, trace: TraceRecorder? = nil
     ) throws(TensorError) -> SoftmaxCrossEntropy.Output {
-        let pass = try forward(input, threads: threads)
+        if let trace {
+            trace.begin()
+            trace.note(input)
+            trace.note(labels: labels)
+        }
+        let pass = try forward(input, threads: threads, trace: trace)
         let loss = try SoftmaxCrossEntropy.evaluate(logits: pass.output, labels: labels)
-        try step(pass, outputGradient: loss.gradient, optimiser: optimiser, threads: threads)
+        try step(pass, outputGradient: loss.gradient, optimiser: optimiser, threads: threads, trace: trace)
         return loss
     }
 
@@ -298,7 +313,9 @@ public struct Network: Sendable {
     }
 
     private func check(_ optimiser: MomentumSGD) throws(TensorError) {
-        guard optimiser.momentum == 0 || hasMomentum else { throw .hyperparameter("momentum of a network without velocities") }
+        guard optimiser.momentum == 0 || hasMomentum else {
+            throw .hyperparameter("momentum of a network without velocities")
+        }
     }
 
     private func check(_ tensor: FloatTensor, shape: [Int], _ operand: String) throws(TensorError) {

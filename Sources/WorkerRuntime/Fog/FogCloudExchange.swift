@@ -44,6 +44,7 @@ package struct FogCloudExchange: Sendable {
     /// - Parameter result: gets the work as soon as it is done; what is left is to tell the fog nodes.
     package func run(result: (RoundWork) async throws -> Void) async throws {
         let round = exchange.plan.round
+        exchange.audit?.restart()
         var machine = try FogCloudRound(
             plan: plan, round: round, places: nodes.map(\.index), quorum: quorum, network: start, validation: reserved,
             epsilonMicro: epsilonMicro, threads: exchange.threads)
@@ -75,7 +76,7 @@ package struct FogCloudExchange: Sendable {
             let key = exchange.secrets.keys.key(for: envelope.context.receiverKemKey)
         else { return nil }
         do {
-            let message = try line.conversation.open(envelope, step: 0, kind: .fogDifference, key: key)
+            let message = try exchange.open(envelope, in: &line.conversation, step: 0, kind: .fogDifference, key: key)
             line.received = envelope.commitment
             lines[index] = line
             guard case .fogDifference(let difference) = message else { return nil }

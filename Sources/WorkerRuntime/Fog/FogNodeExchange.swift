@@ -36,11 +36,13 @@ package struct FogNodeExchange: Sendable {
         delivered: (RoundWork, FogNodeRound.Memory) async throws -> Void, moved: (JobModel) async throws -> Void
     ) async throws {
         let round = exchange.plan.round
+        exchange.audit?.restart()
         let training = LocalTraining(plan: plan, round: round, place: me.index, threads: exchange.threads)
         let poisons = exchange.faults.happens(.poison, round: round)
         var machine = try FogNodeRound(
             training: training, start: start,
-            samples: poisons ? try samples.poisoned(classes: plan.model.classes) : samples, memory: memory, secret: secret)
+            samples: poisons ? try samples.poisoned(classes: plan.model.classes) : samples, memory: memory,
+            secret: secret)
         guard case .send(.fogDifference(var message))? = try machine.handle(.start).first else { return }
         if exchange.faults.happens(.lie, round: round) { message = message.falsified() }
         var conversation = exchange.conversation(edge: me, cloud: cloud)
@@ -62,8 +64,13 @@ package struct FogNodeExchange: Sendable {
                 let key = exchange.secrets.keys.key(for: answer.context.receiverKemKey)
             else { continue }
             do {
-                guard case .fogMean(let mean) = try conversation.open(answer, step: 0, kind: .fogMean, key: key) else { continue }
-                for case .finished(_, let network) in try machine.handle(.mean(mean)) { try await moved(.whole(network)) }
+                guard
+                    case .fogMean(let mean) = try exchange.open(
+                        answer, in: &conversation, step: 0, kind: .fogMean, key: key)
+                else { continue }
+                for case .finished(_, let network) in try machine.handle(.mean(mean)) {
+                    try await moved(.whole(network))
+                }
                 return
             } catch let error as EnvelopeError {
                 exchange.passOver(answer, of: cloud.account, because: error)
