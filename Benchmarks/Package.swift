@@ -11,14 +11,6 @@ let package = Package(
     ],
     targets: [
         .executableTarget(
-            name: "load",
-            dependencies: [
-                .product(name: "EdgeproofClient", package: "edgeproof"),
-                .product(name: "EdgeproofNetwork", package: "edgeproof"),
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: [.treatAllWarnings(as: .error)]),
-        .executableTarget(
             name: "vm",
             dependencies: [
                 .product(name: "EdgeproofWebAssembly", package: "edgeproof"),

@@ -33,3 +33,14 @@ progress() {
     done
     [ -z "$moving" ] || printf '\r\033[K' >&2
 }
+
+# Builds a product of Benchmarks in the product's build folder, since it consists of the same modules: on its own it would
+# build them all again. SwiftPM takes the folder's build description for that of the package at hand, whichever it was
+# written for, so each of the two packages has to find none.
+build_benchmark() {
+    rm -f .build/*/release/description.json
+    local status=0
+    swift build -c release --package-path Benchmarks --scratch-path .build --product "$1" >&2 || status=$?
+    rm -f .build/*/release/description.json
+    return $status
+}

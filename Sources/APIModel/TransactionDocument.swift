@@ -186,6 +186,48 @@ public struct SubmissionDocument: Codable, Equatable, Sendable {
     public init(_ transaction: SignedTransaction) { borsh = transaction.borsh }
 }
 
+/// The same with many; the same bytes may come as ``SubmissionLimits/mediaType``: a u32 count, then the transactions.
+public struct SubmissionsDocument: Codable, Equatable, Sendable {
+    /// Borsh of one signed transaction each, in the order in which they are to be admitted.
+    public var transactions: [Base64Text]
+
+    public init(_ transactions: [SignedTransaction]) {
+        self.transactions = transactions.map { Base64Text(wrappedValue: $0.borsh) }
+    }
+}
+
+/// How much one `POST /v1/transactions` with many takes.
+public enum SubmissionLimits {
+    public static let transactions = 512
+    /// Of all of them together, encoded.
+    public static let bytes = 1_000_000
+    /// Names the raw form of many, which would else be taken for one.
+    public static let mediaType = "application/vnd.edgeproof.transactions"
+}
+
+/// Answer to many transactions. Those that are not listed were taken, or were known already.
+public struct SubmissionsAnswerDocument: Codable, Equatable, Sendable {
+    public struct Refused: Codable, Equatable, Sendable {
+        /// Place among those that were sent, from 0.
+        public var index: Int
+        public var error: ErrorDocument.Detail
+
+        public init(index: Int, error: ErrorDocument.Detail) {
+            self.index = index
+            self.error = error
+        }
+    }
+
+    public var accepted: Int
+    /// Ascending by index.
+    public var refused: [Refused]
+
+    public init(accepted: Int, refused: [Refused]) {
+        self.accepted = accepted
+        self.refused = refused
+    }
+}
+
 /// Answer to `POST /v1/transactions`.
 public struct SubmittedDocument: Codable, Equatable, Sendable {
     @HexText public var id: TransactionId

@@ -67,6 +67,7 @@ public final class ChainClient: Sendable {
         /// From `/v1` on, percent-encoded.
         var path: String
         var body: [UInt8]?
+        var mediaType = "application/octet-stream"
         var limit: Int
         var timeout: TimeAmount
     }
@@ -115,7 +116,7 @@ public final class ChainClient: Sendable {
         request.method = .init(rawValue: call.method)
         request.headers.add(name: "accept", value: "application/json")
         if let body = call.body {
-            request.headers.add(name: "content-type", value: "application/octet-stream")
+            request.headers.add(name: "content-type", value: call.mediaType)
             request.body = .bytes(ByteBuffer(bytes: body))
         }
         let response = try await http.execute(request, timeout: call.timeout, logger: logger)

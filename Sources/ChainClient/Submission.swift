@@ -13,6 +13,26 @@ extension ChainClient {
         return answer.id
     }
 
+    /// Hands many signed transactions to a node at once, in their order; at most ``SubmissionLimits/transactions`` of them
+    /// and ``SubmissionLimits/bytes`` bytes together. Each is taken or refused on its own.
+    ///
+    /// - Returns: the refused ones by their places, ascending.
+    public func submit(_ transactions: [SignedTransaction]) async throws -> [SubmissionsAnswerDocument.Refused] {
+        var encoder = BorshEncoder(reserving: 4 + transactions.reduce(0) { $0 + $1.byteCount })
+        encoder.array(transactions)
+        return try await submit(list: encoder.bytes, count: transactions.count)
+    }
+
+    /// The same with what is encoded already: a u32 count, then the transactions.
+    package func submit(list: [UInt8], count: Int) async throws -> [SubmissionsAnswerDocument.Refused] {
+        var request = call("/v1/transactions", method: "POST", body: list)
+        request.mediaType = SubmissionLimits.mediaType
+        let answer: SubmissionsAnswerDocument = try await get(request)
+        guard answer.accepted + answer.refused.count == count, answer.refused.allSatisfy({ (0..<count).contains($0.index) })
+        else { throw ClientError.badAnswer(node: preferredNode, path: request.path, reason: "it does not fit what was sent") }
+        return answer.refused
+    }
+
     /// The transaction in its finalised block. Gives it to the nodes again where it seems lost: the node that took it
     /// may have died before it passed it on.
     /// - Parameter resubmit: what to give again, in this order; transactions of lower sequences come first.

@@ -36,7 +36,7 @@ extension TransactionSender {
             } catch let error as ClientError where error.code == "sequence_pending" {
                 // An earlier try of the same command, most likely: it is settled when it is final.
             } catch let error as ClientError where error.code == "sequence_too_far" && next < sequence {
-                throw ClientError.displaced(signed.transaction.id(genesis: genesis), sequence: sequence)
+                throw ClientError.displaced(signed.id(genesis: genesis), sequence: sequence)
             }
             while ContinuousClock.now < end {
                 if try await client.account(account)?.sequence ?? 0 > sequence {
@@ -46,7 +46,7 @@ extension TransactionSender {
             }
             let known = handedOver ?? signed
             throw ClientError.notIncluded(
-                known.transaction.id(genesis: genesis), afterMs: UInt64(clamping: timeout.components.seconds) &* 1_000)
+                known.id(genesis: genesis), afterMs: UInt64(clamping: timeout.components.seconds) &* 1_000)
         }
     }
 

@@ -100,7 +100,7 @@ public actor TransactionSender {
     /// Submits and returns as soon as a node has it.
     @discardableResult
     public func send(_ request: TransactionRequest) async throws -> TransactionId {
-        try await submitted(request).transaction.id(genesis: genesis)
+        try await submitted(request).id(genesis: genesis)
     }
 
     /// Submits and waits for the finalised block. What the chain made of it is in the receipt: a failed outcome is not
@@ -129,7 +129,7 @@ public actor TransactionSender {
         defer { pending[sequence] = nil }
         do {
             return try await client.waitForInclusion(
-                of: signed, id: signed.transaction.id(genesis: genesis), timeout: timeout,
+                of: signed, id: signed.id(genesis: genesis), timeout: timeout,
                 resubmit: { [weak self] in await self?.pending(upTo: sequence) ?? [signed] })
         } catch {
             // Whatever became of it, the next transaction must find out where the account stands.
@@ -173,7 +173,7 @@ public actor TransactionSender {
                 case "sequence_used":
                     // Either this very transaction is in already (an earlier answer was lost), or the key is used
                     // elsewhere too.
-                    if try await client.transaction(signed.transaction.id(genesis: genesis)) != nil {
+                    if try await client.transaction(signed.id(genesis: genesis)) != nil {
                         nextSequence = sequence &+ 1
                         remember(signed)
                         return signed
@@ -217,7 +217,7 @@ public actor TransactionSender {
     public func cancel(_ id: TransactionId, sequence: UInt64) async throws -> TransactionId {
         let signed = try sign(.cancel(id), sequence: sequence)
         try await client.submit(signed)
-        return signed.transaction.id(genesis: genesis)
+        return signed.id(genesis: genesis)
     }
 
     func sign(_ request: TransactionRequest, sequence: UInt64) throws -> SignedTransaction {

@@ -37,7 +37,7 @@ public struct ChainCLI: AsyncParsableCommand {
             AccountCommand.self, HistoryCommand.self, AuditCommand.self, ReputationCommand.self,
             MasternodeCommand.self, GovernanceCommand.self,
             ContractCommand.self, ServiceCommand.self, JobCommand.self,
-            WasmCommand.self, PaperCommand.self,
+            WasmCommand.self, PaperCommand.self, LoadCommand.self,
         ])
 
     public init() {}

@@ -10,6 +10,12 @@ public struct BorshDecoder: Sendable {
         self.bytes = bytes
     }
 
+    /// The bytes that were read since an earlier ``offset``.
+    @inlinable
+    public func bytes(since start: Int) -> [UInt8] {
+        Array(bytes[max(0, min(start, position))..<position])
+    }
+
     @inlinable public var remaining: Int { bytes.count - offset }
 
     /// Throws unless everything was read.

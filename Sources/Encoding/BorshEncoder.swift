@@ -3,12 +3,18 @@ public struct BorshEncoder: Sendable {
     @usableFromInline var buffer: [UInt8] = []
 
     @inlinable public var bytes: [UInt8] { buffer }
+    @inlinable public var count: Int { buffer.count }
 
     @inlinable public init() {}
 
     @inlinable
     public init(reserving capacity: Int) {
         buffer.reserveCapacity(capacity)
+    }
+
+    @inlinable
+    public mutating func fixed(_ value: [UInt8]) {
+        buffer.append(contentsOf: value)
     }
 
     @inlinable

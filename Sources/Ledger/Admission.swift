@@ -41,15 +41,17 @@ extension Ledger {
     ///
     /// Cheap rules come first: a signature is checked only where sequence, time and credits are right.
     /// - Parameters:
+    ///   - parameters: of the next block, where the caller has them (``EpochContext/parameters``); else they are read.
     ///   - time: a header time, or the node's clock where that is later.
     ///   - reservedCredits: what waiting transactions have reserved of an account's credits.
     public func admit(
-        _ signed: SignedTransaction, state: any StateReader, time: Time, reservedCredits: (Account) -> UInt64 = { _ in 0 },
+        _ signed: SignedTransaction, state: any StateReader, time: Time, parameters known: Parameters? = nil,
+        reservedCredits: (Account) -> UInt64 = { _ in 0 },
         isAuthorized: ((SignedTransaction, TransactionId) -> Bool)? = nil
     ) throws(LedgerError) -> AdmissionVerdict {
         let transaction = signed.transaction
-        let parameters = try parameters(state)
-        let byteCount = signed.borsh.count
+        let parameters = if let known { known } else { try parameters(state) }
+        let byteCount = signed.byteCount
         if let refusal = Form(parameters: parameters).refusal(of: transaction, byteCount: byteCount) {
             return .refused(refusal)
         }
@@ -89,7 +91,7 @@ extension Ledger {
             capacity = credits.capacity(stake: try view.accountRecord(payer)?.stake ?? 0)
         }
 
-        let id = transaction.id(genesis: genesisHash)
+        let id = signed.id(genesis: genesisHash)
         let authorized = isAuthorized.map { $0(signed, id) } ?? signed.isAuthorized(genesis: genesisHash)
         guard authorized else { return .refused(.wrongSignature) }
         var isEvidence = false

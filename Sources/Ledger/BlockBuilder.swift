@@ -28,7 +28,9 @@ extension Ledger {
         from candidates: some Sequence<SignedTransaction>, state: any StateReader, time: Time,
         certificate: ParentCertificate
     ) throws(LedgerError) -> TransactionSelection {
-        try select(from: candidates, state: state, time: time, certificate: certificate) { _, _ throws(LedgerError) in true }
+        try select(
+            from: candidates, state: state, parameters: try parameters(state), time: time, certificate: certificate
+        ) { _, _ throws(LedgerError) in true }
     }
 
     /// Chooses transactions as ``selectTransactions(from:state:time:certificate:)`` does, and executes each as it is
@@ -41,7 +43,8 @@ extension Ledger {
     ) throws(LedgerError) -> (TransactionSelection, Execution) {
         var execution = try BlockExecution(self, frame, state: state, context: context)
         let selection = try select(
-            from: candidates, state: state, time: frame.time, certificate: frame.parentCertificate
+            from: candidates, state: state, parameters: context.parameters, time: frame.time,
+            certificate: frame.parentCertificate
         ) { signed, id throws(LedgerError) in
             try execution.run(signed, id: id)
             return mayGoOn()
@@ -50,11 +53,10 @@ extension Ledger {
     }
 
     private func select(
-        from candidates: some Sequence<SignedTransaction>, state: any StateReader, time: Time,
+        from candidates: some Sequence<SignedTransaction>, state: any StateReader, parameters: Parameters, time: Time,
         certificate: ParentCertificate, take: (SignedTransaction, TransactionId) throws(LedgerError) -> Bool
     ) throws(LedgerError) -> TransactionSelection {
         let overhead = Self.headerBytes + certificate.borsh.count + 4
-        let parameters = try parameters(state)
         var prepass = Prepass(parameters: parameters, state: state, time: time, bytes: overhead)
         var chosen: [SignedTransaction] = []
         var ids: [TransactionId] = []
@@ -63,14 +65,13 @@ extension Ledger {
         var stoppedAt: TransactionId?
         var misfits = 0
         for signed in candidates {
-            let encoded = signed.borsh
-            let verdict = try prepass.add(signed.transaction, byteCount: encoded.count)
-            let id = signed.transaction.id(genesis: genesisHash)
+            let verdict = try prepass.add(signed.transaction, byteCount: signed.byteCount)
+            let id = signed.id(genesis: genesisHash)
             switch verdict {
             case .taken:
                 chosen.append(signed)
                 ids.append(id)
-                leaves.append(MerkleLog.leafHash(encoded))
+                leaves.append(signed.leafHash)
                 if try !take(signed, id) { stoppedAt = id }
             // One after a candidate that was refused: it waits for another one of that sequence.
             case .refused(.sequenceGap): break
@@ -78,8 +79,8 @@ extension Ledger {
             case .refused(.validTooLong): break
             case .refused(let refusal): refused.append((id, refusal))
             // An empty block can't hold it.
-            case .full where chosen.isEmpty && misfits == 0 && encoded.count > Int(parameters.blockBytes) - overhead:
-                refused.append((id, .oversize(bytes: encoded.count, limit: Int(parameters.blockBytes) - overhead)))
+            case .full where chosen.isEmpty && misfits == 0 && signed.byteCount > Int(parameters.blockBytes) - overhead:
+                refused.append((id, .oversize(bytes: signed.byteCount, limit: Int(parameters.blockBytes) - overhead)))
             case .full:
                 // Smaller ones may still fit, but the search has an end.
                 misfits += 1

@@ -131,17 +131,16 @@ extension Ledger {
         var ids: [TransactionId] = []
         var leaves: [Digest] = []
         for (index, signed) in block.transactions.enumerated() {
-            let encoded = signed.borsh
-            switch try prepass.add(signed.transaction, byteCount: encoded.count) {
+            switch try prepass.add(signed.transaction, byteCount: signed.byteCount) {
             case .taken: break
             case .refused(let refusal): return .invalid(.transaction(index, refusal))
             case .full:
-                let bytes = prepass.bytes + encoded.count
+                let bytes = prepass.bytes + signed.byteCount
                 return .invalid(
                     bytes > limit ? .oversize(bytes: bytes, limit: limit) : .gasOverLimit(parameters.blockGas))
             }
-            ids.append(signed.transaction.id(genesis: genesisHash))
-            leaves.append(MerkleLog.leafHash(encoded))
+            ids.append(signed.id(genesis: genesisHash))
+            leaves.append(signed.leafHash)
         }
         guard MerkleLog.root(leaves) == block.header.transactionsRoot else { return .invalid(.transactionsRoot) }
         // Last, since it costs the most.

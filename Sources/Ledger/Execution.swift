@@ -131,7 +131,7 @@ extension Ledger {
         var execution = try BlockExecution(self, BlockFrame(block), state: state, context: context)
         for (index, signed) in block.transactions.enumerated() {
             let known = transactionIds.flatMap { $0.indices.contains(index) ? $0[index] : nil }
-            try execution.run(signed, id: known ?? signed.transaction.id(genesis: genesisHash))
+            try execution.run(signed, id: known ?? signed.id(genesis: genesisHash))
         }
         return try execution.finish()
     }

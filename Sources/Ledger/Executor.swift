@@ -51,7 +51,7 @@ final class Executor {
     /// Executes one transaction. Whatever comes out, its sequence, credits and history entry stay.
     func run(_ signed: SignedTransaction, id: TransactionId) throws(LedgerError) -> Receipt {
         let transaction = signed.transaction
-        let byteCount = signed.borsh.count
+        let byteCount = signed.byteCount
         let reserved = parameters.reservedCredits(transactionBytes: byteCount, gas: transaction.gasLimit)
         let payer = try payer(of: transaction, reserved: reserved)
         sponsor = nil

@@ -86,11 +86,13 @@ public struct DevnetPlan: Sendable {
     ///   - accounts: names of the keys that the genesis funds.
     ///   - faucet: whether it funds one more, for `chain-cli faucet`.
     ///   - parameters: of a new genesis.
+    ///   - allocations: other accounts that the genesis funds.
     ///   - founders: how many of the masternodes the genesis has; the others can register later. All where nil.
     /// - Throws: when the folder holds a network of another size.
     public func prepare(
         accounts: [String] = DevnetPlan.defaultAccounts, faucet: Bool = false, parameters: Parameters = Parameters(),
-        chainName: String = "edgeproof-devnet", founders: Int? = nil, progress: (String) -> Void = { _ in }
+        chainName: String = "edgeproof-devnet", allocations extra: [Genesis.Allocation] = [],
+        founders: Int? = nil, progress: (String) -> Void = { _ in }
     ) throws -> Genesis {
         let files = FileManager.default
         if files.fileExists(atPath: genesisFile.path) {
@@ -109,7 +111,7 @@ public struct DevnetPlan: Sendable {
         try files.createDirectory(
             at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         let passphrase = try makePassphrase()
-        var allocations: [Genesis.Allocation] = []
+        var allocations = extra
         let directory = KeyDirectory(path: keysFolder.path)
         for name in accounts + (faucet ? [Self.faucet] : []) {
             progress("key of account \(name)")

@@ -50,6 +50,11 @@ public struct Mempool: Sendable {
         var reserved: UInt128 = 0
         /// The highest tag that was given out for it.
         var lastTag: UInt128 = 0
+
+        mutating func add(_ credits: UInt64) {
+            count += 1
+            reserved += UInt128(credits)
+        }
     }
 
     private struct Rank: Comparable, Sendable {
@@ -90,16 +95,16 @@ public struct Mempool: Sendable {
         let sequence = admitted.sequence
         guard ids[admitted.id] == nil else { throw .known(admitted.id) }
         advance(sender, to: nextSequence)
-        let queue = senders[sender] ?? SenderQueue(nextSequence: nextSequence)
-        let next = max(nextSequence, queue.nextSequence)
+        let place = Self.place(sequence, in: senders[sender], nextSequence)
+        let next = place.next
         guard sequence >= next else { throw .sequenceReused(sequence, next: next) }
         guard sequence - next < ChainLimits.sequenceWindow else { throw .sequenceTooFarAhead(sequence, next: next) }
-        if let other = queue.item(sequence) {
+        if let other = place.other {
             guard admitted.replaces == other.admitted.id else { throw .sequenceWaiting(sequence, other.admitted.id) }
             return [replace(other, by: admitted)]
         }
         // Where the one to cancel never came, its cancellation takes the sequence all the same.
-        let isReady = queue.readyEnd == sequence
+        let isReady = place.readyEnd == sequence
         let share = limits.share(of: admitted)
         var tag: UInt128?
         var evicted: [Admitted] = []
@@ -107,7 +112,7 @@ public struct Mempool: Sendable {
             guard evidenceCount < MempoolLimits.evidence else { throw .full }
             tag = 0
         } else if isReady {
-            let own = nextTag(of: admitted, after: queue.lastReady?.tag)
+            let own = nextTag(of: admitted, after: place.lastTag)
             evicted = try makeRoom(for: share, tag: own)
             tag = own
         } else {
@@ -118,23 +123,28 @@ public struct Mempool: Sendable {
         return evicted
     }
 
+    /// Where a sequence would stand in its sender's queue. By value, so that the queue is in no second hand when it changes.
+    private static func place(
+        _ sequence: UInt64, in queue: SenderQueue?, _ nextSequence: UInt64
+    ) -> (next: UInt64, other: SenderQueue.Item?, readyEnd: UInt64, lastTag: UInt128?) {
+        guard let queue else { return (nextSequence, nil, nextSequence, nil) }
+        return (max(nextSequence, queue.nextSequence), queue.item(sequence), queue.readyEnd, queue.lastReadyTag)
+    }
+
     private mutating func add(_ admitted: Admitted, share: Int, tag: UInt128?, next: UInt64) {
         arrivals += 1
         let item = SenderQueue.Item(admitted: admitted, share: share, arrival: arrivals, tag: tag)
-        var queue = senders[admitted.sender] ?? SenderQueue(nextSequence: next)
-        queue.insert(item)
-        senders[admitted.sender] = queue
+        senders[admitted.sender, default: SenderQueue(nextSequence: next)].insert(item)
         ids[admitted.id] = Place(sender: admitted.sender, sequence: admitted.sequence)
         byteCount += admitted.byteCount
         if admitted.isEvidence { evidenceCount += 1 } else { taken += share }
-        payers[admitted.payer, default: Payer()].count += 1
-        payers[admitted.payer, default: Payer()].reserved += UInt128(admitted.reservedCredits)
+        payers[admitted.payer, default: Payer()].add(admitted.reservedCredits)
         deadlines.insert(Deadline(time: admitted.signed.transaction.validUntil, arrival: arrivals, id: admitted.id))
-        rank(item, next: queue.nextSequence)
+        rank(item)
     }
 
     /// Puts an item into the index where it belongs.
-    private mutating func rank(_ item: SenderQueue.Item, next: UInt64) {
+    private mutating func rank(_ item: SenderQueue.Item) {
         if let tag = item.tag {
             ready.insert(Rank(tag: tag, arrival: item.arrival, id: item.admitted.id))
             if !item.admitted.isEvidence, let last = payers[item.admitted.payer]?.lastTag {
@@ -166,13 +176,13 @@ public struct Mempool: Sendable {
 
     /// What follows without a gap is ready now.
     private mutating func promote(_ sender: Account) {
-        while let queue = senders[sender], let item = queue.item(queue.readyEnd), item.tag == nil {
+        while let (item, lastTag) = senders[sender]?.firstParked {
             unrank(item)
             var promoted = item
-            let tag = nextTag(of: item.admitted, after: queue.lastReady?.tag)
+            let tag = nextTag(of: item.admitted, after: lastTag)
             promoted.tag = tag
             senders[sender]?.setTag(tag, of: item.sequence)
-            rank(promoted, next: queue.nextSequence)
+            rank(promoted)
         }
     }
 
@@ -261,7 +271,7 @@ public struct Mempool: Sendable {
             var waiting = item
             waiting.tag = nil
             senders[sender]?.setTag(nil, of: item.sequence)
-            rank(waiting, next: queue.nextSequence)
+            rank(waiting)
         }
         // The room of the parked ones is bounded whatever way they came there.
         while parkedShare > limits.parkedTotal, let last = parked.last { drop(last.id) }
@@ -276,19 +286,28 @@ public struct Mempool: Sendable {
 
     /// Drops what the transactions of a finalised block used up: themselves, and others of the same sequences.
     public mutating func include(_ transactions: [SignedTransaction]) {
+        // An account's stand in their order: the last one tells how far it is.
+        var ends: [Account: UInt64] = [:]
+        var order: [Account] = []
         for signed in transactions {
             let transaction = signed.transaction
-            guard transaction.sequence < .max else { continue }
-            if let tag = senders[transaction.sender]?.item(transaction.sequence)?.tag { served = max(served, tag) }
-            advance(transaction.sender, to: transaction.sequence + 1)
+            guard transaction.sequence < .max, senders[transaction.sender] != nil else { continue }
+            if ends.updateValue(transaction.sequence + 1, forKey: transaction.sender) == nil { order.append(transaction.sender) }
+        }
+        for sender in order {
+            guard let end = ends[sender] else { continue }
+            for item in advance(sender, to: end) { if let tag = item.tag { served = max(served, tag) } }
         }
     }
 
     /// Drops the account's transactions below its next sequence in the state.
-    public mutating func advance(_ sender: Account, to nextSequence: UInt64) {
-        guard let queue = senders[sender], nextSequence > queue.nextSequence else { return }
-        for item in senders[sender]?.advance(to: nextSequence) ?? [] { forget(item) }
+    @discardableResult
+    private mutating func advance(_ sender: Account, to nextSequence: UInt64) -> [SenderQueue.Item] {
+        guard let next = senders[sender]?.nextSequence, nextSequence > next else { return [] }
+        let dropped = senders[sender]?.advance(to: nextSequence) ?? []
+        for item in dropped { forget(item) }
         if senders[sender]?.isEmpty == true { senders[sender] = nil } else { promote(sender) }
+        return dropped
     }
 
     /// Drops what no block of this or a later header time may hold.

@@ -29,17 +29,45 @@ struct SenderQueue: Sendable {
     }
 
     /// The first sequence that nothing ready waits for.
-    var readyEnd: UInt64 {
-        var end = nextSequence
-        for item in items {
-            guard item.tag != nil, item.sequence == end, end < .max else { break }
-            end += 1
+    var readyEnd: UInt64 { nextSequence &+ UInt64(readyCount) }
+
+    /// How many stand at the front with neither a gap nor one that is parked before them.
+    private var readyCount: Int {
+        // The ready ones come first, so that they end in one place.
+        var (low, high) = (0, items.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if items[middle].tag != nil, isNext(middle) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
-        return end
+        return low
     }
 
-    /// The ready one with the highest sequence.
-    var lastReady: Item? { items.last { $0.tag != nil } }
+    /// Whether nothing is missing before the item at this index. The last sequence of all can't be used.
+    private func isNext(_ index: Int) -> Bool {
+        let sequence = items[index].sequence
+        return sequence < .max && sequence &- nextSequence == UInt64(index)
+    }
+
+    /// The highest tag of a ready one.
+    var lastReadyTag: UInt128? {
+        var index = items.count
+        while index > 0 {
+            index -= 1
+            if let tag = items[index].tag { return tag }
+        }
+        return nil
+    }
+
+    /// A parked one that nothing is missing before any more, with the tag of the one that it follows.
+    var firstParked: (Item, lastTag: UInt128?)? {
+        let count = readyCount
+        guard count < items.count, items[count].tag == nil, isNext(count) else { return nil }
+        return (items[count], lastReadyTag)
+    }
 
     /// The caller has made sure that the sequence is free.
     mutating func insert(_ item: Item) { items.insert(item, at: position(of: item.sequence)) }

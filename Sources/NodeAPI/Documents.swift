@@ -50,7 +50,7 @@ extension BlockDocument {
         self.init(
             stored.block, digest: stored.digest, bytes: stored.block.block.borsh.count,
             transactions: stored.block.block.transactions.map {
-                TransactionDocument($0, id: $0.transaction.id(genesis: genesis), withData: false)
+                TransactionDocument($0, id: $0.id(genesis: genesis), withData: false)
             })
     }
 }

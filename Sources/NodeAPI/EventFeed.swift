@@ -30,7 +30,7 @@ final class EventFeed: Sendable {
         else { return nil }
         let document = BlockEventDocument(
             height: height, digest: stored.digest, time: stored.block.block.header.time,
-            transactions: stored.block.block.transactions.map { $0.transaction.id(genesis: genesis) },
+            transactions: stored.block.block.transactions.map { $0.id(genesis: genesis) },
             events: receipts.flatMap(\.events))
         var buffer = ByteBuffer(string: "id: \(height)\nevent: block\ndata: ")
         buffer.writeBytes(JSONAnswer.data(document))

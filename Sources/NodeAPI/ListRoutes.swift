@@ -70,7 +70,7 @@ extension Routes {
                     found.append(
                         ListedTransactionDocument(
                             TransactionDocument(
-                                all[index], id: all[index].transaction.id(genesis: node.genesis), withData: false),
+                                all[index], id: all[index].id(genesis: node.genesis), withData: false),
                             height: height, index: index, time: block.block.block.header.time,
                             outcome: receipts.indices.contains(index) ? receipts[index].outcome : nil,
                             meaning: Meaning.of(all[index].transaction, kind: kinds[service] ?? nil)))

@@ -39,6 +39,12 @@ public protocol NodeBackend: Sendable {
     /// Admits a transaction to the pool and sends it on. The same transaction again is not an error.
     func submit(_ transaction: SignedTransaction) async throws(SubmissionRefusal) -> TransactionId
 
+    /// The same with many at once, in their order: each is admitted or refused on its own.
+    ///
+    /// - Returns: for each the reason why it was refused, nil where it was not.
+    /// - Throws: when the node takes none of them, since it has as much to do as it can.
+    func submit(_ transactions: [SignedTransaction]) async throws(SubmissionRefusal) -> [SubmissionRefusal?]
+
     /// Nil for an account that nothing has ever touched.
     func account(_ account: Account) async throws -> AccountView?
 

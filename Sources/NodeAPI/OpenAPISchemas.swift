@@ -114,15 +114,13 @@ enum OpenAPISchemas {
 
     // MARK: Documents
 
+    private static let errorDetail: [Property] = [
+        property("code", "Text", "stable, for programs"), property("reason", "Text", "for people"),
+        property("retryAfterMs", "U64", "when trying again makes sense").optional,
+    ]
+
     private static let documents: [String: JSONValue] = [
-        "Error": object([
-            inline(
-                "error",
-                [
-                    property("code", "Text", "stable, for programs"), property("reason", "Text", "for people"),
-                    property("retryAfterMs", "U64", "when trying again makes sense").optional,
-                ])
-        ]),
+        "Error": object([inline("error", errorDetail)]),
         "Status": status,
         "Genesis": genesis,
         "Block": block,
@@ -173,6 +171,24 @@ enum OpenAPISchemas {
         "TransactionState": transactionState,
         "Submission": object([property("borsh", "Base64", "Borsh of the signed transaction")]),
         "Submitted": object([property("id", "Hash")]),
+        "Submissions": object([
+            Property(
+                name: "transactions",
+                schema: [
+                    "type": "array", "items": Operation.reference("Base64"), "minItems": 1,
+                    "maxItems": .integer(SubmissionLimits.transactions),
+                    "description": .string(
+                        "Borsh of one signed transaction each, in the order in which they are to be admitted; together at most \(SubmissionLimits.bytes) bytes"
+                    ),
+                ])
+        ]),
+        "RefusedSubmission": object([
+            count("index", "place among those that were sent, from 0"), inline("error", errorDetail),
+        ]),
+        "SubmissionsAnswer": object([
+            count("accepted", "transactions that the pool has; those that are not listed as refused"),
+            list("refused", "RefusedSubmission", "ascending by index"),
+        ]),
         "Account": account,
         "HistoryEntry": historyEntry,
         "History": object([

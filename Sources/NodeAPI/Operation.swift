@@ -81,14 +81,21 @@ struct Operation: Sendable {
     let parameters: [Parameter]
     /// Schema of the JSON body; the same bytes are taken raw as application/octet-stream.
     let body: String?
+    /// Another form of the JSON body, with the type under which the same is taken raw.
+    let otherBody: (schema: String, mediaType: String)?
     let errors: [Int]
     /// Other statuses with the same document.
     let otherSuccess: [Int]
+    /// What the other form of the body is answered with.
+    let otherAnswer: Success?
 
     init(
         _ id: String, _ summary: String, _ success: Success, parameters: [Parameter] = [], body: String? = nil,
-        errors: [Int] = [], otherSuccess: [Int] = []
+        errors: [Int] = [], otherSuccess: [Int] = [], otherBody: (schema: String, mediaType: String)? = nil,
+        otherAnswer: Success? = nil
     ) {
+        self.otherBody = otherBody
+        self.otherAnswer = otherAnswer
         self.id = id
         self.summary = summary
         self.success = success
@@ -106,6 +113,11 @@ struct Operation: Sendable {
         for status in otherSuccess {
             responses[String(status)] = ["description": .string(success.text), "content": content]
         }
+        if let other = otherAnswer {
+            responses[String(other.status)] = [
+                "description": .string(other.text), "content": .object([other.mediaType: ["schema": other.schema]]),
+            ]
+        }
         for status in errors + (otherSuccess.contains(503) ? [400, 405, 431, 500] : [400, 405, 431, 500, 503]) {
             responses[String(status)] = ["$ref": .string("#/components/responses/\(OpenAPI.responseName(status))")]
         }
@@ -115,10 +127,16 @@ struct Operation: Sendable {
         if !parameters.isEmpty { members["parameters"] = .array(parameters.map(\.document)) }
         if let body {
             let raw: JSONValue = ["schema": [:]]
-            let json: JSONValue = ["schema": Self.reference(body)]
-            members["requestBody"] = [
-                "required": true, "content": ["application/octet-stream": raw, "application/json": json],
-            ]
+            var content: [String: JSONValue] = ["application/octet-stream": raw]
+            if let other = otherBody {
+                content[other.mediaType] = raw
+                content["application/json"] = [
+                    "schema": ["oneOf": [Self.reference(body), Self.reference(other.schema)]]
+                ]
+            } else {
+                content["application/json"] = ["schema": Self.reference(body)]
+            }
+            members["requestBody"] = ["required": true, "content": .object(content)]
         }
         return .object(members)
     }

@@ -175,13 +175,60 @@ struct RequestInput: Sendable {
         let body = try await collect(limit: bodyLimit, timeout: timeout, meant: limit)
         guard isJSON else { return body }
         do { return field(try JSONDecoder().decode(type, from: Data(body))) } catch {
-            throw APIError(
-                .badRequest, "malformed", "the body is not the JSON that this route takes: see /openapi.json")
+            throw Self.otherJSON
         }
     }
 
+    /// What a submission holds: the bytes of one transaction, or of a list of them.
+    enum SubmittedBytes {
+        case one([UInt8])
+        /// A u32 count, then the transactions.
+        case list([UInt8])
+        case many([[UInt8]])
+    }
+
+    /// The body of a submission, raw or in JSON, of one transaction or of many.
+    func submission(timeout: Duration) async throws -> SubmittedBytes {
+        let type = request.headers[.contentType]?.lowercased() ?? ""
+        let limit = SubmissionLimits.bytes
+        if type.hasPrefix(SubmissionLimits.mediaType) {
+            return .list(try await collect(limit: limit + 4, timeout: timeout, meant: limit))
+        }
+        let one = ChainLimits.transactionBytes
+        guard type.hasPrefix("application/json") else {
+            return .one(try await collect(limit: one, timeout: timeout, meant: one))
+        }
+        // Base64 takes four bytes for three; the rest of the document is short.
+        let jsonLimit = limit / 3 * 4 + 8 * SubmissionLimits.transactions + 256
+        let body = try await collect(limit: jsonLimit, timeout: timeout, meant: limit)
+        guard let document = try? JSONDecoder().decode(EitherSubmission.self, from: Data(body)) else {
+            throw Self.otherJSON
+        }
+        switch (document.borsh?.wrappedValue, document.transactions) {
+        case (let bytes?, nil):
+            guard bytes.count <= one else { throw Self.tooLarge(one) }
+            return .one(bytes)
+        case (nil, let many?):
+            guard many.reduce(0, { $0 + $1.wrappedValue.count }) <= limit else { throw Self.tooLarge(limit) }
+            return .many(many.map(\.wrappedValue))
+        default: throw Self.otherJSON
+        }
+    }
+
+    private struct EitherSubmission: Decodable {
+        let borsh: Base64Text?
+        let transactions: [Base64Text]?
+    }
+
+    private static let otherJSON = APIError(
+        .badRequest, "malformed", "the body is not the JSON that this route takes: see /openapi.json")
+
+    private static func tooLarge(_ limit: Int) -> APIError {
+        APIError(.contentTooLarge, "too_large", "the body is over the limit of \(limit) bytes")
+    }
+
     private func collect(limit: Int, timeout: Duration, meant: Int) async throws -> [UInt8] {
-        var tooLarge = APIError(.contentTooLarge, "too_large", "the body is over the limit of \(meant) bytes")
+        var tooLarge = Self.tooLarge(meant)
         tooLarge.closesConnection = true
         if let text = request.headers[.contentLength], let declared = Int(text), declared > limit { throw tooLarge }
         // A body that never ends, or never comes, must not hold the connection.

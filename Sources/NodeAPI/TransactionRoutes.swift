@@ -10,15 +10,19 @@ extension Routes {
             operation: Operation(
                 "submitTransaction",
                 "Sends a signed transaction: its Borsh bytes, raw or as base64 in JSON. Answers once the pool has it; "
-                    + "finality shows in the look-up.",
-                .json("Submitted", status: 202), body: "Submission", errors: [400, 403, 409, 413, 422, 429, 503])
+                    + "finality shows in the look-up. Many at once, in their order, are each taken or refused on their own: raw "
+                    + "as \(SubmissionLimits.mediaType), a u32 count and then the transactions, or in JSON.",
+                .json("Submitted", status: 202), body: "Submission", errors: [400, 403, 409, 413, 422, 429, 503],
+                otherBody: ("Submissions", SubmissionLimits.mediaType), otherAnswer: .json("SubmissionsAnswer"))
         ) { input, node in
-            let bytes = try await input.bytes(
-                limit: ChainLimits.transactionBytes, timeout: node.configuration.bodyTimeout,
-                from: SubmissionDocument.self, \.borsh)
             let transaction: SignedTransaction
-            do { transaction = try SignedTransaction(borsh: bytes) } catch {
-                throw APIError(SubmissionRefusal(.malformed, "the bytes are not a signed transaction: \(error)"))
+            switch try await input.submission(timeout: node.configuration.bodyTimeout) {
+            case .list(let bytes): return .document(try await submit(try Self.list(bytes), node))
+            case .many(let many): return .document(try await submit(try Self.list(many), node))
+            case .one(let bytes):
+                do { transaction = try SignedTransaction(borsh: bytes) } catch {
+                    throw APIError(SubmissionRefusal(.malformed, "the bytes are not a signed transaction: \(error)"))
+                }
             }
             let id: TransactionId
             do throws(SubmissionRefusal) { id = try await node.backend.submit(transaction) } catch {
@@ -49,6 +53,45 @@ extension Routes {
             return .document(TransactionStateDocument(state, id: id, service: service?.record))
         },
     ]
+
+    private static func list(_ bytes: [UInt8]) throws -> [SignedTransaction] {
+        var decoder = BorshDecoder(bytes)
+        do {
+            let transactions: [SignedTransaction] = try decoder.array(
+                limit: SubmissionLimits.transactions, smallestElement: 152)
+            try decoder.finish()
+            return transactions
+        } catch {
+            throw APIError(SubmissionRefusal(.malformed, "the bytes are not a list of signed transactions: \(error)"))
+        }
+    }
+
+    private static func list(_ many: [[UInt8]]) throws -> [SignedTransaction] {
+        guard many.count <= SubmissionLimits.transactions else {
+            throw APIError(
+                SubmissionRefusal(
+                    .tooLarge,
+                    "\(many.count) transactions are more than the \(SubmissionLimits.transactions) that one request takes"
+                ))
+        }
+        return try many.enumerated().map { index, bytes in
+            do { return try SignedTransaction(borsh: bytes) } catch {
+                throw APIError(
+                    SubmissionRefusal(.malformed, "transactions[\(index)] is not a signed transaction: \(error)"))
+            }
+        }
+    }
+
+    private static func submit(_ many: [SignedTransaction], _ node: RouteServices) async throws
+        -> SubmissionsAnswerDocument
+    {
+        let refusals: [SubmissionRefusal?]
+        do throws(SubmissionRefusal) { refusals = try await node.backend.submit(many) } catch { throw APIError(error) }
+        let refused = refusals.enumerated().compactMap { index, refusal in
+            refusal.map { SubmissionsAnswerDocument.Refused(index: index, error: APIError($0).document.error) }
+        }
+        return SubmissionsAnswerDocument(accepted: many.count - refused.count, refused: refused)
+    }
 
     /// The state once it is final, or as it is when the time is over.
     private static func look(

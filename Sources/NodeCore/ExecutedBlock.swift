@@ -35,7 +35,7 @@ package final class ExecutedBlock {
         executing block: Block, digest: Digest, transactionIds ids: [TransactionId]? = nil,
         context: EpochContext? = nil, ledger: Ledger, below: StateLayer, store: any StateSource
     ) throws {
-        let ids = ids ?? block.transactions.map { $0.transaction.id(genesis: ledger.genesisHash) }
+        let ids = ids ?? block.transactions.map { $0.id(genesis: ledger.genesisHash) }
         let execution = try ledger.execute(block, state: below, context: context, transactionIds: ids)
         try self.init(
             block, digest: digest, transactionIds: ids, execution: execution, below: below, store: store)

@@ -18,7 +18,13 @@ struct JournalDesk {
 
     init(holding entries: [JournalEntry]) { bytes = Self.size(entries) }
 
-    private static func size(_ entries: [JournalEntry]) -> Int { entries.reduce(0) { $0 + $1.borsh.count + overhead } }
+    private static func size(_ entries: [JournalEntry]) -> Int { entries.reduce(0) { $0 + size($1) + overhead } }
+
+    private static func size(_ entry: JournalEntry) -> Int {
+        // A body is large: its transactions know their sizes.
+        guard case .body(let block) = entry else { return entry.borsh.count }
+        return block.transactions.reduce(1_024) { $0 + $1.byteCount }
+    }
 
     mutating func starts(with entries: [JournalEntry]) { first = entries }
     mutating func takeFirst() -> [JournalEntry] {

@@ -39,6 +39,9 @@ public enum NodeLimits {
     /// Milliseconds that a proposer executes transactions for; then it proposes what it has. Gas bounds a block's work on
     /// the reference machine, this on the machine at hand.
     public static let proposalMs: UInt64 = 250
+    /// Final blocks that the store has not taken yet, above which this node makes no block: one writer that lags must not
+    /// be buried.
+    static let commitsUnderWay = 32
     /// The journal is cut when it has grown past this many bytes.
     public static let journalBytes = 32_000_000
     /// Own submissions whose finality time is remembered for the percentiles.

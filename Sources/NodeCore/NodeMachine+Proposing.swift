@@ -10,6 +10,8 @@ extension NodeMachine {
     /// Answers a pending request to propose once there is something to order, or the heartbeat is due.
     func propose(_ clock: NodeClock) {
         guard let me, let request = questions.toPropose else { return }
+        // The next commit that ends asks again.
+        guard chain.committing.count < NodeLimits.commitsUnderWay else { return }
         guard let parent = ensureExecuted(request.parent.digest, clock) else { return }
         // Rule 11: nothing is built above the border block; it is proposed again until it is final.
         if parent.isBorder, parent.header.epoch == epoch.epoch, rules.stopAtBorder {
@@ -71,7 +73,7 @@ extension NodeMachine {
         let layer = parent.layer
         var failure: (any Error)?
         let candidates = mempool.candidates(
-            maxBytes: Int(epoch.parameters.blockBytes), maxCount: NodeLimits.blockTransactions
+            maxBytes: Int(epoch.parameters.blockBytes), maxCount: Self.mostCandidates(epoch.parameters)
         ) { account in
             do { return try layer.value(.account(account)).map { try AccountRecord(borsh: $0).sequence } } catch {
                 failure = error
@@ -83,6 +85,12 @@ extension NodeMachine {
             return []
         }
         return candidates
+    }
+
+    /// As many as the gas of a block can hold, and some more, since some will be refused.
+    private static func mostCandidates(_ parameters: Parameters) -> Int {
+        let least = max(1, parameters.intrinsicGas(dataBytes: 0))
+        return min(NodeLimits.blockTransactions, Int(clamping: parameters.blockGas / least) + 512)
     }
 
     private struct Draft {

@@ -16,12 +16,20 @@ extension NodeMachine {
         case failed(String)
     }
 
-    /// A client's transaction: admitted ones go to every masternode at once.
-    public func submit(_ transaction: SignedTransaction, at clock: NodeClock) -> (Submission, [NodeOutput]) {
-        let submission = admit(transaction, clock)
-        if case .taken = submission { outputs.append(.broadcast(.transactions([transaction]), to: .masternodes)) }
+    /// Clients' transactions, in their order: admitted ones go to every masternode.
+    public func submit(_ transactions: [SignedTransaction], at clock: NodeClock) -> ([Submission], [NodeOutput]) {
+        let submissions = transactions.map { admit($0, clock) }
+        let fresh = zip(transactions, submissions).compactMap { transaction, submission in
+            if case .taken = submission { transaction } else { nil }
+        }
+        if !fresh.isEmpty { outputs.append(.broadcast(.transactions(fresh), to: .masternodes)) }
         settle(clock)
-        return (submission, takeOutputs())
+        return (submissions, takeOutputs())
+    }
+
+    public func submit(_ transaction: SignedTransaction, at clock: NodeClock) -> (Submission, [NodeOutput]) {
+        let (submissions, outputs) = submit([transaction], at: clock)
+        return (submissions.first ?? .failed("nothing was submitted"), outputs)
     }
 
     func receivedTransactions(_ transactions: [SignedTransaction], from peer: NodePeer, _ clock: NodeClock) {
@@ -47,12 +55,12 @@ extension NodeMachine {
     }
 
     func admit(_ transaction: SignedTransaction, _ clock: NodeClock) -> Submission {
-        let id = transaction.transaction.id(genesis: genesisHash)
+        let id = transaction.id(genesis: genesisHash)
         if mempool.contains(id) { return .known(id) }
         do {
             let verdict = try ledger.admit(
                 transaction, state: head.layer, time: max(head.header.time, clock.wall),
-                reservedCredits: { mempool.reservedCredits(of: $0) }
+                parameters: head.context.parameters, reservedCredits: { mempool.reservedCredits(of: $0) }
             ) { signed, id in self.isAuthorized(signed, id: id) }
             switch verdict {
             case .refused(let refusal): return .refused(refusal)

@@ -72,7 +72,7 @@ package struct ChainGenerator {
         while head.height.value < plan.blocks {
             let block = try next(on: parent, certificate, ledger)
             let digest = block.header.digest(genesis: genesisHash)
-            let ids = block.transactions.map { $0.transaction.id(genesis: genesisHash) }
+            let ids = block.transactions.map { $0.id(genesis: genesisHash) }
             let finalization = try finalization(of: block, digest)
             let state = parent.stateCommit
             memory.apply(parent)

@@ -1,10 +1,12 @@
 import Cryptography
+import Dispatch
 import Ledger
 import NodeCore
 import NodeHome
 import Primitives
 import StateTree
 import Storage
+import Synchronization
 
 /// Re-executes a whole store from the genesis and checks everything that it holds on the way.
 public struct ChainVerifier: Sendable {
@@ -35,8 +37,11 @@ public struct ChainVerifier: Sendable {
         store = try ChainStore(path: home.databaseFolder.path, genesisHash: genesis.hash)
     }
 
-    /// - Parameter progress: called now and then with the height that was checked and the last one.
-    public func run(progress: (Height, Height) -> Void = { _, _ in }) throws -> Result {
+    /// - Parameters:
+    ///   - threads: how many work at once: one executes, the others read and check signatures ahead of it. What is found
+    ///     does not depend on it.
+    ///   - progress: called now and then with the height that was checked and the last one.
+    public func run(threads: Int = 1, progress: (Height, Height) -> Void = { _, _ in }) throws -> Result {
         defer { store.close() }
         if try store.base() > Height(1) { return try runFromSnapshot(progress: progress) }
         let ledger = Ledger(genesis: genesis)
@@ -44,14 +49,17 @@ public struct ChainVerifier: Sendable {
         var parent = try ExecutedBlock(genesis: ledger, store: memory)
         var transactions: UInt64 = 0
         let last = try store.head()?.height ?? .zero
+        let blocks = BlocksAhead(store: store, genesis: genesis.hash, through: last, threads: threads)
         while parent.header.height < last {
             let height = parent.header.height.next
             func fail(_ reason: String) -> Failure { Failure(height: height, reason: reason) }
-            guard let finalized = try store.block(at: height) else { throw fail("it is missing") }
+            guard let next = try blocks.next() else { throw fail("it is missing") }
+            let finalized = next.block
             let block = finalized.block
             let digest = block.header.digest(genesis: genesis.hash)
             if case .invalid(let error) = try ledger.checkBody(
-                block, parent: parent.facts, state: parent.layer, context: parent.context)
+                block, parent: parent.facts, state: parent.layer, context: parent.context,
+                firstUnauthorized: { _, _ in next.firstUnauthorized })
             {
                 throw fail(error.description)
             }
@@ -75,9 +83,9 @@ public struct ChainVerifier: Sendable {
             transactions += UInt64(block.transactions.count)
             if height.value % 100 == 0 || height == last { progress(height, last) }
         }
-        let reader = StateLayer(stored: parent.header.stateRoot, store: store)
+        let stored = StateLayer(stored: parent.header.stateRoot, store: store)
         if last > .zero {
-            let root = try StateTree.root(reader: reader)
+            let root = try StateTree.root(reader: stored)
             guard root == parent.header.stateRoot else {
                 throw Failure(height: last, reason: "the stored state has root \(root), the header \(parent.header.stateRoot)")
             }
@@ -85,6 +93,90 @@ public struct ChainVerifier: Sendable {
         return Result(
             height: parent.header.height, digest: parent.digest, time: parent.header.time,
             stateRoot: parent.header.stateRoot, transactions: transactions)
+    }
+}
+
+/// The store's blocks in their order, read and with their signatures checked on other threads while the caller is busy with
+/// those before.
+private final class BlocksAhead {
+    struct Checked: Sendable {
+        let block: FinalizedBlock
+        /// Place of the first transaction whose signature is wrong.
+        let firstUnauthorized: Int?
+    }
+
+    private typealias Window = [Result<Checked?, any Error>]
+
+    private static let window = 16
+
+    private let store: ChainStore
+    private let genesis: Digest
+    private let last: UInt64
+    private let threads: Int
+    private var height: UInt64 = 1
+    private var ready: ArraySlice<Result<Checked?, any Error>> = []
+    private var ahead: (group: DispatchGroup, result: Found)?
+
+    private final class Found: Sendable {
+        let window = Mutex<Window>([])
+    }
+
+    init(store: ChainStore, genesis: Digest, through last: Height, threads: Int) {
+        self.store = store
+        self.genesis = genesis
+        self.last = last.value
+        self.threads = max(1, threads)
+    }
+
+    /// Nil where the store lacks the next block.
+    func next() throws -> Checked? {
+        if ready.isEmpty { ready = takeWindow()[...] }
+        return try ready.popFirst()?.get()
+    }
+
+    private func takeWindow() -> Window {
+        guard threads > 1 else { return Self.check(nextHeights(), store, genesis, threads: 1) }
+        if ahead == nil { startWindow() }
+        ahead?.group.wait()
+        let window = ahead?.result.window.withLock { $0 } ?? []
+        startWindow()
+        return window
+    }
+
+    private func startWindow() {
+        let heights = nextHeights()
+        let result = Found()
+        let group = DispatchGroup()
+        DispatchQueue.global(qos: .userInitiated).async(group: group) { [store, genesis, threads] in
+            let window = Self.check(heights, store, genesis, threads: threads - 1)
+            result.window.withLock { $0 = window }
+        }
+        ahead = (group, result)
+    }
+
+    private func nextHeights() -> [UInt64] {
+        let end = min(last, height + UInt64(Self.window) - 1)
+        defer { height = max(height, end + 1) }
+        return height <= end ? Array(height...end) : []
+    }
+
+    private static func check(_ heights: [UInt64], _ store: ChainStore, _ genesis: Digest, threads: Int) -> Window {
+        let found = Mutex<[Int: Result<Checked?, any Error>]>([:])
+        DispatchQueue.concurrentPerform(iterations: min(threads, heights.count)) { lane in
+            for index in stride(from: lane, to: heights.count, by: threads) {
+                let one: Result<Checked?, any Error>
+                do { one = .success(try store.block(at: Height(heights[index])).map { checked($0, genesis) }) } catch {
+                    one = .failure(error)
+                }
+                found.withLock { $0[index] = one }
+            }
+        }
+        return found.withLock { found in heights.indices.compactMap { found[$0] } }
+    }
+
+    private static func checked(_ block: FinalizedBlock, _ genesis: Digest) -> Checked {
+        let claims = block.block.transactions.map { $0.claim(genesis: genesis) }
+        return Checked(block: block, firstUnauthorized: SignatureBatch.check(claims).firstIndex(of: false))
     }
 }
 

@@ -145,12 +145,27 @@ final class TransactionCheck: Sendable {
         return checkWaiting() ? .sound(sound) : .forged
     }
 
+    /// Which of a client's transactions have a wrong signature, of those whose signature decides anything.
+    func wrong(_ transactions: [SignedTransaction]) -> [Bool] {
+        let view = view.current
+        let time = max(view.header.time, wall())
+        var waiting: [(place: Int, id: TransactionId)] = []
+        for (place, transaction) in transactions.enumerated() {
+            _ = verdict(on: transaction, view, time, awaiting: { waiting.append((place, $0)) })
+        }
+        let answers = verifier.areAuthorized(
+            waiting.map { transactions[$0.place] }, ids: waiting.map(\.id), genesis: ledger.genesisHash)
+        var wrong = Array(repeating: false, count: transactions.count)
+        for (one, isRight) in zip(waiting, answers) where !isRight { wrong[one.place] = true }
+        return wrong
+    }
+
     /// - Parameter signature: told the identifier of one whose signature decides; the verdict takes it for wrong.
     private func verdict(
         on transaction: SignedTransaction, _ view: ReadView, _ time: Time, awaiting signature: @escaping (TransactionId) -> Void
     ) -> AdmissionVerdict? {
         try? ledger.admit(
-            transaction, state: view, time: time,
+            transaction, state: view, time: time, parameters: view.nextParameters,
             isAuthorized: { _, id in
                 signature(id)
                 return false

@@ -3,6 +3,7 @@ import Dispatch
 import Ledger
 import Mempool
 import NodeAPI
+import NodeCore
 import Primitives
 
 /// What the API reads. Reads of the published chain run beside the node's own queue, on a ``ReadView``.
@@ -70,38 +71,57 @@ extension NodeService: NodeBackend {
     }
 
     public nonisolated func submit(_ transaction: SignedTransaction) async throws(SubmissionRefusal) -> TransactionId {
-        let start = ContinuousClock.now
-        await checked(transaction)
-        return try await submitChecked(transaction, since: start)
+        if let refusal = try await submit([transaction]).first ?? nil { throw refusal }
+        return transaction.id(genesis: ledger.genesisHash)
     }
 
-    /// Has the signature checked beside the node, where that is of any use: the node knows it then.
-    private nonisolated func checked(_ transaction: SignedTransaction) async {
-        await withCheckedContinuation { continuation in
-            clientQueue.async { [check] in
-                _ = check.check([transaction], isStranger: true)
-                continuation.resume()
-            }
+    public nonisolated func submit(
+        _ transactions: [SignedTransaction]
+    ) async throws(SubmissionRefusal) -> [SubmissionRefusal?] {
+        try await intake.submit(transactions) { [weak self] entries, wrong in
+            guard let self else { return }
+            self.post { $0.submit(entries, wrong) }
         }
     }
 
-    private func submitChecked(
-        _ transaction: SignedTransaction, since start: ContinuousClock.Instant
-    ) async throws(SubmissionRefusal) -> TransactionId {
-        let (submission, outputs) = machine.submit(transaction, at: Self.clock())
-        defer { perform(outputs) }
+    /// What several requests brought, as one step of the machine.
+    private func submit(_ entries: [ClientIntake.Entry], _ wrong: [Bool]) {
+        let clock = Self.clock()
+        let all = entries.flatMap(\.transactions)
+        let sound = zip(all, wrong).filter { !$1 }.map(\.0)
+        let (submissions, outputs) = stopped ? ([], []) : machine.submit(sound, at: clock)
+        var answers = submissions.makeIterator()
+        var places = wrong.makeIterator()
+        for entry in entries {
+            intake.answer(
+                entry,
+                entry.transactions.map { transaction in
+                    if places.next() == true { return SubmissionRefusal(.wrongSignature, now: clock.wall) }
+                    guard let submission = answers.next() else {
+                        return SubmissionRefusal(.notReady, "the node is stopping: ask another one")
+                    }
+                    return refusal(submission, of: transaction, since: entry.since, clock)
+                })
+        }
+        perform(outputs)
+    }
+
+    private func refusal(
+        _ submission: NodeMachine.Submission, of transaction: SignedTransaction, since start: ContinuousClock.Instant,
+        _ clock: NodeClock
+    ) -> SubmissionRefusal? {
         switch submission {
         case .taken(let id):
             finality.submitted(id, at: start)
-            return id
-        case .known(let id): return id
+            return nil
+        case .known: return nil
         case .refused(let refusal):
             // Asked again after it became final: not an error either.
-            let id = transaction.transaction.id(genesis: genesis.hash)
-            if case .sequenceReused = refusal, (try? view.current.snapshot.transactionLocation(id)) != nil { return id }
-            throw SubmissionRefusal(refusal, now: Self.clock().wall)
-        case .notPooled(let refusal): throw SubmissionRefusal(refusal)
-        case .failed: throw SubmissionRefusal(.notReady, "the node can't read its state: ask another one")
+            let id = transaction.id(genesis: ledger.genesisHash)
+            if case .sequenceReused = refusal, (try? view.current.snapshot.transactionLocation(id)) != nil { return nil }
+            return SubmissionRefusal(refusal, now: clock.wall)
+        case .notPooled(let refusal): return SubmissionRefusal(refusal)
+        case .failed: return SubmissionRefusal(.notReady, "the node can't read its state: ask another one")
         }
     }
 

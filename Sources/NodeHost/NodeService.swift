@@ -11,6 +11,7 @@ import PeerNetwork
 import Primitives
 import StateSync
 import Storage
+import Synchronization
 
 /// Drives one ``NodeMachine`` with real sockets, files and clocks, and answers the API.
 ///
@@ -26,8 +27,7 @@ public actor NodeService {
     nonisolated let logger: Logger
     nonisolated let configuration: NodeConfiguration
     nonisolated let readQueue = DispatchQueue(label: "edgeproof.read", attributes: .concurrent)
-    /// Signatures of clients' transactions, one after the other: a flood of them takes one thread at most.
-    nonisolated let clientQueue = DispatchQueue(label: "edgeproof.clients", qos: .utility)
+    nonisolated let intake: ClientIntake
 
     let machine: NodeMachine
     let network: PeerNetwork
@@ -37,6 +37,7 @@ public actor NodeService {
     private nonisolated let gate: NodeGate
     nonisolated let check: TransactionCheck
     private let commitQueue = DispatchQueue(label: "edgeproof.commit", qos: .userInitiated)
+    private let waitingCommits = WaitingCommits()
     private let onHalt: @Sendable (String) -> Void
     /// Makes a hash chain of this masternode; nil in a follower.
     private let makeBeacon: (@Sendable (UInt32) -> BeaconChain)?
@@ -53,7 +54,7 @@ public actor NodeService {
     let started = ContinuousClock.now
     /// When the newest block became final here.
     var lastBlock = ContinuousClock.now
-    private var stopped = false
+    private(set) var stopped = false
 
     init(
         machine: sending NodeMachine, network: PeerNetwork, store: ChainStore, journal: Journal?,
@@ -74,6 +75,7 @@ public actor NodeService {
         self.gate = gate
         blocks = BlockServer(view: view, network: network)
         check = TransactionCheck(ledger: machine.ledger, view: view, verifier: verifier) { Self.clock().wall }
+        intake = ClientIntake(check: check)
         snapshots = SnapshotServer(
             interval: configuration.snapshotBlocks ?? SnapshotLimits.interval, logger: logger,
             clock: { Self.clock().monotonic.milliseconds }
@@ -127,7 +129,7 @@ public actor NodeService {
     // MARK: Inputs
 
     /// Runs the body on the node's queue, after everything that was put there before.
-    private nonisolated func post(_ body: @escaping @Sendable (isolated NodeService) -> Void) {
+    nonisolated func post(_ body: @escaping @Sendable (isolated NodeService) -> Void) {
         executor.async { self.assumeIsolated { body($0) } }
     }
 
@@ -267,9 +269,13 @@ public actor NodeService {
     }
 
     private func commit(_ commits: [Commit]) {
-        guard let last = commits.last else { return }
-        let height = last.block.block.header.height
-        commitQueue.async { [store, snapshots, weak self] in
+        guard !commits.isEmpty else { return }
+        // What piles up while the disk syncs goes into one batch with one sync.
+        guard waitingCommits.add(commits) else { return }
+        commitQueue.async { [store, snapshots, waitingCommits, weak self] in
+            let commits = waitingCommits.takeAll()
+            guard let last = commits.last else { return }
+            let height = last.block.block.header.height
             do {
                 try store.commit(commits)
                 // Taken here, before the next commit, so that it shows exactly this height.
@@ -362,5 +368,25 @@ public actor NodeService {
         continuation.onTermination = { [weak self] _ in self?.post { $0.headStreams[number] = nil } }
         continuation.yield(machine.published.header.height)
         return stream
+    }
+}
+
+/// Final blocks on their way to the store, which takes all that wait at once.
+private final class WaitingCommits: Sendable {
+    private let commits = Mutex<[Commit]>([])
+
+    /// - Returns: whether nothing waited before.
+    func add(_ more: [Commit]) -> Bool {
+        commits.withLock { commits in
+            defer { commits += more }
+            return commits.isEmpty
+        }
+    }
+
+    func takeAll() -> [Commit] {
+        commits.withLock { commits in
+            defer { commits = [] }
+            return commits
+        }
     }
 }

@@ -16,16 +16,20 @@ struct ReadView: StateReader, Sendable {
     let snapshot: ChainSnapshot
     let header: Header
     let digest: Digest
+    /// Of the next block.
+    let nextParameters: Parameters
     /// Of the newest block, which the snapshot does not know yet.
     let receipts: [Receipt]
     private let changes: [StateKey: [UInt8]?]
     private let newHistory: [Account: [HistoryEntry]]
+    private let memo = ViewMemo()
 
     init(genesis: Genesis, snapshot: ChainSnapshot, head: ExecutedBlock) {
         self.genesis = genesis
         self.snapshot = snapshot
         header = head.header
         digest = head.digest
+        nextParameters = head.context.parameters
         receipts = head.receipts
         let delta = head.delta
         changes = Dictionary(delta.changes.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
@@ -34,7 +38,10 @@ struct ReadView: StateReader, Sendable {
 
     func value(_ key: StateKey) throws -> [UInt8]? {
         if let change = changes[key] { return change }
-        return try snapshot.value(key)
+        if let known = memo.find(key) { return known }
+        let value = try snapshot.value(key)
+        memo.remember(key, value)
+        return value
     }
 
     func decode<Value: BorshDecodable>(_ key: StateKey, as type: Value.Type = Value.self) throws -> Value? {
@@ -137,6 +144,24 @@ private struct StoredState: NodeReader {
     func prove<Value>(_ key: StateKey) throws -> ProvenValue<Value> {
         let proof = try StateTree.prove(reader: self, path: key.path).proof
         return ProvenValue(value: try snapshot.value(key).map { try Value(borsh: $0) }, proof: proof)
+    }
+}
+
+/// What was read of a view lately: many transactions of one account are looked at on the same view.
+private final class ViewMemo: Sendable {
+    private static let most = 4_096
+    private static let longest = 1_024
+
+    private let values = Mutex<[StateKey: [UInt8]?]>([:])
+
+    func find(_ key: StateKey) -> [UInt8]?? { values.withLock { $0[key] } }
+
+    func remember(_ key: StateKey, _ value: [UInt8]?) {
+        guard (value?.count ?? 0) <= Self.longest else { return }
+        values.withLock { values in
+            if values.count >= Self.most { values = [:] }
+            values.updateValue(value, forKey: key)
+        }
     }
 }
 

@@ -180,7 +180,7 @@ package final class SnapshotWriter {
         try store.finish(
             Commit(
                 block: head.block, digest: head.digest,
-                transactionIds: head.block.block.transactions.map { $0.transaction.id(genesis: genesis) }, state: nil),
+                transactionIds: head.block.block.transactions.map { $0.id(genesis: genesis) }, state: nil),
             links: head.links)
     }
 

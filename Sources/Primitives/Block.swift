@@ -195,7 +195,7 @@ public struct Block: BorshCodable, Hashable, Sendable {
     }
 
     public static func transactionsRoot(_ transactions: [SignedTransaction]) -> Digest {
-        MerkleLog.root(transactions.map { MerkleLog.leafHash($0.borsh) })
+        MerkleLog.root(transactions.map(\.leafHash))
     }
 
     public func encode(to encoder: inout BorshEncoder) {

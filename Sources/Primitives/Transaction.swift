@@ -1,5 +1,6 @@
 import Cryptography
 import Encoding
+import Synchronization
 
 /// What an account asks the chain to do and record (architecture, section 2).
 public struct Transaction: BorshCodable, Hashable, Sendable {
@@ -107,13 +108,51 @@ public enum Authorization: BorshCodable, Hashable, Sendable {
     }
 }
 
+/// A transaction with the proof that its sender wanted it.
+///
+/// Its bytes are made once, by whoever signed it, and travel with it, as do its identifier and its leaf in a block's tree
+/// once they are known: a transaction passes the pool, a block, the execution and the store without being encoded or
+/// hashed again. Copies share all of it.
 public struct SignedTransaction: BorshCodable, Hashable, Sendable {
-    public let transaction: Transaction
-    public let authorization: Authorization
+    private let content: Content
+
+    /// Shared by all copies.
+    private final class Content: Sendable {
+        let transaction: Transaction
+        let authorization: Authorization
+        /// The canonical ones of both.
+        let bytes: [UInt8]
+        /// Of these, the transaction's, which come first.
+        let bodyCount: Int
+        let derived = Mutex(Derived())
+
+        init(_ transaction: Transaction, _ authorization: Authorization, bytes: [UInt8], bodyCount: Int) {
+            self.transaction = transaction
+            self.authorization = authorization
+            self.bytes = bytes
+            self.bodyCount = bodyCount
+        }
+    }
+
+    private struct Derived {
+        /// On the chain of this genesis.
+        var id: (genesis: Digest, id: TransactionId)?
+        var leaf: Digest?
+    }
+
+    public var transaction: Transaction { content.transaction }
+    public var authorization: Authorization { content.authorization }
+    /// The canonical bytes.
+    public var borsh: [UInt8] { content.bytes }
+    /// How many bytes ``borsh`` has.
+    public var byteCount: Int { content.bytes.count }
 
     public init(transaction: Transaction, authorization: Authorization) {
-        self.transaction = transaction
-        self.authorization = authorization
+        var encoder = BorshEncoder(reserving: 160 + transaction.data.count)
+        encoder.value(transaction)
+        let bodyCount = encoder.count
+        encoder.value(authorization)
+        content = Content(transaction, authorization, bytes: encoder.bytes, bodyCount: bodyCount)
     }
 
     public init(signing transaction: Transaction, with key: PrivateKey, genesis: Digest) throws {
@@ -122,14 +161,35 @@ public struct SignedTransaction: BorshCodable, Hashable, Sendable {
             authorization: .ed25519(try key.sign(transaction, domain: .transaction, genesis: genesis)))
     }
 
-    public func encode(to encoder: inout BorshEncoder) {
-        encoder.value(transaction)
-        encoder.value(authorization)
-    }
+    public func encode(to encoder: inout BorshEncoder) { encoder.fixed(content.bytes) }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
-        transaction = try decoder.value()
-        authorization = try decoder.value()
+        let start = decoder.offset
+        let transaction: Transaction = try decoder.value()
+        let bodyCount = decoder.offset - start
+        let authorization: Authorization = try decoder.value()
+        // Decoding is canonical: the bytes that were read are those that encoding would give.
+        content = Content(transaction, authorization, bytes: decoder.bytes(since: start), bodyCount: bodyCount)
+    }
+
+    /// The transaction's identifier (``Transaction/id(genesis:)``), computed once.
+    public func id(genesis: Digest) -> TransactionId {
+        if let known = content.derived.withLock({ $0.id }), known.genesis == genesis { return known.id }
+        var hasher = SHA256Hasher()
+        hasher.update(SigningDomain.transaction.name)
+        hasher.update(genesis)
+        content.bytes.withUnsafeBytes { hasher.update(UnsafeRawBufferPointer(rebasing: $0[..<content.bodyCount])) }
+        let id = TransactionId(words: hasher.finalize().words)
+        content.derived.withLock { $0.id = (genesis, id) }
+        return id
+    }
+
+    /// Its leaf in the tree of a block's transactions, computed once.
+    public var leafHash: Digest {
+        if let known = content.derived.withLock({ $0.leaf }) { return known }
+        let leaf = MerkleLog.leafHash(content.bytes)
+        content.derived.withLock { $0.leaf = leaf }
+        return leaf
     }
 
     /// Whether the authorization is the sender's, on the chain of this genesis.
@@ -139,9 +199,18 @@ public struct SignedTransaction: BorshCodable, Hashable, Sendable {
     public func claim(genesis: Digest) -> SignatureClaim {
         switch authorization {
         case .ed25519(let signature):
-            SignatureClaim(
-                key: transaction.sender.publicKey, signature: signature,
-                message: SigningDomain.transaction.message(genesis: genesis, body: transaction))
+            var message: [UInt8] = []
+            message.reserveCapacity(content.bodyCount + 64)
+            message.append(contentsOf: SigningDomain.transaction.name.utf8)
+            message.append(contentsOf: genesis.bytes)
+            message.append(contentsOf: content.bytes[..<content.bodyCount])
+            return SignatureClaim(key: transaction.sender.publicKey, signature: signature, message: message)
         }
     }
+
+    public static func == (lhs: SignedTransaction, rhs: SignedTransaction) -> Bool {
+        lhs.content === rhs.content || lhs.content.bytes == rhs.content.bytes
+    }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(content.bytes) }
 }

@@ -50,7 +50,7 @@ extension SimulatedCluster {
         guard
             let signed = try? transaction(of: client, sequence: sequence)
         else { return fail("a client can't sign") }
-        let id = signed.transaction.id(genesis: cast.genesisHash)
+        let id = signed.id(genesis: cast.genesisHash)
         clients[client].next += 1
         clients[client].waiting.append(Client.Waiting(sequence: sequence, id: id, signed: signed, sentAt: now))
         submit(signed)

@@ -68,7 +68,7 @@ extension SimulatedCluster {
             }
             let published = PublishedBlock(
                 height: height, digest: block.header.digest(genesis: cast.genesisHash), time: block.header.time,
-                transactionIds: block.transactions.map { $0.transaction.id(genesis: cast.genesisHash) })
+                transactionIds: block.transactions.map { $0.id(genesis: cast.genesisHash) })
             invariants.published(
                 published, by: name(node), after: Height(height.value - 1), on: nodes[node].disk.store)
             noteFinal(published.transactionIds, at: height)

@@ -14,6 +14,7 @@ public final class ChainStore: ChainReading {
     private let database: LevelDB
     /// Where the stored chain and state end; held during a commit, so that commits follow one another.
     private let tip: Mutex<Tip>
+    private let cache = StateCache()
 
     private struct Tip {
         var head: ChainHead?
@@ -40,7 +41,10 @@ public final class ChainStore: ChainReading {
     }
 
     /// Refuses further calls and frees the folder once those under way, and the snapshots, have ended.
-    public func close() { database.close() }
+    public func close() {
+        database.close()
+        cache.close()
+    }
 
     /// Writes the blocks, in their order, in one synced batch.
     ///
@@ -82,7 +86,16 @@ public final class ChainStore: ChainReading {
         ChainSnapshot(path: path, snapshot: try database.snapshot())
     }
 
-    public func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? { try database.get(key) }
+    public func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
+        guard StateCache.keeps(key) else { return try database.get(key) }
+        switch cache.find(key) {
+        case .known(let value): return value
+        case .unknown(let number):
+            let value = try database.get(key)
+            cache.remember(key, value, number)
+            return value
+        }
+    }
 
     public func scan(prefix: [UInt8], from: [UInt8]?, limit: Int) throws(StorageError) -> [LevelDBEntry] {
         try database.scan(prefix: prefix, from: from, limit: limit)
@@ -91,6 +104,7 @@ public final class ChainStore: ChainReading {
     private func write(_ batch: WriteBatch, then next: Tip, _ tip: inout Tip) -> Result<Void, StorageError> {
         guard !batch.isEmpty else { return .success(()) }
         do throws(StorageError) { try database.write(batch, sync: true) } catch { return .failure(error) }
+        cache.commit(batch)
         tip = next
         return .success(())
     }

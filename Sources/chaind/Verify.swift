@@ -14,6 +14,11 @@ struct Verify: AsyncParsableCommand {
             """)
 
     @Option(help: "The node's folder.") var home: String
+    @Option(
+        help:
+            "Threads: one executes, the others read and check signatures ahead of it. What is found does not depend on it."
+    )
+    var threads = max(1, ProcessInfo.processInfo.activeProcessorCount)
     @Flag(help: "Print one JSON document.") var json = false
 
     private struct Report: Encodable {
@@ -24,6 +29,12 @@ struct Verify: AsyncParsableCommand {
         let transactions: String
         let base: String
         let unchecked: String?
+        let seconds: Double
+        let transactionsPerSecond: Double
+    }
+
+    func validate() throws {
+        guard (1...256).contains(threads) else { throw ValidationError("--threads is 1 to 256, not \(threads)") }
     }
 
     func run() async throws {
@@ -31,13 +42,17 @@ struct Verify: AsyncParsableCommand {
         _ = try home.configuration()
         let lock = try HomeLock(home.folder)
         defer { withExtendedLifetime(lock) {} }
-        let result = try ChainVerifier(home: home).run { height, last in
+        let start = ContinuousClock.now
+        let result = try ChainVerifier(home: home).run(threads: threads) { height, last in
             Progress.show("block \(height) of \(last)", isLast: height == last)
         }
+        let elapsed = (ContinuousClock.now - start).components
+        let seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18
         let report = Report(
             height: "\(result.height)", digest: result.digest.hex, time: "\(result.time)",
             stateRoot: result.stateRoot.hex, transactions: "\(result.transactions)", base: "\(result.base)",
-            unchecked: result.unchecked)
+            unchecked: result.unchecked, seconds: seconds,
+            transactionsPerSecond: seconds > 0 ? (Double(result.transactions) / seconds).rounded() : 0)
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
@@ -49,7 +64,7 @@ struct Verify: AsyncParsableCommand {
                 block         \(report.digest)
                 time          \(report.time)
                 state root    \(report.stateRoot)
-                transactions  \(report.transactions)
+                transactions  \(report.transactions), \(Int(report.transactionsPerSecond)) a second
                 \(result.unchecked.map { "what is here is as it should be. \($0)" }
                     ?? "every block, certificate, receipt and root is as it should be")
                 """)

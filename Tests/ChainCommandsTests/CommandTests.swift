@@ -31,6 +31,19 @@ import ChainCommands
         deposit: 1,000,000
         """
 
+    @Test(arguments: [
+        ["--rate", "fast"], ["--rate", "-1"], ["--rate", "1000,max"], ["--seconds", "0"], ["--senders", "0"], ["--bytes", "155"],
+        ["--in-flight", "0"], ["--devnet", "0"], ["--devnet", "4,"], ["--devnet", "4", "--from", "alice"],
+    ])
+    func loadSaysWhatItCantTake(arguments: [String]) {
+        #expect(throws: (any Error).self) { try ChainCLI.parseAsRoot(["load"] + arguments) }
+    }
+
+    @Test(arguments: [
+        ["--rate", "max", "--nodes", "http://127.0.0.1:1,http://127.0.0.1:2"], ["--devnet", "1,4", "--rate", "0,1000,max", "--json"],
+    ])
+    func loadTakes(arguments: [String]) throws { _ = try ChainCLI.parseAsRoot(["load"] + arguments) }
+
     private func parse(_ yaml: String) throws -> JobSpecFile {
         try JobSpecFile(yaml: yaml) { name in
             #expect(name == "someone")

@@ -277,6 +277,17 @@ extension FakeNode {
         }
     }
 
+    func submit(_ transactions: [SignedTransaction]) async throws(SubmissionRefusal) -> [SubmissionRefusal?] {
+        var refusals: [SubmissionRefusal?] = []
+        for transaction in transactions {
+            do throws(SubmissionRefusal) {
+                _ = try await submit(transaction)
+                refusals.append(nil)
+            } catch { refusals.append(error) }
+        }
+        return refusals
+    }
+
     func submit(_ transaction: SignedTransaction) async throws(SubmissionRefusal) -> TransactionId {
         let body = transaction.transaction
         let id = body.id(genesis: genesisHash)

@@ -4,6 +4,31 @@ import Primitives
 import TestSupport
 import Testing
 
+/// What a transaction carries along is what computing it anew gives.
+@Suite struct CarriedBytesTests {
+    @Test func bytesIdentifierAndLeaf() throws {
+        var random = SeededGenerator(seed: 2)
+        let genesis = random.words(Digest.self), other = random.words(Digest.self)
+        for _ in 0..<200 {
+            let made = try #require(random.signedTransaction())
+            var encoder = BorshEncoder()
+            encoder.value(made.transaction)
+            encoder.value(made.authorization)
+            #expect(made.borsh == encoder.bytes && made.byteCount == encoder.bytes.count)
+            // In the middle of other bytes, as in a block.
+            var decoder = BorshDecoder([9] + made.borsh + [9])
+            let _: UInt8 = try decoder.integer()
+            let read: SignedTransaction = try decoder.value()
+            #expect(read == made && read.borsh == made.borsh && read.hashValue == made.hashValue)
+            for chain in [genesis, other, genesis] {
+                #expect(read.id(genesis: chain) == read.transaction.id(genesis: chain))
+                #expect(read.claim(genesis: chain).message == SigningDomain.transaction.message(genesis: chain, body: read.transaction))
+            }
+            #expect(read.leafHash == MerkleLog.leafHash(encoder.bytes) && read.leafHash == made.leafHash)
+        }
+    }
+}
+
 /// A type of the protocol: how to make one, and the hash over many of its encodings, which must never change while
 /// `Docs/protocol.md` says version 1.
 struct WireType: Sendable, CustomTestStringConvertible {

@@ -22,6 +22,21 @@ import Testing
         }
     }
 
+    /// A store that stays open remembers what it read: each commit has to change that too.
+    @Test(arguments: [6, 7] as [UInt64]) func whatIsRememberedFollowsTheCommits(seed: UInt64) throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: 24, seed: seed)
+        let store = try ChainStore(path: folder.file("chain"), genesisHash: chain.genesis)
+        for (count, commit) in chain.commits.enumerated() {
+            #expect(try chain.difference(from: store, count: count) == nil)
+            try store.commit(commit)
+        }
+        #expect(try chain.difference(from: store, count: chain.commits.count) == nil)
+        store.close()
+        let known = try #require(chain.commits.last?.state?.values.first?.0)
+        #expect(throws: StorageError.self) { try store.value(known) }
+    }
+
     @Test func snapshotStaysWhileTheChainGrows() throws {
         let folder = try TemporaryFolder()
         let chain = try SampleChain(blocks: 10, seed: 4)

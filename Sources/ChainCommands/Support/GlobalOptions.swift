@@ -14,7 +14,7 @@ package struct GlobalOptions: ParsableArguments {
     package init() {}
 
     @Option(
-        name: .customLong("node"),
+        name: [.customLong("node"), .customLong("nodes")],
         help: ArgumentHelp(
             "Address of a node. Several, with commas or given several times: the next one is asked when one fails. "
                 + "Default: EDGEPROOF_NODE, else http://127.0.0.1:\(APIModel.defaultPort).", valueName: "url,..."))

@@ -59,7 +59,7 @@ enum Sending {
             switch error {
             // It was handed over, and nobody could be asked what became of it.
             case .notIncluded, .unreachable:
-                throw UnknownOutcome(id: signed.transaction.id(genesis: sender.genesis), sequence: signed.transaction.sequence)
+                throw UnknownOutcome(id: signed.id(genesis: sender.genesis), sequence: signed.transaction.sequence)
             default: throw error
             }
         }

@@ -1,0 +1,136 @@
+import APIModel
+import ChainClient
+import Encoding
+import Foundation
+import Primitives
+
+/// One measurement: lanes that offer what the senders have signed, and a reader of the first node's blocks.
+///
+/// A lane has senders of its own and one request under way, so that an account's transactions arrive in their order. What is
+/// refused is offered again, before what follows it.
+struct LoadRun: Sendable {
+    let rate: LoadRate
+    let seconds: Int
+    let inFlight: Int
+    let load: SenderLoad
+    let clients: [ChainClient]
+    let addresses: [NodeAddress]
+
+    private static let lanesEach = 2
+    /// An account may have so many ahead of the chain.
+    private static let window = Int(ChainLimits.sequenceWindow) - 4
+    private static let patience: Duration = .seconds(60)
+
+    func measure(bytes: Int) async throws -> LoadDocument {
+        let book = LoadBook(load)
+        let head = try await clients[0].status().head.height
+        let watcher = Task { [clients] in
+            for try await event in clients[0].events(from: Height(head).next) {
+                book.final(event.transactions.map(\.wrappedValue), at: .now)
+            }
+        }
+        defer { watcher.cancel() }
+        let machine = LoadMachine(addresses)
+        let before = await machine.reading(clients)
+        let start = ContinuousClock.now
+        let count = clients.count * Self.lanesEach
+        try await Progress.during("sending") {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for lane in 0..<count {
+                    let senders = load.senders.indices.filter { $0 % count == lane }
+                    guard !senders.isEmpty else { continue }
+                    group.addTask { try await send(senders, lane: lane, of: count, book, start) }
+                }
+                try await group.waitForAll()
+            }
+        }
+        let sending = ContinuousClock.now - start
+        let end = ContinuousClock.now + Self.patience
+        while book.open > 0, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(50)) }
+        let used = await machine.reading(clients).since(before)
+        return LoadDocument(
+            book.summary, rate: rate, seconds: LoadBook.milliseconds(sending) / 1_000, start: start, bytes: load.size,
+            senders: load.senders.count, used: used, nodes: addresses)
+    }
+
+    private func send(
+        _ senders: [Int], lane: Int, of lanes: Int, _ book: LoadBook, _ start: ContinuousClock.Instant
+    ) async throws {
+        let client = clients[lane % clients.count]
+        let end = start + .seconds(seconds)
+        var next = Array(repeating: 0, count: senders.count)
+        var rotation = 0
+        var offered = 0
+        while true {
+            let now = ContinuousClock.now
+            guard now < end else { return }
+            let room: Int
+            switch rate {
+            case .perSecond(let rate):
+                let micros = LoadBook.milliseconds(now - start) * 1_000
+                room = Int(micros * Double(rate) / Double(lanes) / 1e6) - offered
+            case .max: room = (inFlight - book.underWay + lanes - 1) / lanes
+            }
+            let batch = take(min(room, SubmissionLimits.transactions), senders, &next, &rotation, book.final(of: senders))
+            guard !batch.isEmpty else {
+                if next.allSatisfy({ $0 >= load.each }) { return }
+                try await Task.sleep(for: .milliseconds(2))
+                continue
+            }
+            let numbers = batch.map { senders[$0.lane] * load.each + $0.place }
+            let due = batch.indices.map { index in
+                guard case .perSecond(let rate) = rate else { return now }
+                return start + .microseconds((offered + index) * 1_000_000 * lanes / rate)
+            }
+            book.offered(numbers, due: due)
+            offered += batch.count
+            let refused = try await submit(batch, senders, client)
+            book.answered(numbers, refused: refused)
+            for (place, code) in refused where code != "sequence_used" {
+                next[batch[place].lane] = min(next[batch[place].lane], batch[place].place)
+            }
+            // None of it was taken: a moment, as any client would wait.
+            if refused.count == batch.count { try await Task.sleep(for: .milliseconds(10)) }
+        }
+    }
+
+    private typealias Choice = (lane: Int, place: Int)
+
+    /// The next transactions, of each sender in turn.
+    private func take(
+        _ count: Int, _ senders: [Int], _ next: inout [Int], _ rotation: inout Int, _ final: [Int]
+    ) -> [Choice] {
+        var batch: [Choice] = []
+        let most = min(count, SubmissionLimits.bytes / max(1, load.size))
+        var idle = 0
+        while batch.count < most, idle < senders.count {
+            let lane = rotation
+            rotation = (rotation + 1) % senders.count
+            guard next[lane] < load.each, next[lane] - final[lane] < Self.window else {
+                idle += 1
+                continue
+            }
+            idle = 0
+            batch.append((lane, next[lane]))
+            next[lane] += 1
+        }
+        return batch
+    }
+
+    private func submit(
+        _ batch: [Choice], _ senders: [Int], _ client: ChainClient
+    ) async throws -> [(place: Int, code: String)] {
+        var encoder = BorshEncoder(reserving: 4 + batch.count * load.size)
+        encoder.integer(UInt32(batch.count))
+        for one in batch {
+            encoder.fixed(load.senders[senders[one.lane]].bytes[one.place * load.size..<(one.place + 1) * load.size])
+        }
+        do {
+            return try await client.submit(list: encoder.bytes, count: batch.count).map { ($0.index, $0.error.code) }
+        } catch ClientError.refused(_, _, let code, _, _) {
+            return batch.indices.map { ($0, code) }
+        } catch let error as ClientError where error.isTransient {
+            return batch.indices.map { ($0, "unreachable") }
+        }
+    }
+}
