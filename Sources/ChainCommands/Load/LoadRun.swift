@@ -16,7 +16,10 @@ struct LoadRun: Sendable {
     let clients: [ChainClient]
     let addresses: [NodeAddress]
 
-    private static let lanesEach = 2
+    /// At a steady rate a request takes what has come due in a few milliseconds; at the highest one a second request is on
+    /// its way while a node works on the first.
+    private var lanesEach: Int { rate == .max ? 2 : 1 }
+    private static let pauseMs = 5
     /// An account may have so many ahead of the chain.
     private static let window = Int(ChainLimits.sequenceWindow) - 4
     private static let patience: Duration = .seconds(60)
@@ -33,7 +36,7 @@ struct LoadRun: Sendable {
         let machine = LoadMachine(addresses)
         let before = await machine.reading(clients)
         let start = ContinuousClock.now
-        let count = clients.count * Self.lanesEach
+        let count = clients.count * lanesEach
         try await Progress.during("sending") {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for lane in 0..<count {
@@ -74,7 +77,7 @@ struct LoadRun: Sendable {
             let batch = take(min(room, SubmissionLimits.transactions), senders, &next, &rotation, book.final(of: senders))
             guard !batch.isEmpty else {
                 if next.allSatisfy({ $0 >= load.each }) { return }
-                try await Task.sleep(for: .milliseconds(2))
+                try await Task.sleep(for: .milliseconds(Self.pauseMs))
                 continue
             }
             let numbers = batch.map { senders[$0.lane] * load.each + $0.place }
@@ -90,7 +93,11 @@ struct LoadRun: Sendable {
                 next[batch[place].lane] = min(next[batch[place].lane], batch[place].place)
             }
             // None of it was taken: a moment, as any client would wait.
-            if refused.count == batch.count { try await Task.sleep(for: .milliseconds(10)) }
+            if refused.count == batch.count {
+                try await Task.sleep(for: .milliseconds(10))
+            } else if rate != .max {
+                try await Task.sleep(for: .milliseconds(Self.pauseMs))
+            }
         }
     }
 
