@@ -68,7 +68,7 @@ extension NodeMachine {
     }
 
     func journalled(_ token: JournalToken, _ clock: NodeClock) {
-        for block in desk.takeRelays(through: token) { outputs.append(.broadcast(.body(block), to: .masternodes)) }
+        for block in desk.takeRelays(through: token) { outputs.append(.broadcast(relayed(block), to: .masternodes)) }
         memory.durable(token)
         step(.journalDurable(token), clock)
     }

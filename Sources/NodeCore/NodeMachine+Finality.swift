@@ -62,6 +62,7 @@ extension NodeMachine {
         chain.extend(by: path.reversed(), proof: finalization)
         mempool.expire(at: head.header.time)
         pool.forget(through: head.header.height, epoch: head.header.epoch, view: chain.view)
+        sketches.forget(through: head.header.height)
         questions.finalized(through: chain.view)
         outputs.append(.commit(commits))
         if !rules.publishWhenDurable { publish(through: head.header.height) }

@@ -35,6 +35,7 @@ extension NodeMachine {
         [
             ("candidate bodies", pool.count, rules.candidateBlocks),
             ("bodies asked for", sync.bodies.count, SyncProgress.bodiesRemembered),
+            ("blocks to be put together", sketches.count, SketchTable.most),
             ("waiting transactions", mempool.count, NodeLimits.poolTransactions),
             ("proposals under verification", questions.count, NodeLimits.candidateBlocks),
             ("bodies to relay", desk.relayCount, NodeLimits.candidateBlocks),
@@ -55,6 +56,8 @@ extension NodeMachine {
 
     /// Whether it could serve the body of a block above its last stored one.
     package func holds(body digest: Digest) -> Bool { pool[digest] != nil }
+
+    package func body(of digest: Digest) -> Block? { pool[digest]?.block }
 
     /// Contradictions that this node knows and the ledger does not.
     package var openCases: Int { cases.count }

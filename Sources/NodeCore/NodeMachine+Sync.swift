@@ -78,6 +78,9 @@ extension NodeMachine {
             if height.distance(since: head.header.height) > 1 { requestBlocks(clock) }
         case .wantBlocks(let from, let count): serveBlocks(from: from, count: count, to: peer)
         case .blocks(let blocks): receivedBlocks(blocks, from: peer, clock)
+        case .sketch(let sketch): receivedSketch(sketch, from: peer, clock)
+        case .wantParts(let digest, let places): serveParts(digest, places, to: peer)
+        case .parts(let transactions): offerToSketches(transactions, clock)
         }
     }
 
@@ -122,11 +125,16 @@ extension NodeMachine {
     }
 
     private func serveBody(_ digest: Digest, to peer: NodePeer) {
+        if let block = servableBody(digest) { outputs.append(.send(.body(block), to: peer)) }
+    }
+
+    /// A body that this node may show: what is durable.
+    func servableBody(_ digest: Digest) -> Block? {
         if let candidate = pool[digest] ?? chain.committing.first(where: { $0.digest == digest }), candidate.journalled {
-            outputs.append(.send(.body(candidate.block), to: peer))
-        } else if let height = try? store.height(of: digest), let block = try? store.block(at: height) {
-            outputs.append(.send(.body(block.block), to: peer))
+            return candidate.block
         }
+        guard let height = try? store.height(of: digest) else { return nil }
+        return (try? store.block(at: height))?.block
     }
 
     private func receivedBody(_ block: Block, from peer: NodePeer, _ clock: NodeClock) {
@@ -137,22 +145,34 @@ extension NodeMachine {
         guard !rules.bindBodies || block.isBoundByHeader else {
             return outputs.append(.note(.offence(peer, .unboundBody)))
         }
-        let wanted = sync.bodies[digest] != nil
-        if !wanted {
-            guard header.epoch == epoch.epoch, case .masternode(header.proposer) = names.peer(of: peer, in: epoch.set),
-                epoch.leaders.leader(of: header.view) == header.proposer, header.view > chain.view,
-                header.view <= view.advanced(by: 8),
-                // Each block above the head has a view of its own.
-                header.height.distance(since: head.header.height) <= header.view.distance(since: chain.view),
-                pool.admitRelayed(view: header.view)
-            else {
-                // Only masternodes are asked for bodies, and only leaders relay them.
-                if case .follower = peer { outputs.append(.note(.offence(peer, .unwantedBody))) }
-                return
-            }
+        guard sync.bodies[digest] != nil || sketches.holds(digest) || takesRelayed(header, from: peer) else { return }
+        insertBody(block, digest: digest, clock)
+    }
+
+    /// Whether a body that nobody asked for comes from the leader of its view, and is not one too many of this view.
+    func takesRelayed(_ header: Header, from peer: NodePeer) -> Bool {
+        guard header.epoch == epoch.epoch, case .masternode(header.proposer) = names.peer(of: peer, in: epoch.set),
+            epoch.leaders.leader(of: header.view) == header.proposer, header.view > chain.view,
+            header.view <= view.advanced(by: 8),
+            // Each block above the head has a view of its own.
+            header.height.distance(since: head.header.height) <= header.view.distance(since: chain.view),
+            pool.admitRelayed(view: header.view)
+        else {
+            // Only masternodes are asked for bodies, and only leaders relay them.
+            if case .follower = peer { outputs.append(.note(.offence(peer, .unwantedBody))) }
+            return false
         }
-        sync.bodies[digest] = nil
-        if wanted { pool.insertMakingRoom(block, digest: digest) } else { _ = pool.insert(block, digest: digest) }
+        return true
+    }
+
+    /// Takes a body that its header binds.
+    func insertBody(_ block: Block, digest: Digest, _ clock: NodeClock) {
+        sketches.forget(digest)
+        if sync.bodies.removeValue(forKey: digest) != nil {
+            pool.insertMakingRoom(block, digest: digest)
+        } else {
+            _ = pool.insert(block, digest: digest)
+        }
         deliverPending(clock)
     }
 }

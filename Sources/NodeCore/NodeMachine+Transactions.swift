@@ -23,6 +23,7 @@ extension NodeMachine {
             if case .taken = submission { transaction } else { nil }
         }
         if !fresh.isEmpty { outputs.append(.broadcast(.transactions(fresh), to: .masternodes)) }
+        offerToSketches(transactions, clock)
         settle(clock)
         return (submissions, takeOutputs())
     }
@@ -33,6 +34,7 @@ extension NodeMachine {
     }
 
     func receivedTransactions(_ transactions: [SignedTransaction], from peer: NodePeer, _ clock: NodeClock) {
+        offerToSketches(transactions, clock)
         var fresh: [SignedTransaction] = []
         for transaction in transactions {
             switch admit(transaction, clock) {

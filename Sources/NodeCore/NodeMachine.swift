@@ -78,6 +78,7 @@ public final class NodeMachine {
     var sources = PeerRanking()
     var names = PeerNames()
     var sync = SyncProgress()
+    var sketches = SketchTable()
     var ticks: UInt64 = 0
 
     var outputs: [NodeOutput] = []
@@ -194,6 +195,7 @@ public final class NodeMachine {
         advanceEpoch(clock)
         guard !isHalted else { return }
         announceWork(clock)
+        askForParts(clock)
         retryVerifications(clock)
         propose(clock)
     }

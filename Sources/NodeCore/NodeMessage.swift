@@ -7,7 +7,7 @@ import Primitives
 /// byte; the payload is Borsh.
 public enum NodeMessage: Sendable {
     case consensus(ConsensusMessage)
-    /// A block that its proposer relays, or the answer to `wantBody`.
+    /// A block that its proposer relays where it holds no transactions, or the answer to `wantBody`.
     case body(Block)
     case wantBody(Digest)
     case transactions([SignedTransaction])
@@ -16,10 +16,16 @@ public enum NodeMessage: Sendable {
     case wantBlocks(from: Height, count: UInt16)
     /// Consecutive finalised blocks; the last holds its own Finalization.
     case blocks([FinalizedBlock])
+    /// A block that its proposer relays.
+    case sketch(BlockSketch)
+    /// Transactions at these places of a block, ascending.
+    case wantParts(Digest, [UInt32])
+    /// The answer to `wantParts`.
+    case parts([SignedTransaction])
 
     public enum Kind: UInt8, Sendable, CaseIterable {
         case consensus = 16
-        case body, wantBody, transactions, head, wantBlocks, blocks
+        case body, wantBody, transactions, head, wantBlocks, blocks, sketch, wantParts, parts
     }
 
     public var kind: Kind {
@@ -31,6 +37,9 @@ public enum NodeMessage: Sendable {
         case .head: .head
         case .wantBlocks: .wantBlocks
         case .blocks: .blocks
+        case .sketch: .sketch
+        case .wantParts: .wantParts
+        case .parts: .parts
         }
     }
 
@@ -38,8 +47,8 @@ public enum NodeMessage: Sendable {
     var requestCost: Int? {
         switch self {
         case .wantBlocks: 10
-        case .wantBody, .consensus(.wantCertificates), .consensus(.wantPosition): 2
-        case .consensus, .body, .transactions, .head, .blocks: nil
+        case .wantBody, .wantParts, .consensus(.wantCertificates), .consensus(.wantPosition): 2
+        case .consensus, .body, .transactions, .head, .blocks, .sketch, .parts: nil
         }
     }
 
@@ -57,6 +66,11 @@ public enum NodeMessage: Sendable {
             encoder.value(from)
             encoder.integer(count)
         case .blocks(let blocks): encoder.array(blocks)
+        case .sketch(let sketch): encoder.value(sketch)
+        case .wantParts(let digest, let places):
+            encoder.value(digest)
+            encoder.array(places)
+        case .parts(let transactions): encoder.array(transactions)
         }
         return encoder.bytes
     }
@@ -75,6 +89,10 @@ public enum NodeMessage: Sendable {
         case .wantBlocks: self = .wantBlocks(from: try decoder.value(), count: try decoder.integer())
         case .blocks:
             self = .blocks(try decoder.array(limit: NodeLimits.syncBlocksUnproven, smallestElement: 300))
+        case .sketch: self = .sketch(try decoder.value())
+        case .wantParts:
+            self = .wantParts(try decoder.value(), try decoder.array(limit: SketchTable.mostPlaces, smallestElement: 4))
+        case .parts: self = .parts(try decoder.array(limit: SketchTable.mostPlaces, smallestElement: 152))
         }
         try decoder.finish()
     }

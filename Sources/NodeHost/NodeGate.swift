@@ -15,6 +15,10 @@ package final class NodeGate: FrameGate {
     private static let consensusBytes = 400_000
     /// Requests: some hashes and numbers.
     private static let requestBytes = 128
+    /// A digest, and as many places as a request may name.
+    private static let partsRequestBytes = 40_000
+    /// Identifiers of as many transactions as a block may hold, and a certificate.
+    private static let sketchBytes = ChainLimits.blockBytes / 152 * 32 + consensusBytes
     /// How long an answer may take before its sender is to blame for it. Much longer than this node waits.
     private static let patienceMs: UInt64 = 120_000
     /// Answers that one peer may owe. A node has far fewer requests under way.
@@ -68,6 +72,11 @@ package final class NodeGate: FrameGate {
         case .consensus: return limited(Self.consensusBytes, isMasternode ? .urgent : .stranger)
         case .head: return limited(Self.requestBytes, isMasternode ? .urgent : .stranger)
         case .wantBody, .wantBlocks: return limited(Self.requestBytes, rank)
+        case .wantParts: return limited(Self.partsRequestBytes, rank)
+        case .parts: return takeOwed(raw, peer.id) ? .take(.bulk) : .refuse(.unwanted)
+        case .sketch:
+            guard isMasternode else { return .refuse(.unwanted) }
+            return limited(Self.sketchBytes, rank)
         case .transactions: return limited(NodeLimits.gossipBytes + NodeLimits.largestTransaction + Self.envelope, rank)
         case .blocks: return takeOwed(raw, peer.id) ? .take(.bulk) : .refuse(.unwanted)
         case .body:
@@ -83,7 +92,8 @@ extension NodeMessage {
         switch self {
         case .wantBody: Kind.body.rawValue
         case .wantBlocks: Kind.blocks.rawValue
-        case .consensus, .body, .transactions, .head, .blocks: nil
+        case .wantParts: Kind.parts.rawValue
+        case .consensus, .body, .transactions, .head, .blocks, .sketch, .parts: nil
         }
     }
 }

@@ -221,7 +221,10 @@ public actor NodeService {
 
     private func broadcast(_ message: NodeMessage, to audience: Audience) {
         // On the way anyway: what waits goes along.
-        if case .consensus = message { flushGossip() }
+        switch message {
+        case .consensus, .sketch: flushGossip()
+        default: break
+        }
         let payload = message.payload
         for id in peerBook.ids(audience) { send(message, payload, to: id) }
     }

@@ -55,7 +55,7 @@ extension NodeMessage {
     var priority: PeerPriority {
         switch self {
         case .consensus, .head: .urgent
-        case .body, .wantBody, .transactions, .wantBlocks, .blocks: .bulk
+        case .body, .wantBody, .transactions, .wantBlocks, .blocks, .sketch, .wantParts, .parts: .bulk
         }
     }
 }

@@ -19,7 +19,7 @@ extension SimulatedCluster {
 
     /// What a liar's machine broadcasts does not reach everybody, nor unchanged.
     func speakFalsely(_ message: NodeMessage, _ node: Int) {
-        if case .body(let block) = message, isOwn(block, node), chance.happens(50) {
+        if let block = proposed(message, node), isOwn(block, node), chance.happens(50) {
             proposeInvalid(block, node)
         }
         for other in nodes.indices where nodes[other].identity != nodes[node].identity {
@@ -34,6 +34,15 @@ extension SimulatedCluster {
             } else {
                 transmit(message, from: node, to: other)
             }
+        }
+    }
+
+    /// The block that a message relays.
+    private func proposed(_ message: NodeMessage, _ node: Int) -> Block? {
+        switch message {
+        case .body(let block): block
+        case .sketch(let sketch): nodes[node].machine?.body(of: sketch.header.digest(genesis: cast.genesisHash))
+        default: nil
         }
     }
 

@@ -33,6 +33,10 @@ enum Words {
         case .wantBlocks(let from, let count): "want \(count) blocks from \(from)"
         case .blocks(let blocks):
             "\(blocks.count) blocks from \(blocks.first?.block.header.height ?? .zero)"
+        case .sketch(let sketch):
+            "sketch of height \(sketch.header.height) view \(sketch.header.view) with \(sketch.ids.count) transactions"
+        case .wantParts(let digest, let places): "want \(places.count) transactions of \(short(digest))"
+        case .parts(let transactions): "\(transactions.count) transactions that were asked for"
         }
     }
 
@@ -91,6 +95,9 @@ enum Words {
         case .head(let height, let digest): 11 ^ height.value << 8 ^ code(of: digest)
         case .wantBlocks(let from, let count): 12 ^ from.value << 8 ^ UInt64(count) << 40
         case .blocks(let blocks): 13 ^ UInt64(blocks.count) << 8
+        case .sketch(let sketch): 14 ^ sketch.header.height.value << 8 ^ code(of: sketch.header.transactionsRoot)
+        case .wantParts(let digest, let places): 15 ^ code(of: digest) ^ UInt64(places.count) << 8
+        case .parts(let transactions): 16 ^ UInt64(transactions.count) << 8
         }
     }
 

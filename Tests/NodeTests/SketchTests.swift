@@ -1,0 +1,102 @@
+import Consensus
+import Cryptography
+import NodeCore
+import Primitives
+import Simulation
+import Testing
+
+/// Proposals travel as sketches: what a node has is not sent again, what it lacks is asked for.
+@Suite struct SketchTests {
+    let cast: Cast
+    let leader: UInt16
+    let other: UInt16
+
+    init() throws {
+        cast = try Cast.of(4, realSignatures: false)
+        let leader = cast.leaders.leader(of: View(1))
+        self.leader = leader
+        other = (0..<4 as Range<UInt16>).first { $0 != leader } ?? 0
+    }
+
+    private func bodies(_ bench: Bench) -> Int { bench.machine.pools.first?.count ?? -1 }
+
+    /// The sketch that the leader of view 1 sends for these transactions.
+    private func sketch(_ transactions: [SignedTransaction]) throws -> (leader: Bench, sketch: NodeMessage) {
+        let bench = try Bench(cast, masternode: leader)
+        bench.receive(.transactions(transactions), from: cast.peer(other))
+        let sketch = try #require(
+            bench.take().first { if case .sketch = $0 { true } else { false } })
+        return (bench, try NodeMessage(kind: sketch.kind.rawValue, payload: sketch.payload))
+    }
+
+    @Test func aBlockIsPutTogetherFromThePool() throws {
+        let transactions = try (0..<5 as Range<UInt64>).map { try Bench.record(cast, sequence: $0) }
+        let (_, sketch) = try sketch(transactions)
+        let bench = try Bench(cast, masternode: other)
+        bench.receive(.transactions(transactions), from: cast.peer(leader))
+        bench.receive(sketch, from: cast.peer(leader))
+        #expect(bodies(bench) == 1 && bench.misbehaviours == 0)
+        #expect(!bench.take().contains { if case .wantParts = $0 { true } else { false } })
+    }
+
+    @Test func transactionsThatComeLaterCompleteIt() throws {
+        let transactions = try (0..<3 as Range<UInt64>).map { try Bench.record(cast, sequence: $0) }
+        let (_, sketch) = try sketch(transactions)
+        let bench = try Bench(cast, masternode: other)
+        bench.receive(.transactions([transactions[0]]), from: cast.peer(leader))
+        bench.receive(sketch, from: cast.peer(leader))
+        #expect(bodies(bench) == 0)
+        bench.receive(.transactions([transactions[2], transactions[1]]), from: cast.peer(leader))
+        #expect(bodies(bench) == 1)
+    }
+
+    @Test func whatIsMissingIsAskedForOnce() throws {
+        let transactions = try (0..<4 as Range<UInt64>).map { try Bench.record(cast, sequence: $0) }
+        let (proposer, sketch) = try sketch(transactions)
+        let bench = try Bench(cast, masternode: other)
+        bench.receive(.transactions([transactions[0], transactions[2]]), from: cast.peer(leader))
+        bench.receive(sketch, from: cast.peer(leader))
+        bench.now += 100
+        bench.handle(.timer(.due))
+        bench.handle(.timer(.due))
+        let requests = bench.take().filter { if case .wantParts = $0 { true } else { false } }
+        #expect(requests.count == 1)
+        guard case .wantParts(_, let places) = try #require(requests.first) else { return }
+        #expect(places == [1, 3])
+        _ = proposer.take()
+        proposer.receive(requests[0], from: cast.peer(other))
+        let answer = try #require(proposer.take().first { if case .parts = $0 { true } else { false } })
+        bench.receive(answer, from: cast.peer(leader))
+        #expect(bodies(bench) == 1)
+    }
+
+    /// The pool may have a transaction with another signature than the block: the whole body tells then.
+    @Test func aSketchThatDoesNotFitIsReplacedByTheBody() throws {
+        let transactions = try (0..<2 as Range<UInt64>).map { try Bench.record(cast, sequence: $0) }
+        let (proposer, sketch) = try sketch(transactions)
+        let bench = try Bench(cast, masternode: other)
+        let twin = SignedTransaction(
+            transaction: transactions[1].transaction, authorization: .ed25519(try cast.keys[0].sign(message: [9])))
+        bench.receive(.transactions([transactions[0]]), from: cast.peer(leader))
+        bench.receive(sketch, from: cast.peer(leader))
+        bench.receive(.parts([twin]), from: cast.peer(leader))
+        #expect(bodies(bench) == 0)
+        let wanted = try #require(bench.take().first { if case .wantBody = $0 { true } else { false } })
+        proposer.receive(wanted, from: cast.peer(other))
+        bench.receive(try #require(proposer.take().last), from: cast.peer(leader))
+        #expect(bodies(bench) == 1)
+    }
+
+    @Test func onlyTheLeadersSketchesAreTakenAndTheTableIsBounded() throws {
+        let transactions = try (0..<2 as Range<UInt64>).map { try Bench.record(cast, sequence: $0) }
+        let (_, sketch) = try sketch(transactions)
+        let bench = try Bench(cast, masternode: other)
+        let third = (0..<4 as Range<UInt16>).first { $0 != leader && $0 != other } ?? 0
+        bench.receive(sketch, from: cast.peer(third))
+        bench.receive(sketch, from: .follower(1))
+        bench.now += 100
+        bench.handle(.timer(.due))
+        #expect(!bench.take().contains { if case .wantParts = $0 { true } else { false } })
+        for pool in bench.machine.pools { #expect(pool.count <= pool.limit, "\(pool.name)") }
+    }
+}
