@@ -32,7 +32,7 @@ extension Executor {
             overlay.commit()
             let receipt = Receipt(
                 origin: .border(context.epoch), outcome: .succeeded, gasUsed: 0, events: overlay.takeEvents(),
-                returned: Digest(sha256: []))
+                returned: Receipt.digest(ofReturned: []))
             return Passage(context: context, receipt: receipt)
         } catch {
             if case .ledger(let failure) = error { throw failure }

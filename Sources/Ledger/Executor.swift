@@ -115,7 +115,7 @@ final class Executor {
         try overlay.append(.action(record), to: transaction.sender, height: height, time: time)
         return Receipt(
             origin: .transaction(id), outcome: outcome, gasUsed: gasUsed, events: overlay.takeEvents(),
-            returned: Digest(sha256: returned))
+            returned: Receipt.digest(ofReturned: returned))
     }
 
     /// Of an account whose credits left within the block, with its money or its sponsor's: nothing runs that nobody pays
@@ -138,7 +138,7 @@ final class Executor {
         Receipt(
             origin: .transaction(id), outcome: .failed("nobody pays for this new account any more"), gasUsed: 0,
             events: [],
-            returned: Digest(sha256: []))
+            returned: Receipt.digest(ofReturned: []))
     }
 
     /// The contract's account, what it counts, and the account's use.

@@ -66,7 +66,7 @@ extension Executor {
         try overlay.setAccount(call.contract, after)
         return Receipt(
             origin: .scheduled(contract: call.contract, number: number), outcome: outcome, gasUsed: gas.used,
-            events: overlay.takeEvents(), returned: Digest(sha256: returned))
+            events: overlay.takeEvents(), returned: Receipt.digest(ofReturned: returned))
     }
 
     private func service(of contract: Account) throws(Halt) -> ServiceRecord {

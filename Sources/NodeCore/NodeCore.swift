@@ -42,6 +42,9 @@ public enum NodeLimits {
     /// Final blocks that the store has not taken yet, above which this node makes no block: one writer that lags must not
     /// be buried.
     static let commitsUnderWay = 32
+    /// A block with transactions follows another one not before this time, unless so many wait that it pays.
+    public static let blockSpacingMs: UInt64 = 15
+    public static let blockWorthMaking = 256
     /// The journal is cut when it has grown past this many bytes.
     public static let journalBytes = 32_000_000
     /// Own submissions whose finality time is remembered for the percentiles.

@@ -40,6 +40,14 @@ extension NodeMachine {
             outputs.append(.setTimer(.due, at: wakeAt))
             return
         }
+        // Soon enough for whoever waits, and seldom enough for what a block costs everybody.
+        // A parent whose time is ahead of this clock is nothing to wait for.
+        let spaced = parent.header.time.advanced(by: rules.blockSpacingMs)
+        if parent.header.time <= clock.wall, clock.wall < spaced, parent.changedState,
+            candidates.count < NodeLimits.blockWorthMaking
+        {
+            return wake(at: spaced, clock)
+        }
         // The chain of hashes in force is being made: giving the view up, and the next, and the next, would not hurry it.
         if let identity, awaitsBeacon(of: identity.key, on: parent) { return }
         guard let draft = draft(request, on: parent, time: time, candidates: candidates, proposer: me) else {

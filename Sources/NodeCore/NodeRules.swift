@@ -64,6 +64,10 @@ package struct NodeRules: Sendable, Hashable {
     /// Bodies of blocks that are not final yet.
     package var candidateBlocks = NodeLimits.candidateBlocks
 
+    /// Milliseconds from a block's time to its child's, where both hold transactions and few wait: each block costs every
+    /// node its votes, certificates and syncs, whatever it holds.
+    package var blockSpacingMs = NodeLimits.blockSpacingMs
+
     /// A masternode renews its hash chain when fewer links are left.
     package var beaconReserve = BeaconChain.standardLength / 4
 

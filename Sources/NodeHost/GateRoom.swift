@@ -49,9 +49,59 @@ actor GateRoom {
     /// Until the network ends or the task is cancelled.
     func run() async {
         for await event in network.events(of: rank) {
-            await take(event)
+            var next: PeerEvent? = event
+            // The more wait, the more are taken at once: checking signatures and the node's queue cost least that way.
+            while let event = next, rank == .bulk, let gossip = Gossip(event) { next = await take(gossip) }
+            if let next { await take(next) }
             await rest()
         }
+    }
+
+    /// Transactions of masternodes that wait, several messages as one batch of signatures.
+    private struct Gossip {
+        let peer: PeerId
+        let payload: [UInt8]
+
+        init?(_ event: PeerEvent) {
+            guard case .message(let peer, NodeMessage.Kind.transactions.rawValue, let payload) = event else { return nil }
+            self.peer = peer
+            self.payload = payload
+        }
+    }
+
+    /// Signatures are checked together up to so many transactions.
+    private static let mostTogether = 512
+
+    /// - Returns: what came after them and is something else.
+    private func take(_ first: Gossip) async -> PeerEvent? {
+        var messages: [(peer: PeerId, transactions: [SignedTransaction])] = []
+        var count = 0
+        var next: Gossip? = first
+        var other: PeerEvent?
+        while let gossip = next {
+            next = nil
+            do {
+                guard
+                    case .transactions(let transactions) = try NodeMessage(
+                        kind: NodeMessage.Kind.transactions.rawValue, payload: gossip.payload)
+                else { break }
+                messages.append((gossip.peer, transactions))
+                count += transactions.count
+            } catch { network.report(gossip.peer, .malformed) }
+            guard count < Self.mostTogether, let event = network.nextWaiting(of: rank) else { break }
+            next = Gossip(event)
+            if next == nil { other = event }
+        }
+        var sound: [(message: NodeMessage, from: PeerId)] = []
+        for (message, outcome) in zip(messages, check.check(messages.map(\.transactions))) {
+            switch outcome {
+            case .forged: network.report(message.peer, .badSignature)
+            case .sound(let transactions):
+                if !transactions.isEmpty { sound.append((.transactions(transactions), message.peer)) }
+            }
+        }
+        if !sound.isEmpty { await node.take(sound) }
+        return other
     }
 
     private func take(_ event: PeerEvent) async {
@@ -143,6 +193,30 @@ final class TransactionCheck: Sendable {
             }
         }
         return checkWaiting() ? .sound(sound) : .forged
+    }
+
+    /// The same of several messages of masternodes, whose signatures are checked together.
+    func check(_ messages: [[SignedTransaction]]) -> [Outcome] {
+        let view = view.current
+        let time = max(view.header.time, wall())
+        var sound = Array(repeating: [SignedTransaction](), count: messages.count)
+        var waiting: [(message: Int, transaction: SignedTransaction, id: TransactionId)] = []
+        for (message, transactions) in messages.enumerated() {
+            for transaction in transactions {
+                switch verdict(on: transaction, view, time, awaiting: { waiting.append((message, transaction, $0)) }) {
+                case .admitted, .refused(.wrongSignature): break
+                case .refused(let refusal): if refusal.mayPass { sound[message].append(transaction) }
+                case nil: sound[message].append(transaction)
+                }
+            }
+        }
+        let answers = verifier.areAuthorized(
+            waiting.map(\.transaction), ids: waiting.map(\.id), genesis: ledger.genesisHash)
+        var forged: Set<Int> = []
+        for (one, isRight) in zip(waiting, answers) {
+            if isRight { sound[one.message].append(one.transaction) } else { forged.insert(one.message) }
+        }
+        return messages.indices.map { forged.contains($0) ? .forged : .sound(sound[$0]) }
     }
 
     /// Which of a client's transactions have a wrong signature, of those whose signature decides anything.

@@ -176,6 +176,11 @@ public actor NodeService {
         handle(.message(message, from: peer))
     }
 
+    /// The same of several messages, in one turn of the node's queue.
+    func take(_ messages: [(message: NodeMessage, from: PeerId)]) {
+        for (message, id) in messages { take(message, from: id) }
+    }
+
     // MARK: Outputs
 
     func perform(_ outputs: [NodeOutput]) {

@@ -206,6 +206,16 @@ final class PeerEventQueue: Sendable {
         }
     }
 
+    /// The next message of a rank, if one waits: for a consumer that takes several at once.
+    func nextWaiting(_ rank: PeerRank) -> PeerEvent? {
+        let (event, resumed): (PeerEvent?, [any Resumable]) = state.withLock { state in
+            guard !state.finished, let (event, resumed) = state.popMessage(rank) else { return (nil, []) }
+            return (event, resumed)
+        }
+        for source in resumed { source.resume() }
+        return event
+    }
+
     /// Changes the state by `add`, and hands events to consumers that wait.
     private func deliver(_ add: (inout State) -> Void) {
         let (served, freed): ([Served], [any Resumable]) = state.withLock { state in
@@ -305,7 +315,7 @@ extension PeerEventQueue.State {
         return nil
     }
 
-    private mutating func popMessage(_ rank: PeerRank) -> (PeerEvent, [any Resumable])? {
+    fileprivate mutating func popMessage(_ rank: PeerRank) -> (PeerEvent, [any Resumable])? {
         guard var room = rooms.removeValue(forKey: rank) else { return nil }
         defer { rooms[rank] = room }
         guard let peer = room.turns.popFirst(), var lane = room.lanes.removeValue(forKey: peer),

@@ -120,6 +120,9 @@ public final class PeerNetwork: Sendable {
     /// others with what strangers say.
     public func events(of rank: PeerRank) -> PeerEvents { PeerEvents(queue: hub.queue, ranks: [rank]) }
 
+    /// The next message of this rank, if one waits already.
+    public func nextWaiting(of rank: PeerRank) -> PeerEvent? { hub.queue.nextWaiting(rank) }
+
     /// The port that is listened at; nil before ``start()``.
     public var listenPort: Int? { state.withLock { $0.server?.localAddress?.port } }
 

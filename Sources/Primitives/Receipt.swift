@@ -131,6 +131,11 @@ public struct Receipt: BorshCodable, Hashable, Sendable {
         returned = try decoder.value()
     }
 
+    /// ``returned`` of these bytes; most transactions return none.
+    public static func digest(ofReturned bytes: [UInt8]) -> Digest { bytes.isEmpty ? ofNothing : Digest(sha256: bytes) }
+
+    private static let ofNothing = Digest(sha256: [])
+
     public static func root(_ receipts: [Receipt]) -> Digest {
         MerkleLog.root(receipts.map { MerkleLog.leafHash($0.borsh) })
     }
