@@ -10,7 +10,8 @@ import Testing
         var random = SeededGenerator(seed: 2)
         let genesis = random.words(Digest.self), other = random.words(Digest.self)
         for _ in 0..<200 {
-            let made = try #require(random.signedTransaction())
+            let sample = random.signedTransaction()
+            let made = try #require(sample)
             var encoder = BorshEncoder()
             encoder.value(made.transaction)
             encoder.value(made.authorization)
