@@ -36,13 +36,11 @@ struct BeaconChains {
 }
 
 extension NodeMachine {
-    /// The preimage that a block on this parent shows.
+    /// The preimage that a block on this parent shows, of a chain that has been made (``awaitsBeacon(of:on:)``).
     func reveal(under link: Digest, of key: PublicKey, on parent: ExecutedBlock) -> Digest? {
-        let generation = renewal(of: key, in: parent)?.currentGeneration ?? 0
+        guard let generation = generation(of: key, in: parent) else { return nil }
         if let reveal = beacons.reveal(generation, under: link) { return reveal }
-        if beacons.asks(for: generation) {
-            outputs.append(.makeBeacon(generation: generation))
-        } else if beacons.tip(of: generation) != nil {
+        if beacons.tip(of: generation) != nil {
             outputs.append(
                 .note(.observing("its hash chain has no preimage for the registered link: is the beacon key another one?")))
         }
@@ -51,21 +49,34 @@ extension NodeMachine {
 
     /// Whether the host is still to make the chain that a block on this parent shows a link of; asks it to.
     func awaitsBeacon(of key: PublicKey, on parent: ExecutedBlock) -> Bool {
-        let generation = renewal(of: key, in: parent)?.currentGeneration ?? 0
+        guard let generation = generation(of: key, in: parent) else { return true }
         guard beacons.tip(of: generation) == nil else { return false }
         if beacons.asks(for: generation) { outputs.append(.makeBeacon(generation: generation)) }
         return true
     }
 
-    private func renewal(of key: PublicKey, in block: ExecutedBlock) -> BeaconRenewal? {
-        (try? block.layer.value(.beaconRenewal(key))).flatMap { $0 }.flatMap { try? BeaconRenewal(borsh: $0) }
+    /// Of the chain in force; nil where the store can't be read, which halts the node.
+    private func generation(of key: PublicKey, in block: ExecutedBlock) -> UInt32? {
+        do { return try renewal(of: key, in: block)?.currentGeneration ?? 0 } catch {
+            halt("the state could not be read: \(error)")
+            return nil
+        }
+    }
+
+    private func renewal(of key: PublicKey, in block: ExecutedBlock) throws -> BeaconRenewal? {
+        try block.layer.value(.beaconRenewal(key)).map { try BeaconRenewal(borsh: $0) }
     }
 
     /// Sends a new tip when the chain in force nears its end, and again while no block holds it.
     func renewBeacon(_ clock: NodeClock) {
-        guard let identity, me != nil, let bytes = try? head.layer.value(.beacon(identity.key)), let link = Digest(bytes)
-        else { return }
-        let known = renewal(of: identity.key, in: head)
+        guard let identity, me != nil else { return }
+        let found: [UInt8]?
+        let known: BeaconRenewal?
+        do {
+            found = try head.layer.value(.beacon(identity.key))
+            known = try renewal(of: identity.key, in: head)
+        } catch { return halt("the state could not be read: \(error)") }
+        guard let link = found.flatMap({ Digest($0) }) else { return }
         let generation = known?.currentGeneration ?? 0
         beacons.forget(below: generation)
         if let known, !known.isInForce {
@@ -96,8 +107,13 @@ extension NodeMachine {
         _ action: ActionId, data: [UInt8], gas: UInt64, _ identity: NodeIdentity, _ clock: NodeClock
     ) -> Bool {
         let account = Account(identity.key)
-        guard mempool.waiting(of: account).isEmpty, let bytes = try? head.layer.value(.account(account)),
-            let record = try? AccountRecord(borsh: bytes),
+        guard mempool.waiting(of: account).isEmpty else { return false }
+        let found: AccountRecord?
+        do { found = try head.layer.value(.account(account)).map { try AccountRecord(borsh: $0) } } catch {
+            halt("the state could not be read: \(error)")
+            return false
+        }
+        guard let record = found,
             let transaction = try? Transaction(
                 sender: account, sequence: record.sequence,
                 validUntil: max(head.header.time, clock.wall).advanced(by: epoch.parameters.validityMs / 2), gasLimit: gas,
