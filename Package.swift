@@ -50,7 +50,7 @@ let package = Package(
         // For Benchmarks: what the attack run shares with the test of it.
         .library(name: "EdgeproofAttacks", targets: ["Attacks", "HostileModules"]),
         .library(
-            name: "EdgeproofLedger", targets: ["Ledger", "StateTree", "Storage", "Primitives", "Cryptography", "Encoding"]),
+            name: "EdgeproofLedger", targets: ["Ledger", "Mempool", "StateTree", "Storage", "Primitives", "Cryptography", "Encoding"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),

@@ -42,6 +42,13 @@ let package = Package(
             ],
             swiftSettings: [.treatAllWarnings(as: .error)]),
         .executableTarget(
+            name: "pipeline",
+            dependencies: [
+                .product(name: "EdgeproofLedger", package: "edgeproof"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: [.treatAllWarnings(as: .error)]),
+        .executableTarget(
             name: "gas",
             dependencies: [
                 .product(name: "EdgeproofAttacks", package: "edgeproof"),
