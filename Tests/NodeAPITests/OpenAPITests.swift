@@ -86,7 +86,9 @@ private struct OpenAPIDocument: @unchecked Sendable {
         return paths.flatMap { path, methods in
             methods.map { method, operation in
                 let responses = operation["responses"] as? [String: [String: Any]] ?? [:]
-                let success = responses.first { $0.key.hasPrefix("2") }.flatMap { status, response in
+                // Of several the last: many transactions are answered with another one than the one that is sent here.
+                let success = responses.filter { $0.key.hasPrefix("2") }.max { $0.key < $1.key }.flatMap {
+                    status, response in
                     (response["content"] as? [String: [String: Any]])?.first.map {
                         (Int(status) ?? 0, $0.key, $0.value["schema"] as? [String: Any] ?? [:])
                     }
