@@ -484,7 +484,7 @@ BOTH(memorySize, A = size / 65536; ip += 1; DISPATCH;)
 
 // Bounds first, then gas, then the effect.
 #define BULK(length)                                                                                                   \
-    uint64_t cost = ((uint64_t)(length) + 7) / 8;                                                                      \
+    uint64_t cost = ((uint64_t)(length) + 3) / 4;                                                                      \
     if (gas < cost) LEAVE(WASM_OUT_OF_GAS);                                                                            \
     gas -= cost;
 BOTH(memoryCopy, {

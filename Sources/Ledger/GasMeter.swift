@@ -58,6 +58,8 @@ package enum HostGas {
     /// and account, the counters, and the pages of the heap.
     package static let scheduleWrites: UInt64 = 8
     package static let scheduleBytes = 4_096
+    /// Decoding a masternode's record, where an action looks at all of them.
+    package static let masternode: UInt64 = 2_000
     /// Bytes of state and history that a verdict's entry takes.
     package static let verdictBytes = 256
 

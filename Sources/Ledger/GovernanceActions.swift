@@ -16,6 +16,7 @@ extension Executor {
         }
         if let problem = try problem(of: data.change) { throw .failed(problem) }
         var index: ProposalIndex = try decoded(.proposalIndex) ?? ProposalIndex()
+        try gas.charge(parameters.storageGas(reads: UInt64(clamping: index.open.count)))
         let own = try index.open.count { number throws(Halt) in
             let record: ProposalRecord? = try decoded(.proposal(number))
             return record?.proposer == transaction.sender

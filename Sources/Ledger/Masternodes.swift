@@ -50,6 +50,8 @@ extension Executor {
 
     func unregisterMasternode(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         var record = try ownRecord(transaction, gas: &gas)
+        // It looks at all of them.
+        try gas.charge(UInt64(clamping: try masternodeIndex().keys.count).multipliedSaturating(by: HostGas.masternode))
         switch record.status {
         case .active, .suspended: break
         case .leaving: throw .failed("this masternode is leaving already")

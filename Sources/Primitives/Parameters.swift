@@ -23,8 +23,8 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
     public var gasPerTransaction: UInt64 = 70_000
     public var gasPerDataByte: UInt64 = 10
     public var gasPerStorageByte: UInt64 = 20
-    /// Reading a value of the state.
-    public var gasPerStorageAccess: UInt64 = 10_000
+    /// Reading a value of the state that nothing has read for long.
+    public var gasPerStorageAccess: UInt64 = 20_000
     /// Writing or removing one: the path of the state tree up to its root, and the store.
     public var gasPerStorageWrite: UInt64 = 60_000
     public var gasPerSignatureCheck: UInt64 = 60_000

@@ -15,11 +15,18 @@ public final class LevelDB: Sendable {
         /// Bits a key in each file's Bloom filter; 10 give about 1 % false positives.
         public var bloomBitsPerKey: Int32
         public var openFiles: Int32
+        /// Bytes that are read, checked and unpacked together. Small, since the state is read value by value and node by
+        /// node, in no order.
+        public var blockBytes: Int
+        /// Bytes of a sorted file: so many that all of a large state stay open.
+        public var fileBytes: Int
 
         public init(
             create: Bool = true, blockCacheBytes: Int = 32 << 20, writeBufferBytes: Int = 16 << 20,
-            bloomBitsPerKey: Int32 = 10, openFiles: Int32 = 500
+            bloomBitsPerKey: Int32 = 10, openFiles: Int32 = 500, blockBytes: Int = 2 << 10, fileBytes: Int = 8 << 20
         ) {
+            self.blockBytes = blockBytes
+            self.fileBytes = fileBytes
             self.create = create
             self.blockCacheBytes = blockCacheBytes
             self.writeBufferBytes = writeBufferBytes

@@ -19,6 +19,8 @@ final class LevelDBHandle: @unchecked Sendable {  // LevelDB locks inside; the p
         leveldb_options_set_cache(options, cache)
         leveldb_options_set_filter_policy(options, filter)
         leveldb_options_set_write_buffer_size(options, max(1 << 16, settings.writeBufferBytes))
+        leveldb_options_set_block_size(options, max(512, settings.blockBytes))
+        leveldb_options_set_max_file_size(options, max(1 << 20, settings.fileBytes))
         leveldb_options_set_max_open_files(options, max(64, settings.openFiles))
         leveldb_options_set_compression(options, Int32(leveldb_snappy_compression))
         var message: UnsafeMutablePointer<CChar>?

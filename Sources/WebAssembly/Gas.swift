@@ -23,8 +23,10 @@ public enum Gas {
     public static let memoryAccess: UInt64 = 2
     /// Integer division and remainder.
     public static let division: UInt64 = 6
-    /// Float addition, subtraction, multiplication, comparison, sign operations, conversions.
+    /// Float addition, subtraction, multiplication, comparison, sign operations.
     public static let float: UInt64 = 2
+    /// Conversions from and to floats.
+    public static let conversion: UInt64 = 4
     /// Float division, square root and rounding.
     public static let floatSlow: UInt64 = 8
     /// `br`, `br_if`, `return`.
@@ -54,7 +56,7 @@ public enum Gas {
     /// in memory that is fresh.
     public static let page: UInt64 = 4_096
     /// Bulk memory instructions pay one unit for each of so many bytes, or a part of them.
-    public static let bulkBytesPerUnit: UInt64 = 8
+    public static let bulkBytesPerUnit: UInt64 = 4
     /// For each element that `table.copy` and `table.init` move.
     public static let tableElement: UInt64 = 1
 

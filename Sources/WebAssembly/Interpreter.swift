@@ -107,6 +107,6 @@ enum SharedDefinitions {
             && MemoryLayout<CompiledFunction>.offset(of: \.frameSlots)
                 == MemoryLayout<wasm_function>.offset(of: \.frame_slots)
             && Outcome.hostTrapped.rawValue == UInt8(WASM_HOST_TRAPPED)
-            && Gas.hostCall == 40 && Gas.bulkBytesPerUnit == 8 && ElementSegment.emptyEntry == .max
+            && Gas.hostCall == 40 && Gas.bulkBytesPerUnit == 4 && ElementSegment.emptyEntry == .max
     }()
 }

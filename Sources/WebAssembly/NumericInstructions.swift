@@ -60,7 +60,7 @@ extension NumericInstruction {
     }
 
     private static func convert(
-        _ source: ValueType, _ result: ValueType, _ operation: Operation?, _ cost: UInt64 = Gas.float
+        _ source: ValueType, _ result: ValueType, _ operation: Operation?, _ cost: UInt64 = Gas.conversion
     ) -> Self {
         Self(operand: source, result: result, cost: cost, form: .unary(operation))
     }
