@@ -132,6 +132,7 @@ extension Executor {
             throw .ledger(error)
         }
         overlay.set(.masternode(record.consensusKey), nil)
+        overlay.set(.beacon(record.consensusKey), nil)
         overlay.set(.beaconRenewal(record.consensusKey), nil)
         var index = try masternodeIndex()
         index.keys.removeAll { $0 == record.consensusKey }

@@ -150,6 +150,8 @@ import Testing
         #expect(try record(leaver) == nil && chain.record(Account(leaver.key)).locked == 0)
         #expect(try chain.balance(owner.account) == before + 5_000_000_000)
         #expect(try chain.isConserved())
+        // Nothing stays of it but its account.
+        #expect(chain.state.values[.beacon(leaver.key)] == nil && chain.state.values[.beaconRenewal(leaver.key)] == nil)
         // It may come back with another hash chain.
         let again = try registration(of: leaver, owner: owner)
         #expect(try chain.send(owner, .registerMasternode, data: again.borsh, value: 5_000_000_000).outcome == .succeeded)
