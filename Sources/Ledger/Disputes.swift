@@ -46,6 +46,7 @@ extension Executor {
         guard index.accused.count < DisputeIndex.most else {
             throw .failed("too many disputes of this service are open")
         }
+        try chargeForJurors(&gas)
         guard try jurors(of: service, without: [accuser, subject.sender]).count >= Dispute.smallestJury else {
             throw .failed("there are not \(Dispute.smallestJury) masternodes for a jury")
         }
@@ -122,6 +123,7 @@ extension Executor {
             dispute.accuser == call.contract,
             let id: ServiceId = try decoded(.contract(contract)), let service = try service(id)
         else { return }
+        if dispute.mayDraw(at: height) { try chargeForJurors(&gas) }
         if dispute.mayDraw(at: height) { dispute.seat(try drawJury(for: dispute, in: service), at: time) }
         var outcome = dispute.expire(at: time)
         overlay.set(.dispute(contract, accused), dispute)
@@ -157,6 +159,11 @@ extension Executor {
         }
         let size = min(Dispute.largestJury, candidates.count - (1 - candidates.count % 2))
         return Array(candidates.prefix(size))
+    }
+
+    /// Whoever looks for jurors looks for the tombstone of each masternode.
+    private func chargeForJurors(_ gas: inout GasMeter) throws(Halt) {
+        try gas.charge(parameters.storageGas(reads: UInt64(clamping: context.set.members.count)))
     }
 
     /// Masternodes that belong neither to the service's owner nor to a party.
