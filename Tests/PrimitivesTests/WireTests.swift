@@ -97,7 +97,7 @@ struct WireType: Sendable, CustomTestStringConvertible {
         WireType("MasternodeSet", "d26d7a5a17bb94c6") { g in
             try? MasternodeSet((0...g.below(5)).map { _ in g.masternode() })
         },
-        WireType("Parameters", "151960ee36600e86") { $0.parameters() },
+        WireType("Parameters", "957ef62b60455879") { $0.parameters() },
         WireType("MasternodeRecord", "c82178d5534cc01f") { $0.masternodeRecord() },
         WireType("MasternodeIndex", "b8c77fa832970adc") { g in MasternodeIndex(g.list(6) { $0.words() }) },
         WireType("RegisterMasternode", "a5dc3044880043dd") {
@@ -117,7 +117,7 @@ struct WireType: Sendable, CustomTestStringConvertible {
             guard let finalization = g.certificate(g.finalize()), let set = g.set() else { return nil }
             return EpochLink(header: g.header(), finalization: finalization, nextSet: set)
         },
-        WireType("Genesis", "2e2d004d8f26029f") { $0.genesis() },
+        WireType("Genesis", "9332360db95023f8") { $0.genesis() },
     ]
 }
 
