@@ -569,7 +569,7 @@ class Chain:
         weight, top = finding["weight"], 2**64 - 1
         positive, negative = {
             0: (weight, 0), 1: (min(2 * weight, top), 0), 2: (weight // 2, 0), 3: (0, weight // 4), 4: (0, weight // 8),
-            5: (0, weight), 6: (0, 0)}[finding["kind"]]
+            5: (0, weight), 6: (0, 0), 7: (0, 0)}[finding["kind"]]
         if positive == 0 and negative == 0:
             return
         period = time // self.genesis["parameters"]["decayPeriodMs"]
