@@ -71,6 +71,9 @@ public enum WorkerLimits {
     public static let warningsEachRound = 20
     /// Bytes of what a worker heard in a round that it keeps for audits: of a longer round nothing is.
     public static let auditBytes = 128 * 1_024 * 1_024
+    /// Samples times epochs of a fog node's round that an auditor does again: what somebody hands over must not keep it busy
+    /// for ever.
+    public static let auditedPasses = 1_000_000
     /// Time in which a worker hands over what an auditor asks for.
     public static let auditAnswerMs: Int64 = 15_000
     /// Gas that one action on a job may use.

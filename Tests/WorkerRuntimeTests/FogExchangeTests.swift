@@ -36,6 +36,49 @@ import WorkerRuntime
         }
     }
 
+    /// What an auditor gets of everybody, sealed, and does again: those who lied, and nobody else, come out otherwise.
+    @Test func everyRoundCanBeDoneAgainFromWhatWasKept() async throws {
+        try await FogStage.with(nodes: 3) { stage in
+            let start = try stage.plan.initialNetwork()
+            var lies = Faults()
+            lies[.lie] = 1
+            let (cloud, _) = try await stage.round(4, start: start, faults: [1: lies])
+            let work = try #require(cloud)
+            var named: [UInt16: AuditedRound.Named] = [:]
+            for partner in work.partners { named[partner.index] = .init(root: partner.root, isUsed: partner.use == .used) }
+            let auditor = try Person("auditor")
+            let round = AuditedRound(
+                plan: stage.plan,
+                round: try RoundPlan(
+                    seed: stage.plan.seed, round: 4, steps: 1, batchSize: 8, optimiser: stage.plan.optimiser),
+                named: named)
+            for (place, worker) in ([stage.cloud] + stage.nodes).enumerated() {
+                let question = AuditQuestion(
+                    round: 4, kind: place == 0 ? .fogMean : .fogDifference, index: place == 0 ? 2 : UInt16(place - 1),
+                    key: auditor.kem.publicKey)
+                let log = try #require(worker.audits.log(of: 4))
+                let evidence = try #require(try log.evidence(question))
+                #expect(evidence.statement.context.senderKey == worker.person.account)
+                // The same by its commitment, and nothing of another round or kind.
+                let byClaim = AuditQuestion(round: 4, claim: evidence.statement.commitment, key: auditor.kem.publicKey)
+                #expect(try log.evidence(byClaim) == evidence)
+                #expect(try log.evidence(AuditQuestion(round: 4, kind: .gradient, key: auditor.kem.publicKey)) == nil)
+                #expect(worker.audits.log(of: 3) == nil)
+                let sealed = try AuditMaterial(model: log.base.model, evidence: evidence).seal(for: question, job: testJob)
+                #expect(throws: (any Error).self) {
+                    _ = try AuditMaterial.open(sealed, byClaim, key: auditor.kem, job: testJob)
+                }
+                #expect(throws: (any Error).self) {
+                    _ = try AuditMaterial.open(sealed, question, key: worker.person.kem, job: testJob)
+                }
+                let material = try AuditMaterial.open(sealed, question, key: auditor.kem, job: testJob)
+                #expect(material.evidence == evidence && material.model.digest == start.weightsDigest)
+                let trace = try round.replay(material.evidence, from: try #require(material.start), threads: 2)
+                #expect((trace.commitment == evidence.statement.commitment) == (place != 2), "\(place)")
+            }
+        }
+    }
+
     @Test func aSilentFogNodeHoldsUpNobody() async throws {
         try await FogStage.with(nodes: 3) { stage in
             let (cloud, nodes) = try await stage.round(0, start: try stage.plan.initialNetwork(), silent: [1], closingMs: 1_500)

@@ -12,6 +12,7 @@ struct FogStage: Sendable {
         let person: Person
         let inbox = Inbox()
         let samples: SampleStore
+        let audits = AuditShelf()
     }
 
     struct Done: Sendable {
@@ -130,15 +131,20 @@ struct FogStage: Sendable {
     }
 
     func exchange(
-        of person: Person, inbox: Inbox = Inbox(), postman: Postman, round: UInt32, faults: Faults = Faults()
+        of person: Person, inbox: Inbox = Inbox(), postman: Postman, round: UInt32, faults: Faults = Faults(),
+        audits: AuditShelf? = nil, base: (Network, FeatureSet?)? = nil
     ) throws -> Exchange {
-        Exchange(
+        let plan = try RoundPlan(
+            seed: self.plan.seed, round: round, steps: 1, batchSize: 8, optimiser: self.plan.optimiser)
+        let audit = base.flatMap { start, samples in
+            audits?.begin(round, .init(model: .whole(start), plan: plan, samples: samples))
+        }
+        return Exchange(
             genesis: testGenesis, contract: testJob, account: person.account,
             secrets: WorkerSecrets(key: person.key, job: testJob, keys: try person.ring()), inbox: inbox,
-            postman: postman,
-            plan: try RoundPlan(seed: plan.seed, round: round, steps: 1, batchSize: 8, optimiser: plan.optimiser),
+            postman: postman, plan: plan,
             deadline: .now + .seconds(30), stepTimeout: .seconds(5), threads: 1, openings: Openings(), faults: faults,
-            report: { [said] in said.note($0) }, complain: { _ in })
+            audit: audit, report: { [said] in said.note($0) }, complain: { _ in })
     }
 
     /// - Parameters:
@@ -157,7 +163,9 @@ struct FogStage: Sendable {
             let me = participants[0]
             group.addTask {
                 let postman = Postman(members: members, key: cloud.person.key, genesis: testGenesis, job: testJob)
-                let exchange = try exchange(of: cloud.person, inbox: cloud.inbox, postman: postman, round: round)
+                let exchange = try exchange(
+                    of: cloud.person, inbox: cloud.inbox, postman: postman, round: round, audits: cloud.audits,
+                    base: (start, nil))
                 try await FogCloudExchange(
                     exchange: exchange, me: me, nodes: Array(participants[1...]), plan: plan, quorum: 1, epsilonMicro: 0,
                     start: start, reserved: reserved, closing: .now + .milliseconds(closingMs)
@@ -169,7 +177,7 @@ struct FogStage: Sendable {
                     let postman = Postman(members: members, key: node.person.key, genesis: testGenesis, job: testJob)
                     let exchange = try exchange(
                         of: node.person, inbox: node.inbox, postman: postman, round: round,
-                        faults: faults[place] ?? Faults())
+                        faults: faults[place] ?? Faults(), audits: node.audits, base: (start, shards[place]))
                     try await FogNodeExchange(
                         exchange: exchange, me: participants[place + 1], cloud: me, plan: plan, start: start,
                         samples: shards[place], memory: .init(plan: plan, samples: shards[place].count),

@@ -45,7 +45,7 @@ extension WorkerLoop {
         guard let randomness = try await beacon(of: status.round) else {
             // Not for ever: the score is due.
             let patience = Duration.milliseconds(min(60_000, status.spec.validateTimeoutMs / 3))
-            if let auditing, ContinuousClock.now - auditing.since < patience { return nil }
+            if let auditing, commitClosed[status.round] != nil, ContinuousClock.now - auditing.since < patience { return nil }
             warn(
                 "round \(status.round) is scored without an audit: the blocks that pick its steps have not come in time"
             )
@@ -58,10 +58,13 @@ extension WorkerLoop {
         for worker in workers {
             let picks = questions(for: worker, status, named: named, randomness: randomness)
             guard !picks.isEmpty else { continue }
-            var isWhole = true
+            var (isWhole, skipped) = (true, false)
             for question in picks {
                 switch try await again(question, of: worker, status.spec, named: named, base: base) {
                 case .matched: break
+                case .tooMuch:
+                    isWhole = false
+                    skipped = true
                 case .notThere(let why):
                     isWhole = false
                     report(.audited(status.round, worker.account, question.step, "\(why)"))
@@ -77,7 +80,7 @@ extension WorkerLoop {
             if isWhole {
                 result.matched.insert(worker.slot)
                 report(.audited(status.round, worker.account, UInt32(picks.count), nil))
-            } else if worker.account != status.lead {
+            } else if !skipped, worker.account != status.lead {
                 result.failed.insert(worker.slot)
             }
         }
@@ -144,6 +147,8 @@ extension WorkerLoop {
         case matched
         case differs(StepTrace, SignedStatement)
         case notThere(String)
+        /// More work than an auditor takes on: nothing is said.
+        case tooMuch
     }
 
     /// Asks a worker for a step's evidence, and does the step again.
@@ -164,6 +169,9 @@ extension WorkerLoop {
         let round = AuditedRound(
             plan: plan, round: try Joining.roundPlan(plan, spec, round: question.round), named: named)
         let (contract, threads) = (job.contract, configuration.threads)
+        let passes = Int(plan.localEpochs)
+        // A fog node without devices trains on what it has said that it has.
+        let mostSamples = spec.devices == 0 ? Int(worker.samples) : .max
         return try await trainer.run { () -> Again in
             do {
                 let material = try AuditMaterial.open(answer, question, key: key, job: contract)
@@ -173,6 +181,10 @@ extension WorkerLoop {
                 else { return .notThere("it handed over something else") }
                 guard material.model.digest == base, let start = material.start else {
                     return .notThere("it handed over another model than the round started from")
+                }
+                if case .samples(let samples, _, _) = material.evidence.inputs, statement.context.kind == .fogDifference {
+                    guard samples.count <= mostSamples else { return .notThere("it handed over more samples than it has") }
+                    guard samples.count <= WorkerLimits.auditedPasses / passes else { return .tooMuch }
                 }
                 let trace = try round.replay(material.evidence, from: start, threads: threads)
                 return trace.commitment == statement.commitment ? .matched : .differs(trace, statement)
@@ -312,6 +324,7 @@ extension WorkerLoop {
             case .matched: (vote, reason) = (.right, "the step gives what was signed")
             case .differs: (vote, reason) = (.wrong, "the step gives something else than was signed")
             case .notThere(let why): reason = why
+            case .tooMuch: reason = "it is more than an auditor does again"
             }
         }
         // Once more before the time is over, where the accused may only be slow.
