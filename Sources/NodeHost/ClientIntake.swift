@@ -8,11 +8,14 @@ import Synchronization
 /// the requests that wait, and handed on together.
 ///
 /// What is refused because of the bound costs no signature and no word of the node's. A flood of clients takes one thread
-/// at most.
+/// at most, and floods of many transactions in a request neither take the room of small requests nor go before them.
 final class ClientIntake: Sendable {
     /// Transactions that are looked at, or wait for the node's word, and their bytes.
     static let mostTransactions = 8_192
     static let mostBytes = 16_000_000
+    /// Of these, what is kept for requests of few.
+    static let keptForSmall = 2_048
+    static let small = 8
     /// Transactions that one turn takes. Larger batches would gain nothing on the signatures.
     private static let turn = 512
 
@@ -24,7 +27,8 @@ final class ClientIntake: Sendable {
     }
 
     private struct State {
-        var waiting: [Entry] = []
+        var small: [Entry] = []
+        var large: [Entry] = []
         var transactions = 0
         var bytes = 0
         var isRunning = false
@@ -45,9 +49,10 @@ final class ClientIntake: Sendable {
     ) async throws(SubmissionRefusal) -> [SubmissionRefusal?] {
         let since = ContinuousClock.now
         let bytes = transactions.reduce(0) { $0 + $1.byteCount }
+        let isSmall = transactions.count <= Self.small
         let isAdmitted = state.withLock { state in
-            guard state.transactions + transactions.count <= Self.mostTransactions, state.bytes + bytes <= Self.mostBytes
-            else { return false }
+            let most = Self.mostTransactions - (isSmall ? 0 : Self.keptForSmall)
+            guard state.transactions + transactions.count <= most, state.bytes + bytes <= Self.mostBytes else { return false }
             state.transactions += transactions.count
             state.bytes += bytes
             return true
@@ -59,8 +64,8 @@ final class ClientIntake: Sendable {
         }
         return await withCheckedContinuation { continuation in
             let starts = state.withLock { state in
-                state.waiting.append(
-                    Entry(transactions: transactions, since: since, bytes: bytes, continuation: continuation))
+                let entry = Entry(transactions: transactions, since: since, bytes: bytes, continuation: continuation)
+                if isSmall { state.small.append(entry) } else { state.large.append(entry) }
                 defer { state.isRunning = true }
                 return !state.isRunning
             }
@@ -77,15 +82,25 @@ final class ClientIntake: Sendable {
         entry.continuation.resume(returning: refusals)
     }
 
+    /// The first entries, until a turn is full.
+    private static func take(_ waiting: inout [Entry], _ count: inout Int) -> [Entry] {
+        var entries: [Entry] = []
+        for entry in waiting {
+            guard count < turn else { break }
+            count += entry.transactions.count
+            entries.append(entry)
+        }
+        waiting.removeFirst(entries.count)
+        return entries
+    }
+
     private func run(_ node: @escaping @Sendable ([Entry], [Bool]) -> Void) {
         let entries = state.withLock { state in
             var count = 0
-            let entries = Array(
-                state.waiting.prefix { entry in
-                    defer { count += entry.transactions.count }
-                    return count < Self.turn
-                })
-            state.waiting.removeFirst(entries.count)
+            var entries = Self.take(&state.small, &count)
+            // One of these at least, so that small ones don't hold them up for ever.
+            if count >= Self.turn, !state.large.isEmpty { entries.append(state.large.removeFirst()) }
+            entries += Self.take(&state.large, &count)
             if entries.isEmpty { state.isRunning = false }
             return entries
         }

@@ -78,9 +78,10 @@ extension NodeService: NodeBackend {
     public nonisolated func submit(
         _ transactions: [SignedTransaction]
     ) async throws(SubmissionRefusal) -> [SubmissionRefusal?] {
-        try await intake.submit(transactions) { [weak self] entries, wrong in
-            guard let self else { return }
-            self.post { $0.submit(entries, wrong) }
+        try await intake.submit(transactions) { [weak self, intake] entries, wrong in
+            if let self { return self.post { $0.submit(entries, wrong) } }
+            let refusal = SubmissionRefusal(.notReady, "the node is stopping: ask another one")
+            for entry in entries { intake.answer(entry, entry.transactions.map { _ in refusal }) }
         }
     }
 

@@ -8,7 +8,7 @@ import Synchronization
 final class StateCache: Sendable {
     /// Longer ones (code of contracts) are left to the database's own cache.
     private static let longest = 1_024
-    /// Entries of one generation. With their keys they take 20 MB at most, and a tenth of that usually.
+    /// Entries of one generation. With their keys both take 40 MB at most, and a tenth of that usually.
     private static let most = 16_384
 
     private typealias Entries = [[UInt8]: [UInt8]?]
