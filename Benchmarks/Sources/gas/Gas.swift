@@ -266,9 +266,12 @@ struct Gas: AsyncParsableCommand {
         }
         // Services in turn, more than any cache holds: each module is read, checked and compiled for each call.
         for (name, code) in hostile.dropLast() {
-            let services = try (0..<4 as Range<UInt8>).map { index in
-                try chain.deploy(code + [0, 2, 1, 10 + index], as: "load \(name.prefix(20)) \(index)")
-            }
+            let services: [ServiceId]
+            do {
+                services = try (0..<4 as Range<UInt8>).map { index in
+                    try chain.deploy(code + [0, 2, 1, 10 + index], as: "load \(name.prefix(20)) \(index)")
+                }
+            } catch is GasError { continue }  // What is refused when it is uploaded is never loaded.
             let best = try best {
                 var sum = MeasuredChain.Measurement()
                 for service in services {
