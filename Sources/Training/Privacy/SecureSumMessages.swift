@@ -1,15 +1,14 @@
 public import Encoding
 
-/// What a worker tells the cloud in a secure sum, besides its masked difference: `{ round, step, tag: u8, ... }` with 0 its
-/// keys, 2 its shares for all others, 6 what it gives to unmask the sum. The step counts the messages of both sides.
-public struct SecureSumUpMessage: TrainingMessage {
-    public static let kind = MessageKind.secureSumUp
+/// What a party of a secure sum says, without the step that it belongs to.
+public protocol SecureSumBody: BorshCodable, Sendable, Equatable {
+    static var kind: MessageKind { get }
+}
 
-    public enum Body: Sendable, Equatable {
-        case keys(SecureSum.Keys)
-        case shares([SecureSum.SealedShares])
-        case unmask([SecureSum.Unmasking])
-    }
+/// A message of a secure sum: `{ round, step, tag: u8, ... }`. The step counts the messages of both sides; even tags are
+/// the worker's, odd ones the cloud's.
+public struct SecureSumMessage<Body: SecureSumBody>: TrainingMessage {
+    public static var kind: MessageKind { Body.kind }
 
     public let round: UInt32
     public let step: UInt32
@@ -24,7 +23,30 @@ public struct SecureSumUpMessage: TrainingMessage {
     public func encode(to encoder: inout BorshEncoder) {
         encoder.integer(round)
         encoder.integer(step)
-        switch body {
+        encoder.value(body)
+    }
+
+    public init(from decoder: inout BorshDecoder) throws(BorshError) {
+        round = try decoder.integer()
+        step = try decoder.integer()
+        body = try decoder.value()
+    }
+}
+
+public typealias SecureSumUpMessage = SecureSumMessage<SecureSumUp>
+public typealias SecureSumDownMessage = SecureSumMessage<SecureSumDown>
+
+/// What a worker tells the cloud, besides its masked difference: 0 its keys, 2 its shares for all others, 6 what it gives
+/// to unmask the sum.
+public enum SecureSumUp: SecureSumBody {
+    public static let kind = MessageKind.secureSumUp
+
+    case keys(SecureSum.Keys)
+    case shares([SecureSum.SealedShares])
+    case unmask([SecureSum.Unmasking])
+
+    public func encode(to encoder: inout BorshEncoder) {
+        switch self {
         case .keys(let keys):
             encoder.integer(UInt8(0))
             encoder.value(keys)
@@ -38,83 +60,48 @@ public struct SecureSumUpMessage: TrainingMessage {
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
-        round = try decoder.integer()
-        step = try decoder.integer()
         let tag: UInt8 = try decoder.integer()
         switch tag {
-        case 0: body = .keys(try decoder.value())
-        case 2: body = .shares(try decoder.array(limit: SecureSum.maximumParticipants, smallestElement: 10))
-        case 6: body = .unmask(try decoder.array(limit: SecureSum.maximumParticipants, smallestElement: 7))
+        case 0: self = .keys(try decoder.value())
+        case 2: self = .shares(try decoder.array(limit: SecureSum.maximumParticipants, smallestElement: 10))
+        case 6: self = .unmask(try decoder.array(limit: SecureSum.maximumParticipants, smallestElement: 7))
         default: throw decoder.failure(.unknownTag(tag))
         }
     }
 }
 
-/// What the cloud tells a worker in a secure sum: `{ round, step, tag: u8, ... }` with 1 everybody's keys, 3 the shares that
-/// the others have for the receiver, 5 who is in the sum.
-public struct SecureSumDownMessage: TrainingMessage {
+/// What the cloud tells a worker: 1 everybody's keys, 3 the shares that the others have for the receiver, 5 who is in the
+/// sum.
+public enum SecureSumDown: SecureSumBody {
     public static let kind = MessageKind.secureSumDown
 
-    public struct Member: Sendable, Equatable, BorshCodable {
+    /// Something of the worker at a place.
+    public struct Placed<Content: BorshCodable & Sendable & Equatable>: Sendable, Equatable, BorshCodable {
         public let place: UInt16
-        public let keys: SecureSum.Keys
+        public let content: Content
 
-        public init(place: UInt16, keys: SecureSum.Keys) {
+        public init(place: UInt16, _ content: Content) {
             self.place = place
-            self.keys = keys
+            self.content = content
         }
 
         public func encode(to encoder: inout BorshEncoder) {
             encoder.integer(place)
-            encoder.value(keys)
+            encoder.value(content)
         }
 
         public init(from decoder: inout BorshDecoder) throws(BorshError) {
             place = try decoder.integer()
-            keys = try decoder.value()
+            content = try decoder.value()
         }
     }
 
-    public struct Given: Sendable, Equatable, BorshCodable {
-        public let place: UInt16
-        public let shares: SecureSum.SealedShares
-
-        public init(place: UInt16, shares: SecureSum.SealedShares) {
-            self.place = place
-            self.shares = shares
-        }
-
-        public func encode(to encoder: inout BorshEncoder) {
-            encoder.integer(place)
-            encoder.value(shares)
-        }
-
-        public init(from decoder: inout BorshDecoder) throws(BorshError) {
-            place = try decoder.integer()
-            shares = try decoder.value()
-        }
-    }
-
-    public enum Body: Sendable, Equatable {
-        case roster([Member])
-        case shares([Given])
-        case included([UInt16])
-    }
-
-    public let round: UInt32
-    public let step: UInt32
-    public let body: Body
-
-    public init(round: UInt32, step: UInt32, body: Body) {
-        self.round = round
-        self.step = step
-        self.body = body
-    }
+    case roster([Placed<SecureSum.Keys>])
+    case shares([Placed<SecureSum.SealedShares>])
+    case included([UInt16])
 
     public func encode(to encoder: inout BorshEncoder) {
-        encoder.integer(round)
-        encoder.integer(step)
-        switch body {
+        switch self {
         case .roster(let members):
             encoder.integer(UInt8(1))
             encoder.array(members)
@@ -128,14 +115,12 @@ public struct SecureSumDownMessage: TrainingMessage {
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
-        round = try decoder.integer()
-        step = try decoder.integer()
         let tag: UInt8 = try decoder.integer()
         let limit = SecureSum.maximumParticipants
         switch tag {
-        case 1: body = .roster(try decoder.array(limit: limit, smallestElement: 66))
-        case 3: body = .shares(try decoder.array(limit: limit, smallestElement: 12))
-        case 5: body = .included(try decoder.array(limit: limit, smallestElement: 2))
+        case 1: self = .roster(try decoder.array(limit: limit, smallestElement: 66))
+        case 3: self = .shares(try decoder.array(limit: limit, smallestElement: 12))
+        case 5: self = .included(try decoder.array(limit: limit, smallestElement: 2))
         default: throw decoder.failure(.unknownTag(tag))
         }
     }

@@ -70,10 +70,10 @@ package struct SecureFogNodeExchange: Sendable {
 
         try await say(.keys(worker.keys), step: 0, &talk)
         guard case .roster(let members) = try await hear(step: 1, &talk) else { throw Self.outOfTurn }
-        let shares = try worker.share(members.map { ($0.place, $0.keys) })
+        let shares = try worker.share(members.map { ($0.place, $0.content) })
         try await say(.shares(shares), step: 2, &talk)
         guard case .shares(let given) = try await hear(step: 3, &talk) else { throw Self.outOfTurn }
-        for share in given { try worker.keep(share.shares, from: share.place) }
+        for share in given { try worker.keep(share.content, from: share.place) }
         let masked = Difference.masked(
             try worker.mask(SecureSum.encode(outcome.difference, participants: members.count)))
         let message = FogDifferenceMessage(
@@ -96,7 +96,7 @@ package struct SecureFogNodeExchange: Sendable {
 
     private static let outOfTurn = WorkerError.peer("the cloud said something else in the secure sum than was its turn")
 
-    private func say(_ body: SecureSumUpMessage.Body, step: UInt32, _ talk: inout Talk) async throws {
+    private func say(_ body: SecureSumUp, step: UInt32, _ talk: inout Talk) async throws {
         try await send(.secureSumUp(SecureSumUpMessage(round: exchange.plan.round, step: step, body: body)), &talk)
     }
 
@@ -106,7 +106,7 @@ package struct SecureFogNodeExchange: Sendable {
         try await exchange.postman.deliver(envelope, to: cloud.account, until: exchange.deadline)
     }
 
-    private func hear(step: UInt32, _ talk: inout Talk) async throws -> SecureSumDownMessage.Body {
+    private func hear(step: UInt32, _ talk: inout Talk) async throws -> SecureSumDown {
         guard case .secureSumDown(let message) = try await receive(step: step, kind: .secureSumDown, &talk) else {
             throw Self.outOfTurn
         }
@@ -181,7 +181,7 @@ package struct SecureFogCloudExchange: Sendable {
         }
         let roster = machine.keys
         try need(roster.count)
-        let members = roster.map { SecureSumDownMessage.Member(place: $0.place, keys: $0.keys) }
+        let members = roster.map { SecureSumDown.Placed(place: $0.place, $0.keys) }
         for place in roster.map(\.place) { try send(.roster(members), step: 1, to: place, &lines, &group) }
 
         var shares: [UInt16: [SecureSum.SealedShares]] = [:]
@@ -194,7 +194,7 @@ package struct SecureFogCloudExchange: Sendable {
         try need(machine.shared.count)
         for place in machine.shared.sorted() {
             let given = machine.shared.sorted().flatMap { giver in
-                (shares[giver] ?? []).filter { $0.to == place }.map { SecureSumDownMessage.Given(place: giver, shares: $0) }
+                (shares[giver] ?? []).filter { $0.to == place }.map { SecureSumDown.Placed(place: giver, $0) }
             }
             try send(.shares(given), step: 3, to: place, &lines, &group)
         }
@@ -269,7 +269,7 @@ package struct SecureFogCloudExchange: Sendable {
     }
 
     private func send(
-        _ body: SecureSumDownMessage.Body, step: UInt32, to place: UInt16, _ lines: inout [UInt16: Line],
+        _ body: SecureSumDown, step: UInt32, to place: UInt16, _ lines: inout [UInt16: Line],
         _ group: inout ThrowingDiscardingTaskGroup<any Error>
     ) throws {
         try send(
