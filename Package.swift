@@ -48,7 +48,7 @@ let package = Package(
         .library(name: "EdgeproofWebAssembly", targets: ["WebAssembly"]),
         .library(name: "EdgeproofTraining", targets: ["ModelFiles", "Training", "Tensor"]),
         // For Benchmarks: what the attack run shares with the test of it.
-        .library(name: "EdgeproofAttacks", targets: ["Attacks", "HostileModules"]),
+        .library(name: "EdgeproofAttacks", targets: ["Attacks", "HostileModules", "TestSupport"]),
         .library(
             name: "EdgeproofLedger", targets: ["Ledger", "Mempool", "StateTree", "Storage", "Primitives", "Cryptography", "Encoding"]),
     ],
@@ -106,6 +106,17 @@ let package = Package(
             resources: ["explorer.html", "explorer.css", "explorer.js"].map { .embedInCode("Explorer/\($0)") }),
         module("ChainClient", values + ["APIModel", "JobProtocol", .asyncHTTPClient, .nioCore, .nioPosix, .logging]),
 
+        // What `contract new` writes, out of the folder where it is built and tested.
+        .target(
+            name: "ContractTemplates", path: "Contracts",
+            exclude: ["Job", "README.md", "build"], sources: ["Templates"],
+            resources: [
+                "C/edgeproof.h", "Tally/tally.c", "Tally/tally.test.yaml", "Counter/Counter.swift", "Counter/counter.test.yaml",
+                "SDK/Borsh.swift", "SDK/Bytes.swift", "SDK/Chain.swift", "SDK/Context.swift", "SDK/Contract.swift",
+                "SDK/Host.swift", "SDK/Keys.swift", "SDK/Runtime.swift", "SDK/Service.swift", "SDK/Storage.swift",
+                "SDK/Text.swift", "SDK/Values.swift",
+            ].map { .embedInCode($0) }, swiftSettings: strict),
+
         // Layer 3: composed
         module(
             "NodeHost",
@@ -129,7 +140,7 @@ let package = Package(
             "ChainCommands",
             values + [
                 "ChainClient", "JobProtocol", "Audit", "Ledger", "KeyFiles", "APIModel", "CommandSupport", "ProgramSupport",
-                "WebAssembly", "Training", "ModelFiles", "LocalNetwork", "Experiments", .argumentParser, .yams,
+                "WebAssembly", "Training", "ModelFiles", "LocalNetwork", "Experiments", "ContractTemplates", .argumentParser, .yams,
             ]),
 
         // Layer 4: programs
@@ -164,24 +175,32 @@ let package = Package(
                 "ChainClient", "KeyFiles", "LocalNetwork", "NodeCore", "PeerNetwork", .argumentParser, .nioCore, .nioPosix,
             ], path: "Tests/AttackPeers", swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
-        .target(name: "HostileModules", path: "Tests/HostileModules", swiftSettings: strict),
+        .target(name: "HostileModules", dependencies: ["TestSupport"], path: "Tests/HostileModules", swiftSettings: strict),
         .target(
             name: "Attacks", dependencies: values + ["HostileModules", "ChainClient"], path: "Tests/Attacks",
             swiftSettings: strict),
+        .target(name: "Samples", dependencies: values + ["TestSupport"], path: "Tests/Samples", swiftSettings: strict),
+        .target(
+            name: "Decoders",
+            dependencies: values + [
+                "Consensus", "NodeCore", "StateTree", "StateSync", "Audit", "PeerNetwork", "NodeHome", "Training", "ModelFiles",
+                "JobProtocol", "Samples", "TestSupport", .nioCore,
+            ], path: "Tests/Decoders", swiftSettings: strict),
         // The job contract's own code, compiled for the host: a test walks through its states.
         .target(
             name: "JobContract", dependencies: values + ["JobProtocol"], path: "Contracts/Job",
             exclude: ["Shared.swift", "Entry.swift"], swiftSettings: strict),
         tests(of: "Encoding", ["Encoding", "TestSupport"]),
         tests(of: "Cryptography", ["Encoding", "CEd25519", "Cryptography", "TestSupport", .crypto]),
-        tests(of: "Primitives", values + ["TestSupport"]),
+        tests(of: "Primitives", values + ["TestSupport", "Samples"]),
+        tests(of: "Decoders", ["Decoders", "TestSupport"]),
         tests(of: "Consensus", values + ["Consensus"]),
         tests(of: "Mempool", values + ["Mempool"]),
         tests(of: "StateTree", values + ["StateTree", "TestSupport"]),
         tests(of: "WebAssembly", ["WebAssembly"]),
         tests(of: "JobProtocol", values + ["JobProtocol"]),
         tests(of: "Contracts", values + ["WebAssembly", "JobProtocol", "JobContract"]),
-        tests(of: "Ledger", values + ["Ledger", "WebAssembly", "JobProtocol"]),
+        tests(of: "Ledger", values + ["Ledger", "WebAssembly", "JobProtocol", "TestSupport"]),
         tests(of: "Audit", values + ["StateTree", "Audit", "TestSupport"]),
         tests(of: "Tensor", ["Tensor"]),
         tests(of: "Training", values + ["Tensor", "Training", "CZlib"]),
@@ -202,6 +221,7 @@ let package = Package(
             of: "ChainCommands",
             values + [
                 "ChainCommands", "ChainClient", "JobProtocol", "Training", "APIModel", "CommandSupport", "KeyFiles", "WebAssembly",
+                "ContractTemplates",
                 .argumentParser, .yams,
             ]),
         tests(
@@ -223,6 +243,15 @@ let package = Package(
             ]),
     ]
 )
+
+// Built by scripts/fuzz alone, with `-sanitize=fuzzer`, which instruments every module that is compiled.
+if Context.environment["EDGEPROOF_FUZZING"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzz-decoders", dependencies: ["Decoders", "TestSupport"], path: "Fuzzing/Decoders",
+            swiftSettings: [.treatAllWarnings(as: .error), .unsafeFlags(["-parse-as-library"])]))
+    package.products.append(.executable(name: "fuzz-decoders", targets: ["fuzz-decoders"]))
+}
 
 // EDGEPROOF_ONLY=LedgerTests,AuditTests builds just these targets and what they need: a change in one module is then
 // compiled and tested without everything above it.

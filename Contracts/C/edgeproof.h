@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define EP_IMPORT(name) __attribute__((import_module("edgeproof"), import_name(name)))
-/// Put before a function without parameters and results: `init`, `action`, `scheduled` or `query`.
+/// Put before a function without parameters and results: `init`, `action`, `scheduled`, `query`, `upgrade` or `retire`.
 #define EP_ENTRY(name) __attribute__((export_name(name)))
 
 typedef struct { uint8_t bytes[32]; } ep_account;
@@ -15,7 +15,7 @@ typedef struct { uint8_t bytes[32]; } ep_digest;
 /// Money in its smallest unit: a number of 128 bits, the low half first.
 typedef struct { uint64_t low, high; } ep_amount;
 
-enum { EP_INITIALISE, EP_ACTION, EP_SCHEDULED, EP_QUERY, EP_CONTRACT_CALL };
+enum { EP_INITIALISE, EP_ACTION, EP_SCHEDULED, EP_QUERY, EP_CONTRACT_CALL, EP_UPGRADE, EP_RETIRE };
 
 /// The context block, 216 bytes.
 typedef struct {
@@ -35,6 +35,25 @@ typedef struct {
 
 _Static_assert(offsetof(ep_context, kind) == 144 && offsetof(ep_context, input_length) == 196, "the context block");
 _Static_assert(sizeof(ep_context) == 216, "the context block");
+
+enum { EP_HAS_VALIDATOR = 1, EP_UPGRADE_ANNOUNCED = 2, EP_END_ANNOUNCED = 4, EP_ENDED = 8, EP_OFFERED = 16 };
+
+/// A service's record, 232 bytes.
+typedef struct {
+    ep_account contract, owner;
+    ep_digest code;
+    ep_account validator;
+    uint64_t registered_at;
+    /// When what is announced can happen, in milliseconds since 1970.
+    uint64_t from, until;
+    ep_digest announced_code;
+    uint64_t ended_at;
+    uint32_t flags;
+    uint32_t kind_length;
+    uint8_t kind[32];
+} ep_service;
+
+_Static_assert(sizeof(ep_service) == 232 && offsetof(ep_service, flags) == 192, "the service block");
 
 EP_IMPORT("context") void ep_read_context(ep_context *block);
 EP_IMPORT("input") void ep_read_input(void *destination, uint32_t offset, uint32_t length);
@@ -56,6 +75,14 @@ EP_IMPORT("fail") _Noreturn void ep_fail_bytes(const void *message, uint32_t len
 EP_IMPORT("log") void ep_log(const void *text, uint32_t length);
 EP_IMPORT("validator") int32_t ep_validator(ep_account *account);
 EP_IMPORT("reputation") int64_t ep_reputation(const ep_account *account, uint32_t role);
+EP_IMPORT("signer") int32_t ep_signer(ep_account *account);
+EP_IMPORT("service")
+int32_t ep_read_service(const void *name, uint32_t name_length, ep_service *service, uint32_t capacity);
+EP_IMPORT("key_insert") int32_t ep_key_insert(const void *key, uint32_t length);
+EP_IMPORT("key_remove") int32_t ep_key_remove(const void *key, uint32_t length);
+EP_IMPORT("key_next")
+int32_t ep_key_next(const void *prefix, uint32_t prefix_length, const void *after, uint32_t after_length, void *key,
+                    uint32_t capacity);
 
 /// Ends the call with a literal for the sender; every effect is undone.
 #define ep_fail(literal) ep_fail_bytes(literal, sizeof(literal) - 1)

@@ -7,6 +7,10 @@ struct Context {
         case query = 3
         /// An action that another contract calls; `caller` is that contract.
         case contractCall = 4
+        /// Of the new code, once, when it takes the place of the old one: an export `upgrade`.
+        case upgrade = 5
+        /// The last call, when the service ends: an export `retire`.
+        case retire = 6
     }
 
     /// The host's block of fixed layout.
@@ -23,7 +27,7 @@ struct Context {
     var contract: Account { account(at: 0) }
     /// Who sent the action; for a scheduled call the contract itself; zero in a query.
     var caller: Account { account(at: 32) }
-    /// Who registered the service.
+    /// Whose service it is now.
     var owner: Account { account(at: 64) }
     var isOwner: Bool { caller == owner }
 

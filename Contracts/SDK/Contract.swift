@@ -43,7 +43,14 @@ extension Contract {
     static func query(_ context: Context) { Chain.fail("this contract answers no queries") }
 }
 
-// The four entry points by which the chain calls a contract.
+// The four entry points by which the chain calls a contract. A contract that has something to do when its code has been
+// exchanged, or something to say when its service ends, exports two more by itself:
+//
+//     @_expose(wasm, "upgrade") @_cdecl("edgeproof_upgrade")
+//     func exportedUpgrade() { ... }    // the input is what the owner sent along
+//
+//     @_expose(wasm, "retire") @_cdecl("edgeproof_retire")
+//     func exportedRetire() { ... }     // pays whom it owes, or fails while it owes
 
 @_expose(wasm, "init") @_cdecl("edgeproof_init")
 func exportedInit() { Deployed.initialize(.current()) }

@@ -14,6 +14,36 @@ public struct ServiceDocument: Codable, Equatable, Sendable {
     @DecimalText public var registeredAt: UInt64
     /// Of the contract's account.
     @DecimalText public var balance: UInt128
+    /// What its owner has announced; absent when nothing is pending.
+    public var notice: Notice?
+    /// Who becomes its owner by accepting; absent when it is not offered.
+    public var offeredTo: AddressText?
+    /// The block in which it ended; absent while it goes on.
+    public var retiredAt: DecimalText<UInt64>?
+    /// Names all of the record as it is: what a new owner accepts.
+    @HexText public var recordHash: Digest
+
+    public struct Notice: Codable, Equatable, Sendable {
+        public enum Kind: String, Codable, Sendable, CaseIterable { case upgrade, retire }
+
+        public var kind: Kind
+        /// Of the code that it is to get; absent in a retirement.
+        public var codeHash: HexText<Digest>?
+        /// Milliseconds since 1970 between which it can happen.
+        @DecimalText public var from: UInt64
+        @DecimalText public var until: UInt64
+
+        public init(_ notice: ServiceNotice) {
+            switch notice.change {
+            case .upgrade(let hash):
+                kind = .upgrade
+                codeHash = HexText(hash)
+            case .retire: kind = .retire
+            }
+            from = notice.from.value
+            until = notice.until.value
+        }
+    }
 
     public init(_ record: ServiceRecord, balance: UInt128) {
         id = record.service
@@ -24,6 +54,10 @@ public struct ServiceDocument: Codable, Equatable, Sendable {
         validator = record.validator.map { AddressText($0) }
         registeredAt = record.registeredAt.value
         self.balance = balance
+        notice = record.notice.map { Notice($0) }
+        offeredTo = record.offeredTo.map { AddressText($0) }
+        retiredAt = record.retiredAt.map { DecimalText($0.value) }
+        recordHash = record.digest
     }
 }
 

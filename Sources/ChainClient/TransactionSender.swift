@@ -43,7 +43,8 @@ public struct TransactionRequest: Sendable {
         switch action {
         case .transfer, .cancelTransaction, .removeContract: return 500_000
         case .uploadContract: return min(40_000_000, 1_000_000 + 300 * bytes)
-        case .registerService: return 20_000_000
+        case .registerService, .upgradeService, .retireService: return 20_000_000
+        case .transferService: return 2_000_000
         // One write for each of the accounts.
         case .inviteMembers: return 1_000_000 + 3_000 * bytes
         case .registerMasternode, .unregisterMasternode, .resumeMasternode, .reportEquivocation, .proposeChange:

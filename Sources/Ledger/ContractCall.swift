@@ -7,13 +7,15 @@ struct ContractCall {
     /// `kind` of the context block.
     enum Kind: UInt32 {
         case initialise = 0
-        case action, scheduled, query, contract
+        case action, scheduled, query, contract, upgrade, retire
     }
 
     let service: ServiceRecord
     let entry: ContractEntry
     let kind: Kind
     let caller: Account
+    /// Who signed the transaction that all of this comes from; nil in a scheduled call and a query, which nobody signed.
+    let signer: Account?
     let value: UInt128
     let actionId: UInt32
     let postId: [UInt8]
@@ -30,6 +32,8 @@ struct ContractResult {
 
     let outcome: Outcome
     let gasUsed: UInt64
+    /// Whether the contract has the entry at all.
+    var isThere = true
 
     static func failed(_ message: String, gasUsed: UInt64) -> ContractResult {
         ContractResult(outcome: .failed(message), gasUsed: gasUsed)
@@ -61,7 +65,7 @@ extension Executor {
         }
         guard contract.has(call.entry) else {
             return call.entry.isOptional
-                ? ContractResult(outcome: .returned([]), gasUsed: loading)
+                ? ContractResult(outcome: .returned([]), gasUsed: loading, isThere: false)
                 : .failed("the contract has no \"\(call.entry.rawValue)\"", gasUsed: loading)
         }
 

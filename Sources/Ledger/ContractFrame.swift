@@ -16,9 +16,9 @@ final class ContractFrame: HostFunctions {
     static let longestKey: UInt32 = 64
     static let longestValue: UInt32 = 32_768
 
-    private var contract: Account { call.service.contract }
-    private var overlay: Overlay { executor.overlay }
-    private var parameters: Parameters { executor.parameters }
+    var contract: Account { call.service.contract }
+    var overlay: Overlay { executor.overlay }
+    var parameters: Parameters { executor.parameters }
 
     init(_ call: ContractCall, executor: Executor) {
         self.call = call
@@ -48,6 +48,11 @@ final class ContractFrame: HostFunctions {
         case .validator: return try writeValidator(arguments, context)
         case .drawCommittee: return try drawCommittee(arguments, context)
         case .reputation: return try reputation(arguments, context)
+        case .signer: return try writeSigner(arguments, context)
+        case .service: return try writeService(arguments, context)
+        case .keyInsert: return try insertKey(arguments, context)
+        case .keyRemove: return try removeKey(arguments, context)
+        case .keyNext: return try nextKey(arguments, context)
         }
         return nil
     }
@@ -117,7 +122,7 @@ final class ContractFrame: HostFunctions {
 
     /// Writes a value of the contract's own. What it takes more than before is locked of the contract's balance, what it
     /// takes less comes back.
-    private func set(_ key: StateKey, _ value: [UInt8]?) throws(Trap) {
+    func set(_ key: StateKey, _ value: [UInt8]?) throws(Trap) {
         let held = try reading { () throws(LedgerError) in
             let before = try overlay.value(key).map { deposit(key, $0) } ?? 0
             let after = value.map { deposit(key, $0) } ?? 0
@@ -148,6 +153,27 @@ final class ContractFrame: HostFunctions {
         guard let validator = call.service.validator else { return 0 }
         try context.writeMemory(validator.bytes, at: try arguments.i32(0))
         return 1
+    }
+
+    /// Who signed what this call comes from: 1 and the account, or 0.
+    private func writeSigner(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
+        try context.chargeGas(HostGas.copy(32))
+        guard let signer = call.signer else { return 0 }
+        try context.writeMemory(signer.bytes, at: try arguments.i32(0))
+        return 1
+    }
+
+    /// The record of a service, this one's where the name is empty: its length, or -1 where there is none.
+    private func writeService(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
+        try context.chargeGas(HostGas.copy(ServiceBlock.byteCount))
+        let name = try bytes(context, arguments, 0, limit: UInt32(ChainLimits.labelBytes), "service name")
+        let id = name.isEmpty ? call.service.service : ServiceId(unchecked: name)
+        try context.chargeGas(executor.readGas(.service(id)))
+        let record: ServiceRecord? = try reading { () throws(LedgerError) in try overlay.value(.service(id)) }
+        guard let record else { return minusOne }
+        let block = ServiceBlock.encode(record)
+        try context.writeMemory(block.prefix(Int(try arguments.i32(3))), at: try arguments.i32(2))
+        return UInt64(block.count)
     }
 
     /// Draws (size, attempt) masternodes, 32 bytes each; the number of them, or 0 where there are too few.
@@ -283,7 +309,7 @@ final class ContractFrame: HostFunctions {
         let id = ServiceId(unchecked: name)
         try context.chargeGas(executor.readGas(.service(id)))
         let service: ServiceRecord? = try reading { () throws(LedgerError) in try overlay.value(.service(id)) }
-        guard let service else { return minusOne }
+        guard let service, service.retiredAt == nil else { return minusOne }
         if value > 0 {
             try context.chargeGas(executor.writeGas(.account(contract)))
             try context.chargeGas(executor.writeGas(.account(service.contract)))
@@ -295,7 +321,7 @@ final class ContractFrame: HostFunctions {
         }
         guard payment == .paid else { return minusOne }
         let nested = ContractCall(
-            service: service, entry: .action, kind: .contract, caller: contract, value: value, actionId: actionId,
+            service: service, entry: .action, kind: .contract, caller: contract, signer: call.signer, value: value, actionId: actionId,
             postId: [], input: data, readOnly: call.readOnly)
         let limit = context.gasLeft - context.gasLeft / 64
         let result = try reading { () throws(LedgerError) in try executor.invoke(nested, gasLimit: limit) }
@@ -315,10 +341,10 @@ final class ContractFrame: HostFunctions {
     // MARK: Helpers
 
     /// -1 as the bits of an i32 result.
-    private var minusOne: UInt64 { UInt64(UInt32.max) }
+    var minusOne: UInt64 { UInt64(UInt32.max) }
 
     /// Bytes that the arguments `index` (pointer) and `index + 1` (length) name.
-    private func bytes(
+    func bytes(
         _ context: HostContext, _ arguments: HostArguments, _ index: Int, limit: UInt32, _ what: String
     ) throws(Trap) -> [UInt8] {
         let count = try arguments.i32(index + 1)
@@ -337,10 +363,10 @@ final class ContractFrame: HostFunctions {
         try context.readMemory(at: pointer, count: 16).reversed().reduce(0) { $0 << 8 | UInt128($1) }
     }
 
-    private func refusal(_ message: String) -> Trap { .hostFailed(code: 1, message: message) }
+    func refusal(_ message: String) -> Trap { .hostFailed(code: 1, message: message) }
 
     /// Runs what reads the state; an unreadable one ends the call and then the whole execution.
-    private func reading<Value>(_ body: () throws(LedgerError) -> Value) throws(Trap) -> Value {
+    func reading<Value>(_ body: () throws(LedgerError) -> Value) throws(Trap) -> Value {
         do { return try body() } catch {
             failure = error
             throw refusal(error.description)

@@ -6,9 +6,11 @@ enum ContractEntry: String, CaseIterable {
     case action
     case scheduled
     case query
+    case upgrade
+    case retire
 
     /// Whether a contract without it simply does nothing.
-    var isOptional: Bool { self == .initialise || self == .scheduled }
+    var isOptional: Bool { self != .action && self != .query }
 }
 
 /// A module that keeps the rules of contracts.

@@ -17,6 +17,8 @@ final class Executor {
     /// Contracts that are running, the innermost last.
     var running: [Account] = []
     private(set) var logs: [ContractLog] = []
+    /// What the transaction that ran last returned; its receipt has the digest alone.
+    private(set) var returned: [UInt8] = []
     /// Values of the state that the transaction or scheduled call at hand has read or written: met again, they cost less.
     private var met: Set<StateKey> = []
     private var written: Set<StateKey> = []
@@ -75,7 +77,7 @@ final class Executor {
         var gas = GasMeter(limit: transaction.gasLimit)
         let savepoint = overlay.savepoint()
         var outcome: Outcome
-        var returned: [UInt8] = []
+        returned = []
         do throws(Halt) {
             try gas.charge(parameters.intrinsicGas(dataBytes: transaction.data.count))
             if let sponsor { try gas.charge(sponsoringGas(sponsor.service.contract, transaction.sender)) }
@@ -157,6 +159,7 @@ final class Executor {
             guard let service = try service(transaction.serviceId) else {
                 return (try record(transaction), [])
             }
+            if let retiredAt = service.retiredAt { return (try leave(service, retiredAt, transaction, gas: &gas), []) }
             return (.succeeded, try performAction(transaction, on: service, gas: &gas))
         case .invalid, .reserved:
             throw .failed(Refusal.noSuchAction(transaction.actionId).description)
@@ -192,7 +195,7 @@ final class Executor {
             try ledgerErrors { () throws(LedgerError) in try beginMembership(transaction.sender, of: service) }
         }
         let returned = try call(
-            service, entry: .action, kind: .action, caller: transaction.sender, value: transaction.value,
+            service, entry: .action, kind: .action, caller: transaction.sender, signer: transaction.sender, value: transaction.value,
             actionId: UInt32(transaction.actionId.value), postId: transaction.postId.bytes, input: transaction.data,
             gas: &gas)
         if transaction.actionId == .commitmentTask {
@@ -233,16 +236,17 @@ final class Executor {
         } else {
             try treasury.release(deposit, of: member)
         }
+        if service.retiredAt != nil { try sweep(service) }
     }
 
     /// Runs a contract with what gas is left.
     /// - Returns: what it returned.
     func call(
-        _ service: ServiceRecord, entry: ContractEntry, kind: ContractCall.Kind, caller: Account, value: UInt128,
+        _ service: ServiceRecord, entry: ContractEntry, kind: ContractCall.Kind, caller: Account, signer: Account?, value: UInt128,
         actionId: UInt32 = 0, postId: [UInt8] = [], input: [UInt8], gas: inout GasMeter
     ) throws(Halt) -> [UInt8] {
         let call = ContractCall(
-            service: service, entry: entry, kind: kind, caller: caller, value: value, actionId: actionId,
+            service: service, entry: entry, kind: kind, caller: caller, signer: signer, value: value, actionId: actionId,
             postId: postId, input: input, readOnly: false)
         let result: ContractResult
         do { result = try invoke(call, gasLimit: gas.left) } catch { throw .ledger(error) }

@@ -46,6 +46,9 @@ struct Form {
             case .registerMasternode: _ = try RegisterMasternode(borsh: transaction.data)
             case .unregisterMasternode, .resumeMasternode: _ = try MasternodeReference(borsh: transaction.data)
             case .reportEquivocation: _ = try Evidence(borsh: transaction.data)
+            case .upgradeService: _ = try UpgradeService(borsh: transaction.data)
+            case .transferService: _ = try TransferService(borsh: transaction.data)
+            case .retireService: _ = try RetireService(borsh: transaction.data)
             case .renewBeacon: _ = try RenewBeacon(borsh: transaction.data)
             case .proposeChange: _ = try ProposeChange(borsh: transaction.data)
             case .lockMoney: break

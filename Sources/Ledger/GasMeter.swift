@@ -60,6 +60,8 @@ package enum HostGas {
     package static let scheduleBytes = 4_096
     /// Decoding a masternode's record, where an action looks at all of them.
     package static let masternode: UInt64 = 2_000
+    /// Decoding or encoding a page of a contract's list of keys, beside its access.
+    package static let keyPage: UInt64 = 5_000
     /// Bytes of state and history that a verdict's entry takes.
     package static let verdictBytes = 256
 

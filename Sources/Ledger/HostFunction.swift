@@ -6,6 +6,7 @@ package enum HostFunction: Int, CaseIterable {
     case context, input, storageGet, storageSet, storageRemove, transfer, emit, verdict, sha256, ed25519Verify
     case randomness, schedule, call, returnData, fail, log
     case validator, drawCommittee, reputation
+    case signer, service, keyInsert, keyRemove, keyNext
 
     static let module = "edgeproof"
 
@@ -34,6 +35,11 @@ package enum HostFunction: Int, CaseIterable {
         case .validator: "validator"
         case .drawCommittee: "draw_committee"
         case .reputation: "reputation"
+        case .signer: "signer"
+        case .service: "service"
+        case .keyInsert: "key_insert"
+        case .keyRemove: "key_remove"
+        case .keyNext: "key_next"
         }
     }
 
@@ -43,11 +49,12 @@ package enum HostFunction: Int, CaseIterable {
         case .storageRemove, .returnData, .fail, .log: Self.pointers(2)
         case .input, .sha256: Self.pointers(3)
         case .storageSet, .emit: Self.pointers(4)
-        case .validator: Self.pointers(1, result: .i32)
+        case .validator, .signer: Self.pointers(1, result: .i32)
         case .drawCommittee: Self.pointers(3, result: .i32)
         case .reputation: Self.pointers(2, result: .i64)
-        case .transfer: Self.pointers(2, result: .i32)
-        case .storageGet, .ed25519Verify: Self.pointers(4, result: .i32)
+        case .transfer, .keyInsert, .keyRemove: Self.pointers(2, result: .i32)
+        case .storageGet, .ed25519Verify, .service: Self.pointers(4, result: .i32)
+        case .keyNext: Self.pointers(6, result: .i32)
         case .call: Self.pointers(8, result: .i32)
         case .verdict: FunctionType([.i32, .i32, .i32, .i64, .i32, .i32], [.i32])
         case .schedule: FunctionType([.i64, .i32, .i32, .i32], [.i64])
@@ -57,7 +64,7 @@ package enum HostFunction: Int, CaseIterable {
     /// Whether it changes state, which a query must not.
     var changesState: Bool {
         switch self {
-        case .storageSet, .storageRemove, .transfer, .emit, .verdict, .schedule, .drawCommittee: true
+        case .storageSet, .storageRemove, .transfer, .emit, .verdict, .schedule, .drawCommittee, .keyInsert, .keyRemove: true
         default: false
         }
     }

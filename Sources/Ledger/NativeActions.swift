@@ -15,6 +15,9 @@ extension Executor {
         case .inviteMembers: try inviteMembers(transaction, gas: &gas)
         case .registerService:
             return try registerService(transaction, gas: &gas)
+        case .upgradeService: return try upgradeService(transaction, gas: &gas)
+        case .transferService: try transferService(transaction, gas: &gas)
+        case .retireService: return try retireService(transaction, gas: &gas)
         case .registerMasternode: try registerMasternode(transaction, gas: &gas)
         case .unregisterMasternode: try unregisterMasternode(transaction, gas: &gas)
         case .resumeMasternode: try resumeMasternode(transaction, gas: &gas)
@@ -66,7 +69,7 @@ extension Executor {
         // Its credits come along, so that the contract can act at once.
         try pay(transaction.value, from: transaction.sender, to: contract, carryingCredits: true)
         return try call(
-            record, entry: .initialise, kind: .initialise, caller: transaction.sender, value: transaction.value,
+            record, entry: .initialise, kind: .initialise, caller: transaction.sender, signer: transaction.sender, value: transaction.value,
             input: data.initData, gas: &gas)
     }
 

@@ -76,12 +76,16 @@ extension Ledger {
     ) throws(LedgerError) -> QueryResult? {
         let overlay = Overlay(state)
         guard let record: ServiceRecord = try overlay.value(.service(service)) else { return nil }
+        // Its code may be gone.
+        if let retiredAt = record.retiredAt {
+            return QueryResult(outcome: .failed("the service '\(service)' has ended in block \(retiredAt)"), gasUsed: 0, logs: [])
+        }
         let executor = Executor(
             ledger: self, overlay: overlay, context: try EpochContext(ledger: self, state: state), height: try overlay.value(.height) ?? .zero,
             time: try overlay.value(.time) ?? genesis.time,
             randomness: try overlay.value(.randomness) ?? genesis.initialRandomness)
         let call = ContractCall(
-            service: record, entry: .query, kind: .query, caller: .zero, value: 0, actionId: 0, postId: [],
+            service: record, entry: .query, kind: .query, caller: .zero, signer: nil, value: 0, actionId: 0, postId: [],
             input: input, readOnly: true)
         let result = try executor.invoke(call, gasLimit: gasLimit)
         let outcome: QueryResult.Outcome =

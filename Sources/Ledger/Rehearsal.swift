@@ -58,7 +58,7 @@ extension Ledger {
         }
         let answers = try queries.map { input -> Rehearsal.Answer in
             let call = ContractCall(
-                service: record, entry: .query, kind: .query, caller: .zero, value: 0, actionId: 0, postId: [], input: input,
+                service: record, entry: .query, kind: .query, caller: .zero, signer: nil, value: 0, actionId: 0, postId: [], input: input,
                 readOnly: true)
             switch try executor.invoke(call, gasLimit: Ledger.queryGas).outcome {
             case .returned(let bytes): return .returned(bytes)

@@ -47,14 +47,19 @@ extension Executor {
         let savepoint = overlay.savepoint()
         var outcome = Outcome.succeeded
         var returned: [UInt8] = []
+        var retired: ServiceRecord?
         do throws(Halt) {
             if call.entry == Self.disputeEntry {
                 try lookAfterDispute(call, gas: &gas)
             } else {
                 let service = try service(of: call.contract)
+                guard service.retiredAt == nil else {
+                    retired = service
+                    throw .failed("the service has ended: the call does not run")
+                }
                 returned = try self.call(
-                    service, entry: .scheduled, kind: .scheduled, caller: call.contract, value: 0, actionId: call.entry,
-                    input: call.data, gas: &gas)
+                    service, entry: .scheduled, kind: .scheduled, caller: call.contract, signer: nil, value: 0,
+                    actionId: call.entry, input: call.data, gas: &gas)
             }
         } catch {
             if case .ledger(let failure) = error { throw failure }
@@ -64,6 +69,7 @@ extension Executor {
         var after = try overlay.account(call.contract)
         credits.refund(call.gas - min(call.gas, gas.used), to: &after, at: time)
         try overlay.setAccount(call.contract, after)
+        if let retired { try sweep(retired) }
         return Receipt(
             origin: .scheduled(contract: call.contract, number: number), outcome: outcome, gasUsed: gas.used,
             events: overlay.takeEvents(), returned: Receipt.digest(ofReturned: returned))

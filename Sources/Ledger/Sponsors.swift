@@ -82,6 +82,7 @@ struct Sponsor {
     /// Why it does not pay so many credits for this account's action; nil where it does.
     func refusal(_ member: Member, action: ActionId, credits needed: UInt64) -> String? {
         let sponsorship = service.sponsorship
+        if service.retiredAt != nil, action != .releaseRelation { return "it has ended" }
         let used = member.use.map { $0.window == window ? $0.credits : 0 } ?? 0
         var all = sponsorship.creditsPerWindow
         if !member.isMember {

@@ -77,6 +77,13 @@ public struct DevnetPlan: Sendable {
         return true
     }
 
+    /// Those of every chain, but that an owner need not wait a day to try an upgrade.
+    public static var parameters: Parameters {
+        var parameters = Parameters()
+        parameters.serviceNoticeMs = 60_000
+        return parameters
+    }
+
     /// The right to change and run the network, which one process has at a time: taken before anything is written.
     public func lock() throws -> HomeLock { try HomeLock(folder) }
 
@@ -90,7 +97,7 @@ public struct DevnetPlan: Sendable {
     ///   - founders: how many of the masternodes the genesis has; the others can register later. All where nil.
     /// - Throws: when the folder holds a network of another size.
     public func prepare(
-        accounts: [String] = DevnetPlan.defaultAccounts, faucet: Bool = false, parameters: Parameters = Parameters(),
+        accounts: [String] = DevnetPlan.defaultAccounts, faucet: Bool = false, parameters: Parameters = DevnetPlan.parameters,
         chainName: String = "edgeproof-devnet", allocations extra: [Genesis.Allocation] = [],
         founders: Int? = nil, progress: (String) -> Void = { _ in }
     ) throws -> Genesis {

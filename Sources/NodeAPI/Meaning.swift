@@ -39,6 +39,7 @@ enum Meaning {
                     .init("code hash", registration.codeHash.hex, .hash),
                     .init("deposit", String(transaction.value), .number),
                 ] + (registration.validator.map { [.init("validator", $0.description, .account)] } ?? []))
+        case .upgradeService, .transferService, .retireService: return try service(transaction)
         case .registerMasternode:
             let registration = try RegisterMasternode(borsh: data)
             return MeaningDocument(
@@ -94,6 +95,48 @@ enum Meaning {
         case .reportEquivocation: return MeaningDocument("showed that a masternode contradicted itself")
         default: return nil
         }
+    }
+
+    /// What an owner does with a service.
+    private static func service(_ transaction: Transaction) throws -> MeaningDocument {
+        let name: ServiceId
+        let words: String
+        var fields: [MeaningDocument.Field] = []
+        switch transaction.actionId {
+        case .upgradeService:
+            let order = try UpgradeService(borsh: transaction.data)
+            name = order.service
+            switch order.step {
+            case .announce(let hash):
+                words = "announced new code for"
+                fields = [.init("code hash", hash.hex, .hash)]
+            case .apply(let hash, _):
+                words = "exchanged the code of"
+                fields = [.init("code hash", hash.hex, .hash)]
+            case .withdraw: words = "took back the upgrade of"
+            }
+        case .transferService:
+            let order = try TransferService(borsh: transaction.data)
+            name = order.service
+            switch order.step {
+            case .offer(let account):
+                words = "offered"
+                fields = [.init("to", account.description, .account)]
+            case .accept: words = "took over"
+            case .withdraw: words = "took back the offer of"
+            }
+        default:
+            let order = try RetireService(borsh: transaction.data)
+            name = order.service
+            words =
+                switch order.step {
+                case .announce: "announced the end of"
+                case .apply: "ended"
+                case .withdraw: "took back the end of"
+                }
+        }
+        let text = PrintableBytes.text(name.bytes)
+        return MeaningDocument("\(words) the service '\(text)'", [.init("service", text, .service)] + fields)
     }
 
     private static func job(_ transaction: Transaction) throws -> MeaningDocument? {

@@ -204,6 +204,12 @@ enum OpenAPISchemas {
         ]),
         "Reputation": object([property("account", "Address"), list("roles", "ReputationEntry", "roles with evidence")]),
         "Service": service,
+        "ServiceNotice": object([
+            choice("kind", ["upgrade", "retire"]),
+            property("codeHash", "Hash", "of the code that it is to get").optional,
+            property("from", "U64", "ms since 1970 from which on it can happen"),
+            property("until", "U64", "and until which it can"),
+        ]),
         "Services": object([
             list("services", "Service", "ascending by name"),
             property("next", "Label", "after of the next page; absent on the last").optional,
@@ -398,5 +404,9 @@ enum OpenAPISchemas {
         property("id", "Label"), property("contract", "Address"), property("owner", "Address"),
         property("codeHash", "Hash"), property("kind", "Text"), property("validator", "Address").optional,
         property("registeredAt", "U64", "height"), property("balance", "U128", "of the contract's account"),
+        property("notice", "ServiceNotice", "what its owner has announced; absent when nothing is pending").optional,
+        property("offeredTo", "Address", "who becomes its owner by accepting").optional,
+        property("retiredAt", "U64", "height of the block in which it ended").optional,
+        property("recordHash", "Hash", "names the record as it is: what a new owner accepts"),
     ])
 }

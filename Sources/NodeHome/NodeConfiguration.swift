@@ -65,7 +65,7 @@ public struct NodeConfiguration: Codable, Equatable, Sendable {
     }
 
     /// What `config.json` may hold. A mistyped field must not silently become a default.
-    static let form: JSONForm = {
+    package static let form: JSONForm = {
         let endpoint = JSONForm.object([.required("host", .text), .required("port", .port)])
         return .object([
             .required("name", .text), .required("api", endpoint), .required("peer", endpoint),

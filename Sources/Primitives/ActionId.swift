@@ -34,6 +34,9 @@ public struct ActionId: BorshCodable, Hashable, Comparable, Sendable, CustomStri
     public static let accuse = ActionId(36)
     public static let narrowDispute = ActionId(37)
     public static let judgeDispute = ActionId(38)
+    public static let upgradeService = ActionId(27)
+    public static let transferService = ActionId(28)
+    public static let retireService = ActionId(29)
 
     public enum Range: Sendable { case invalid, edgence, reserved, chain, contract }
 
@@ -55,7 +58,8 @@ public struct ActionId: BorshCodable, Hashable, Comparable, Sendable, CustomStri
         5: "applicationTask", 6: "commitmentTask", 7: "releaseRelation", 8: "paymentRequester",
         9: "paymentWorkerSignature", 16: "transfer", 17: "registerMasternode", 18: "unregisterMasternode",
         19: "resumeMasternode", 20: "reportEquivocation", 21: "proposeChange", 22: "uploadContract",
-        23: "registerService", 24: "rotateKey", 25: "renewBeacon", 26: "cancelTransaction", 32: "lockMoney", 33: "unlockMoney",
+        23: "registerService", 24: "rotateKey", 25: "renewBeacon", 26: "cancelTransaction",
+        27: "upgradeService", 28: "transferService", 29: "retireService", 32: "lockMoney", 33: "unlockMoney",
         34: "removeContract", 35: "inviteMembers",
         36: "accuse", 37: "narrowDispute", 38: "judgeDispute",
     ]

@@ -51,6 +51,7 @@ extension Parameters {
         Field("unbondingMs", .wide(\.unbondingMs)),
         Field("evidenceEpochs", .wide(\.evidenceEpochs)),
         Field("rewardPerEpoch", .wide(\.rewardPerEpoch)),
+        Field("serviceNoticeMs", .wide(\.serviceNoticeMs)),
     ]
 
     /// All names, in the order of the bytes.
@@ -111,7 +112,7 @@ extension Parameters {
             ("gasPerSignatureCheck", 0...1_000_000), ("scheduledGasPerBlock", 1...10_000_000_000),
             ("scheduledGasPerCall", 1_000_000...10_000_000_000), ("scheduledCallsPerBlock", 8...100_000),
             ("creditsPerTransactionByte", 0...10_000), ("creditWindowMs", 1_000...86_400_000),
-            ("scheduledCallsPerService", 8...65_536),
+            ("scheduledCallsPerService", 8...65_536), ("serviceNoticeMs", 60_000...31_536_000_000),
         ]
         for (name, range) in ranges {
             guard let value = value(of: name) else { continue }

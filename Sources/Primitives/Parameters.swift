@@ -67,6 +67,10 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
     /// Smallest units that each epoch's border makes for the owners of the masternodes that took part in it.
     public var rewardPerEpoch: UInt64 = 0
 
+    // Services
+    /// How long an upgrade or the end of a service is announced before it can happen.
+    public var serviceNoticeMs: UInt64 = 86_400_000
+
     public init() {}
 
     public func encode(to encoder: inout BorshEncoder) {

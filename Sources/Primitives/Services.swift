@@ -1,14 +1,15 @@
 import Cryptography
 import Encoding
 
-/// A registered service: its contract, owner and what it is.
+/// A registered service: its contract, owner and what it is. It stays when the service is retired, so that nobody else
+/// ever goes by its name and its members can still leave.
 public struct ServiceRecord: BorshCodable, Hashable, Sendable {
     public static let longestKind = 32
 
     public let service: ServiceId
     public let contract: Account
-    public let owner: Account
-    public let codeHash: Digest
+    public package(set) var owner: Account
+    public package(set) var codeHash: Digest
     /// What people list it as: `job`, `contract`.
     public let kind: String
     /// Who evaluates independently of the owner; verdicts count only with such a validator.
@@ -16,10 +17,17 @@ public struct ServiceRecord: BorshCodable, Hashable, Sendable {
     /// What it pays for its members.
     public let sponsorship: Sponsorship
     public let registeredAt: Height
+    /// What its owner has announced.
+    public package(set) var notice: ServiceNotice?
+    /// Who becomes its owner by accepting.
+    public package(set) var offeredTo: Account?
+    /// The block from which on it takes no actions any more.
+    public package(set) var retiredAt: Height?
 
     public init(
         service: ServiceId, contract: Account, owner: Account, codeHash: Digest, kind: String, validator: Account?,
-        sponsorship: Sponsorship = .none, registeredAt: Height
+        sponsorship: Sponsorship = .none, registeredAt: Height, notice: ServiceNotice? = nil, offeredTo: Account? = nil,
+        retiredAt: Height? = nil
     ) {
         self.service = service
         self.contract = contract
@@ -29,7 +37,13 @@ public struct ServiceRecord: BorshCodable, Hashable, Sendable {
         self.validator = validator
         self.sponsorship = sponsorship
         self.registeredAt = registeredAt
+        self.notice = notice
+        self.offeredTo = offeredTo
+        self.retiredAt = retiredAt
     }
+
+    /// Names the record as it is, so that who accepts a service accepts this and nothing else.
+    public var digest: Digest { Digest(domain: "edgeproof/service/1", parts: borsh) }
 
     public func encode(to encoder: inout BorshEncoder) {
         encoder.value(service)
@@ -40,6 +54,9 @@ public struct ServiceRecord: BorshCodable, Hashable, Sendable {
         encoder.optional(validator)
         encoder.value(sponsorship)
         encoder.value(registeredAt)
+        encoder.optional(notice)
+        encoder.optional(offeredTo)
+        encoder.optional(retiredAt)
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
@@ -51,6 +68,9 @@ public struct ServiceRecord: BorshCodable, Hashable, Sendable {
         validator = try decoder.optional()
         sponsorship = try decoder.value()
         registeredAt = try decoder.value()
+        notice = try decoder.optional()
+        offeredTo = try decoder.optional()
+        retiredAt = try decoder.optional()
     }
 }
 

@@ -30,6 +30,10 @@ public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible 
     public static func storage(_ contract: Account, _ key: [UInt8]) -> StateKey {
         StateKey("c", contract.bytes + key)
     }
+    /// A page of a contract's list of keys; the first one is number 0.
+    public static func keyPage(_ contract: Account, _ number: UInt64) -> StateKey {
+        StateKey("i", contract.bytes + number.borsh)
+    }
     /// ``MembershipRecord``: there while the account is a member of the service.
     public static func membership(_ contract: Account, _ account: Account) -> StateKey {
         StateKey("j", contract.bytes + account.bytes)

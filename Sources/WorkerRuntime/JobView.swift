@@ -14,6 +14,7 @@ struct JobView: Sendable {
     private let horizon = Horizon()
     private let certified: CertifiedParticipants
     private let reader: CertifiedReader
+    private let acceptedCode: Set<Digest>
 
     /// The newest state that was seen: with several nodes, one that lags must not turn the job's time back.
     private final class Horizon: Sendable {
@@ -45,6 +46,9 @@ struct JobView: Sendable {
         guard acceptedCode.contains(record.codeHash) else {
             throw WorkerError.unknownCode(job.description, record.codeHash.hex)
         }
+        if case .upgrade(let hash) = record.notice?.change, !acceptedCode.contains(hash) {
+            throw WorkerError.unknownCode(job.description, hash.hex + ", which its owner has announced")
+        }
         let validator = record.validator
         guard acceptedValidators.isEmpty || validator.map({ acceptedValidators.contains($0) }) ?? false else {
             throw WorkerError.unknownValidator(validator?.description ?? "nobody")
@@ -54,6 +58,7 @@ struct JobView: Sendable {
         self.job = job
         contract = record.contract
         self.reader = reader
+        self.acceptedCode = acceptedCode
         certified = CertifiedParticipants(
             contract: record.contract, own: sender.account, read: { try await reader.read($0) }, report: report)
     }
@@ -76,8 +81,13 @@ struct JobView: Sendable {
     var digest: Digest { Digest(domain: "edgeproof/worker-job/1", parts: sender.genesis.bytes, contract.bytes) }
 
     func status() async throws -> JobStatus { try await ask(.status) }
+    /// Asked for in each round: by then the job's code may be another one than this worker has joined.
     func participants() async throws -> [JobParticipant] {
-        try await certified.certify((try await ask(.participants) as JobParticipants).all)
+        let key = StateKey.service(job)
+        if let record: ServiceRecord = try await reader.read([key]).decode(key), !acceptedCode.contains(record.codeHash) {
+            throw WorkerError.unknownCode(job.description, record.codeHash.hex)
+        }
+        return try await certified.certify((try await ask(.participants) as JobParticipants).all)
     }
     func history() async throws -> [JobRound] { (try await ask(.history) as JobHistory).rounds }
 

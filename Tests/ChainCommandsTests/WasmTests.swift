@@ -73,15 +73,3 @@ import Testing
         #expect(report.skipped.keys.allSatisfy { $0.contains("start function") })
     }
 }
-
-@Suite struct ContractTemplateTests {
-    /// What `contract new` writes is what is built and tested in `Contracts`.
-    @Test func templatesAreTheFilesOfTheRepository() throws {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let header = try String(contentsOf: root.appending(path: "Contracts/C/edgeproof.h"), encoding: .utf8)
-        let tally = try String(contentsOf: root.appending(path: "Contracts/Tally/tally.c"), encoding: .utf8)
-        #expect(ContractTemplate.header == header)
-        #expect(ContractTemplate.tally == tally)
-    }
-}

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// # HostileModules
 ///
 /// Contracts that do one thing again and again, and modules that take long to check: what measurements and attacks upload.
@@ -9,14 +11,16 @@ public enum WasmModule {
     public enum Host: UInt8, CaseIterable {
         case context, input, storage_get, storage_set, storage_remove, transfer, emit, sha256, ed25519_verify
         case randomness, schedule, call, return_data, log, validator, draw_committee, reputation, verdict
+        case signer, service, key_insert, key_remove, key_next
 
         var parameters: [UInt8] {
             switch self {
-            case .context, .randomness, .validator: [i32]
-            case .storage_remove, .transfer, .return_data, .log, .reputation: [i32, i32]
+            case .context, .randomness, .validator, .signer: [i32]
+            case .storage_remove, .transfer, .return_data, .log, .reputation, .key_insert, .key_remove: [i32, i32]
             case .input, .sha256, .draw_committee: [i32, i32, i32]
             case .verdict: [i32, i32, i32, i64, i32, i32]
-            case .storage_get, .storage_set, .emit, .ed25519_verify: [i32, i32, i32, i32]
+            case .storage_get, .storage_set, .emit, .ed25519_verify, .service: [i32, i32, i32, i32]
+            case .key_next: Array(repeating: i32, count: 6)
             case .schedule: [i64, i32, i32, i32]
             case .call: Array(repeating: i32, count: 8)
             }
@@ -24,7 +28,9 @@ public enum WasmModule {
 
         var result: UInt8? {
             switch self {
-            case .storage_get, .transfer, .ed25519_verify, .call, .validator, .draw_committee, .verdict: i32
+            case .storage_get, .transfer, .ed25519_verify, .call, .validator, .draw_committee, .verdict, .signer, .service, .key_insert,
+                .key_remove, .key_next:
+                i32
             case .schedule, .reputation: i64
             default: nil
             }
@@ -170,33 +176,10 @@ public enum WasmModule {
 
     // MARK: Encoding
 
-    private static let header: [UInt8] = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]
-    private static func section(_ id: UInt8, _ content: [UInt8]) -> [UInt8] { [id] + unsigned(UInt64(content.count)) + content }
-    private static func vector(_ items: [[UInt8]]) -> [UInt8] { unsigned(UInt64(items.count)) + items.flatMap { $0 } }
-    private static func name(_ text: String) -> [UInt8] { unsigned(UInt64(text.utf8.count)) + Array(text.utf8) }
-
-    public static func unsigned(_ value: UInt64) -> [UInt8] {
-        var rest = value
-        var bytes: [UInt8] = []
-        repeat {
-            let low = UInt8(rest & 0x7f)
-            rest >>= 7
-            bytes.append(rest == 0 ? low : low | 0x80)
-        } while rest != 0
-        return bytes
-    }
-
-    private static func signed(_ value: Int64) -> [UInt8] {
-        var rest = value
-        var bytes: [UInt8] = []
-        while true {
-            let low = UInt8(truncatingIfNeeded: rest & 0x7f)
-            rest >>= 7
-            if (rest == 0 && low & 0x40 == 0) || (rest == -1 && low & 0x40 != 0) {
-                bytes.append(low)
-                return bytes
-            }
-            bytes.append(low | 0x80)
-        }
-    }
+    private static let header = WasmBytes.header
+    private static func section(_ id: UInt8, _ content: [UInt8]) -> [UInt8] { WasmBytes.section(id, content) }
+    private static func vector(_ items: [[UInt8]]) -> [UInt8] { WasmBytes.vector(items) }
+    private static func name(_ text: String) -> [UInt8] { WasmBytes.name(text) }
+    private static func unsigned(_ value: UInt64) -> [UInt8] { WasmBytes.unsigned(value) }
+    private static func signed(_ value: Int64) -> [UInt8] { WasmBytes.signed(value) }
 }

@@ -10,6 +10,8 @@ import Testing
         "CTensorKernels": 1, "Training": 1, "JobProtocol": 1, "JobContract": 1, "CZlib": 1, "CWasmCore": 1, "NodeCore": 1, "StateSync": 1,
         "CLevelDB": 2, "Storage": 2, "KeyFiles": 2, "NodeHome": 2, "PeerNetwork": 2, "APIModel": 2, "ModelFiles": 2, "ProgramSupport": 2, "CommandSupport": 2, "NodeAPI": 2, "ChainClient": 2,
         "TestSupport": 0, "HostileModules": 0, "Attacks": 3,
+        "ContractTemplates": 2,
+        "TestSupport": 0, "Samples": 0, "Decoders": 3,
         "Experiments": 3, "NodeHost": 3, "WorkerRuntime": 3, "LocalNetwork": 3, "Simulation": 3, "ChainCommands": 3,
         "chaind": 4, "chain-cli": 4, "chain-worker": 4, "chain-sim": 4, "edgeproof-demo": 4,
         "ByzantineNode": 4, "AttackPeers": 4,

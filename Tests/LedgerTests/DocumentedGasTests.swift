@@ -55,6 +55,13 @@ import Testing
             ),
             ("`reputation`", number(parameters.storageGas(writes: 2))),
             ("`verdict`", number(parameters.storageGas(reads: 2, writes: 3, bytes: HostGas.verdictBytes))),
+            ("`signer`", number(HostGas.copy(32))),
+            ("`service`", "a read, and \(number(HostGas.copy(232)))"),
+            (
+                "`key_insert`, `key_remove`",
+                "for each page on the way a read and \(number(HostGas.keyPage)) (one page for up to 32 keys, two for up to some 500); for each page that changes, mostly one, a write, \(number(HostGas.keyPage)) and \(stored) for each byte"
+            ),
+            ("`key_next`", "for each page on the way a read and \(number(HostGas.keyPage)); \(copying) and \(each) of the key"),
         ]
     }
 

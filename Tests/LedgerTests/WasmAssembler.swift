@@ -1,6 +1,8 @@
+import TestSupport
+
 /// Writes small contracts as WebAssembly bytes: each step is a host call with constants, so that a test says in a
 /// line what its contract does.
-indirect enum Step {
+indirect enum Step: Sendable {
     case set(key: String, value: [UInt8])
     /// Stores the whole input under the key.
     case setInput(key: String)
@@ -27,6 +29,15 @@ indirect enum Step {
     case log(String)
     case trap
     case spin
+    case keyInsert(String)
+    /// Leaves the key behind the result.
+    case keyNext(prefix: String, after: String)
+    /// Stores the result of the step before and 32 bytes behind it: what `keyNext` found.
+    case setKey(key: String)
+    /// The record of a service, at 65536.
+    case service(String)
+    /// Stores bytes of the memory.
+    case setMemory(key: String, at: Int32, count: Int32)
     /// A host call with these raw arguments.
     case raw(HostCall, [UInt64])
     /// Only when the action (or the scheduled entry) is this one.
@@ -37,14 +48,16 @@ indirect enum Step {
 enum HostCall: UInt8, CaseIterable {
     case context, input, storage_get, storage_set, storage_remove, transfer, emit, verdict, sha256, ed25519_verify
     case randomness, schedule, call, return_data, fail, log, validator, draw_committee, reputation
+    case signer, service, key_insert, key_remove, key_next
 
     var parameters: [UInt8] {
         let i: UInt8 = 0x7f, l: UInt8 = 0x7e
         return switch self {
-        case .context, .randomness, .validator: [i]
-        case .storage_remove, .transfer, .return_data, .fail, .log, .reputation: [i, i]
+        case .context, .randomness, .validator, .signer: [i]
+        case .storage_remove, .transfer, .return_data, .fail, .log, .reputation, .key_insert, .key_remove: [i, i]
         case .input, .sha256, .draw_committee: [i, i, i]
-        case .storage_get, .storage_set, .emit, .ed25519_verify: [i, i, i, i]
+        case .storage_get, .storage_set, .emit, .ed25519_verify, .service: [i, i, i, i]
+        case .key_next: [i, i, i, i, i, i]
         case .verdict: [i, i, i, l, i, i]
         case .schedule: [l, i, i, i]
         case .call: [i, i, i, i, i, i, i, i]
@@ -53,7 +66,9 @@ enum HostCall: UInt8, CaseIterable {
 
     var result: UInt8? {
         switch self {
-        case .storage_get, .transfer, .verdict, .ed25519_verify, .call, .validator, .draw_committee: 0x7f
+        case .storage_get, .transfer, .verdict, .ed25519_verify, .call, .validator, .draw_committee, .signer, .service,
+            .key_insert, .key_remove, .key_next:
+            0x7f
         case .schedule, .reputation: 0x7e
         default: nil
         }
@@ -75,21 +90,21 @@ struct WasmAssembler {
         var assembler = WasmAssembler()
         let bodies = entries.map { assembler.body($0.steps) }
         let hosts = HostCall.allCases
-        let types = hosts.map { [0x60] + vector($0.parameters.map { [$0] }) + vector($0.result.map { [[$0]] } ?? []) }
+        let types = hosts.map { [0x60] + WasmBytes.vector($0.parameters.map { [$0] }) + WasmBytes.vector($0.result.map { [[$0]] } ?? []) }
             + [[0x60, 0, 0]]
         let imports = hosts.map { host in
-            name("edgeproof") + name("\(host)") + [0x00] + unsigned(UInt64(host.rawValue))
+            WasmBytes.name("edgeproof") + WasmBytes.name("\(host)") + [0x00] + WasmBytes.unsigned(UInt64(host.rawValue))
         }
         let own = UInt64(hosts.count)
-        let exports = [name("memory") + [0x02, 0x00]]
-            + entries.enumerated().map { name($0.element.name) + [0x00] + unsigned(own + UInt64($0.offset)) }
-        let code = bodies.map { body in unsigned(UInt64(body.count + 1)) + [0x00] + body }
-        let data = [0x00, 0x41] + signed(Int64(constantsAt)) + [0x0b] + unsigned(UInt64(assembler.constants.count))
+        let exports = [WasmBytes.name("memory") + [0x02, 0x00]]
+            + entries.enumerated().map { WasmBytes.name($0.element.name) + [0x00] + WasmBytes.unsigned(own + UInt64($0.offset)) }
+        let code = bodies.map { body in WasmBytes.unsigned(UInt64(body.count + 1)) + [0x00] + body }
+        let data = [0x00, 0x41] + WasmBytes.signed(Int64(constantsAt)) + [0x0b] + WasmBytes.unsigned(UInt64(assembler.constants.count))
             + assembler.constants
-        return [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]
-            + section(1, vector(types)) + section(2, vector(imports))
-            + section(3, vector(entries.map { _ in unsigned(own) })) + section(5, vector([[0x00, 0x02]]))
-            + section(7, vector(exports)) + section(10, vector(code)) + section(11, vector([data]))
+        return WasmBytes.header
+            + WasmBytes.section(1, WasmBytes.vector(types)) + WasmBytes.section(2, WasmBytes.vector(imports))
+            + WasmBytes.section(3, WasmBytes.vector(entries.map { _ in WasmBytes.unsigned(own) })) + WasmBytes.section(5, WasmBytes.vector([[0x00, 0x02]]))
+            + WasmBytes.section(7, WasmBytes.vector(exports)) + WasmBytes.section(10, WasmBytes.vector(code)) + WasmBytes.section(11, WasmBytes.vector([data]))
     }
 
     // MARK: Code
@@ -148,6 +163,16 @@ struct WasmAssembler {
         case .log(let text): return host(.log, bytes(text))
         case .trap: return [0x00]
         case .spin: return [0x03, 0x40, 0x0c, 0x00, 0x0b]
+        case .keyInsert(let key): return keep(host(.key_insert, bytes(key), store: false), .key_insert)
+        case .keyNext(let prefix, let after):
+            return keep(
+                host(.key_next, bytes(prefix) + bytes(after) + [int(Self.resultAt + 4), int(32)], store: false), .key_next)
+        case .setKey(let key):
+            return host(.storage_set, bytes(key) + [int(Self.resultAt), int(36)])
+        case .service(let name):
+            return keep(host(.service, bytes(name) + [int(Self.bufferAt), int(Self.bufferSize)], store: false), .service)
+        case .setMemory(let key, let place, let count):
+            return host(.storage_set, bytes(key) + [int(place), int(count)])
         case .raw(let call, let arguments):
             let values = zip(call.parameters, arguments).map { type, value in
                 type == 0x7f ? word(UInt32(truncatingIfNeeded: value)) : long(Int64(bitPattern: value))
@@ -169,9 +194,9 @@ struct WasmAssembler {
     }
 
     private func load(_ offset: Int32) -> [UInt8] { int(offset) + [0x28, 0x02, 0x00] }
-    private func int(_ value: Int32) -> [UInt8] { [0x41] + Self.signed(Int64(value)) }
+    private func int(_ value: Int32) -> [UInt8] { [0x41] + WasmBytes.signed(Int64(value)) }
     private func word(_ value: UInt32) -> [UInt8] { int(Int32(bitPattern: value)) }
-    private func long(_ value: Int64) -> [UInt8] { [0x42] + Self.signed(value) }
+    private func long(_ value: Int64) -> [UInt8] { [0x42] + WasmBytes.signed(value) }
 
     /// Pointer and length of constant bytes.
     private mutating func bytes(_ value: [UInt8]) -> [[UInt8]] { [pointer(value), int(Int32(value.count))] }
@@ -182,39 +207,5 @@ struct WasmAssembler {
         return int(Int32(Self.constantsAt + constants.count))
     }
 
-    // MARK: Encoding
-
     private static func wide(_ value: UInt128) -> [UInt8] { (0..<16).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
-
-    private static func section(_ id: UInt8, _ content: [UInt8]) -> [UInt8] {
-        [id] + unsigned(UInt64(content.count)) + content
-    }
-
-    private static func vector(_ items: [[UInt8]]) -> [UInt8] { unsigned(UInt64(items.count)) + items.flatMap { $0 } }
-    private static func name(_ text: String) -> [UInt8] { unsigned(UInt64(text.utf8.count)) + Array(text.utf8) }
-
-    private static func unsigned(_ value: UInt64) -> [UInt8] {
-        var rest = value
-        var bytes: [UInt8] = []
-        repeat {
-            let low = UInt8(rest & 0x7f)
-            rest >>= 7
-            bytes.append(rest == 0 ? low : low | 0x80)
-        } while rest != 0
-        return bytes
-    }
-
-    private static func signed(_ value: Int64) -> [UInt8] {
-        var rest = value
-        var bytes: [UInt8] = []
-        while true {
-            let low = UInt8(truncatingIfNeeded: rest & 0x7f)
-            rest >>= 7
-            if (rest == 0 && low & 0x40 == 0) || (rest == -1 && low & 0x40 != 0) {
-                bytes.append(low)
-                return bytes
-            }
-            bytes.append(low | 0x80)
-        }
-    }
 }

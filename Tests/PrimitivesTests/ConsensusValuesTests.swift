@@ -2,6 +2,7 @@ import Cryptography
 import Encoding
 import Foundation
 import Primitives
+import Samples
 import TestSupport
 import Testing
 

@@ -1,4 +1,5 @@
 import Primitives
+import Samples
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import Primitives
+import Samples
 import TestSupport
 import Testing
 
@@ -89,15 +90,18 @@ struct WireType: Sendable, CustomTestStringConvertible {
         WireType("ReputationRecord", "3646ef554e6cc5bc") {
             ReputationRecord(positive: $0.u64(), negative: $0.u64(), period: $0.u64())
         },
-        WireType("ServiceRecord", "ef43d8577373fd0f") { $0.service() },
+        WireType("ServiceRecord", "072e6f72d441be7b") { $0.service() },
         WireType("RegisterService", "073823c721170c7b") { $0.registration() },
+        WireType("UpgradeService", "05b9224ae57eb89f") { $0.upgrade() },
+        WireType("TransferService", "465d56b308d4e521") { $0.handOver() },
+        WireType("RetireService", "d9121758d3e580ea") { $0.retirement() },
         WireType("Transfer", "9d2b36a268b5d5ed") { Transfer(recipient: $0.words()) },
         WireType("HistoryEntry", "ceb09709a9694571") { $0.entry() },
         WireType("Receipt", "383495f6ff3d8441") { $0.receipt() },
         WireType("MasternodeSet", "d26d7a5a17bb94c6") { g in
             try? MasternodeSet((0...g.below(5)).map { _ in g.masternode() })
         },
-        WireType("Parameters", "957ef62b60455879") { $0.parameters() },
+        WireType("Parameters", "6334f390a6046061") { $0.parameters() },
         WireType("MasternodeRecord", "c82178d5534cc01f") { $0.masternodeRecord() },
         WireType("MasternodeIndex", "b8c77fa832970adc") { g in MasternodeIndex(g.list(6) { $0.words() }) },
         WireType("RegisterMasternode", "a5dc3044880043dd") {
@@ -117,7 +121,7 @@ struct WireType: Sendable, CustomTestStringConvertible {
             guard let finalization = g.certificate(g.finalize()), let set = g.set() else { return nil }
             return EpochLink(header: g.header(), finalization: finalization, nextSet: set)
         },
-        WireType("Genesis", "9332360db95023f8") { $0.genesis() },
+        WireType("Genesis", "631105b886cf2846") { $0.genesis() },
     ]
 }
 

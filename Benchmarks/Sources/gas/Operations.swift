@@ -76,6 +76,8 @@ enum Operations {
         Body(name: "schedule", code: Host.schedule.code(WasmModule.long(1 << 50), int(0), int(0), int(0)), most: 250),
         Body(name: "validator", code: Host.validator.code(int(0))),
         Body(name: "draw_committee of 1", code: Host.draw_committee.code(int(1), int(0), int(0))),
+        Body(name: "signer", code: Host.signer.code(int(0))),
+        Body(name: "service, its own record", code: Host.service.code(int(0), int(0), int(0), int(232))),
         Body(name: "reputation", code: Host.reputation.code(int(256), int(1))),
         Body(
             name: "verdict about nobody",
@@ -106,6 +108,10 @@ enum Operations {
             Body(name: "storage_set, new keys of 32 kB", code: key + Host.storage_set.code(int(0), int(4), int(0), int(32_768))),
             Body(name: "storage_get, keys of 32 kB", code: key + Host.storage_get.code(int(0), int(4), int(64), int(32_768))),
             Body(name: "storage_remove, keys of 32 kB", code: key + Host.storage_remove.code(int(0), int(4))),
+            Body(name: "key_insert, new keys of 64 bytes", code: key + Host.key_insert.code(int(0), int(64))),
+            Body(name: "key_insert, the same key", code: Host.key_insert.code(int(0), int(64))),
+            Body(name: "key_next", code: key + Host.key_next.code(int(0), int(0), int(0), int(64), int(128), int(64))),
+            Body(name: "key_remove", code: key + Host.key_remove.code(int(0), int(64))),
             Body(name: "transfer to new accounts", code: account + Host.transfer.code(int(256), int(320))),
             Body(name: "transfer to old accounts", code: account + Host.transfer.code(int(256), int(320))),
         ]

@@ -7,9 +7,9 @@ import Primitives
 
 struct ContractCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "contract", abstract: "Upload, call and query contracts.",
+        commandName: "contract", abstract: "Write, test, upload, call and query contracts.",
         discussion: "Example: chain-cli contract upload counter.wasm --from alice",
-        subcommands: [NewContractCommand.self, BuildContractCommand.self, Upload.self, RemoveContractCommand.self, Call.self, Query.self])
+        subcommands: [NewContractCommand.self, BuildContractCommand.self, TestContractCommand.self, Upload.self, RemoveContractCommand.self, Call.self, Query.self])
 
     struct Upload: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -106,9 +106,12 @@ enum Contracts {
 
 struct ServiceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "service", abstract: "List, show and register services.",
+        commandName: "service", abstract: "List, show and register services; exchange their code, hand them over, end them.",
         discussion: "Example: chain-cli service list --kind job",
-        subcommands: [List.self, Show.self, Register.self, InviteCommand.self])
+        subcommands: [
+            List.self, Show.self, Register.self, InviteCommand.self, UpgradeServiceCommand.self, TransferServiceCommand.self,
+            RetireServiceCommand.self,
+        ])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -149,7 +152,10 @@ struct ServiceCommand: AsyncParsableCommand {
                 ("contract", service.contract.description), ("owner", service.owner.description),
                 ("validator", service.validator?.wrappedValue.description ?? "(none)"),
                 ("code", service.codeHash.hex), ("since block", Format.number(service.registeredAt)),
-                ("balance", Format.money(service.balance)),
+                ("balance", Format.money(service.balance)), ("pending", service.notice?.text),
+                ("offered to", service.offeredTo?.wrappedValue.description),
+                ("ended in block", service.retiredAt.map { Format.number($0.wrappedValue) }),
+                ("record", service.recordHash.hex),
             ])
         }
     }

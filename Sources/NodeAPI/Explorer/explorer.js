@@ -507,7 +507,11 @@ views.service = async (id, paint) => {
     ["Kind", s.kind], ["Contract", copied(s.contract, link("account/" + s.contract, s.contract))],
     ["Owner", link("account/" + s.owner, s.owner)],
     s.validator && ["Validator", link("account/" + s.validator, s.validator)], ["Code", hash(s.codeHash)],
-    ["Registered in block", blockLink(s.registeredAt)], ["Balance", money(s.balance)]]));
+    ["Registered in block", blockLink(s.registeredAt)], ["Balance", money(s.balance)],
+    s.notice && ["Announced", make("span", {}, s.notice.kind === "upgrade" ? "new code " : "its end, ",
+      s.notice.codeHash ? hash(s.notice.codeHash) : "", " from ", moment(s.notice.from), " to ", moment(s.notice.until))],
+    s.offeredTo && ["Offered to", link("account/" + s.offeredTo, s.offeredTo)],
+    s.retiredAt && ["Ended in block", blockLink(s.retiredAt)]]));
 };
 
 // ---- The start ------------------------------------------------------------------------------------------------------
