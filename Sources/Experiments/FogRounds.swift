@@ -87,9 +87,7 @@ struct FogRounds {
                 refused.append("place \(place): nothing came")
                 continue
             }
-            if strikes(.poison), let values = message.difference.values {
-                message = changed(message, values.map { $0 * -5 })
-            }
+            if strikes(.poison) { message = message.poisoned ?? message }
             if strikes(.copy), let other = previous { message = other }
             if strikes(.lie), var values = message.difference.values, !values.isEmpty {
                 values[chance.nextIndex(below: values.count)] += 1e-3
@@ -116,10 +114,21 @@ struct FogRounds {
             case .dropped, .completed, .starved: break
             }
         }
-        if actions.contains(.completed) { network = try cloud.result().network }
+        var accepted = cloud.accepted.count
+        if actions.contains(.completed) {
+            let moved = try cloud.result().network
+            // What the job's contract does with the committee's score: a model that is worse by epsilon is rolled back.
+            if let validation, let before = cloud.before {
+                let rule = Validation(before: before, classes: plan.model.classes, epsilonMicro: epsilonMicro)
+                if rule.refusal(ofMean: try moved.evaluate(on: validation, threads: threads)) != nil {
+                    refused.append("the mean: the round is rolled back")
+                    accepted = 0
+                }
+            }
+            if accepted > 0 { network = moved }
+        }
         round += 1
-        return Round(
-            loss: loss.count > 0 ? loss.sum / loss.count : 0, own: own, accepted: cloud.accepted.count, refused: refused)
+        return Round(loss: loss.count > 0 ? loss.sum / loss.count : 0, own: own, accepted: accepted, refused: refused)
     }
 
     private func changed(_ message: FogDifferenceMessage, _ values: [Float]) -> FogDifferenceMessage {
@@ -183,8 +192,9 @@ struct FogRounds {
         if let validation {
             let before = try network.evaluate(on: validation, threads: threads)
             let after = try moved.evaluate(on: validation, threads: threads)
-            if after.accuracyMicro + epsilonMicro < before.accuracyMicro {
-                refused.append("the sum: \(Refusal.worsens(before: before.accuracyMicro, after: after.accuracyMicro))")
+            let rule = Validation(before: before, classes: plan.model.classes, epsilonMicro: epsilonMicro)
+            if let refusal = rule.refusals(of: [after]).first ?? nil {
+                refused.append("the sum: \(refusal)")
                 accepted = 0
             }
         }

@@ -56,7 +56,7 @@ extension PaperA.Report {
         var page = Markdown()
         page.heading(1, "Paper A: edge-enabled split learning")
         page.paragraph(
-            "LeNet-5 on \(dataset), padded to 32 x 32 and cut at S2. \(Markdown.count(settings.samples)) training samples, \(Markdown.count(settings.testSamples)) test samples, \(settings.epochs) epochs, \(settings.edges) edges with batches of \(settings.batch), learning rate \(Micro.text(settings.learningRate)), momentum \(Micro.text(settings.momentum)), \(settings.seeds) \(settings.seeds == 1 ? "seed" : "seeds").")
+            "\(settings.model) on \(dataset), padded to 32 x 32\(settings.model == "LeNet-5" ? " and cut at S2" : ", cut as its file says"). \(Markdown.count(settings.samples)) training samples, \(Markdown.count(settings.testSamples)) test samples, \(settings.epochs) epochs, \(settings.edges) edges with batches of \(settings.batch), learning rate \(Micro.text(settings.learningRate)), momentum \(Micro.text(settings.momentum)), \(settings.seeds) \(settings.seeds == 1 ? "seed" : "seeds").")
         page.heading(2, "On the chain")
         page.paragraph(chain)
         page.heading(2, "Accuracy")

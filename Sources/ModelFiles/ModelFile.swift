@@ -26,6 +26,7 @@ public enum ModelFile {
     /// ```yaml
     /// input: [1, 32, 32]        # [features], or [channels, height, width]
     /// classes: 10
+    /// initial-weights: he       # or narrow, as in PyTorch; he if absent
     /// layers:
     ///   - convolution: {name: c1, filters: 6, kernel: 5, stride: 1, padding: valid}
     ///   - relu
@@ -50,10 +51,21 @@ public enum ModelFile {
         let input = try fields.numbers("input")
         let classes = try fields.number("classes")
         let (layers, cut) = try read(layers: fields.required("layers"))
-        try fields.finish(allowed: "input, classes, layers")
-        let spec = ModelSpec(input: input, layers: layers, classes: classes, cut: cut)
+        let initial = try initialWeights(fields.text("initial-weights"), line: root.mark?.line)
+        try fields.finish(allowed: "input, classes, initial-weights, layers")
+        let spec = ModelSpec(input: input, layers: layers, classes: classes, cut: cut, initial: initial)
         if let problem = spec.problem { throw ModelFileError(line: nil, reason: problem) }
         return spec
+    }
+
+    private static func initialWeights(_ name: String?, line: Int?) throws(ModelFileError) -> InitialWeights {
+        guard let name else { return .he }
+        guard let initial = InitialWeights.allCases.first(where: { $0.name == name }) else {
+            throw ModelFileError(
+                line: line,
+                reason: "there are no initial weights '\(name)'; they are \(InitialWeights.allCases.map(\.name).joined(separator: " or "))")
+        }
+        return initial
     }
 
     private static func syntax(_ error: YamlError) -> ModelFileError {

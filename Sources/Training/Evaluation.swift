@@ -6,6 +6,12 @@ public struct Evaluation: Sendable, Equatable {
     public let correct: Int
     public let meanLoss: Double
 
+    package init(samples: Int, correct: Int, meanLoss: Double) {
+        self.samples = samples
+        self.correct = correct
+        self.meanLoss = meanLoss
+    }
+
     /// In 0...1.
     public var accuracy: Double { Double(correct) / Double(samples) }
     /// The accuracy in millionths, rounded down: integer arithmetic, so every validator reports the same number.

@@ -36,32 +36,33 @@ public struct ActivationMessage: TrainingMessage {
 
     public let round: UInt32
     public let step: UInt32
-    public let boundary: FloatTensor
+    private let values: BoundaryTensor
     public let labels: [UInt8]
-    /// In which the boundary travels; what arrives is rounded to it.
-    public let precision: BoundaryPrecision
+    /// As the receiver has it: rounded to the precision.
+    public var boundary: FloatTensor { values.tensor }
+    /// In which the boundary travels.
+    public var precision: BoundaryPrecision { values.precision }
 
     public init(
         round: UInt32, step: UInt32, boundary: FloatTensor, labels: [UInt8], precision: BoundaryPrecision = .float32
     ) {
         self.round = round
         self.step = step
-        self.boundary = boundary
+        values = BoundaryTensor(boundary, precision: precision)
         self.labels = labels
-        self.precision = precision
     }
 
     public func encode(to encoder: inout BorshEncoder) {
         encoder.integer(round)
         encoder.integer(step)
-        encoder.boundary(boundary, as: precision)
+        values.encode(to: &encoder)
         encoder.variable(labels)
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
         round = try decoder.integer()
         step = try decoder.integer()
-        (boundary, precision) = try decoder.boundary()
+        values = try BoundaryTensor(from: &decoder)
         labels = try decoder.variable(limit: RoundPlan.maximumBatch)
     }
 }
@@ -74,33 +75,34 @@ public struct GradientMessage: TrainingMessage {
     public let step: UInt32
     /// Of the mean loss over the receiver's own samples. So a front steps as it would in local training, however many
     /// edges share the back, and the mean of the fronts is a step of the same size.
-    public let gradient: FloatTensor
+    /// As the receiver has it: rounded to the precision.
+    public var gradient: FloatTensor { values.tensor }
     /// The mean loss over the receiver's samples of this step.
     public let loss: Double
-    /// In which the gradient travels; what arrives is rounded to it.
-    public let precision: BoundaryPrecision
+    /// In which the gradient travels.
+    public var precision: BoundaryPrecision { values.precision }
+    private let values: BoundaryTensor
 
     public init(
         round: UInt32, step: UInt32, gradient: FloatTensor, loss: Double, precision: BoundaryPrecision = .float32
     ) {
         self.round = round
         self.step = step
-        self.gradient = gradient
+        values = BoundaryTensor(gradient, precision: precision)
         self.loss = loss
-        self.precision = precision
     }
 
     public func encode(to encoder: inout BorshEncoder) {
         encoder.integer(round)
         encoder.integer(step)
-        encoder.boundary(gradient, as: precision)
+        values.encode(to: &encoder)
         encoder.integer(loss.bitPattern)
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
         round = try decoder.integer()
         step = try decoder.integer()
-        (gradient, precision) = try decoder.boundary()
+        values = try BoundaryTensor(from: &decoder)
         loss = Double(bitPattern: try decoder.integer())
         guard loss.isFinite else { throw decoder.failure(.notCanonical("a loss that is not finite")) }
     }

@@ -54,8 +54,12 @@ public enum Refusal: Error, Equatable, Sendable, CustomStringConvertible {
     case norm(found: Float, limit: Float)
     /// The same difference as that of another place in this round.
     case copied(of: UInt16)
-    /// With it the model is worse on the reserved samples, by more than the tolerance (accuracies in millionths).
-    case worsens(before: UInt64, after: UInt64)
+    /// With it the model is too inaccurate on the reserved samples (accuracies in millionths, see ``Validation``).
+    case worsens(needed: UInt64, after: UInt64)
+    /// With it the model's loss on the reserved samples is too large (in millionths, see ``Validation``).
+    case misleads(most: UInt64, after: UInt64)
+    /// The mean with it is too inaccurate, and half of its differences do better (accuracies in millionths).
+    case spoils(needed: UInt64, after: UInt64)
     /// A masked difference in a plain round, or the other way round.
     case wrongForm
     /// Its bytes are no message.
@@ -72,8 +76,12 @@ public enum Refusal: Error, Equatable, Sendable, CustomStringConvertible {
         case .values: "a value is not finite or out of bounds"
         case .norm(let found, let limit): "the difference has the norm \(found), at most \(limit) is taken"
         case .copied(let place): "it is the difference that place \(place) sent"
-        case .worsens(let before, let after):
-            "with it the accuracy on reserved samples is \(after) millionths, before it was \(before)"
+        case .worsens(let needed, let after):
+            "with it the accuracy on reserved samples is \(after) millionths, \(needed) are needed"
+        case .misleads(let most, let after):
+            "with it the loss on reserved samples is \(after) millionths, at most \(most) are taken"
+        case .spoils(let needed, let after):
+            "it is in the worse half of differences whose mean has an accuracy of \(after) millionths, \(needed) are needed"
         case .malformed(let what): what
         case .wrongForm: "the difference has not the form that the plan asks for"
         }

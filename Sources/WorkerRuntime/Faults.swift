@@ -7,7 +7,7 @@ public struct Faults: Hashable, Sendable {
     public enum Kind: String, Hashable, Sendable, CaseIterable {
         /// Commits, and never reveals.
         case withhold
-        /// Trains on wrong labels, and hands over what comes of it.
+        /// A fog node hands over its difference backwards and five times as large.
         case poison
         /// Hands over something else than it has computed.
         case lie
@@ -45,12 +45,5 @@ public struct Faults: Hashable, Sendable {
             (0...1).contains(share)
         else { return nil }
         return (kind, share)
-    }
-}
-
-extension FeatureSet {
-    /// The same samples with every label moved on by one: what a poisoner trains on.
-    func poisoned(classes: Int) throws -> FeatureSet {
-        try FeatureSet(shape: shape, values: values, labels: labels.map { UInt8((Int($0) + 1) % max(1, classes)) })
     }
 }

@@ -44,8 +44,8 @@ package enum Joining {
         case (_, .cloud), (_, .validator), (.split, .edge), (.fog, .fog), (.fog, .device): break
         case (let kind, _): throw WorkerError.cannotWork("a \(kind) job has no role '\(role)'")
         }
-        if spec.trainingProtocol == .split, plan.model.cut == nil {
-            throw WorkerError.cannotWork("its model has no cut, which split learning needs")
+        if spec.trainingProtocol == .split, let problem = plan.splitProblem {
+            throw WorkerError.cannotWork(problem)
         }
         if spec.mode == .asynchronous {
             throw WorkerError.cannotWork("it is asynchronous, which this version's workers don't do")

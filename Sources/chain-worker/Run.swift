@@ -83,6 +83,9 @@ struct Run: AsyncParsableCommand {
                 "--fault \(text): write one of \(Faults.Kind.allCases.map(\.rawValue).joined(separator: ", ")), a colon and a share from 0 to 1"
             )
         }
+        if role != .fog, fault.contains(where: { Faults.parse($0)?.kind == .poison }) {
+            throw ValidationError("--fault poison is for fog nodes: it turns a difference round")
+        }
         if (role == .device) != (fogNode != nil) {
             throw ValidationError(role == .device ? "a device needs --fog-node ACCOUNT" : "--fog-node is for devices")
         }

@@ -148,6 +148,50 @@ import ChainCommands
         }
     }
 
+    private static let private8 = """
+        id: patients
+        protocol: fog
+        fogNodes: 3
+        rounds: 100
+        batchSize: 32
+        learningRate: 0.1
+        clipNorm: 1.5
+        noiseMultiplier: 1.1
+        delta: 0.00001
+        epsilonBudget: 8
+        openTimeout: 2min
+        commitMin: 15s
+        commitMax: 60s
+        revealTimeout: 20s
+        validateTimeout: 20s
+        validator: someone
+        """
+
+    @Test func readsAPrivacyBudget() throws {
+        let file = try parse(Self.private8)
+        #expect(
+            file.plan.privacy
+                == PrivacyPlan(
+                    clipNorm: 1_500_000, noiseMultiplier: 1_100_000, deltaPico: 10_000_000, epsilonBudget: 8_000_000))
+        #expect(try TrainingPlan(checking: file.spec.plan) == file.plan)
+        let forecast = try JobForecast(file.spec, file.plan, samples: 1_000) { _, _ in .milliseconds(1) }
+        #expect(forecast.problems.contains { $0.contains("the privacy budget is spent after") }, "\(forecast.problems)")
+        for (line, replacement, reason) in [
+            ("epsilonBudget: 8\n", "", "'epsilonBudget' is missing"), ("clipNorm: 1.5\n", "", "'clipNorm' is missing"),
+            ("delta: 0.00001", "delta: 1e-5", "delta '1e-5'"), ("delta: 0.00001", "delta: 0.0", "delta '0.0'"),
+            ("delta: 0.00001", "delta: 1", "delta '1'"), ("delta: 0.00001", "delta: 0.0000000000001", "12 places"),
+            ("epsilonBudget: 8", "epsilonBudget: 0", "budget (epsilon) is 0"),
+            ("noiseMultiplier: 1.1", "noiseMultiplier: 0.001", "noise multiplier"),
+            ("protocol: fog", "protocol: split\nstepsPerRound: 2", "clipNorm means something in a fog job alone"),
+            ("clipNorm: 1.5", "clipNorm: 1.5\nboundaryBits: 8", "boundaryBits means something in a split job alone"),
+        ] {
+            let error = #expect(throws: UsageError.self) {
+                try parse(Self.private8.replacingOccurrences(of: line, with: replacement))
+            }
+            #expect(error?.description.contains(reason) == true, "\(replacement): \(String(describing: error))")
+        }
+    }
+
     @Test(arguments: [
         ("rounds: 12", "rounds: -1", "line 5: rounds '-1'"),
         ("rounds: 12", "rounds: 0", "rounds is not 1 to"),

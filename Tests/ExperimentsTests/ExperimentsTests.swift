@@ -107,16 +107,72 @@ private func laboratory(_ store: MemoryStore) -> Laboratory {
                 $0.epochs = ["mlp": 4]
             }, data: try data(), laboratory: laboratory(MemoryStore()))
         let report = try paper.run()
-        #expect(report.faults.map(\.variant) == ["none", "with validation", "without validation"])
+        #expect(report.faults.map(\.variant) == ["no fault", "with validation", "without validation"])
         let refused = report.faults[1].points.flatMap(\.refused)
         let reason = switch kind {
         case .withhold: "nothing came"
-        case .poison: "accuracy on reserved samples"
+        case .poison: "on reserved samples"
         case .lie: "another digest"
         case .copy: "the difference that place"
         }
-        if kind != .poison { #expect(refused.contains { $0.contains(reason) }, "\(refused)") }
-        #expect(report.faults[0].points.allSatisfy { $0.refused.isEmpty || kind == .poison })
+        #expect(refused.contains { $0.contains(reason) }, "\(refused)")
+        let honest = report.faults[0].points.flatMap(\.refused)
+        if kind != .poison { #expect(!honest.contains { $0.contains(reason) }, "\(honest)") }
+    }
+
+    /// What the papers' table is to show, over two seeds: with validation a fifth of poison costs little, without it the
+    /// model learns nothing that stays.
+    @Test func validationIsWhatPoisonNeeds() throws {
+        let paper = PaperB(
+            settings: tiny {
+                $0.fault = PaperB.Fault(kind: .poison, share: 0.2)
+                $0.fogNodes = [5]
+                $0.epochs = ["mlp": 12]
+                $0.batch = ["mlp": 8]
+                $0.samples = ["mlp": 300]
+            }, data: try data(), laboratory: laboratory(MemoryStore()))
+        let report = try paper.run()
+        func accuracy(_ variant: String) -> Double { Summary(report.faults.filter { $0.variant == variant }.map(\.accuracy)).mean }
+        let (none, on, off) = (accuracy("no fault"), accuracy("with validation"), accuracy("without validation"))
+        #expect(none > 0.9 && on > none - 0.05 && off < on - 0.2, "\(none) \(on) \(off)")
+        let text = try #require(try report.files(chain: "none").files.first { $0.name == "report.md" }?.text)
+        #expect(text.contains("without validation") && text.contains("poison:0.2"))
+    }
+
+    @Test func aModelOfOnesOwnIsTrained() throws {
+        let own = ModelSpec(
+            input: [1, 28, 28],
+            layers: [
+                .convolution(ConvolutionLayer(name: "c1", filters: 4, kernel: Extent(5))), .activation(.relu),
+                .maximumPooling(PoolingLayer(size: Extent(4))), .flatten, .dense(DenseLayer(name: "output", units: 10)),
+            ], classes: 10, cut: 3)
+        var settings = PaperA.Settings(samples: 200, epochs: 2, edges: 2, seeds: 1, batch: 10, testSamples: 50)
+        settings.model = "mine"
+        let a = PaperA(settings: settings, data: try data(), laboratory: laboratory(MemoryStore()), model: own)
+        #expect(a.problem == nil)
+        let split = try a.run()
+        let accuracies = split.runs.map(\.accuracy)
+        #expect(accuracies.allSatisfy { $0 > 0.3 }, "\(accuracies)")
+        let files = try split.files(chain: "none").files
+        #expect(files.contains { $0.text.contains("mine on synthetic digits") })
+        let b = PaperB(
+            settings: tiny {
+                $0.models = [.own]
+                $0.epochs = ["own": 4]
+                $0.samples = ["own": 180]
+                $0.validation = ["own": 40]
+                $0.batch = ["own": 8]
+            }, data: try data(), laboratory: laboratory(MemoryStore()), ownModel: own)
+        #expect(b.problem == nil)
+        let fog = try b.run()
+        #expect(fog.fog.allSatisfy { $0.model == .own && $0.accuracy > 0.3 }, "\(fog.fog.map(\.accuracy))")
+        // What does not fit is said before anything runs.
+        let wrong = ModelSpec(input: [7], layers: [.dense(DenseLayer(name: "output", units: 10))], classes: 10)
+        let images = try data()
+        #expect(PaperA(settings: settings, data: images, laboratory: laboratory(MemoryStore()), model: wrong).problem != nil)
+        let none = PaperB(
+            settings: tiny { $0.models = [.own] }, data: images, laboratory: laboratory(MemoryStore()), ownModel: wrong)
+        #expect(none.problem != nil)
     }
 
     @Test func everyVariantRuns() throws {

@@ -41,9 +41,10 @@ import Training
                 .maximumPooling(PoolingLayer(size: Extent(height: 3, width: 2), stride: Extent(1))),
                 .activation(.scaledTanh), .averagePooling(PoolingLayer(size: Extent(2))), .activation(.sigmoid), .flatten,
                 .dense(DenseLayer(name: "b", units: 9)), .activation(.relu), .dense(DenseLayer(units: 4)),
-            ], classes: 4, cut: 2)
+            ], classes: 4, cut: 2, initial: .narrow)
         #expect(spec.problem == nil)
         #expect(try ModelFile.read(spec.yaml) == spec)
+        #expect(try ModelFile.read(spec.yaml.replacingOccurrences(of: "narrow", with: "he")).initial == .he)
     }
 
     private static func text(layers: String) -> String { "input: [1, 8, 8]\nclasses: 2\nlayers:\n\(layers)" }
@@ -54,6 +55,7 @@ import Training
         ("- a", 1, "needs fields"),
         ("input: [1, 8", nil, "not YAML"),
         ("classes: 2\nlayers: []", 1, "needs 'input'"),
+        ("input: 4\nclasses: 2\ninitial-weights: wide\nlayers: []", 1, "no initial weights 'wide'"),
         ("input: 4\nclasses: two\nlayers: []", 2, "'classes' must be a whole number"),
         ("input: 4\nclasses: 2\nlayers: relu", 3, "must be a list"),
         ("input: 4\nclasses: 2\nlayers: []\nlayers: []", nil, "duplicated"),

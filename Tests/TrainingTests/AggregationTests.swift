@@ -107,6 +107,28 @@ private func randomVectors(_ number: Int, count: Int, key: UInt64, scale: Float 
         #expect(check.refusal(of: [Float](repeating: 0, count: 500), from: 4) == nil)
     }
 
+    /// A message read and written again has the bytes that came, and its sender holds the numbers that its receiver does.
+    @Test(arguments: BoundaryPrecision.allCases) func boundaryMessagesAreOneThing(precision: BoundaryPrecision) throws {
+        var differs = 0
+        for key in 0..<200 as Range<UInt64> {
+            var stream = GaussianStream(RandomStream(key: key))
+            // From tiny to huge, and samples far from 0 beside ones around it.
+            let scale = Float(sign: .plus, exponent: Int(key % 40) - 20, significand: 1)
+            let shift: Float = key % 3 == 0 ? 1_000 * scale : 0
+            let tensor = try FloatTensor(shape: [3, 7], elements: (0..<21).map { _ in stream.next() * scale + shift })
+            let sent = ActivationMessage(round: 1, step: 2, boundary: tensor, labels: [1, 2, 3], precision: precision)
+            let received = try ActivationMessage(borsh: sent.borsh)
+            #expect(received == sent && received.borsh == sent.borsh, "key \(key)")
+            #expect(received.boundary == (try BoundaryCodec.rounded(tensor, to: precision)), "key \(key)")
+            let gradient = GradientMessage(round: 1, step: 2, gradient: tensor, loss: 0.5, precision: precision)
+            let back = try GradientMessage(borsh: gradient.borsh)
+            #expect(back == gradient && back.borsh == gradient.borsh && back.gradient == gradient.gradient, "key \(key)")
+            // What the message must not do: take its bytes from its values anew.
+            if try BoundaryCodec.rounded(sent.boundary, to: precision) != sent.boundary { differs += 1 }
+        }
+        #expect((differs > 0) == (precision == .bits8), "\(differs) of 200 change when rounded twice")
+    }
+
     @Test func boundaryValuesInFewerBits() throws {
         var stream = GaussianStream(RandomStream(key: 6))
         let tensor = try FloatTensor(shape: [5, 3, 4], elements: (0..<60).map { _ in stream.next() * 3 })

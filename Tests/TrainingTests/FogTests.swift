@@ -162,6 +162,66 @@ private struct Fog {
         #expect((accuracy[true] ?? 0) > 0.6 && (accuracy[false] ?? 1) < (accuracy[true] ?? 0) - 0.2, "\(accuracy)")
     }
 
+    /// Weights that know nothing can hardly become less accurate: it is the loss that gives the poisoner away.
+    @Test(arguments: [8, 9, 10, 11] as [UInt8]) func poisonInTheFirstRoundIsRefusedToo(key: UInt8) throws {
+        let fog = try Fog(4) { $0.seed = JobSeed(words: Digest(sha256: [key]).words) }
+        var cloud = try fog.cloud(epsilon: 300_000)
+        var refused: [UInt16] = []
+        for place in 0..<4 {
+            let honest = try fog.message(place)
+            let message = place == 2 ? try #require(honest.poisoned) : honest
+            for case .refuse(let place, _) in try cloud.handle(.difference(from: UInt16(place), message)) {
+                refused.append(place)
+            }
+        }
+        #expect(refused == [2] && cloud.accepted.map(\.place) == [0, 1, 3], "\(refused) \(cloud.accepted)")
+    }
+
+    @Test func aDifferenceIsMeasuredByTheWeightsBeforeAndByTheOthers() {
+        func evaluation(_ correct: Int, _ loss: Double) -> Evaluation {
+            Evaluation(samples: 100, correct: correct, meanLoss: loss)
+        }
+        func refused(_ before: Evaluation, _ after: Evaluation...) -> [Int] {
+            let refusals = Validation(before: before, classes: 10, epsilonMicro: 20_000).refusals(of: after)
+            return refusals.indices.filter { refusals[$0] != nil }
+        }
+        let blank = evaluation(10, 2.4)
+        #expect(refused(blank, evaluation(12, 2.2)).isEmpty)
+        #expect(refused(blank, evaluation(8, 2.9)).isEmpty, "within the tolerances")
+        #expect(refused(blank, evaluation(7, 2.2)) == [0])
+        // What knows less than a guess, and what is no number.
+        #expect(refused(blank, evaluation(10, 9)) == [0])
+        #expect(refused(blank, evaluation(10, .nan)) == [0] && refused(blank, evaluation(10, .infinity)) == [0])
+        #expect(refused(evaluation(10, .infinity), evaluation(10, 2.2)).isEmpty)
+        // Who has overfitted may have a loss above a guess's and goes on from there.
+        #expect(refused(evaluation(80, 3), evaluation(80, 3.1)).isEmpty)
+        #expect(refused(evaluation(80, 3), evaluation(99, 40)) == [0])
+        // A mean before is more accurate than any single fog node after; two alone are measured by it, three by each other.
+        let mean = evaluation(60, 1.2)
+        #expect(refused(mean, evaluation(50, 1.5), evaluation(52, 1.4)) == [0, 1])
+        #expect(refused(mean, evaluation(50, 1.5), evaluation(52, 1.4), evaluation(48, 1.6)).isEmpty)
+        #expect(refused(mean, evaluation(50, 1.5), evaluation(10, 1.4), evaluation(53, 1.6)) == [1])
+        #expect(refused(mean, evaluation(10, 8), evaluation(52, 1.4), evaluation(48, 1.6), evaluation(9, 9), evaluation(50, 1.5)) == [0, 3])
+        // Everything is named alike: the accuracy says nothing, the loss does.
+        let plateau = evaluation(22, 2.22)
+        #expect(
+            refused(
+                plateau, evaluation(22, 2.21), evaluation(22, 2.2), evaluation(22, 2.4), evaluation(22, 2.21), evaluation(22, 2.19)
+            ) == [2])
+        #expect(refused(plateau, evaluation(22, 2.21), evaluation(22, .nan), evaluation(22, 2.2)) == [1])
+        // However far they are apart: not more than 10 points, and the tolerance.
+        #expect(refused(mean, evaluation(20, 2), evaluation(50, 1.4), evaluation(60, 1.6)) == [0])
+        #expect(refused(mean).isEmpty)
+    }
+
+    @Test func aMeanThatSpoilsTheWeightsIsRefused() {
+        func evaluation(_ loss: Double) -> Evaluation { Evaluation(samples: 10, correct: 5, meanLoss: loss) }
+        let rule = Validation(before: evaluation(1), classes: 10, epsilonMicro: 20_000)
+        #expect(rule.refusal(ofMean: evaluation(3)) == nil)
+        #expect(rule.refusal(ofMean: evaluation(.nan)) != nil)
+        #expect(rule.refusal(ofMean: Evaluation(samples: 10, correct: 4, meanLoss: 1)) == .spoils(needed: 480_000, after: 400_000))
+    }
+
     @Test func belowTheQuorumTheWeightsStay() throws {
         let fog = try Fog(3)
         var cloud = try fog.cloud(quorum: 2)

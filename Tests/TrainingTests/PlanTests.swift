@@ -24,6 +24,12 @@ func smallPlan(_ change: (inout TrainingPlan) -> Void = { _ in }) -> TrainingPla
 @Suite struct PlanTests {
     @Test func bytesRoundTripForEveryChoice() throws {
         var plans = [smallPlan()]
+        plans.append(
+            smallPlan {
+                $0.model = ModelSpec(
+                    input: $0.model.input, layers: $0.model.layers, classes: $0.model.classes, cut: $0.model.cut,
+                    initial: .narrow)
+            })
         for join in Join.allCases { plans.append(smallPlan { $0.join = join }) }
         for precision in BoundaryPrecision.allCases { plans.append(smallPlan { $0.boundary = precision }) }
         for passed in PassedWeights.allCases { plans.append(smallPlan { $0.passed = passed }) }

@@ -57,6 +57,15 @@ import WorkerRuntime
             (try testSpec { $0.revealTimeoutMs = 9_999 }, .edge),
             (try testSpec { $0.plan = testPlan { $0.batchSize = .max }.borsh }, .edge),
             (try testSpec { $0.plan = testPlan { $0.learningRate = 20_000_000 }.borsh }, .edge),
+            // A budget that split learning would not keep.
+            (
+                try testSpec {
+                    $0.plan = testPlan {
+                        $0.privacy = PrivacyPlan(
+                            clipNorm: 1_000_000, noiseMultiplier: 1_000_000, deltaPico: 10_000_000, epsilonBudget: 8_000_000)
+                    }.borsh
+                }, .edge
+            ),
         ] {
             #expect(throws: WorkerError.self) { try Joining.check(spec, role: role) }
         }

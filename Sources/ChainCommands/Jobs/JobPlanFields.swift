@@ -24,15 +24,39 @@ import Training
 /// sharedFraction: 1         # of a difference's entries, the largest
 /// deviceFraction: 1         # of a device's samples
 /// deviceNoise: 0.01         # standard deviations
+/// passed: last              # or epochMean: the mean of each weight over the epoch's steps
+/// projection: 0             # values that devices project each sample to; 0 for none
+/// # private gradients, all four or none: a fog node stops before the step that would go over the budget
+/// clipNorm: 1               # the largest norm of one sample's gradient
+/// noiseMultiplier: 1.1      # standard deviation of the noise in clip norms
+/// delta: 0.00001            # at most 12 decimal places
+/// epsilonBudget: 8
 /// ```
 enum JobPlanFields {
-    static let names: Set<String> = [
+    static let names: Set<String> = privacyNames.union([
         "model", "dataset", "batchSize", "learningRate", "momentum", "validationSamples", "seed", "weights", "join", "boundaryBits",
-        "localEpochs", "aggregation", "sharedFraction", "deviceFraction", "deviceNoise",
+        "localEpochs", "aggregation", "sharedFraction", "deviceFraction", "deviceNoise", "passed", "projection",
+    ])
+
+    private static let privacyNames: Set<String> = ["clipNorm", "noiseMultiplier", "delta", "epsilonBudget"]
+
+    /// What means something in one protocol alone: in the other it would be a wish that nobody hears.
+    private static let only: [(names: Set<String>, isFog: Bool)] = [
+        (["join", "boundaryBits"], false),
+        (
+            privacyNames.union([
+                "localEpochs", "aggregation", "sharedFraction", "deviceFraction", "deviceNoise", "passed", "projection",
+            ]), true
+        ),
     ]
 
     static func plan(_ fields: JobFields, name: String, protocol: JobSpec.TrainingProtocol) throws -> TrainingPlan {
         let isFog = `protocol` == .fog
+        for (names, forFog) in only where forFog != isFog {
+            if let name = try names.sorted().first(where: { try fields.optional($0) != nil }) {
+                throw UsageError("\(fields.place(name))\(name) means something in a \(forFog ? "fog" : "split") job alone")
+            }
+        }
         let kind: DataPlan.Kind = try fields.choice("dataset", ["mnist": .mnist, "svhn": .svhn, "idx": .idx], standard: .mnist)
         // Devices normalise by their own samples; edges of a split job by what is fixed for the data.
         let data: DataPlan =
@@ -48,18 +72,35 @@ enum JobPlanFields {
             join: try fields.choice(
                 "join", ["concatenation": .concatenation, "weightedSum": .weightedSum], standard: .concatenation),
             boundary: try fields.choice("boundaryBits", ["32": .float32, "16": .bits16, "8": .bits8], standard: .float32),
+            passed: try fields.choice("passed", ["last": .last, "epochMean": .epochMean], standard: .last),
             aggregation: try aggregation(try fields.optional("aggregation") ?? "mean"),
             sharedFraction: try fields.micro("sharedFraction", standard: TrainingPlan.one),
             device: DevicePlan(
                 fraction: try fields.micro("deviceFraction", standard: TrainingPlan.one),
-                noise: try fields.micro("deviceNoise", standard: 10_000)),
+                noise: try fields.micro("deviceNoise", standard: 10_000),
+                projection: try fields.number("projection", standard: 0)),
+            privacy: try privacy(fields),
             validationSamples: try fields.number("validationSamples", standard: 1_000))
+    }
+
+    /// Private gradients, if the file has any of their fields: then it needs all. A forgotten one has no default that
+    /// would suit everybody.
+    private static func privacy(_ fields: JobFields) throws -> PrivacyPlan? {
+        guard try privacyNames.contains(where: { try fields.optional($0) != nil }) else { return nil }
+        let delta = try fields.text("delta")
+        guard let pico = Decimals.pico(delta) else {
+            throw UsageError(
+                "\(fields.place("delta"))delta '\(delta)' is not a decimal number above 0 and below 1 with at most 12 places, as in 0.00001")
+        }
+        return PrivacyPlan(
+            clipNorm: try fields.micro("clipNorm"), noiseMultiplier: try fields.micro("noiseMultiplier"), deltaPico: pico,
+            epsilonBudget: UInt64(try fields.micro("epsilonBudget")))
     }
 
     /// The checkpoint that a job starts from with the weights of this file.
     static func start(_ plan: TrainingPlan, _ kind: JobSpec.TrainingProtocol, from path: String) throws -> Digest {
         do {
-            let file = Array(try Data(contentsOf: URL(filePath: path)))
+            let file = Array(try Data(contentsOf: URL(filePath: NSString(string: path).expandingTildeInPath)))
             return switch kind {
             case .split: try Checkpoint(plan.model, startingFrom: file).digest
             case .fog: try Network(plan.model, startingFrom: file).weightsDigest
@@ -102,10 +143,10 @@ enum JobPlanFields {
                     .flatten, .dense(.init(name: "fc1", units: 1_024)), .activation(.relu),
                     .dense(.init(name: "fc2", units: 256)), .activation(.relu), .dense(.init(name: "fc3", units: 128)),
                     .activation(.relu), .dense(.init(name: "output", units: 10)),
-                ], classes: 10)
+                ], classes: 10, initial: .narrow)
         default: break
         }
-        guard let text = try? String(contentsOfFile: name, encoding: .utf8) else {
+        guard let text = try? String(contentsOfFile: NSString(string: name).expandingTildeInPath, encoding: .utf8) else {
             throw UsageError(
                 "model '\(name)' is neither lenet5 nor fog-mlp nor a file that can be read; Models/ holds some, as in Models/fog-cnn.yaml")
         }

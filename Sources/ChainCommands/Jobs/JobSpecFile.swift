@@ -114,9 +114,7 @@ package struct JobSpecFile: Sendable {
         {
             throw UsageError("the specification cannot run: \(problem)")
         }
-        if kind == .split, plan.model.cut == nil {
-            throw UsageError("the model has no cut, which split learning needs")
-        }
+        if kind == .split, let problem = plan.splitProblem { throw UsageError("the specification cannot run: \(problem)") }
         self.spec = spec
         let each = spec.sponsoredCredits
         let places = UInt64(spec.workers) + UInt64(spec.devices) + 2
@@ -247,7 +245,8 @@ struct JobFields {
         return value
     }
 
-    private func place(_ name: String) -> String {
+    /// "line 7: ", or nothing for a field that is not there.
+    func place(_ name: String) -> String {
         mapping.first { $0.key.scalar?.string == name }.map { line($0.value) } ?? ""
     }
 
@@ -271,6 +270,14 @@ package enum Decimals {
         let (scaled, overflow) = high.multipliedReportingOverflow(by: 1_000_000)
         let (sum, carry) = scaled.addingReportingOverflow(low)
         return overflow || carry ? nil : sum
+    }
+
+    /// "0.00001" as 10,000,000: trillionths of what is above 0 and below 1. Nil for anything else.
+    package static func pico(_ text: String) -> UInt64? {
+        guard text.hasPrefix("0."), (1...12).contains(text.utf8.count - 2), isDigits(text.dropFirst(2)) else { return nil }
+        let digits = text.dropFirst(2)
+        guard let value = UInt64(digits + String(repeating: "0", count: 12 - digits.utf8.count)), value > 0 else { return nil }
+        return value
     }
 
     /// "500ms", "30s", "2min" or "1h". A number alone is none: 60 meant seconds to some and milliseconds to others.

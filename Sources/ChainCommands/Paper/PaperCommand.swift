@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandSupport
 import Experiments
 import Foundation
+import ModelFiles
 import Training
 
 struct PaperCommand: AsyncParsableCommand {
@@ -79,6 +80,14 @@ struct PaperOptions: ParsableArguments {
             })
     }
 
+    /// A model of the user's own.
+    static func ownModel(_ path: String) throws -> ModelSpec {
+        guard let text = try? String(contentsOfFile: NSString(string: path).expandingTildeInPath, encoding: .utf8) else {
+            throw UsageError("--model '\(path)' is no file that can be read")
+        }
+        do { return try ModelFile.read(text) } catch { throw UsageError("--model '\(path)': \(error)") }
+    }
+
     static let withoutChain = "Left out (--no-chain): all figures below come from one process."
 
     func announce(_ forecast: Double) {
@@ -122,6 +131,9 @@ struct PaperACommand: AsyncParsableCommand {
     @Option(help: "Edges that share the training samples.")
     var edges: Int = 2
 
+    @Option(help: ArgumentHelp("A model of your own with a cut, as in Models/lenet5.yaml. Default: LeNet-5.", valueName: "file"))
+    var model: String?
+
     func run() async throws {
         try options.check()
         guard (1...16).contains(edges) else { throw UsageError("--edges \(edges): 1 to 16 are possible") }
@@ -132,13 +144,19 @@ struct PaperACommand: AsyncParsableCommand {
         settings.seeds = options.seeds ?? settings.seeds
         settings.edges = edges
         settings.testSamples = data.test.count
-        let paper = PaperA(settings: settings, data: data, laboratory: try options.laboratory())
+        let own = try model.map { try PaperOptions.ownModel($0) }
+        if let model { settings.model = URL(filePath: model).deletingPathExtension().lastPathComponent }
+        let paper = PaperA(
+            settings: settings, data: data, laboratory: try options.laboratory(), model: own ?? PaperModels.leNet5())
+        if let problem = paper.problem { throw UsageError("this can't be trained: \(problem)") }
         options.announce(try paper.forecast())
         var chain = PaperOptions.withoutChain
         if !options.noChain {
             chain = try await PaperChain(
-                out: options.folder, data: folder, contract: options.contract, edges: edges, samples: settings.samples
-            ).splitJob()
+                out: options.folder, data: folder, contract: options.contract, model: paper.model,
+                modelName: settings.model, edges: edges, samples: settings.samples,
+                store: paper.laboratory.store
+            ).splitReport(settings)
         }
         let report = try paper.run()
         try options.write(try report.files(chain: chain))
@@ -173,8 +191,13 @@ struct PaperBCommand: AsyncParsableCommand {
     @Option(help: "Devices of each fog node.")
     var clients = 6
 
-    @Option(help: ArgumentHelp("mlp or cnn. Default: both.", valueName: "mlp|cnn"))
+    @Option(
+        help: ArgumentHelp(
+            "mlp or cnn, or a model of your own, as in Models/fog-mlp.yaml. Default: mlp and cnn.", valueName: "mlp|cnn|file"))
     var model: String?
+
+    @Option(help: "Samples of a step of a fog node; the paper gives none.")
+    var batch: Int?
 
     @Option(help: ArgumentHelp("What some fog nodes do wrong: withhold, poison, lie or copy, and the share.", valueName: "kind:share"))
     var fault: String?
@@ -193,10 +216,18 @@ struct PaperBCommand: AsyncParsableCommand {
         guard (1...256).contains(clients) else { throw UsageError("--clients \(clients): 1 to 256 are possible") }
         settings.clients = clients
         if let model {
-            guard let chosen = PaperB.Model(rawValue: model) else {
-                throw UsageError("--model '\(model)' is not one of: \(PaperB.Model.allCases.map(\.rawValue).joined(separator: ", "))")
+            settings.models = [PaperB.Model.papers.first { $0.rawValue == model } ?? .own]
+            let own = PaperB.Model.own.rawValue, mlp = PaperB.Model.mlp.rawValue
+            settings.epochs[own] = settings.epochs[mlp]
+            settings.samples[own] = settings.samples[mlp]
+            settings.validation[own] = settings.validation[mlp]
+            settings.batch[own] = settings.batch[mlp]
+        }
+        if let batch {
+            guard (1...RoundPlan.maximumBatch).contains(batch) else {
+                throw UsageError("--batch \(batch): 1 to \(RoundPlan.maximumBatch) are possible")
             }
-            settings.models = [chosen]
+            for model in settings.models { settings.batch[model.rawValue] = batch }
         }
         for model in settings.models {
             if let samples = options.samples { settings.samples[model.rawValue] = samples }
@@ -219,15 +250,21 @@ struct PaperBCommand: AsyncParsableCommand {
         try options.check()
         let (data, folder) = try dataset == .svhn ? PaperData.svhn(options.data) : PaperData.mnist(options.data)
         let settings = try chosen(for: data)
-        let paper = PaperB(settings: settings, data: data, laboratory: try options.laboratory())
+        let own = settings.models == [.own] ? try model.map { try PaperOptions.ownModel($0) } : nil
+        let paper = PaperB(
+            settings: settings, data: data, laboratory: try options.laboratory(), ownModel: own)
+        if let problem = paper.problem { throw UsageError("this can't be trained: \(problem)") }
         options.announce(try paper.forecast())
         var chain = PaperOptions.withoutChain
-        if !options.noChain {
-            // All of the paper's devices are more processes than two processors can feed.
+        if !options.noChain, let first = settings.models.first {
+            // More fog nodes with all of their devices are more processes than two processors can feed.
             chain = try await PaperChain(
-                out: options.folder, data: folder, contract: options.contract, edges: settings.fogNodes.min() ?? 3,
-                samples: data.training.count
-            ).fogJob(dataset: dataset.rawValue, devicesEach: options.full ? clients : min(clients, 2))
+                out: options.folder, data: folder, contract: options.contract, model: paper.spec(first),
+                modelName: first == .own ? model ?? "" : first.rawValue.uppercased(), edges: settings.fogNodes.min() ?? 3,
+                samples: min(settings.samples[first.rawValue] ?? data.training.count, data.training.count),
+                store: paper.laboratory.store
+            ).fogReport(
+                settings, dataset: dataset.rawValue, rounds: min(settings.epochs[first.rawValue] ?? 1, 8), batch: paper.batch(first))
         }
         let report = try paper.run()
         try options.write(try report.files(chain: chain))

@@ -121,25 +121,43 @@ public struct FogCloudRound: Sendable {
         isOver = true
         var actions = soFar
         before = try validation.map { samples throws(TrainingError) in try start.evaluate(on: samples, threads: threads) }
-        for place in taken.keys.sorted() {
-            guard let (values, loss) = taken[place] else { continue }
-            guard let validation, let before else {
-                accepted.append(Verdict(place: place, evaluation: nil, loss: loss))
+        let places = taken.keys.sorted()
+        var evaluations: [Evaluation] = []
+        if let validation {
+            for place in places {
+                evaluations.append(
+                    try start.adding(taken[place]?.values ?? []).evaluate(on: validation, threads: threads))
+            }
+        }
+        let refusals = before.map { before in
+            Validation(before: before, classes: plan.model.classes, epsilonMicro: epsilonMicro).refusals(of: evaluations)
+        }
+        for (index, place) in places.enumerated() {
+            if let refusal = refusals?[index] {
+                actions.append(.refuse(from: place, refusal))
                 continue
             }
-            let evaluation = try start.adding(values).evaluate(on: validation, threads: threads)
-            // A loss that is no number has an accuracy all the same.
-            guard evaluation.meanLoss.isFinite, evaluation.accuracyMicro + epsilonMicro >= before.accuracyMicro else {
-                actions.append(
-                    .refuse(
-                        from: place, .worsens(before: before.accuracyMicro, after: evaluation.accuracyMicro)))
-                continue
-            }
-            accepted.append(Verdict(place: place, evaluation: evaluation, loss: loss))
+            accepted.append(
+                Verdict(
+                    place: place, evaluation: validation == nil ? nil : evaluations[index], loss: taken[place]?.loss ?? 0))
         }
         guard accepted.count >= quorum else { return actions + [.starved] }
-        let mean = RobustMean.combine(accepted.compactMap { taken[$0.place]?.values }, by: plan.aggregation)
-        let network = try start.adding(mean)
+        var mean = RobustMean.combine(accepted.compactMap { taken[$0.place]?.values }, by: plan.aggregation)
+        var network = try start.adding(mean)
+        if let validation, let before {
+            let after = try network.evaluate(on: validation, threads: threads)
+            let rule = Validation(before: before, classes: plan.model.classes, epsilonMicro: epsilonMicro)
+            // Something bad has got in that looks good alone, and the committee would undo the round.
+            if let refusal = rule.refusal(ofMean: after) {
+                let kept = rule.better(accepted.compactMap(\.evaluation), atLeast: quorum)
+                for (index, verdict) in accepted.enumerated() where !kept.contains(index) {
+                    actions.append(.refuse(from: verdict.place, refusal))
+                }
+                accepted = kept.map { accepted[$0] }
+                mean = RobustMean.combine(accepted.compactMap { taken[$0.place]?.values }, by: plan.aggregation)
+                network = try start.adding(mean)
+            }
+        }
         guard network.isFinite else { throw .diverged(step: 0) }
         moved = network
         let message = FogMeanMessage(round: round, difference: .dense(mean))

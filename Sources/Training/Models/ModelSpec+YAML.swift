@@ -2,8 +2,10 @@ extension ModelSpec {
     /// The text form, which `ModelFiles` reads.
     public var yaml: String {
         var lines = [
-            "input: [\(input.map(String.init).joined(separator: ", "))]", "classes: \(classes)", "layers:",
+            "input: [\(input.map(String.init).joined(separator: ", "))]", "classes: \(classes)",
         ]
+        if initial != .he { lines.append("initial-weights: \(initial.name)") }
+        lines.append("layers:")
         for (index, layer) in layers.enumerated() {
             if cut == index { lines.append("  - cut") }
             lines.append("  - \(layer.yaml)")

@@ -12,6 +12,8 @@ public struct ModelSpec: Sendable, Hashable {
     public let classes: Int
     /// How many layers are the front, which the edges run in split learning. Nil where the model isn't cut.
     public let cut: Int?
+    /// How widely the initial weights are spread.
+    public let initial: InitialWeights
 
     public static let maximumLayers = 64
     public static let longestName = 32
@@ -24,11 +26,12 @@ public struct ModelSpec: Sendable, Hashable {
     /// Parameters in all: 256 MiB.
     public static let maximumParameters = 1 << 26
 
-    public init(input: [Int], layers: [ModelLayer], classes: Int, cut: Int? = nil) {
+    public init(input: [Int], layers: [ModelLayer], classes: Int, cut: Int? = nil, initial: InitialWeights = .he) {
         self.input = input
         self.layers = layers
         self.classes = classes
         self.cut = cut
+        self.initial = initial
     }
 
     /// What is wrong with it, for a person; nil if nothing is.
@@ -99,27 +102,49 @@ public struct ModelProblem: Error, Sendable, Hashable, CustomStringConvertible {
     public let description: String
 }
 
-/// Canonical bytes: `{ version: u8 = 1, input: [u16] of 1 to 3, layers: [Layer] of at most 64, classes: u16,
-/// cut: optional u8 }`.
-extension ModelSpec: BorshCodable {
-    private static let version: UInt8 = 1
+/// How widely a model's initial weights are spread: uniform in `-b..<b`.
+public enum InitialWeights: UInt8, Sendable, Hashable, CaseIterable {
+    /// `b = sqrt(6 / inputs)` where a rectifier follows, `sqrt(3 / inputs)` elsewhere: outputs keep the size of inputs
+    /// through any number of layers (He et al., 2015; LeCun et al., 1998).
+    case he = 0
+    /// `b = 1 / sqrt(inputs)`, as PyTorch's layers start: outputs shrink from layer to layer. A step of SGD moves the
+    /// logits by about rate times the squared norm of what goes into the last layer, so large rates need it.
+    case narrow = 1
 
+    public var name: String {
+        switch self {
+        case .he: "he"
+        case .narrow: "narrow"
+        }
+    }
+}
+
+/// Canonical bytes: `{ version: u8, input: [u16] of 1 to 3, layers: [Layer] of at most 64, classes: u16,
+/// cut: optional u8 }`, of version 1 with the initial weights of He; version 2 has a u8 more, which names others.
+extension ModelSpec: BorshCodable {
     public func encode(to encoder: inout BorshEncoder) {
-        encoder.integer(Self.version)
+        encoder.integer(UInt8(initial == .he ? 1 : 2))
         encoder.array(input.map { UInt16(clamping: $0) })
         encoder.array(layers)
         encoder.size(classes)
         encoder.optional(cut.map { UInt8(clamping: $0) })
+        if initial != .he { encoder.integer(initial.rawValue) }
     }
 
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
         let version: UInt8 = try decoder.integer()
-        guard version == Self.version else {
-            throw decoder.failure(.notCanonical("a model of version \(version), known is \(Self.version)"))
+        guard (1...2).contains(version) else {
+            throw decoder.failure(.notCanonical("a model of version \(version), known are 1 and 2"))
         }
         input = try decoder.array(of: UInt16.self, limit: 3, smallestElement: 2).map { Int($0) }
         layers = try decoder.array(limit: Self.maximumLayers)
         classes = try decoder.size()
         cut = try decoder.optional(UInt8.self).map { Int($0) }
+        guard version == 2 else {
+            initial = .he
+            return
+        }
+        initial = try decoder.planTag()
+        guard initial != .he else { throw decoder.failure(.notCanonical("initial weights that version 1 has")) }
     }
 }

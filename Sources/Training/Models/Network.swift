@@ -24,9 +24,8 @@ public struct Network: Sendable {
 
     /// The initial network of a job.
     ///
-    /// Weights are uniform in `-b..<b` from the stream of their layer, in row-major order, with `b = sqrt(6 / inputs)`
-    /// where a rectifier follows (He et al., 2015) and `sqrt(3 / inputs)` elsewhere (LeCun et al., 1998); biases and
-    /// velocities are 0. A part has the values that the whole has.
+    /// Weights are uniform from the stream of their layer, in row-major order, within the bounds of ``InitialWeights``;
+    /// biases and velocities are 0. A part has the values that the whole has.
     public init(
         _ spec: ModelSpec, part: Part = .whole, seed: JobSeed, hasMomentum: Bool = true
     ) throws(TrainingError) {
@@ -36,7 +35,8 @@ public struct Network: Sendable {
         for initial in program.initials {
             var stream = RandomStream(
                 key: seed.key(for: "edgeproof/initial-weights/1"), worker: UInt32(initial.layer))
-            let bound = ((initial.isRectified ? 6 : 3) / Float(initial.fanIn)).squareRoot()
+            let spread: Float = spec.initial == .narrow ? 1 : initial.isRectified ? 6 : 3
+            let bound = (spread / Float(initial.fanIn)).squareRoot()
             for _ in 0..<initial.weights { values.append((stream.nextUnit() * 2 - 1) * bound) }
             values.append(contentsOf: repeatElement(0, count: initial.biases))
         }

@@ -1,4 +1,14 @@
 extension TrainingPlan {
+    /// What of the plan split learning can't do; nil where nothing is.
+    public var splitProblem: String? {
+        if model.cut == nil { return "the model has no cut, which split learning needs" }
+        // Accepted in silence, a budget would be a promise that nobody keeps.
+        if privacy != nil {
+            return "private gradients (clipNorm, noiseMultiplier, delta, epsilonBudget) are for fog jobs: in split learning the cloud sees boundary values in every step"
+        }
+        return nil
+    }
+
     /// What of the plan can't be done with so many workers, or when no more than a quorum of them are left; nil where
     /// nothing is.
     public func problem(workers: Int, quorum: Int) -> String? {

@@ -38,12 +38,10 @@ package struct FogNodeExchange: Sendable {
         let round = exchange.plan.round
         exchange.audit?.restart()
         let training = LocalTraining(plan: plan, round: round, place: me.index, threads: exchange.threads)
-        let poisons = exchange.faults.happens(.poison, round: round)
         var machine = try FogNodeRound(
-            training: training, start: start,
-            samples: poisons ? try samples.poisoned(classes: plan.model.classes) : samples, memory: memory,
-            secret: secret)
+            training: training, start: start, samples: samples, memory: memory, secret: secret)
         guard case .send(.fogDifference(var message))? = try machine.handle(.start).first else { return }
+        if exchange.faults.happens(.poison, round: round) { message = message.poisoned ?? message }
         if exchange.faults.happens(.lie, round: round) { message = message.falsified() }
         var conversation = exchange.conversation(edge: me, cloud: cloud)
         let envelope = try exchange.seal(.fogDifference(message), in: &conversation)

@@ -60,10 +60,11 @@ package struct SecureFogNodeExchange: Sendable {
     ) async throws {
         let round = exchange.plan.round
         var next = memory
-        let poisons = exchange.faults.happens(.poison, round: round)
         let outcome = try LocalTraining(plan: plan, round: round, place: me.index, threads: exchange.threads).run(
-            from: start, samples: poisons ? try samples.poisoned(classes: plan.model.classes) : samples,
-            account: &next.account, secret: secret)
+            from: start, samples: samples, account: &next.account, secret: secret)
+        // What harms can't be seen under a mask.
+        let isPoisoned = exchange.faults.happens(.poison, round: round)
+        let difference = isPoisoned ? outcome.difference.map { $0 * FogDifferenceMessage.poison } : outcome.difference
         var worker = try SecureSum.Worker(
             place: me.index, threshold: plan.secureSumThreshold ?? 0, seed: .generate(), context: exchange.sumContext)
         var talk = Talk(conversation: exchange.conversation(edge: me, cloud: cloud))
@@ -75,7 +76,7 @@ package struct SecureFogNodeExchange: Sendable {
         guard case .shares(let given) = try await hear(step: 3, &talk) else { throw Self.outOfTurn }
         for share in given { try worker.keep(share.content, from: share.place) }
         let masked = Difference.masked(
-            try worker.mask(SecureSum.encode(outcome.difference, participants: members.count)))
+            try worker.mask(SecureSum.encode(difference, participants: members.count)))
         let message = FogDifferenceMessage(
             round: round, step: 4, samples: UInt32(clamping: samples.count), loss: outcome.meanLoss, difference: masked)
         try await send(.fogDifference(message), &talk)
