@@ -131,7 +131,9 @@ struct Run: AsyncParsableCommand {
     }
 
     private func settings() throws -> WorkerConfiguration {
-        let home = FileManager.default.homeDirectoryForCurrentUser
+        // What `~` is for a shell; Foundation would ask the system's list of users.
+        let home = Environment.value("HOME").map { URL(filePath: $0, directoryHint: .isDirectory) }
+            ?? FileManager.default.homeDirectoryForCurrentUser
         let directory = KeyDirectory(
             path: keys ?? Environment.value("EDGEPROOF_KEYS") ?? home.appending(path: ".edgeproof/keys").path)
         // What is quickly looked at comes first: a passphrase may have to be typed.

@@ -6,6 +6,7 @@ import Foundation
 import JobProtocol
 import NodeCore
 import NodeHome
+import PeerNetwork
 import Primitives
 import Samples
 import StateSync
@@ -61,7 +62,10 @@ extension Decoder {
         case .message: Self.message(&g)
         case .snapshot: Self.snapshot(&g)
         case .frame: Self.frames(&g)
-        case .handshake: [UInt8(g.below(4))] + g.bytes(g.below(200))
+        case .handshake:
+            g.flag()
+                ? [UInt8(g.below(4))] + g.bytes(g.below(200))
+                : [0] + Hello(genesisHash: g.words(), listenAddress: g.text(40), agent: g.text(20), endorsement: nil).borsh
         case .audit: Self.audit(&g)
         case .envelope:
             [0] + EnvelopeContext(

@@ -52,6 +52,7 @@ package struct ContractTestFile {
     /// In smallest units, by name.
     let accounts: [(name: String, balance: UInt128)]
     let initData: ContractTestValue
+    /// What the owner sends along when it registers the service.
     let deposit: UInt128
     let validator: String?
     /// Other services that the contract calls: name and module, seen from the file's folder.
@@ -62,6 +63,8 @@ package struct ContractTestFile {
     static let contract = "contract"
     /// Of an account that says nothing else: enough for many calls.
     static let usualBalance: UInt128 = 1_000_000_000_000
+    /// Enough for what a contract stores and schedules in a test.
+    static let usualDeposit: UInt128 = 1_000_000_000
 
     package init(yaml: String, path: String) throws {
         let root: Node?
@@ -72,7 +75,7 @@ package struct ContractTestFile {
         accounts = try reader.accounts(fields.take("accounts"))
         var registration = try fields.take("init").map { try reader.fields($0, "init", ["data", "deposit", "validator"]) }
         initData = try registration?.take("data").map { try reader.value($0) } ?? .bytes([])
-        deposit = try registration?.take("deposit").map { try reader.amount($0) } ?? 0
+        deposit = try registration?.take("deposit").map { try reader.amount($0) } ?? Self.usualDeposit
         validator = try registration?.take("validator").map { try reader.text($0) }
         services = try reader.pairs(fields.take("services"), "services").map { ($0.0, try reader.text($0.1)) }
         guard let listed = fields.take("tests") else { throw UsageError("\(path): 'tests' is missing") }
