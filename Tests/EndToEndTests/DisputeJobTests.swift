@@ -56,10 +56,7 @@ private struct DisputeStage {
 
     static func with(workers: [String], _ body: (DisputeStage) async throws -> Void) async throws {
         try await TestNetwork.with(masternodes: 4, accounts: ["owner"] + workers) { network in
-            let images = network.plan.folder.appending(path: "images", directoryHint: .isDirectory)
-            try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
-            try Data(BlockImages.csv(count: 120, seed: 1)).write(to: images.appending(path: "mnist_train.csv"))
-            try Data(BlockImages.csv(count: 50, seed: 2)).write(to: images.appending(path: "mnist_test.csv"))
+            let images = try BlockImages.folder(in: network.plan.folder, train: 120, test: 50)
             let stage = DisputeStage(network: network, images: images)
             do { try await body(stage) } catch {
                 for name in workers + (0..<4).map({ "judge-\($0)" }) { print("--- \(name)\n\(await stage.log(name))") }

@@ -143,10 +143,7 @@ private struct FogJobStage {
 
     static func with(accounts: [String], _ body: (FogJobStage) async throws -> Void) async throws {
         try await TestNetwork.with(masternodes: 1, accounts: ["owner"] + accounts) { network in
-            let images = network.plan.folder.appending(path: "images", directoryHint: .isDirectory)
-            try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
-            try Data(BlockImages.csv(count: 480, seed: 1)).write(to: images.appending(path: "mnist_train.csv"))
-            try Data(BlockImages.csv(count: 100, seed: 2)).write(to: images.appending(path: "mnist_test.csv"))
+            let images = try BlockImages.folder(in: network.plan.folder, train: 480, test: 100)
             let stage = FogJobStage(network: network, images: images)
             do { try await body(stage) } catch {
                 for name in accounts { print("--- \(name)\n\(await stage.log(name))") }

@@ -229,10 +229,7 @@ private struct JobStage {
 
     static func with(_ body: (JobStage) async throws -> Void) async throws {
         try await TestNetwork.with(masternodes: 1, accounts: ["owner"] + workers) { network in
-            let images = network.plan.folder.appending(path: "images", directoryHint: .isDirectory)
-            try FileManager.default.createDirectory(at: images, withIntermediateDirectories: true)
-            try Data(BlockImages.csv(count: 400, seed: 1)).write(to: images.appending(path: "mnist_train.csv"))
-            try Data(BlockImages.csv(count: 100, seed: 2)).write(to: images.appending(path: "mnist_test.csv"))
+            let images = try BlockImages.folder(in: network.plan.folder, train: 400, test: 100)
             // The validator is a party outside the owner's control: a masternode's hot account. Here it is the cloud, too.
             let consensus = URL(filePath: network.plan.home(0).keysFolder.path).appending(path: "consensus.json")
             let cloud = network.plan.keysFolder.appending(path: "cloud.json")
