@@ -172,7 +172,8 @@ let package = Package(
         .executableTarget(
             name: "AttackPeers",
             dependencies: values + [
-                "ChainClient", "KeyFiles", "LocalNetwork", "NodeCore", "PeerNetwork", .argumentParser, .nioCore, .nioPosix,
+                "ChainClient", "KeyFiles", "Ledger", "LocalNetwork", "NodeCore", "PeerNetwork", .argumentParser, .nioCore,
+                .nioPosix,
             ], path: "Tests/AttackPeers", swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .target(name: "HostileModules", dependencies: ["TestSupport"], path: "Tests/HostileModules", swiftSettings: strict),

@@ -47,8 +47,16 @@ def pytorch_steps(model_file, threads, steps, batch, momentum):
     return {"set": f"PyTorch {torch.__version__}", "wall": wall, "processor": processor}
 
 
-def run(command):
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def run(command, threads):
+    # OpenBLAS has threads of its own, which torch.set_num_threads does not bound.
+    limits = {name: str(threads) for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    return json.loads(
+        subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **limits}).stdout)
+
+
+def progress(text):
+    if sys.stderr.isatty():
+        print(f"\r{text:60}\r", end="", file=sys.stderr, flush=True)
 
 
 def main():
@@ -65,14 +73,14 @@ def main():
             file = os.path.join(ROOT, "Models", f"{name}.yaml")
             turns = {"ours": [], "theirs": []}
             for turn in range(options.rounds):
-                print(f"\r{name}, {threads} thread(s), turn {turn + 1} of {options.rounds} ", end="", file=sys.stderr)
+                progress(f"{name}, {threads} thread(s), turn {turn + 1} of {options.rounds}")
                 sizes = [str(threads), str(steps), str(options.batch), str(momentum)]
                 turns["ours"].append(
                     run([
                         options.program, "--model", file, "--threads", sizes[0], "--steps", sizes[1],
                         "--batch", sizes[2], "--momentum", sizes[3],
-                    ]))
-                turns["theirs"].append(run([sys.executable, os.path.abspath(__file__), "--steps", file] + sizes))
+                    ], threads))
+                turns["theirs"].append(run([sys.executable, os.path.abspath(__file__), "--steps", file] + sizes, threads))
             row = {"model": name, "threads": threads, "set": turns["ours"][0]["set"], "pytorch": turns["theirs"][0]["set"]}
             for side, results in turns.items():
                 for kind in ("wall", "processor"):
@@ -82,7 +90,7 @@ def main():
             for kind in ("wall", "processor"):
                 row[f"ratio_{kind}"] = row[f"ours_{kind}"] / row[f"theirs_{kind}"]
             rows.append(row)
-    print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+    progress("")
     if options.json:
         print(json.dumps(rows, indent=1))
         return

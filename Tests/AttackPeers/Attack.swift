@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import Foundation
+import Ledger
 import NIOCore
 import NIOPosix
 import NodeCore
@@ -100,12 +101,16 @@ struct Attackers {
     }
 
     private func transaction(sequence: UInt64, data: Int) -> SignedTransaction {
-        let random = (0..<64).map { _ in UInt8.random(in: 0...255) }
+        var random: [UInt8] = []
+        // By eight: a stranger who asks for each byte would be slowed more than the nodes are.
+        for _ in 0..<8 { withUnsafeBytes(of: UInt64.random(in: 0 ... .max)) { random += $0 } }
         // These always make a transaction and a signature: lengths and numbers are within their bounds.
         guard let signature = Signature(random),
             let transaction = try? Transaction(
                 sender: victim, sequence: sequence,
-                validUntil: Time(UInt64(Date().timeIntervalSince1970 * 1_000) + 500_000), gasLimit: 30_000,
+                validUntil: Time(UInt64(Date().timeIntervalSince1970 * 1_000) + 500_000),
+                // What is asked for least, or nothing would look at the signature.
+                gasLimit: genesis.parameters.intrinsicGas(dataBytes: data),
                 serviceId: ServiceId(unchecked: Array("attack".utf8)), actionId: .applicationTask,
                 data: [UInt8](repeating: 2, count: data))
         else { fatalError("a transaction of an attack could not be made") }

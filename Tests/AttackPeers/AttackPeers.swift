@@ -29,17 +29,21 @@ struct AttackPeers: AsyncParsableCommand {
     }
 
     func run() async throws {
-        print(Outcome.heading)
+        say(Outcome.heading)
         var failures = 0
         for attack in attack.isEmpty ? Attack.allCases : attack {
             let outcome = try await Siege(
                 attack: attack, programs: URL(filePath: programs, directoryHint: .isDirectory), seconds: seconds, rate: rate
             ).run()
-            print(outcome.line)
+            say(outcome.line)
+            if let reason = outcome.firstRefusal { say("  \(outcome.refused) honest transactions refused, the first: \(reason)") }
             if !outcome.holds { failures += 1 }
         }
         if failures > 0 { throw ExitCode(1) }
     }
+
+    /// At once, also where standard output is a file: an attack takes minutes.
+    private func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 }
 
 extension Attack: ExpressibleByArgument {}
@@ -49,6 +53,8 @@ struct Outcome {
     let attack: Attack
     let submitted: Int
     let final: Int
+    let refused: Int
+    let firstRefusal: String?
     let p95Ms: Double
     let longestMs: Double
     let mostMegabytes: Double

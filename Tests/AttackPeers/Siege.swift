@@ -2,6 +2,7 @@ import ChainClient
 import Cryptography
 import Foundation
 import KeyFiles
+import Ledger
 import LocalNetwork
 import Primitives
 import Synchronization
@@ -73,19 +74,21 @@ struct Siege {
         let spacing = Duration.microseconds(1_000_000 / rate)
         var due = ContinuousClock.now
         var number = 0
+        let data = [UInt8](repeating: 1, count: 60)
+        let refusals = Refusals()
         while ContinuousClock.now < until {
             let key = keys[number % keys.count]
             let signed = try SignedTransaction(
                 signing: Transaction(
                     sender: Account(key.publicKey), sequence: UInt64(number / keys.count),
-                    validUntil: Time(UInt64(Date().timeIntervalSince1970 * 1_000) + 500_000), gasLimit: 30_000,
-                    serviceId: ServiceId(unchecked: Array("attack".utf8)), actionId: .applicationTask,
-                    data: [UInt8](repeating: 1, count: 60)),
+                    validUntil: Time(UInt64(Date().timeIntervalSince1970 * 1_000) + 500_000),
+                    gasLimit: genesis.parameters.intrinsicGas(dataBytes: data.count),
+                    serviceId: ServiceId(unchecked: Array("attack".utf8)), actionId: .applicationTask, data: data),
                 with: key, genesis: genesis.hash)
             times.submitted(signed.transaction.id(genesis: genesis.hash), at: due)
             // Never to the node that is restarted: its clients would know that it is away.
             let client = clients[number % (Self.masternodes - 1)]
-            Task { try? await client.submit(signed) }
+            Task { do { _ = try await client.submit(signed) } catch { refusals.add("\(error)") } }
             number += 1
             due += spacing
             try await Task.sleep(until: due, clock: .continuous)
@@ -101,7 +104,7 @@ struct Siege {
         for client in clients { try await client.shutdown() }
         let samples = times.samples
         return Outcome(
-            attack: attack, submitted: number, final: samples.count,
+            attack: attack, submitted: number, final: samples.count, refused: refusals.count, firstRefusal: refusals.first,
             p95Ms: samples.isEmpty ? .infinity : samples[min(samples.count - 1, samples.count * 95 / 100)],
             longestMs: samples.last ?? .infinity, mostMegabytes: memory.withLock { $0 }, backAfter: backAfter,
             offences: Self.value("edgeproof_peer_offences_total", metrics), bans: Self.value("edgeproof_peer_bans_total", metrics),
@@ -140,6 +143,16 @@ struct Siege {
     static func value(_ name: String, _ metrics: String) -> Double {
         metrics.split(separator: "\n").first { $0.hasPrefix(name + " ") }?.split(separator: " ").last.flatMap { Double($0) } ?? 0
     }
+}
+
+/// Why honest transactions were not taken.
+private final class Refusals: Sendable {
+    private let state = Mutex((count: 0, first: String?.none))
+
+    var count: Int { state.withLock { $0.count } }
+    var first: String? { state.withLock { $0.first } }
+
+    func add(_ reason: String) { state.withLock { $0 = ($0.count + 1, $0.first ?? reason) } }
 }
 
 /// When each transaction was due and seen final.
