@@ -12,11 +12,20 @@ import Primitives
 /// Attacks a devnet of its own as a stranger would who has nothing but TCP connections, and says what came of it; no part
 /// of the product. Under each attack clients submit transactions at a steady rate; what is measured is how long these take
 /// to become final, how much memory the nodes take, and whether the nodes say in `/metrics` that somebody misbehaves.
+///
+/// Strangers are a process of their own: in one with the honest client they would keep it from its turns, and what it
+/// waits for the nodes would be blamed for.
 @main
 struct AttackPeers: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "attack-peers", abstract: "Attack a devnet of four as a stranger, and measure what clients notice.",
-        discussion: "Example: attack-peers --programs .build/release --seconds 120 --attack signatures")
+        discussion: "Example: attack-peers --programs .build/release --seconds 120 --attack signatures",
+        subcommands: [Measure.self, Strike.self], defaultSubcommand: Measure.self)
+}
+
+/// The network, its honest client, and a process of strangers.
+struct Measure: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Start the network, attack it, and tell what came of it.")
 
     @Option(help: "Folder with the built chaind.") var programs: String
     @Option(help: "How long each attack lasts, in seconds.") var seconds: Int = 120
@@ -44,6 +53,25 @@ struct AttackPeers: AsyncParsableCommand {
 
     /// At once, also where standard output is a file: an attack takes minutes.
     private func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+}
+
+/// The strangers alone.
+struct Strike: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Be the strangers of one attack.", shouldDisplay: false)
+
+    @Option(help: "Which attack.") var attack: Attack
+    @Option(help: "The network's genesis file.") var genesis: String
+    @Option(help: "Account in whose name to sign.") var victim: String
+    @Option(help: "Transactions a second that the victim sends itself.") var rate: Double
+    @Option(help: "How long, in seconds.") var seconds: Int
+    @Option(help: "The nodes' ports for peers.") var port: [Int]
+
+    func run() async throws {
+        let genesis = try GenesisDocument.decode(Data(contentsOf: URL(filePath: genesis)))
+        await Attackers(
+            attack: attack, genesis: genesis, victim: try Account(address: victim), victimsRate: rate, ports: port
+        ).run(seconds: seconds)
+    }
 }
 
 extension Attack: ExpressibleByArgument {}

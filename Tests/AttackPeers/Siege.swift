@@ -64,10 +64,7 @@ struct Siege {
                 try await Task.sleep(for: .milliseconds(250))
             }
         }
-        let attackers = Attackers(
-            attack: attack, genesis: genesis, victim: Account(keys[0].publicKey),
-            victimsRate: Double(rate) / Double(keys.count), ports: plan.peerPorts)
-        let assault = Task { await attackers.run(seconds: seconds) }
+        await nodes.add(try strike(plan, victim: Account(keys[0].publicKey), rate: Double(rate) / Double(keys.count)))
         var backAfter: Double?
         let restart = Task { attack.restarts ? try await self.restart(plan, nodes, clients) : nil }
         let until = ContinuousClock.now + .seconds(seconds)
@@ -93,7 +90,7 @@ struct Siege {
             due += spacing
             try await Task.sleep(until: due, clock: .continuous)
         }
-        await assault.value
+        await nodes.stop(Self.strangers)
         backAfter = try await restart.value
         // What was submitted last has a little time.
         let patience = ContinuousClock.now + .seconds(20)
@@ -109,6 +106,20 @@ struct Siege {
             longestMs: samples.last ?? .infinity, mostMegabytes: memory.withLock { $0 }, backAfter: backAfter,
             offences: Self.value("edgeproof_peer_offences_total", metrics), bans: Self.value("edgeproof_peer_bans_total", metrics),
             skipped: Self.value("edgeproof_peer_frames_refused_total", metrics))
+    }
+
+    private static let strangers = "strangers"
+
+    /// The strangers' process: this program again.
+    private func strike(_ plan: DevnetPlan, victim: Account, rate: Double) throws -> ChildProcess {
+        var arguments = [
+            "strike", "--attack", attack.rawValue, "--genesis", plan.genesisFile.path, "--victim", victim.description,
+            "--rate", "\(rate)", "--seconds", "\(seconds)",
+        ]
+        for port in plan.peerPorts { arguments += ["--port", "\(port)"] }
+        return try ChildProcess(
+            name: Self.strangers, program: try Programs.url("AttackPeers"), arguments: arguments,
+            logFile: plan.folder.appending(path: "strangers.log"))
     }
 
     /// Stops the last node in the middle of the attack, starts it again, and waits until it is where the others are.
