@@ -46,7 +46,7 @@ public struct TransactionRequest: Sendable {
         case .registerService, .upgradeService, .retireService: return 20_000_000
         case .transferService: return 2_000_000
         // One write for each of the accounts.
-        case .inviteMembers: return 1_000_000 + 3_000 * bytes
+        case .inviteMembers: return 1_000_000 + 4_000 * bytes
         case .registerMasternode, .unregisterMasternode, .resumeMasternode, .reportEquivocation, .proposeChange:
             return 2_000_000
         case .voteProposal where service == .chain: return 2_000_000

@@ -15,7 +15,7 @@ public struct AdmissionFacts: Hashable, Sendable {
     public let payerCapacity: UInt64
     /// The transaction that it wants to take the place of.
     public let replaces: TransactionId?
-    /// Whether it is a registered masternode's report of a contradiction.
+    /// Whether it is a registered masternode's report of a contradiction, with the gas that one takes.
     public let isEvidence: Bool
     /// The sender's next sequence in the state.
     public let nextSequence: UInt64
@@ -95,7 +95,10 @@ extension Ledger {
         let authorized = isAuthorized.map { $0(signed, id) } ?? signed.isAuthorized(genesis: genesisHash)
         guard authorized else { return .refused(.wrongSignature) }
         var isEvidence = false
-        if transaction.actionId == .reportEquivocation {
+        // With no more gas than a report takes: its place before all others is not for anything else.
+        if transaction.actionId == .reportEquivocation,
+            transaction.gasLimit <= parameters.gasToReport(dataBytes: transaction.data.count)
+        {
             isEvidence = try state.read(.masternode(transaction.sender.publicKey)) != nil
         }
         return .admitted(

@@ -35,11 +35,11 @@ extension Ledger {
 
     /// Chooses transactions as ``selectTransactions(from:state:time:certificate:)`` does, and executes each as it is
     /// chosen, as long as the proposer has time for it: gas is a bound that all agree on, a clock knows what it took.
-    /// - Parameter mayGoOn: asked after each transaction.
+    /// - Parameter mayGoOn: asked after each transaction, with the number of values that the block changes so far.
     /// - Returns: the transactions, and what executing a block of them gives.
     public func propose(
         from candidates: some Sequence<SignedTransaction>, frame: BlockFrame, state: any StateReader,
-        context: EpochContext, mayGoOn: () -> Bool
+        context: EpochContext, mayGoOn: (Int) -> Bool
     ) throws(LedgerError) -> (TransactionSelection, Execution) {
         var execution = try BlockExecution(self, frame, state: state, context: context)
         let selection = try select(
@@ -47,7 +47,7 @@ extension Ledger {
             certificate: frame.parentCertificate
         ) { signed, id throws(LedgerError) in
             try execution.run(signed, id: id)
-            return mayGoOn()
+            return mayGoOn(execution.changes)
         }
         return (selection, try execution.finish())
     }

@@ -234,8 +234,6 @@ final class ContractFrame: HostFunctions {
     }
 
     private func verdict(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
-        try context.chargeGas(
-            parameters.storageGas(reads: 2, writes: 3, bytes: HostGas.verdictBytes))
         guard let role = UInt8(exactly: try arguments.i32(1)).flatMap(Role.init(rawValue:)) else {
             throw refusal("there is no role \(try arguments.i32(1))")
         }
@@ -248,11 +246,23 @@ final class ContractFrame: HostFunctions {
         let weight = Int64(bitPattern: try arguments.i64(3))
         guard weight >= 0 else { throw refusal("a verdict's weight is negative") }
         let post = try bytes(context, arguments, 4, limit: UInt32(ChainLimits.labelBytes), "post of a verdict")
+        let account = try self.account(context, try arguments.i32(0))
+        try chargeVerdict(about: account, role, context)
         let verdict = Verdict(
-            account: try account(context, try arguments.i32(0)), role: role, kind: kind,
-            weight: UInt64(bitPattern: weight), post: PostId(unchecked: post))
+            account: account, role: role, kind: kind, weight: UInt64(bitPattern: weight), post: PostId(unchecked: post))
         let outcome = try reading { () throws(LedgerError) in try executor.judge(verdict, by: call.service) }
         return outcome.rawValue
+    }
+
+    /// All that a verdict may touch: the membership, its account's history and counters, and the owner's lock, out of which
+    /// money may come free. Several in one call share the panel and the owner's part.
+    private func chargeVerdict(about account: Account, _ role: Role, _ context: HostContext) throws(Trap) {
+        let owner = call.service.owner
+        for key in [.membership(contract, account), .account(account), .reputation(account, role), .ownerLock(owner), .account(owner)] as [StateKey] {
+            try context.chargeGas(executor.writeGas(key))
+        }
+        for key in [.panel(contract), .tombstone(account)] as [StateKey] { try context.chargeGas(executor.readGas(key)) }
+        try context.chargeGas(parameters.storageGas(bytes: HostGas.verdictBytes))
     }
 
     // MARK: Cryptography

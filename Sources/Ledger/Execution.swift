@@ -91,6 +91,9 @@ struct BlockExecution {
         try executor.noteSeen(proposer: frame.proposer, frame.parentCertificate)
     }
 
+    /// Values that are written so far: leaves of the state tree that will have to be put into it.
+    var changes: Int { overlay.changes }
+
     mutating func run(_ signed: SignedTransaction, id: TransactionId) throws(LedgerError) {
         receipts.append(try executor.run(signed, id: id))
         overlay.commit()

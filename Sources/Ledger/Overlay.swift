@@ -130,6 +130,9 @@ final class Overlay {
 
     // MARK: Result
 
+    /// Values that were written, at most.
+    var changes: Int { written.count + changedAccounts.count }
+
     func delta() throws(LedgerError) -> StateDelta {
         var changes: [(key: StateKey, value: [UInt8]?)] = []
         for (key, value) in written where try original(key) != value { changes.append((key, value)) }

@@ -109,8 +109,7 @@ struct Prepass {
     private mutating func reserve(_ transaction: Transaction, _ needed: UInt64) {
         let place = Sponsorship.Place(service: transaction.serviceId, account: transaction.sender)
         guard var sponsor = sponsors[transaction.serviceId] ?? nil, var member = members[place] else { return }
-        let lent = sponsor.deposits(member)
-        sponsor.balance -= min(sponsor.balance, lent)
+        sponsor.lend(to: member)
         sponsor.pay(needed, for: &member)
         members[place] = member.opened
         sponsors.updateValue(sponsor, forKey: transaction.serviceId)

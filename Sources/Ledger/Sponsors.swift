@@ -35,6 +35,8 @@ struct Sponsor {
     /// Of the contract's account.
     var credits: UInt64
     var balance: UInt128
+    /// What it has locked, for its storage and for whom it lent to.
+    private var deposit: UInt128
     var counters: ContractCounters
     private let window: UInt64
     private let parameters: Parameters
@@ -49,6 +51,7 @@ struct Sponsor {
         let record = try view.accountRecord(service.contract) ?? AccountRecord()
         credits = Credits(parameters).available(record, at: time)
         balance = record.balance
+        deposit = record.deposit
         counters = try view.decoded(.counters(service.contract)) ?? ContractCounters()
         window = parameters.creditWindow(of: time)
         if counters.sponsorWindow != window {
@@ -95,6 +98,11 @@ struct Sponsor {
                     return "it has paid for \(counters.newcomers) newcomers in this window already, and the account is not invited"
                 }
                 all /= 2
+                // Whatever number of windows they come in: who has nothing must not lock up what others have earned here.
+                let money = balance.addingSaturating(deposit)
+                if deposits(member) > 0, deposit.addingSaturating(deposits(member)) > money / Self.strangersPart {
+                    return "a \(Self.strangersPart)th of its contract's money is locked as deposits: it lends to nobody more whom it has not invited"
+                }
             }
         }
         let (own, overflow) = used.addingReportingOverflow(needed)
@@ -107,6 +115,17 @@ struct Sponsor {
         let lent = deposits(member)
         if balance < lent { return "its contract's balance does not cover the deposit of \(lent) that it would lend" }
         return nil
+    }
+
+    /// A contract's deposits may grow to this part of its money for strangers. For its storage, its members and whom its owner
+    /// invited they may grow further.
+    static let strangersPart: UInt128 = 8
+
+    /// Counts what it lends the account.
+    mutating func lend(to member: Member) {
+        let lent = min(balance, deposits(member))
+        balance -= lent
+        deposit = deposit.addingSaturating(lent)
     }
 
     /// What it lends an account beside the credits: the deposits of its record and of what counts its use.

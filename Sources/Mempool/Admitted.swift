@@ -32,6 +32,14 @@ public struct Admitted: Hashable, Sendable {
         self.isEvidence = isEvidence
     }
 
+    /// As any other transaction: with no place of its own.
+    var withoutPrivilege: Admitted {
+        guard isEvidence else { return self }
+        return Admitted(
+            id: id, signed: signed, byteCount: byteCount, reservedCredits: reservedCredits, payer: payer, weight: weight,
+            replaces: replaces)
+    }
+
     var sender: Account { signed.transaction.sender }
     var sequence: UInt64 { signed.transaction.sequence }
 }
@@ -43,8 +51,12 @@ public struct MempoolLimits: Hashable, Sendable {
     public let maxBytes: Int
     /// Of that, transactions which wait for an earlier one of their sender.
     public let maxParked: Int
+    /// Milliseconds that such a one must be good for: who lets it expire pays nothing, though every masternode has checked
+    /// its signature. So no more than `maxParked` in this time are checked for nothing, whoever sends them.
+    public let shortestWaitMs: UInt64
 
-    public init(maxCount: Int = 50_000, maxBytes: Int = 64 << 20, maxParked: Int? = nil) {
+    public init(maxCount: Int = 50_000, maxBytes: Int = 64 << 20, maxParked: Int? = nil, shortestWaitMs: UInt64 = 5_000) {
+        self.shortestWaitMs = shortestWaitMs
         self.maxCount = max(1, maxCount)
         self.maxBytes = max(self.maxCount, maxBytes)
         self.maxParked = max(1, maxParked ?? self.maxCount / 16)
@@ -67,8 +79,11 @@ public enum MempoolRefusal: Error, Equatable, Sendable, CustomStringConvertible 
     case sequenceTooFarAhead(UInt64, next: UInt64)
     /// Another transaction of the account has this sequence.
     case sequenceWaiting(UInt64, TransactionId)
-    /// It would take the place of a transaction that does not wait.
-    case nothingToReplace(TransactionId)
+    /// A cancellation of what had this sequence is waiting. It has no other in its place: each would be checked by every
+    /// masternode, and only the last one paid for.
+    case cancelledAlready(UInt64, TransactionId)
+    /// One that has to wait for an earlier one of its sender, and would not wait long.
+    case expiresTooSoon(UInt64, next: UInt64, milliseconds: UInt64)
     case full
     /// There is no room for one that has to wait for an earlier one of its sender.
     case noRoomForGaps(UInt64, next: UInt64)
@@ -82,7 +97,10 @@ public enum MempoolRefusal: Error, Equatable, Sendable, CustomStringConvertible 
             "sequence \(given) is too far ahead: the account's next one is \(next), and at most \(ChainLimits.sequenceWindow) can wait"
         case .sequenceWaiting(let sequence, let id):
             "sequence \(sequence) is already waiting as transaction \(id): cancel it first"
-        case .nothingToReplace(let id): "transaction \(id) is not waiting under this sequence: there is nothing to cancel"
+        case .cancelledAlready(let sequence, let id):
+            "sequence \(sequence) is being cancelled already, by transaction \(id): wait until that is final"
+        case .expiresTooSoon(let given, let next, let milliseconds):
+            "sequence \(given) has to wait for \(next), and expires within \(milliseconds) ms: send \(next) first, or let it be valid for longer"
         case .full:
             "the pool is full of transactions whose payers have more stake for what they ask; try again later"
         case .noRoomForGaps(let given, let next):

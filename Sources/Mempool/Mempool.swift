@@ -14,7 +14,7 @@ import Primitives
 ///   accounts and transactions it makes, and whoever asks for less than its part waits for nobody who asks for more;
 /// - **ready ones first**: what has to wait for an earlier transaction of its sender is parked in a small part of the
 ///   pool, and gives way to whatever is ready. Nothing ready ever gives way to what is parked;
-/// - **evidence**: a masternode's report has a place of its own;
+/// - **evidence**: a masternode's report has a place of its own, one at a time;
 /// - **order**: an account's transactions come out by contiguous sequence, or not at all;
 /// - **determinism**: a value type without clock, randomness or hash table order; the same calls give the same
 ///   answers.
@@ -32,6 +32,8 @@ public struct Mempool: Sendable {
     /// Of those that pay for something which waits.
     private var payers: [Account: Payer] = [:]
     private var arrivals: UInt64 = 0
+    /// Up to which it has let go of what expired; nil before that.
+    private var expiredUntil: Time?
     /// Sums of shares, evidence aside.
     private var taken = 0
     private var parkedShare = 0
@@ -100,15 +102,19 @@ public struct Mempool: Sendable {
         guard sequence >= next else { throw .sequenceReused(sequence, next: next) }
         guard sequence - next < ChainLimits.sequenceWindow else { throw .sequenceTooFarAhead(sequence, next: next) }
         if let other = place.other {
-            guard admitted.replaces == other.admitted.id else { throw .sequenceWaiting(sequence, other.admitted.id) }
+            guard other.admitted.replaces == nil else { throw .cancelledAlready(sequence, other.admitted.id) }
+            // A report's place is before all others, and not to be had by taking the report's.
+            guard admitted.replaces == other.admitted.id, !other.admitted.isEvidence else { throw .sequenceWaiting(sequence, other.admitted.id) }
             return [replace(other, by: admitted)]
         }
         // Where the one to cancel never came, its cancellation takes the sequence all the same.
         let isReady = place.readyEnd == sequence
+        // A reporter has one such place: what else it has waiting is as good as anybody's.
+        let admitted = isReady && sequence == next ? admitted : admitted.withoutPrivilege
         let share = limits.share(of: admitted)
         var tag: UInt128?
         var evicted: [Admitted] = []
-        if admitted.isEvidence, isReady {
+        if admitted.isEvidence {
             guard evidenceCount < MempoolLimits.evidence else { throw .full }
             tag = 0
         } else if isReady {
@@ -116,6 +122,9 @@ public struct Mempool: Sendable {
             evicted = try makeRoom(for: share, tag: own)
             tag = own
         } else {
+            guard admitted.signed.transaction.validUntil >= (expiredUntil?.advanced(by: limits.shortestWaitMs) ?? .zero) else {
+                throw .expiresTooSoon(sequence, next: next, milliseconds: limits.shortestWaitMs)
+            }
             evicted = try park(share, rank: parkedTag(of: admitted), next: next, sequence: sequence)
         }
         add(admitted, share: share, tag: tag, next: next)
@@ -314,6 +323,7 @@ public struct Mempool: Sendable {
     /// - Returns: what was dropped, the earliest first.
     @discardableResult
     public mutating func expire(at time: Time) -> [Admitted] {
+        expiredUntil = max(time, expiredUntil ?? time)
         var expired: [TransactionId] = []
         deadlines.forEachAscending { deadline in
             guard deadline.time < time else { return false }

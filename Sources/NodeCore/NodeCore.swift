@@ -36,8 +36,8 @@ public enum NodeLimits {
     public static let poolBytes = 64_000_000
     /// Transactions that one proposal takes from the pool at most.
     public static let blockTransactions = 50_000
-    /// Milliseconds that a proposer executes transactions for; then it proposes what it has. Gas bounds a block's work on
-    /// the reference machine, this on the machine at hand.
+    /// Milliseconds that a proposer executes transactions and puts their changes into the state tree for; then it proposes
+    /// what it has. Gas bounds a block's work on the reference machine, this on the machine at hand.
     public static let proposalMs: UInt64 = 250
     /// Final blocks that the store has not taken yet, above which this node makes no block: one writer that lags must not
     /// be buried.

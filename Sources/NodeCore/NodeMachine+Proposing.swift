@@ -108,8 +108,9 @@ extension NodeMachine {
         let selection: TransactionSelection
     }
 
-    /// A block out of the candidates, executed as it is put together: the proposer stops when its time is used up. What
-    /// made it stop comes last from then on, and what no block can hold leaves the pool.
+    /// A block out of the candidates, executed as it is put together: the proposer stops when its time is used up,
+    /// that for due calls and for the state tree included. What made it stop comes last from then on, and what no block can
+    /// hold leaves the pool.
     private func draft(
         _ request: ProposalRequest, on parent: ExecutedBlock, time: Time, candidates: [Admitted], proposer: UInt16
     ) -> Draft? {
@@ -118,20 +119,25 @@ extension NodeMachine {
         let frame = BlockFrame(
             height: parent.header.height.next, time: time, proposer: proposer, reveal: reveal, randomness: randomness,
             parentCertificate: request.parentCertificate)
+        // Calls that are due run after the transactions, in their time.
+        let isDue = parent.nextDue.map { $0 <= time } ?? false
+        let calls = isDue ? min(epoch.parameters.scheduledGasPerBlock / 1_000_000, NodeLimits.proposalMs / 2) : 0
         let started = stopwatch()
         do {
             let (selection, execution) = try ledger.propose(
                 from: candidates.map(\.signed), frame: frame, state: parent.layer, context: parent.context
-            ) { stopwatch() &- started < NodeLimits.proposalMs }
+            ) { pace.allows(milliseconds: calls &+ (stopwatch() &- started), changes: $0) }
             for (id, _) in selection.refused { mempool.remove(id) }
             if let stoppedAt = selection.stoppedAt { mempool.putLast(stoppedAt) }
             let block = build(
                 request, on: parent, frame: frame, transactions: selection.transactions,
                 transactionsRoot: selection.transactionsRoot)
             let digest = block.header.digest(genesis: genesisHash)
+            let chosen = stopwatch()
             let executed = try ExecutedBlock(
                 block, digest: digest, transactionIds: selection.transactionIds, execution: execution,
                 below: parent.layer, store: store)
+            pace.note(changes: execution.delta.changes.count, milliseconds: stopwatch() &- chosen)
             return Draft(block: block, digest: digest, executed: executed, selection: selection)
         } catch {
             halt("block \(frame.height) could not be made: \(error)")

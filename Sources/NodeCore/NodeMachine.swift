@@ -51,6 +51,7 @@ public final class NodeMachine {
     var beacons: BeaconChains
     /// Milliseconds of this machine's own clock, for the proposer's time budget alone: nothing else depends on it.
     package var stopwatch: () -> UInt64 = { 0 }
+    package var pace = ProposalPace()
 
     // Consensus
     /// Of the epoch that consensus runs here. The head may be its border block for the moment until the next begins.

@@ -254,7 +254,7 @@ extension SubmissionRefusal {
         case .known, .sequenceWaiting: self.init(.sequencePending, reason)
         case .sequenceReused: self.init(.sequenceUsed, reason)
         case .sequenceTooFarAhead: self.init(.sequenceTooFar, reason)
-        case .nothingToReplace: self.init(.sequencePending, reason)
+        case .cancelledAlready, .expiresTooSoon: self.init(.sequencePending, reason)
         case .full, .noRoomForGaps: self.init(.poolFull, reason, retryAfterMs: 1_000)
         }
     }

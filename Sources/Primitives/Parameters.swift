@@ -24,9 +24,9 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
     public var gasPerDataByte: UInt64 = 10
     public var gasPerStorageByte: UInt64 = 20
     /// Reading a value of the state that nothing has read for long.
-    public var gasPerStorageAccess: UInt64 = 20_000
+    public var gasPerStorageAccess: UInt64 = 25_000
     /// Writing or removing one: the path of the state tree up to its root, and the store.
-    public var gasPerStorageWrite: UInt64 = 60_000
+    public var gasPerStorageWrite: UInt64 = 100_000
     public var gasPerSignatureCheck: UInt64 = 60_000
 
     // Resource credits: one credit pays one unit of gas
@@ -45,7 +45,7 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
 
     // Schedule queue
     public var scheduledGasPerBlock: UInt64 = 60_000_000
-    public var scheduledGasPerCall: UInt64 = 20_000_000
+    public var scheduledGasPerCall: UInt64 = 30_000_000
     public var scheduledCallsPerService: UInt32 = 256
     public var scheduledCallsPerBlock: UInt32 = 64
 

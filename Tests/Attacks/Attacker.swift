@@ -65,7 +65,7 @@ public struct Attacker: Sendable {
     /// Sets keys that no call before has set: the block's randomness is in them.
     private static var keys: [UInt8] {
         WasmModule.repeating(
-            WasmModule.storeCounter(at: 32) + Host.storage_set.code(int(0), int(36), int(0), int(0)), count: 500,
+            WasmModule.storeCounter(at: 32) + Host.storage_set.code(int(0), int(36), int(0), int(0)), count: 350,
             prologue: Host.randomness.code(int(0)))
     }
 
@@ -73,7 +73,7 @@ public struct Attacker: Sendable {
         var deposit = [UInt8](repeating: 0, count: 16)
         deposit[2] = 0x20
         return WasmModule.repeating(
-            WasmModule.storeCounter(at: 28) + Host.transfer.code(int(0), int(320)), count: 250,
+            WasmModule.storeCounter(at: 28) + Host.transfer.code(int(0), int(320)), count: 350,
             data: [(320, deposit)], prologue: Host.randomness.code(int(0)))
     }
 
@@ -140,7 +140,8 @@ public struct Attacker: Sendable {
         case .coldModules:
             return try signed(ActionId(256), own("cold\(index % max(1, services))"), gas: 5_000_000, sequence: sequence)
         case .uploads:
-            let tail: [UInt8] = [0, 9] + withUnsafeBytes(of: UInt64(index)) { Array($0) } + [0]
+            // A section without a name, so that no two are the same code.
+            let tail: [UInt8] = [0, 9, 0] + withUnsafeBytes(of: UInt64(index)) { Array($0) }
             let code =
                 index % 3 == 0
                 ? WasmModule.wideBranches(bytes: 60_000) : index % 3 == 1 ? WasmModule.manyLocals() : Array(repeating: 0xff, count: 60_000)
@@ -158,7 +159,7 @@ public struct Attacker: Sendable {
             if index % 2 == 0 {
                 let next = Account(try walker(index / 2).publicKey)
                 return try signed(
-                    .transfer, .chain, Transfer(recipient: next).borsh, value: accountDeposit + 1, gas: 200_000, sequence: sequence)
+                    .transfer, .chain, Transfer(recipient: next).borsh, value: accountDeposit + 1, gas: 300_000, sequence: sequence)
             }
             return try signed(
                 .distributeTask, Self.id("s"), gas: 200_000, sequence: 0, key: try walker(max(0, index / 2 - 20)))

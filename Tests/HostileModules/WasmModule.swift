@@ -129,7 +129,7 @@ public enum WasmModule {
         var body: [UInt8] = [0]
         body += Array(repeating: int(0), count: 4).flatMap { $0 } + [0x03, 1, 0x00]
         while body.count < bytes - 200 { body += [0x0d, 0] }
-        body += [0x0b, 0x0b]
+        body += Array(repeating: 0x1a, count: 4) + [0x0b, 0x0b]
         return plain(types: [[0x60, 0, 0], wide], functions: [0], bodies: [body])
     }
 

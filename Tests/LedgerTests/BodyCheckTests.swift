@@ -131,8 +131,10 @@ import Testing
             var asked = 0
             let (selection, execution) = try chain.ledger.propose(
                 from: three, frame: frame, state: chain.state, context: chain.context
-            ) {
+            ) { changes in
                 asked += 1
+                // Each sends from the same account.
+                #expect(changes > 0)
                 return asked < most
             }
             #expect(selection.transactions == Array(three.prefix(most)))

@@ -243,6 +243,20 @@ import Testing
         #expect(try chain.isConserved() && chain.historiesAreComplete())
     }
 
+    /// The place before all others is for a masternode's report with the gas that one takes, and for nothing else.
+    @Test func aReportIsKnownAtAdmission() throws {
+        let data = try evidence(validators[3], epoch: .zero).borsh
+        let enough = chain.ledger.genesis.parameters.gasToReport(dataBytes: data.count)
+        func isEvidence(_ user: User, gas: UInt64) throws -> Bool? {
+            let signed = try chain.transaction(user, .reportEquivocation, data: data, gas: gas)
+            guard case .admitted(let facts) = try chain.ledger.admit(signed, state: chain.state, time: chain.time) else { return nil }
+            return facts.isEvidence
+        }
+        #expect(try isEvidence(validators[0].user, gas: enough) == true)
+        #expect(try isEvidence(validators[0].user, gas: enough + 1) == false)
+        #expect(try isEvidence(alice, gas: enough) == false)
+    }
+
     @Test mutating func whatProvesNothing() throws {
         let offender = validators[3]
         let forged = try evidence(offender, epoch: .zero, wrongKey: true).borsh

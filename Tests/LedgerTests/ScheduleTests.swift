@@ -7,7 +7,7 @@ import Testing
 @Suite struct ScheduleTests {
     private let alice: User, bob: User
     /// Worth the entries of ten calls.
-    private static let deposit: UInt128 = 8 * 20_000_000 * 10
+    private static let deposit: UInt128 = 8 * 30_000_000 * 10
 
     init() throws {
         alice = try User("alice")
@@ -91,11 +91,11 @@ import Testing
         var chain = try TestChain([alice, bob], parameters: parameters)
         for index in 0..<crowd {
             try chain.deploy(
-                "busy\(index)", owner: alice, deposit: 8 * 20_000_000 * 30,
+                "busy\(index)", owner: alice, deposit: 8 * 30_000_000 * 30,
                 [("action", (0..<20).map { _ in .schedule(time: 0, entry: 1, data: []) }), ("scheduled", [])])
         }
         let (contract, _) = try chain.deploy(
-            "calm", owner: alice, deposit: 8 * 20_000_000 * 4,
+            "calm", owner: alice, deposit: 8 * 30_000_000 * 4,
             [("action", [.schedule(time: 0, entry: 1, data: [])]), ("scheduled", [.set(key: "ran", value: [1])])])
         var block: [SignedTransaction] = []
         for index in 0..<crowd {
@@ -158,7 +158,7 @@ import Testing
     @Test func whoCannotPayIsNotTaken() throws {
         var chain = try TestChain([alice, bob], deposits: true)
         let (contract, _) = try chain.deploy(
-            "s", owner: alice, deposit: 8 * 45_000_000,
+            "s", owner: alice, deposit: 8 * 75_000_000,
             [
                 (
                     "action",
@@ -171,7 +171,7 @@ import Testing
         #expect(chain.stored(contract, "1") == [1, 0, 0, 0, 0, 0, 0, 0])
         for refused in ["2", "3"] { #expect(chain.stored(contract, refused) == Array(repeating: 255, count: 8)) }
         let after = try #require(try chain.ledger.account(contract, at: chain.time, state: chain.state))
-        #expect(after.credits < before.credits - 39_000_000)
+        #expect(after.credits < before.credits - 59_000_000)
         #expect(try chain.record(contract).deposit > 0)
     }
 

@@ -99,6 +99,50 @@ import Testing
         guard case .admitted = try admit(again) else { throw BlockIsInvalid() }
     }
 
+    /// Each account that is opened takes a deposit that its sponsor may never see again: not even in ever new windows do
+    /// strangers lock up more than a part of what a service has.
+    @Test mutating func strangersLockUpAPartOfTheMoneyAtMost() throws {
+        let money: UInt128 = 100_000_000
+        let small = try #require(ServiceId("small"))
+        let code = WasmAssembler.module([("action", [.when(action: 300, [.trap])])])
+        let data = RegisterService(
+            service: small, codeHash: Digest(sha256: code), kind: "job", validator: nil,
+            sponsorship: Sponsorship(creditsPerMember: 4_000_000, creditsPerWindow: 1 << 40, newcomers: 2), initData: [])
+        let contract = Account.contract(creator: alice.account, sequence: try chain.record(alice.account).sequence)
+        let receipt = try chain.send(alice, .registerService, data: data.borsh, value: money, gas: 20_000_000)
+        #expect(receipt.outcome == .succeeded)
+        let window = chain.ledger.genesis.parameters.creditWindowMs
+        var opened = 0
+        var reason: String?
+        while reason == nil, opened < 20 {
+            try chain.run(after: window)
+            let stranger = try chain.transaction(try User("stranger \(opened)"), service: "small", .applicationTask, gas: 2_000_000)
+            reason = try refusal(stranger)
+            if reason == nil {
+                #expect(try chain.run([stranger], after: 1).receipts.map(\.outcome) == [.succeeded])
+                opened += 1
+            }
+        }
+        #expect(reason?.contains("8th of its contract's money") == true && opened == 3)
+        // The last one has joined besides.
+        #expect(try chain.record(contract).deposit <= money / 8 + chain.ledger.genesis.parameters.deposit(keyBytes: 65, valueBytes: 16))
+        // In one block as in many: of two in a fresh window one finds room, after this much more money.
+        try chain.send(rich, .transfer, data: Transfer(recipient: contract).borsh, value: 8 * 3_500_000)
+        let two = try (0..<2).map {
+            try chain.transaction(try User("another \($0)"), service: "small", .applicationTask, gas: 2_000_000)
+        }
+        guard case .invalid(.transaction(1, .notSponsored)) = try chain.check(chain.block(two, after: 1)) else {
+            throw BlockIsInvalid()
+        }
+        #expect(try chain.run([two[0]], after: 1).receipts.map(\.outcome) == [.succeeded])
+        // Whom the owner asked gets in.
+        let invited = try User("invited")
+        let invitation = InviteMembers(service: small, accounts: [invited.account], invites: true)
+        #expect(try chain.send(alice, .inviteMembers, data: invitation.borsh, gas: 5_000_000).outcome == .succeeded)
+        #expect(try chain.send(invited, service: "small", .applicationTask, gas: 2_000_000).outcome == .succeeded)
+        #expect(try chain.isConserved())
+    }
+
     /// Strangers cost nothing, so they can use up whatever is open to strangers; whom the owner asked has a place.
     @Test mutating func whoWasInvitedGetsInPastAnyNumberOfStrangers() throws {
         let invited = try User("invited")

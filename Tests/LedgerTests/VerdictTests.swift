@@ -289,6 +289,24 @@ import Testing
         #expect(try chain.isConserved())
     }
 
+    /// Memberships, histories and counters are each account's; the panel and the owner's money are met once in a call.
+    @Test mutating func aVerdictPaysForAllThatItMayTouch() throws {
+        let verdicts = friends.map { Step.verdict(about: $0.account.bytes, role: 1, kind: 0, weight: 1, post: "r0/v") }
+        let steps = (0...3).map { Step.when(action: 256 + UInt32($0), Array(verdicts.prefix($0))) }
+        try chain.deploy("job", owner: alice, validator: nil, [("action", steps)])
+        var gas: [UInt64] = []
+        for action: UInt16 in 256...259 {
+            let receipt = try chain.send(bob, service: "job", ActionId(action))
+            #expect(receipt.outcome == .succeeded)
+            gas.append(receipt.gasUsed)
+        }
+        let parameters = chain.ledger.genesis.parameters
+        let each = parameters.storageGas(reads: 1, writes: 3, bytes: HostGas.verdictBytes)
+        let first = gas[1] - gas[0], second = gas[2] - gas[1], third = gas[3] - gas[2]
+        #expect(second == third && second - each < 3 * HostGas.knownAccess + 500)
+        #expect(first - second == parameters.storageGas(reads: 1, writes: 2) - 3 * HostGas.knownAccess)
+    }
+
     @Test mutating func aFailingCallTakesItsFindingsBack() throws {
         let contract = try chain.deploy(
             "job", owner: alice, validator: independent.account,

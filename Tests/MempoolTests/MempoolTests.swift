@@ -110,8 +110,26 @@ import Testing
         #expect(try pool.insert(report, nextSequence: 0).isEmpty)
         #expect(pool.candidates(maxBytes: .max, maxCount: 1).map(\.id) == [report.id])
         #expect(pool.count == 11)
+        let cancel = try admitted(50, 0, mark: 9, replaces: report.id)
+        #expect(throws: MempoolRefusal.sequenceWaiting(0, report.id)) { try pool.insert(cancel, nextSequence: 0) }
+        // One at a time: whatever else the reporter says has to find room like anybody's.
+        #expect(throws: MempoolRefusal.full) { try pool.insert(try admitted(50, 1, evidence: true), nextSequence: 0) }
+        #expect(throws: MempoolRefusal.noRoomForGaps(3, next: 0)) {
+            try pool.insert(try admitted(50, 3, evidence: true), nextSequence: 0)
+        }
         pool.include([report.signed])
         #expect(pool.count == 10)
+        #expect(try pool.insert(try admitted(50, 1, evidence: true), nextSequence: 1).isEmpty && pool.count == 11)
+    }
+
+    /// A reporter's further reports stand behind whoever has more stake for what he asks.
+    @Test func aFloodOfEvidenceIsNoBetterThanAnyOther() throws {
+        var pool = Mempool()
+        _ = try pool.insert(try admitted(1, 0, weight: 1 << 40), nextSequence: 0)
+        for sequence: UInt64 in 0..<20 {
+            _ = try pool.insert(try admitted(50, sequence, weight: 1 << 20, evidence: true), nextSequence: 0)
+        }
+        #expect(names(pool.candidates(maxBytes: .max, maxCount: 3)) == ["50.0", "1.0", "50.1"])
     }
 
     @Test func onlyTheSenderReplacesByName() throws {
@@ -126,6 +144,21 @@ import Testing
         #expect(names(pool.candidates(maxBytes: .max, maxCount: .max)) == ["1.0", "1.1"])
         #expect(pool.candidates(maxBytes: .max, maxCount: 1).map(\.id) == [cancel.id])
         #expect(pool.reservedCredits(of: account(1)) == 120_000)
+        // Else one account could have its transactions checked by everybody again and again, and pay for the last.
+        let another = try admitted(1, 0, mark: 6, replaces: cancel.id)
+        #expect(throws: MempoolRefusal.cancelledAlready(0, cancel.id)) { try pool.insert(another, nextSequence: 0) }
+    }
+
+    /// What waits behind a gap and expires there is never paid for.
+    @Test func whatHasToWaitMustNotExpireAtOnce() throws {
+        var pool = Mempool()
+        pool.expire(at: Time(10_000))
+        let soon = try admitted(1, 1, validUntil: 14_999)
+        #expect(throws: MempoolRefusal.expiresTooSoon(1, next: 0, milliseconds: 5_000)) { try pool.insert(soon, nextSequence: 0) }
+        _ = try pool.insert(try admitted(1, 1, validUntil: 15_000), nextSequence: 0)
+        // What a block can hold at once may.
+        _ = try pool.insert(try admitted(2, 0, validUntil: 10_001), nextSequence: 0)
+        #expect(pool.count == 2 && pool.readyCount == 1)
     }
 
     @Test func whatStoppedAProposerComesLast() throws {
@@ -168,7 +201,7 @@ import Testing
     @Test(arguments: [1, 2, 3, 4] as [UInt64]) func randomUseKeepsTheInvariants(seed: UInt64) throws {
         func run() throws -> [TransactionId] {
             var random = SplitMix64(seed: seed)
-            let limits = MempoolLimits(maxCount: 40, maxBytes: 40_000, maxParked: 15)
+            let limits = MempoolLimits(maxCount: 40, maxBytes: 40_000, maxParked: 15, shortestWaitMs: 0)
             var pool = Mempool(limits: limits)
             var waiting: [TransactionId: Admitted] = [:]
             var next: [Account: UInt64] = [:]

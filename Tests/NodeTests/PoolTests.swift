@@ -68,4 +68,34 @@ import Testing
         #expect(bench.machine.mempool.isEmpty && bench.halts.isEmpty)
         #expect(bench.machine.headHeight >= Height(2))
     }
+
+    /// What a block changes has to go into the tree, too: where that is known to be slow, a block takes less.
+    @Test func aProposerLeavesTimeForTheTree() throws {
+        var slow = ProposalPace()
+        for _ in 0..<40 { slow.note(changes: 1_000, milliseconds: 400) }
+        #expect((399_900...400_000).contains(slow.nanosecondsPerChange))
+        #expect(slow.allows(milliseconds: 0, changes: 600) && !slow.allows(milliseconds: 0, changes: 630))
+        #expect(slow.allows(milliseconds: 100, changes: 370) && !slow.allows(milliseconds: 100, changes: 380))
+        #expect(!slow.allows(milliseconds: NodeLimits.proposalMs, changes: 0) && !slow.allows(milliseconds: .max, changes: .max))
+        // A few changes tell nothing, an outage not more than a little, and a fast machine is found to be one.
+        var pace = ProposalPace()
+        pace.note(changes: 10, milliseconds: 1_000)
+        #expect(pace == ProposalPace())
+        pace.note(changes: 1_000, milliseconds: .max)
+        #expect(pace.nanosecondsPerChange < 200_000)
+        for _ in 0..<40 { pace.note(changes: 1_000_000, milliseconds: 3_000) }
+        #expect(pace.nanosecondsPerChange < 3_100)
+
+        let cast = try Cast.of(1, realSignatures: false)
+        let bench = try Bench(cast, masternode: 0)
+        bench.machine.pace = slow
+        // Each of these transactions changes some values, of which a block then holds very few.
+        bench.machine.stopwatch = { 0 }
+        for client in 0..<3 { bench.submit(try record(cast, client: client, sequence: 0)) }
+        for _ in 0..<10 {
+            bench.now += 1_000
+            bench.handle(.timer(.due))
+        }
+        #expect(bench.machine.mempool.isEmpty && bench.halts.isEmpty)
+    }
 }

@@ -114,7 +114,7 @@ struct AttackRun: AsyncParsableCommand {
             tell("  \(Self.line(row))")
             try await Task.sleep(for: .seconds(3))
         }
-        print("| attack | honest p50, p95 ms (lost) | views over blocks | attempts taken, refused | credits it cost | resident MB of all nodes |\n|---|---|---|---|---|---|")
+        print("| attack | honest p50, p95 ms (lost) | views given up | attempts taken, refused | credits it cost | resident MB of all nodes |\n|---|---|---|---|---|---|")
         for row in rows { print("| \(row.attack.title) | " + Self.line(row) + " |") }
         for client in clients { try await client.shutdown() }
         let bad = rows.filter { Self.percentile($0.honest, 95) > Double(limit) || $0.lost > 0 }
@@ -153,11 +153,27 @@ struct AttackRun: AsyncParsableCommand {
         let after = try await clients[0].status()
         let left = try await available(team, clients[0])
         let (taken, refused) = tally.counts
-        let views = Int(clamping: after.view) - Int(clamping: before.view) - (Int(clamping: after.head.height) - Int(clamping: before.head.height))
+        let views = try await givenUp(from: before.head.height, to: after.head.height, clients[0])
         return Row(
             attack: attack, honest: times, lost: lost, taken: taken, refused: refused,
             credits: Int64(clamping: credits) - Int64(clamping: left), views: views,
             memory: processes.reduce(0) { $0 + Self.residentMegabytes($1) })
+    }
+
+    /// Views without a block, which the views of the final blocks leave out.
+    private func givenUp(from first: UInt64, to last: UInt64, _ client: ChainClient) async throws -> Int {
+        var count = 0
+        var previous = try await client.block(at: Height(first))
+        for height in first..<max(first, last) {
+            let block = try await client.block(at: Height(height + 1))
+            if let block {
+                // They count anew in each epoch.
+                let below = previous?.epoch == block.epoch ? previous?.view ?? 0 : 0
+                count += Int(clamping: block.view) - Int(clamping: below) - 1
+            }
+            previous = block
+        }
+        return count
     }
 
     private func available(_ team: Team, _ client: ChainClient) async throws -> UInt64 {

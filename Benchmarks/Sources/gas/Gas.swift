@@ -29,7 +29,7 @@ struct Gas: AsyncParsableCommand {
             let bodies = Operations.state(leaves: count)
             let service = try chain.deploy(
                 WasmModule.choosing(
-                    bodies.map { (code: $0.code, count: $0.name.contains("32 kB") ? 40 : 500) }, data: Self.data), as: "state")
+                    bodies.map { (code: $0.code, count: $0.most > 0 ? $0.most : Operations.writesPerCall) }, data: Self.data), as: "state")
             let senders = try keys(500, "sender\(suffix)")
             try fund(senders, chain)
             try chain.fill(count, of: service) { made in if made % 100_000 == 0 { tell("  \(made) leaves") } }
@@ -259,19 +259,21 @@ struct Gas: AsyncParsableCommand {
             var round: UInt8 = 0
             let best = try best {
                 round += 1
-                return try chain.measure([try chain.transaction(.uploadContract, data: code + [0, 2, 1, round])]).cost
+                let result = try chain.measure([try chain.transaction(.uploadContract, data: code + [0, 2, 1, round])])
+                // All but junk are valid to the last byte: what is refused early would cost less.
+                guard let outcome = result.receipts.first?.outcome, (outcome == .succeeded) == (name != "junk") else {
+                    throw GasError("upload of \(name): \(result.receipts.first.map { "\($0.outcome)" } ?? "no receipt")")
+                }
+                return result.cost
             }
             rows.append(("upload: " + name, best))
             tell("  upload, \(name): \(Self.number(best))")
         }
         // Services in turn, more than any cache holds: each module is read, checked and compiled for each call.
         for (name, code) in hostile.dropLast() {
-            let services: [ServiceId]
-            do {
-                services = try (0..<4 as Range<UInt8>).map { index in
-                    try chain.deploy(code + [0, 2, 1, 10 + index], as: "load \(name.prefix(20)) \(index)")
-                }
-            } catch is GasError { continue }  // What is refused when it is uploaded is never loaded.
+            let services = try (0..<4 as Range<UInt8>).map { index in
+                try chain.deploy(code + [0, 2, 1, 10 + index], as: "load \(name.prefix(20)) \(index)")
+            }
             let best = try best {
                 var sum = MeasuredChain.Measurement()
                 for service in services {

@@ -12,7 +12,7 @@ enum Operations {
         let name: String
         let code: [UInt8]
         var functions: [(type: UInt8, body: [UInt8])] = []
-        /// Rounds at most, where the chain bounds them; 0 for as many as the gas lasts.
+        /// Rounds at most in one call, where the chain bounds them; 0 for as many as the gas lasts.
         var most = 0
     }
 
@@ -90,6 +90,18 @@ enum Operations {
             code: Host.call.code(int(256), int(4), int(256), int(0), int(65_536), int(900), int(0), int(0))),
     ]
 
+    /// Rounds of one call, each of which writes a value that it has not met: what a transaction has gas for.
+    static let writesPerCall: Int = {
+        let parameters = Parameters()
+        return Int(parameters.transactionGas * 9 / 10 / (parameters.gasPerStorageWrite + 8_000))
+    }()
+    /// The same for values of 32 kB, and for keys of a list, which touch several of its pages.
+    private static let longWritesPerCall: Int = {
+        let parameters = Parameters()
+        return Int(parameters.transactionGas * 9 / 10 / (parameters.gasPerStorageWrite + 33_000 * parameters.gasPerStorageByte))
+    }()
+    private static let listedPerCall = writesPerCall * 2 / 5
+
     /// In this order: each finds what the one before left.
     /// - Parameter leaves: cold keys that the contract's storage has.
     static func state(leaves: Int) -> [Body] {
@@ -105,13 +117,13 @@ enum Operations {
             Body(name: "storage_set, fresh keys", code: key + Host.storage_set.code(int(0), int(4), int(0), int(4))),
             Body(name: "storage_remove, fresh keys", code: key + Host.storage_remove.code(int(0), int(4))),
             Body(name: "storage_remove, absent keys", code: key + Host.storage_remove.code(int(0), int(4))),
-            Body(name: "storage_set, new keys of 32 kB", code: key + Host.storage_set.code(int(0), int(4), int(0), int(32_768))),
-            Body(name: "storage_get, keys of 32 kB", code: key + Host.storage_get.code(int(0), int(4), int(64), int(32_768))),
-            Body(name: "storage_remove, keys of 32 kB", code: key + Host.storage_remove.code(int(0), int(4))),
-            Body(name: "key_insert, new keys of 64 bytes", code: key + Host.key_insert.code(int(0), int(64))),
-            Body(name: "key_insert, the same key", code: Host.key_insert.code(int(0), int(64))),
-            Body(name: "key_next", code: key + Host.key_next.code(int(0), int(0), int(0), int(64), int(128), int(64))),
-            Body(name: "key_remove", code: key + Host.key_remove.code(int(0), int(64))),
+            Body(name: "storage_set, new keys of 32 kB", code: key + Host.storage_set.code(int(0), int(4), int(0), int(32_768)), most: longWritesPerCall),
+            Body(name: "storage_get, keys of 32 kB", code: key + Host.storage_get.code(int(0), int(4), int(64), int(32_768)), most: longWritesPerCall),
+            Body(name: "storage_remove, keys of 32 kB", code: key + Host.storage_remove.code(int(0), int(4)), most: longWritesPerCall),
+            Body(name: "key_insert, new keys of 64 bytes", code: key + Host.key_insert.code(int(0), int(64)), most: listedPerCall),
+            Body(name: "key_insert, the same key", code: Host.key_insert.code(int(0), int(64)), most: listedPerCall),
+            Body(name: "key_next", code: key + Host.key_next.code(int(0), int(0), int(0), int(64), int(128), int(64)), most: listedPerCall),
+            Body(name: "key_remove", code: key + Host.key_remove.code(int(0), int(64)), most: listedPerCall),
             Body(name: "transfer to new accounts", code: account + Host.transfer.code(int(256), int(320))),
             Body(name: "transfer to old accounts", code: account + Host.transfer.code(int(256), int(320))),
         ]
