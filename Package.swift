@@ -5,7 +5,6 @@ let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
 extension Target.Dependency {
     static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
-    static let asyncHTTPClient = product(name: "AsyncHTTPClient", package: "async-http-client")
     static let crypto = product(name: "Crypto", package: "swift-crypto")
     static let cryptoExtras = product(name: "CryptoExtras", package: "swift-crypto")
     static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
@@ -17,7 +16,6 @@ extension Target.Dependency {
     static let nioHTTPTypes = product(name: "NIOHTTPTypes", package: "swift-nio-extras")
     static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
     static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
-    static let x509 = product(name: "X509", package: "swift-certificates")
     static let yams = product(name: "Yams", package: "Yams")
 }
 
@@ -54,15 +52,14 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.31.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        // Without its traits: nothing here reads settings by swift-configuration.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
-        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
     ],
     targets: [
         // Layer 0: values
@@ -89,10 +86,10 @@ let package = Package(
 
         // Layer 2: input and output
         .systemLibrary(name: "CLevelDB", providers: [.apt(["libleveldb-dev"])]),
-        module("Storage", values + ["CLevelDB"]),
+        module("Storage", values + ["CLevelDB", "ProgramSupport"]),
         module("KeyFiles", ["Encoding", "Cryptography"]),
         module("NodeHome", values + ["KeyFiles", "ProgramSupport"]),
-        module("PeerNetwork", values + ["ProgramSupport", .nioCore, .nioPosix, .nioSSL, .x509, .crypto, .logging]),
+        module("PeerNetwork", values + ["ProgramSupport", .nioCore, .nioPosix, .nioSSL, .crypto, .logging]),
         module("ModelFiles", ["Tensor", "Training", .yams]),
         module("ProgramSupport", []),
         module("CommandSupport", ["Encoding", "ProgramSupport", .argumentParser]),
@@ -104,7 +101,8 @@ let package = Package(
                 .logging,
             ],
             resources: ["explorer.html", "explorer.css", "explorer.js"].map { .embedInCode("Explorer/\($0)") }),
-        module("ChainClient", values + ["APIModel", "JobProtocol", .asyncHTTPClient, .nioCore, .nioPosix, .logging]),
+        module("WebClient", ["ProgramSupport", .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
+        module("ChainClient", values + ["APIModel", "JobProtocol", "WebClient", .nioCore, .nioHTTP1, .nioPosix, .logging]),
 
         // What `contract new` writes, out of the folder where it is built and tested.
         .target(
@@ -127,7 +125,7 @@ let package = Package(
         module(
             "WorkerRuntime",
             values + [
-                "Audit", "JobProtocol", "Tensor", "Training", "ChainClient", .asyncHTTPClient, .nioCore, .nioPosix, .nioHTTP1,
+                "Audit", "JobProtocol", "Tensor", "Training", "ChainClient", "ProgramSupport", "WebClient", .nioCore, .nioPosix, .nioHTTP1,
             ]),
 
         module("Experiments", ["Encoding", "Cryptography", "Tensor", "Training"]),
@@ -160,7 +158,7 @@ let package = Package(
             ]),
         program(
             "edgeproof-demo",
-            values + ["LocalNetwork", "ChainClient", "JobProtocol", "KeyFiles", "ProgramSupport", .argumentParser]),
+            values + ["LocalNetwork", "ChainClient", "JobProtocol", "KeyFiles", "CommandSupport", "ProgramSupport", .argumentParser]),
 
         // Tests
         .executableTarget(
@@ -212,16 +210,18 @@ let package = Package(
         tests(
             of: "PeerNetwork",
             values + [
-                "PeerNetwork", "LocalNetwork", "TestSupport", .nioCore, .nioEmbedded, .nioPosix, .nioSSL, .logging,
+                "PeerNetwork", "LocalNetwork", "TestSupport", .crypto, .nioCore, .nioEmbedded, .nioPosix, .nioSSL, .logging,
             ]),
-        tests(of: "NodeAPI", values + ["NodeAPI", "APIModel", "ChainClient", "JobProtocol", .hummingbird, .asyncHTTPClient, .logging]),
+        tests(of: "NodeAPI", values + ["NodeAPI", "APIModel", "ChainClient", "JobProtocol", .hummingbird, "WebClient", .logging]),
+        tests(of: "WebClient", ["WebClient", .nioCore, .nioHTTP1, .nioPosix]),
         tests(
             of: "ChainClient",
             values + ["ChainClient", "APIModel", "KeyFiles", .nioCore]),
         tests(
             of: "ChainCommands",
             values + [
-                "ChainCommands", "ChainClient", "JobProtocol", "Training", "APIModel", "CommandSupport", "KeyFiles", "WebAssembly",
+                "ChainCommands", "ChainClient", "JobProtocol", "Training", "APIModel", "CommandSupport", "ProgramSupport", "KeyFiles",
+                "WebAssembly",
                 "ContractTemplates",
                 .argumentParser, .yams,
             ]),
@@ -240,7 +240,7 @@ let package = Package(
             of: "EndToEnd",
             values + [
                 "ChainClient", "JobProtocol", "KeyFiles", "LocalNetwork", "NodeHome", "NodeHost", "StateSync", "Storage", "TestSupport",
-                "Attacks", .asyncHTTPClient, .nioCore, .nioPosix, "chaind", "chain-cli", "chain-worker", "chain-sim", "ByzantineNode",
+                "Attacks", "WebClient", .nioCore, .nioPosix, "chaind", "chain-cli", "chain-worker", "chain-sim", "ByzantineNode",
             ]),
     ]
 )

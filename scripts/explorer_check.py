@@ -251,6 +251,7 @@ class Check:
         self.search(masternodes[0]["name"], "masternode/" + masternodes[0]["consensusKey"])
         self.search(masternodes[0]["consensusKey"], "masternode/" + masternodes[0]["consensusKey"])
         self.live()
+        self.stalled()
         self.follow()
 
     def job(self, name):
@@ -281,6 +282,30 @@ class Check:
             self.fault("live", f"no new block was shown for a minute after {before}")
         for complaint in self.browser.complaints():
             self.fault("live", complaint)
+
+    def stalled(self):
+        """A chain that stands still: a status as a node without a quorum gives it."""
+        self.browser.size(*NARROW)
+        self.go("")
+        self.browser.run("""window.realFetch = window.fetch; window.fetch = async (...asked) => {
+            const answer = await window.realFetch(...asked);
+            if (!String(asked[0]).includes("/v1/status")) return answer;
+            const told = await answer.json();
+            Object.assign(told.liveness, { stalled: true, sinceBlockMs: "93000", reachable: 2, masternodes: 4, quorum: 3 });
+            return new Response(JSON.stringify(told), { status: 200, headers: { "content-type": "application/json" } });
+        }; show()""")
+        said = "The chain stands still: no block for"
+        if not self.browser.wait(f"document.body.innerText.includes({json.dumps(said)})", 20):
+            self.fault("stalled", "does not say that the chain stands still")
+        text = self.browser.run("document.getElementById('alarm').textContent")
+        for part in ("2 of 4 masternodes reachable, quorum 3", "when 1 more is back"):
+            if part not in text:
+                self.fault("stalled", f"says {text!r}, without {part!r}")
+        self.browser.picture(os.path.join(self.out, "stalled-narrow.png"))
+        self.browser.run("window.fetch = window.realFetch; show()")
+        if not self.browser.wait("document.getElementById('alarm').hidden", 20):
+            self.fault("stalled", "still says so when it goes on")
+        print("  stalled: " + text, flush=True)
 
     def follow(self):
         """Links lead to pages that there are: some of every kind, from every page."""

@@ -27,7 +27,8 @@ public struct AccountDocument: Codable, Equatable, Sendable {
     @DecimalText public var sequence: UInt64
     /// What it can spend.
     @DecimalText public var balance: UInt128
-    /// Collateral of the masternode whose consensus key the account is; it can't be spent.
+    /// Collateral of the masternode whose consensus key the account is, or what backs the verdicts of its jobs; it can't
+    /// be spent.
     @DecimalText public var locked: UInt128
     /// Locked for the state that the account made exist; it comes back when that goes.
     @DecimalText public var deposit: UInt128

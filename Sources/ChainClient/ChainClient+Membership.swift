@@ -55,6 +55,7 @@ extension TransactionRequest {
 
     public static func vote(on proposal: UInt64, approves: Bool) -> TransactionRequest {
         TransactionRequest(
-            service: .chain, post: PostId(proposal: proposal), action: .voteProposal, data: Ballot(approves: approves).borsh)
+            service: .chain, post: PostId(proposal: proposal), action: .voteProposal,
+            data: Ballot(approves: approves).borsh)
     }
 }

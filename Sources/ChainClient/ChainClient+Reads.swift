@@ -25,7 +25,8 @@ extension ChainClient {
 
     /// - Parameter wait: how long the node may hold the answer back for the transaction to become final; up to 25 s.
     public func transaction(_ id: TransactionId, wait: Duration = .zero) async throws -> TransactionStateDocument? {
-        let milliseconds = min(25_000, max(0, wait.components.seconds * 1_000 + wait.components.attoseconds / 1_000_000_000_000_000))
+        let milliseconds = min(
+            25_000, max(0, wait.components.seconds * 1_000 + wait.components.attoseconds / 1_000_000_000_000_000))
         var request = call("/v1/transactions/\(id)" + (milliseconds > 0 ? "?waitMs=\(milliseconds)" : ""))
         request.timeout = limits.request + .milliseconds(milliseconds)
         return try await find(request)
@@ -109,8 +110,20 @@ extension ChainClient {
         do { return try await get(call(path, method: "POST", body: input)) } catch let error as ClientError
             where error.code == "unknown_service"
         {
-            throw ClientError.noSuchService(PrintableBytes.text(service.bytes))
+            throw await noSuchService(service)
         }
+    }
+
+    /// That there is no such service, with the nearest name that there is.
+    public func noSuchService(_ service: ServiceId) async -> ClientError {
+        .noSuchService(PrintableBytes.text(service.bytes), near: await nearestService(to: service))
+    }
+
+    /// The name of a service that somebody may mean with this one.
+    public func nearestService(to service: ServiceId) async -> String? {
+        let known = (try? await services(limit: 1_000)) ?? []
+        return Spelling.nearest(
+            to: PrintableBytes.text(service.bytes), among: known.map { PrintableBytes.text($0.id.bytes) })
     }
 
     public func hasCode(_ hash: Digest) async throws -> Bool {
@@ -123,7 +136,8 @@ extension ChainClient {
         var result = ""
         for byte in text.utf8 {
             switch byte {
-            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e: result.unicodeScalars.append(Unicode.Scalar(byte))
+            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f, 0x7e:
+                result.unicodeScalars.append(Unicode.Scalar(byte))
             default: result += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
             }
         }

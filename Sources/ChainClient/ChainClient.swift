@@ -1,12 +1,11 @@
 import APIModel
-import AsyncHTTPClient
 import Cryptography
 import Foundation
 import Logging
 import NIOCore
-import NIOPosix
 import Primitives
 import Synchronization
+import WebClient
 
 /// # ChainClient
 ///
@@ -46,19 +45,13 @@ public final class ChainClient: Sendable {
         self.limits = limits
         self.logger = logger ?? Logger(label: "client", factory: { _ in SwiftLogNoOpLogHandler() })
         var configuration = HTTPClient.Configuration()
-        configuration.redirectConfiguration = .disallow
-        configuration.timeout = .init(connect: limits.connect, read: limits.silence)
-        configuration.connectionPool = .init(idleTimeout: .seconds(30))
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
-        // The failover does the retrying: a connection that fails is not tried again behind its back.
-        configuration.connectionPool.retryConnectionEstablishment = false
-        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        configuration.connectTimeout = limits.connect
+        configuration.readTimeout = limits.silence
+        http = HTTPClient(configuration: configuration)
     }
 
-    deinit { http.shutdown { _ in } }
-
-    /// Closes all connections. A client that goes out of use closes them by itself, later.
-    public func shutdown() async throws { try await http.shutdown() }
+    /// Closes all connections. A client that goes out of use closes them by itself.
+    public func shutdown() async throws { http.shutdown() }
 
     // MARK: Requests
 
@@ -103,7 +96,7 @@ public final class ChainClient: Sendable {
                 throw error
             } catch {
                 if Task.isCancelled { throw CancellationError() }
-                failures.append(ClientError.Unreachable(node: node, reason: Self.explain(error)))
+                failures.append(ClientError.Unreachable(node: node, reason: HTTPClient.reason(error)))
                 logger.debug("node does not answer", metadata: ["node": "\(node)", "error": "\(error)"])
             }
         }
@@ -119,7 +112,7 @@ public final class ChainClient: Sendable {
             request.headers.add(name: "content-type", value: call.mediaType)
             request.body = .bytes(ByteBuffer(bytes: body))
         }
-        let response = try await http.execute(request, timeout: call.timeout, logger: logger)
+        let response = try await http.execute(request, timeout: call.timeout)
         let body = try await response.body.collect(upTo: call.limit)
         return Reply(node: node, status: Int(response.status.code), body: body)
     }
@@ -153,7 +146,8 @@ public final class ChainClient: Sendable {
         guard
             let document = try? JSONDecoder().decode(ErrorDocument.self, from: Data(reply.body.readableBytesView))
         else {
-            return .badAnswer(node: reply.node, path: call.path, reason: "status \(reply.status) without an error document")
+            return .badAnswer(
+                node: reply.node, path: call.path, reason: "status \(reply.status) without an error document")
         }
         return .refused(
             node: reply.node, status: reply.status, code: document.error.code, reason: document.error.reason,
@@ -170,38 +164,12 @@ public final class ChainClient: Sendable {
     /// Where the next request goes first.
     var preferredNode: NodeAddress { nodes[preferred.withLock { $0 }] }
 
-    private static let noTLS =
-        "it offers no TLS, or none that this machine trusts; a node itself speaks http://, and https:// where a proxy adds it"
-
-    private static func explain(_ error: any Error) -> String {
-        switch error {
-        case let error as NIOPosix.NIOConnectionError:
-            guard let first = error.connectionErrors.first else { return "no machine has this name, as far as this one knows" }
-            return explain(first.error)
-        case let error as IOError:
-            switch error.errnoCode {
-            case ECONNREFUSED: return "connection refused"
-            case ECONNRESET, EPIPE: return "it closed the connection"
-            case EHOSTUNREACH, ENETUNREACH: return "there is no way to that address"
-            case ETIMEDOUT: return "no connection in time"
-            default: return String(cString: strerror(error.errnoCode))
-            }
-        case let error as HTTPClientError where error == .connectTimeout: return "no connection in time"
-        case let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout: return "no answer in time"
-        case let error as HTTPClientError where error == .remoteConnectionClosed: return "it closed the connection"
-        case is NIOTooManyBytesError: return "its answer is longer than any that a node gives"
-        // What a failed connection is depends on how the name was resolved; the cause is in its text.
-        case let error where "\(error)".contains("Connection refused"): return "connection refused"
-        case let error where String(reflecting: type(of: error)).hasPrefix("NIOSSL"): return noTLS
-        case let error as HTTPClientError where error == .tlsHandshakeTimeout: return noTLS
-        default: return "the connection failed"
-        }
-    }
-
     /// Where a document differs from what it should be.
     static func text(of error: any Error) -> String {
         func place(_ path: [any CodingKey]) -> String {
-            path.isEmpty ? "the document" : "'" + path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".") + "'"
+            path.isEmpty
+                ? "the document"
+                : "'" + path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".") + "'"
         }
         switch error {
         case DecodingError.keyNotFound(let key, let context): return "it has no \(place(context.codingPath + [key]))"

@@ -22,7 +22,8 @@ public enum ClientError: Error, Sendable, CustomStringConvertible {
     case displaced(TransactionId, sequence: UInt64)
     /// The event stream has a gap: the node does not have the block any more.
     case missingBlock(UInt64, node: NodeAddress)
-    case noSuchService(String)
+    /// With the name of one that there is, where it may be meant.
+    case noSuchService(String, near: String? = nil)
 
     /// The refusal's code, if a node refused.
     public var code: String? {
@@ -33,7 +34,8 @@ public enum ClientError: Error, Sendable, CustomStringConvertible {
     public var isTransient: Bool {
         switch self {
         case .unreachable: true
-        case .refused(_, let status, let code, _, _): status >= 500 || status == 429 || code == "pool_full" || code == "ahead_of_chain"
+        case .refused(_, let status, let code, _, _):
+            status >= 500 || status == 429 || code == "pool_full" || code == "ahead_of_chain"
         case .badAnswer, .badNode, .expired, .displaced, .noSuchService: false
         case .notIncluded, .missingBlock: true
         }
@@ -57,7 +59,9 @@ public enum ClientError: Error, Sendable, CustomStringConvertible {
             "transaction \(id) was not included: another transaction of the account has sequence \(sequence)"
         case .missingBlock(let height, let node):
             "\(node) does not have block \(height) any more; ask another node"
-        case .noSuchService(let name): "no service '\(name)' is registered; 'service list' shows what is"
+        case .noSuchService(let name, let near):
+            "no service '\(name)' is registered" + (near.map { " (did you mean '\($0)'?)" } ?? "")
+                + "; 'service list' shows what is"
         }
     }
 }

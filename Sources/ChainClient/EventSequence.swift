@@ -1,8 +1,8 @@
 import APIModel
-import AsyncHTTPClient
 import Foundation
 import NIOCore
 import Primitives
+import WebClient
 
 extension ChainClient {
     /// Finalised blocks from a height on, without gaps, for ever: when a node dies or falls silent the sequence goes
@@ -106,7 +106,7 @@ public struct BlockEvents: AsyncSequence, Sendable {
             let response: HTTPClientResponse
             do {
                 // The stream has no end; silence ends it (the read timeout).
-                response = try await client.http.execute(request, deadline: .distantFuture, logger: client.logger)
+                response = try await client.http.execute(request)
             } catch {
                 client.avoid(node)
                 throw error

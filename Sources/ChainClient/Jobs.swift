@@ -70,7 +70,7 @@ public struct JobProgress: AsyncSequence, Sendable {
             guard !isOver else { return nil }
             guard let contract else {
                 guard let service = try await client.service(job) else {
-                    throw ClientError.noSuchService(PrintableBytes.text(job.bytes))
+                    throw await client.noSuchService(job)
                 }
                 self.contract = service.contract
                 return try await update()
@@ -114,22 +114,31 @@ public struct RegisteredService: Sendable {
 extension TransactionSender {
     /// Uploads contract code unless the chain has it.
     /// - Returns: its hash, and the transaction if one was needed.
-    public func upload(code: [UInt8]) async throws -> (hash: Digest, transaction: TransactionStateDocument?) {
+    public func upload(
+        code: [UInt8], gasLimit: UInt64? = nil, timeout: Duration = .seconds(60)
+    ) async throws -> (hash: Digest, transaction: TransactionStateDocument?) {
         let hash = Digest(sha256: code)
         if try await client.hasCode(hash) { return (hash, nil) }
-        return (hash, try await perform(.upload(code: code)))
+        var request = TransactionRequest.upload(code: code)
+        request.gasLimit = gasLimit
+        return (hash, try await perform(request, timeout: timeout))
     }
 
     /// Registers a service with this code: uploads it unless the chain has it, then registers.
+    /// - Parameters:
+    ///   - gasLimit: of the registration alone.
+    ///   - timeout: of each of the two.
     public func register(
         _ service: ServiceId, code: [UInt8], kind: String, validator: Account?, sponsorship: Sponsorship = .none,
-        initData: [UInt8], deposit: UInt128
+        initData: [UInt8], deposit: UInt128, gasLimit: UInt64? = nil, timeout: Duration = .seconds(60)
     ) async throws -> RegisteredService {
-        let (hash, uploaded) = try await upload(code: code)
+        let (hash, uploaded) = try await upload(code: code, timeout: timeout)
         let registration = RegisterService(
             service: service, codeHash: hash, kind: kind, validator: validator, sponsorship: sponsorship,
             initData: initData)
-        let done = try await perform(.register(registration, deposit: deposit))
+        var request = TransactionRequest.register(registration, deposit: deposit)
+        request.gasLimit = gasLimit
+        let done = try await perform(request, timeout: timeout)
         return RegisteredService(
             service: service, contract: .contract(creator: account, sequence: done.transaction.sequence),
             codeHash: hash, upload: uploaded, registration: done)

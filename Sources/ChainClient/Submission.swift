@@ -28,8 +28,12 @@ extension ChainClient {
         var request = call("/v1/transactions", method: "POST", body: list)
         request.mediaType = SubmissionLimits.mediaType
         let answer: SubmissionsAnswerDocument = try await get(request)
-        guard answer.accepted + answer.refused.count == count, answer.refused.allSatisfy({ (0..<count).contains($0.index) })
-        else { throw ClientError.badAnswer(node: preferredNode, path: request.path, reason: "it does not fit what was sent") }
+        guard answer.accepted + answer.refused.count == count,
+            answer.refused.allSatisfy({ (0..<count).contains($0.index) })
+        else {
+            throw ClientError.badAnswer(
+                node: preferredNode, path: request.path, reason: "it does not fit what was sent")
+        }
         return answer.refused
     }
 

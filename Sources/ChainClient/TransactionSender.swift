@@ -154,7 +154,11 @@ public actor TransactionSender {
             return try await submitNow(request)
         }
         last = Task { _ = await task.result }
-        return try await withTaskCancellationHandler { try await task.value } onCancel: { task.cancel() }
+        return try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
     }
 
     private func submitNow(_ request: TransactionRequest) async throws -> SignedTransaction {
@@ -201,7 +205,9 @@ public actor TransactionSender {
     /// Bounded: only what was sent without waiting stays here, and the oldest goes first.
     private func remember(_ signed: SignedTransaction) {
         pending[signed.transaction.sequence] = signed
-        if pending.count > 2 * Int(ChainLimits.sequenceWindow), let oldest = pending.keys.min() { pending[oldest] = nil }
+        if pending.count > 2 * Int(ChainLimits.sequenceWindow), let oldest = pending.keys.min() {
+            pending[oldest] = nil
+        }
     }
 
     private func sequenceForNext() async throws -> UInt64 {

@@ -132,11 +132,9 @@ public struct Ending: Equatable, Sendable {
 
     /// The product's errors describe themselves; others do not speak to people.
     public static func text(_ error: any Error) -> String {
-        let type = String(reflecting: type(of: error))
-        let foreign = ["NIO", "Swift.", "Foundation.", "_Foundation", "AsyncHTTP", "Hummingbird", "__C."]
-        guard foreign.contains(where: { type.hasPrefix($0) }) else { return "\(error)" }
-        return
-            "something failed that this program has no words for; please report it with these details: \(type): \(error)"
+        guard Reason.isForeign(error) else { return "\(error)" }
+        return "something failed that this program has no words for; please report it with these details: "
+            + "\(String(reflecting: type(of: error))): \(error)"
     }
 }
 

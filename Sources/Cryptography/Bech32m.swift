@@ -49,7 +49,11 @@ public enum Bech32m {
         let hasLower = characters.contains { (0x61...0x7a).contains($0) }
         guard !(hasUpper && hasLower) else { throw .mixedCase }
         if hasUpper { characters = characters.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 } }
-        guard let separator = characters.lastIndex(of: 0x31) else { throw .noSeparator }
+        // The last '1' separates. A mistyped one behind the right prefix is told as that, not as another prefix.
+        guard
+            let separator = characters.starts(with: Array((prefix + "1").utf8))
+                ? prefix.utf8.count : characters.lastIndex(of: 0x31)
+        else { throw .noSeparator }
         let found = String(decoding: characters[..<separator], as: UTF8.self)
         guard found == prefix else { throw .wrongPrefix(expected: prefix, found: found) }
 

@@ -1,15 +1,17 @@
-// # Experiments: the two papers' experiments, and reports of them
-//
-// What `chain-cli paper` computes in its own process: many seeds, sweeps and baselines over the machines of `Training`,
-// and the making of reports (Markdown, JSON), pictures (SVG) and TensorBoard's event files. Files, processes and the
-// chain are the caller's: data come in as image sets, results are kept through a `RunStore`.
-//
-// The module promises:
-//
-// - **Every figure says where it comes from**: how many samples, epochs and seeds, and whether a chain was involved.
-// - **A run is a function of its name**: seeds, samples and settings stand in it, so that an interrupted series goes on
-//   where it stopped and never mixes results of different settings.
-// - **The bytes are those of the messages** that would travel: encoded, counted and decoded again.
+/// # Experiments
+///
+/// The two papers' experiments, and reports of them.
+///
+/// What `chain-cli paper` computes in its own process: many seeds, sweeps and baselines over the machines of `Training`,
+/// and the making of reports (Markdown, JSON), pictures (SVG) and TensorBoard's event files. Files, processes and the
+/// chain are the caller's: data come in as image sets, results are kept through a `RunStore`.
+///
+/// The module promises
+///
+/// - **Every figure says where it comes from**: how many samples, epochs and seeds, and whether a chain was involved.
+/// - **A run is a function of its name**: seeds, samples and settings stand in it, so that an interrupted series goes on
+///   where it stopped and never mixes results of different settings.
+/// - **The bytes are those of the messages** that would travel: encoded, counted and decoded again.
 
 public import Training
 

@@ -1,17 +1,17 @@
-// # JobProtocol
-//
-// What workers, clients and the job contract tell each other on the chain: the specification of a job, the actions,
-// the answers to queries, events.
-//
-// The module promises
-// - **one description**: the contract compiles these same files (`Contracts/build`), under Embedded Swift and over the
-//   contract SDK's encoder; the names that differ there are in `Contracts/Job/Shared.swift`. So host and contract
-//   can't drift apart;
-// - **canonical bytes**: every type is Borsh with bounded decoding (see `Encoding`);
-// - **one set of rules**: `JobSpec.brokenRule` is what the contract refuses by, and what `job check` says.
-//
-// Because the files serve both worlds they use `JobText` for text and `JobBytes` for byte strings, state names as
-// `StaticString`, and keep what only the host has behind `hasFeature(Embedded)`.
+/// # JobProtocol
+///
+/// What workers, clients and the job contract tell each other on the chain: the specification of a job, the actions,
+/// the answers to queries, events.
+///
+/// The module promises
+/// - **one description**: the contract compiles these same files (`Contracts/build`), under Embedded Swift and over the
+///   contract SDK's encoder; the names that differ there are in `Contracts/Job/Shared.swift`. So host and contract
+///   can't drift apart;
+/// - **canonical bytes**: every type is Borsh with bounded decoding (see `Encoding`);
+/// - **one set of rules**: `JobSpec.brokenRule` is what the contract refuses by, and what `job check` says.
+///
+/// Because the files serve both worlds they use `JobText` for text and `JobBytes` for byte strings, state names as
+/// `StaticString`, and keep what only the host has behind `hasFeature(Embedded)`.
 
 #if !hasFeature(Embedded)
 import Cryptography

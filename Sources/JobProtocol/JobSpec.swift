@@ -403,7 +403,14 @@ public struct JobPlacement: JobValue {
 
 #if !hasFeature(Embedded)
 extension JobSpec {
-    /// Why the job contract would refuse this, if it would.
-    public var problem: String? { brokenRule.map { "\($0)" } }
+    /// Why nobody should register or work for this: the contract refuses it, or it means nothing. The contract has no room
+    /// for the latter, so workers refuse it.
+    public var problem: String? {
+        if let rule = brokenRule { return "\(rule)" }
+        if metric == .accuracy, epsilonMicro > 1_000_000 {
+            return "epsilon is over 1: the accuracy goes from 0 to 1, so that every round would be accepted"
+        }
+        return nil
+    }
 }
 #endif

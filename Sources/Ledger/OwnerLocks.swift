@@ -26,10 +26,21 @@ extension Executor {
         try refuseValue(of: transaction)
         try gas.charge(parameters.storageGas(writes: 2, bytes: 80))
         do {
+            let stored: [UInt8]? = try overlay.value(.ownerLock(transaction.sender))
+            guard stored != nil else {
+                throw Halt.failed("\(transaction.sender) has locked nothing")
+            }
             var lock = try settledLock(of: transaction.sender)
-            lock.takeBack(data.amount)
+            let asked = lock.leaving
+            guard lock.takeBack(data.amount) == data.amount else {
+                throw Halt.failed(
+                    "\(data.amount) can't be asked back: \(transaction.sender) has \(lock.total) locked, of which "
+                        + "\(asked) are asked back already")
+            }
             overlay.set(.ownerLock(transaction.sender), lock.isEmpty ? nil : lock.borsh)
-        } catch { throw .ledger(error) }
+        } catch let halt as Halt { throw halt } catch let error as LedgerError { throw .ledger(error) } catch {
+            throw .failed("unlockMoney failed")
+        }
     }
 
     /// Weight of a verdict that the owner's locked money allows now, up to what is asked.

@@ -97,14 +97,18 @@ public struct DevnetPlan: Sendable {
     ///   - founders: how many of the masternodes the genesis has; the others can register later. All where nil.
     /// - Throws: when the folder holds a network of another size.
     public func prepare(
-        accounts: [String] = DevnetPlan.defaultAccounts, faucet: Bool = false, parameters: Parameters = DevnetPlan.parameters,
+        accounts: [String] = DevnetPlan.defaultAccounts, faucet: Bool = false,
+        parameters: Parameters = DevnetPlan.parameters,
         chainName: String = "edgeproof-devnet", allocations extra: [Genesis.Allocation] = [],
         founders: Int? = nil, progress: (String) -> Void = { _ in }
     ) throws -> Genesis {
         let files = FileManager.default
         if files.fileExists(atPath: genesisFile.path) {
             let genesis: Genesis
-            do { genesis = try GenesisDocument.decode(Data(try InputFile.read(genesisFile.path, "genesis", limit: 64 << 20))) } catch {
+            do {
+                genesis = try GenesisDocument.decode(
+                    Data(try InputFile.read(genesisFile.path, "genesis", limit: 64 << 20)))
+            } catch {
                 throw NodeHomeError.unusable(genesisFile.path, "\(error)")
             }
             guard genesis.masternodes.count == founders ?? masternodes else {
@@ -139,7 +143,8 @@ public struct DevnetPlan: Sendable {
         }
         let now = UInt64(Date().timeIntervalSince1970 * 1_000)
         let genesis = try Genesis(
-            chainName: chainName, time: Time(now), parameters: parameters, masternodes: MasternodeSet(Array(members.prefix(founders ?? masternodes))),
+            chainName: chainName, time: Time(now), parameters: parameters,
+            masternodes: MasternodeSet(Array(members.prefix(founders ?? masternodes))),
             allocations: allocations)
         for index in 0..<masternodes { try home(index).write(genesis) }
         try writeConfigurations(members.map(\.consensusKey))
@@ -152,7 +157,9 @@ public struct DevnetPlan: Sendable {
     private func keys() throws -> [PublicKey] {
         try (0..<masternodes).map { index in
             let keystore = try KeyDirectory(path: home(index).keysFolder.path).load(NodeKeyNames.consensus)
-            guard let key = PublicKey(hex: keystore.publicKey) else { throw DevnetError.cannotRead(home(index).keysFolder.path) }
+            guard let key = PublicKey(hex: keystore.publicKey) else {
+                throw DevnetError.cannotRead(home(index).keysFolder.path)
+            }
             return key
         }
     }

@@ -1,11 +1,14 @@
-// # ModelFiles: models as people write them
-//
-// The text form of `Training.ModelSpec` is YAML, so that an architecture can be read, commented and kept in a
-// repository (`Models/` has LeNet-5 and the fog paper's two). Commands and workers read it here, the same way.
-//
-// - A key that means nothing here is an error, never ignored: a misspelt `stride` must not train another model.
-// - An error names the line, what is wrong and what is allowed. The model as a whole is checked too.
-// - What `ModelSpec.yaml` writes is read back as the same specification.
+/// # ModelFiles
+///
+/// Models as people write them.
+///
+/// The text form of `Training.ModelSpec` is YAML, so that an architecture can be read, commented and kept in a
+/// repository (`Models/` has LeNet-5 and the fog paper's two). Commands and workers read it here, the same way.
+///
+/// - A key that means nothing here is an error, never ignored: a misspelt `stride` must not train another model.
+/// - An error names the line, what is wrong and what is allowed. The model as a whole is checked too.
+/// - What `ModelSpec.yaml` writes is read back as the same specification.
+
 public import Training
 import Yams
 
@@ -41,10 +44,9 @@ public enum ModelFile {
             throw ModelFileError(line: nil, reason: "the text is longer than \(longestText) bytes")
         }
         let root: Node?
-        do { root = try Yams.compose(yaml: text) } catch let error as YamlError {
-            throw syntax(error)
-        } catch {
-            throw ModelFileError(line: nil, reason: "\(error)")
+        do { root = try Yams.compose(yaml: text) } catch {
+            let (line, problem) = YAMLText.problem(error)
+            throw ModelFileError(line: line, reason: "not YAML: \(problem)")
         }
         guard let root else { throw ModelFileError(line: nil, reason: "the text is empty") }
         var fields = try Fields(root, of: "a model")
@@ -66,15 +68,6 @@ public enum ModelFile {
                 reason: "there are no initial weights '\(name)'; they are \(InitialWeights.allCases.map(\.name).joined(separator: " or "))")
         }
         return initial
-    }
-
-    private static func syntax(_ error: YamlError) -> ModelFileError {
-        switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            ModelFileError(line: mark.line, reason: "not YAML: \(problem)")
-        default: ModelFileError(line: nil, reason: "not YAML: \(error)")
-        }
     }
 
     private static func read(layers node: Node) throws(ModelFileError) -> ([ModelLayer], cut: Int?) {

@@ -3,12 +3,13 @@ import Cryptography
 import Encoding
 import JobProtocol
 import Primitives
+import ProgramSupport
 
 /// Says what the bytes of a transaction or an event mean, where their form is known: the chain's own actions, and those
 /// of a training job. Bytes that have another form have no meaning here, and are shown as they are.
-enum Meaning {
+package enum Meaning {
     /// - Parameter kind: of the service that the transaction is for; nil where nobody registered it.
-    static func of(_ transaction: Transaction, kind: String?) -> MeaningDocument? {
+    package static func of(_ transaction: Transaction, kind: String?) -> MeaningDocument? {
         if transaction.serviceId == .chain { return try? chain(transaction) }
         if kind == "job" { return try? job(transaction) }
         return nil
@@ -20,7 +21,7 @@ enum Meaning {
         case .transfer:
             let transfer = try Transfer(borsh: data)
             return MeaningDocument(
-                "sent \(transaction.value) units",
+                "sent \(Digits.money(transaction.value))",
                 [
                     .init("to", transfer.recipient.description, .account),
                     .init("amount", String(transaction.value), .number),
@@ -92,6 +93,33 @@ enum Meaning {
                     .init("accused", vote.accused.description, .account),
                     .init("service", PrintableBytes.text(vote.service.bytes), .service),
                 ])
+        case .renewBeacon:
+            let renewal = try RenewBeacon(borsh: data)
+            return MeaningDocument(
+                "gave its masternode a new hash chain, number \(renewal.generation)",
+                [.init("tip", renewal.tip.hex, .hash)])
+        case .lockMoney:
+            return MeaningDocument("locked \(Digits.money(transaction.value)) that back the verdicts of its jobs")
+        case .unlockMoney:
+            let amount = try UnlockMoney(borsh: data).amount
+            return MeaningDocument(
+                amount == 0 ? "took back what was free of its lock" : "asked \(Digits.money(amount)) of its lock back")
+        case .cancelTransaction:
+            return MeaningDocument(
+                "cancelled a waiting transaction",
+                [.init("transaction", try CancelTransaction(borsh: data).id.hex, .hash)])
+        case .removeContract:
+            return MeaningDocument(
+                "took contract code off the chain",
+                [.init("code hash", try RemoveContract(borsh: data).codeHash.hex, .hash)])
+        case .inviteMembers:
+            let invitation = try InviteMembers(borsh: data)
+            var fields = [MeaningDocument.Field("service", PrintableBytes.text(invitation.service.bytes), .service)]
+            for account in invitation.accounts {
+                fields.append(MeaningDocument.Field("account", account.description, .account))
+            }
+            return MeaningDocument(
+                invitation.invites ? "invited accounts" : "took back the invitations of accounts", fields)
         case .reportEquivocation: return MeaningDocument("showed that a masternode contradicted itself")
         default: return nil
         }
@@ -159,7 +187,8 @@ enum Meaning {
             return MeaningDocument("released a worker", [.init("worker", release.account.description, .account)])
         case .paymentRequester:
             return MeaningDocument(
-                "paid \(transaction.value) units into the job", [.init("amount", String(transaction.value), .number)])
+                "paid \(Digits.money(transaction.value)) into the job",
+                [.init("amount", String(transaction.value), .number)])
         case .paymentWorkerSignature: return MeaningDocument("took its pay")
         case .pauseJob: return MeaningDocument("paused the job")
         case .resumeJob: return MeaningDocument("let the job go on")
@@ -219,7 +248,7 @@ enum Meaning {
     }
 
     /// Of an event of a training job's contract.
-    static func of(jobEvent event: Event) -> MeaningDocument? {
+    package static func of(jobEvent event: Event) -> MeaningDocument? {
         switch event.topic {
         case JobEventTopic.round:
             guard let round = try? JobRound(borsh: event.data) else { return nil }

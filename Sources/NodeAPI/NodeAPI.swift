@@ -51,12 +51,12 @@ public struct APIServer: Sendable {
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port), serverName: "edgeproof",
                 availableConnectionsDelegate: MaximumConnections.limit(
-                    configuration.maxConnections + Connections.reserve, logger: logger)),
+                    configuration.maxConnections + Connections.reserve, logger: LibraryLog.under(logger))),
             onServerRunning: { channel in
                 isServing.set()
                 await onReady(channel.localAddress?.port ?? 0)
             },
-            logger: logger)
+            logger: LibraryLog.under(logger))
 
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {

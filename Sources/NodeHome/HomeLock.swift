@@ -1,4 +1,5 @@
 import Foundation
+import ProgramSupport
 
 /// The right to write into a folder, held by one process at a time: nothing in a home is made or changed before it is
 /// held. The system takes it back when the process ends, however it ends.
@@ -15,16 +16,17 @@ public final class HomeLock: Sendable {
             try FileManager.default.createDirectory(
                 at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw .unusable(folder.path, "the folder can't be made; check the path, its permissions and the disk's space")
+            throw .unusable(
+                folder.path, "the folder can't be made; check the path, its permissions and the disk's space")
         }
         let file = folder.appending(path: "lock").path
         let opened = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard opened >= 0 else { throw .unusable(file, String(cString: strerror(errno))) }
+        guard opened >= 0 else { throw .unusable(file, InputFile.reason(errno)) }
         guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno
             let holder = Self.holder(opened)
             close(opened)
-            guard code == EWOULDBLOCK else { throw .unusable(file, String(cString: strerror(code))) }
+            guard code == EWOULDBLOCK else { throw .unusable(file, InputFile.reason(code)) }
             throw .inUse(folder.path, process: holder)
         }
         let name = Array("\(getpid())\n".utf8)

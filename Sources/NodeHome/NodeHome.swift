@@ -22,7 +22,7 @@ import ProgramSupport
 public struct NodeHome: Sendable {
     public let folder: URL
 
-    public init(_ path: String) { folder = URL(filePath: path, directoryHint: .isDirectory) }
+    public init(_ path: String) { folder = URL(filePath: FilePath.expanded(path), directoryHint: .isDirectory) }
 
     public var configurationFile: URL { folder.appending(path: "config.json") }
     public var genesisFile: URL { folder.appending(path: "genesis.json") }
@@ -62,7 +62,9 @@ public struct NodeHome: Sendable {
 
     private func read(_ file: URL, hint: String) throws(NodeHomeError) -> Data {
         guard FileManager.default.fileExists(atPath: file.path) else { throw .missing(file.path, hint: hint) }
-        do { return Data(try InputFile.read(file.path, limit: 64 << 20)) } catch { throw .unusable(file.path, error.description) }
+        do { return Data(try InputFile.read(file.path, limit: 64 << 20)) } catch {
+            throw .unusable(file.path, error.description)
+        }
     }
 
     public func write(_ configuration: NodeConfiguration) throws {

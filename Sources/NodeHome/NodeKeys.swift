@@ -40,7 +40,8 @@ public struct NodeKeys: Sendable {
         let directory = KeyDirectory(path: home.keysFolder.path)
         for name in [NodeKeyNames.consensus, NodeKeyNames.beacon] where try !directory.contains(name) {
             throw NodeHomeError.missing(
-                try directory.path(of: name), hint: "make the node's keys with 'chaind init --home \(home.folder.path)'")
+                try directory.path(of: name), hint: "make the node's keys with 'chaind init --home \(home.folder.path)'"
+            )
         }
         consensus = try directory.open(NodeKeyNames.consensus, purpose: "consensus", passphrase: passphrase)
         beaconKey = try directory.open(NodeKeyNames.beacon, purpose: "beacon", passphrase: passphrase)

@@ -1,6 +1,7 @@
 import Cryptography
 import Encoding
 import Foundation
+import ProgramSupport
 
 /// The address book on the disk. It saves asking around after a restart, and no more: a node without it, or with a
 /// damaged one, starts from its seeds.
@@ -50,7 +51,7 @@ struct AddressBookFile: Sendable {
         } catch let failure as Failure {
             throw failure
         } catch {
-            throw .damaged("\(path): \(error)")
+            throw .damaged("\(path): \(Reason.text(error))")
         }
         return try document.addresses.map { entry throws(Failure) in
             guard let key = PublicKey(hex: entry.consensusKey), let tlsKey = PublicKey(hex: entry.tlsKey),
@@ -74,7 +75,7 @@ struct AddressBookFile: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         do { try encoder.encode(document).write(to: URL(filePath: path), options: .atomic) } catch {
-            throw .unwritable("\(error)")
+            throw .unwritable("\(path): \(Reason.text(error))")
         }
     }
 }

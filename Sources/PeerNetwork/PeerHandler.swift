@@ -93,10 +93,10 @@ final class PeerHandler: ChannelDuplexHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
-        case NIOSSLError.handshakeFailed(let detail): finish(.noTLS("\(detail)"))
+        case NIOSSLError.handshakeFailed: finish(.noTLS("it speaks no TLS 1.3, or shows no certificate that can be taken"))
         case NIOSSLError.uncleanShutdown: finish(.connectionLost("it broke off"))
-        case is NIOSSLError, is BoringSSLError: finish(.noTLS("\(error)"))
-        default: finish(.connectionLost("\(error)"))
+        case is NIOSSLError, is BoringSSLError: finish(.noTLS("what it sends is no TLS record that can be read"))
+        default: finish(.connectionLost(PeerNetwork.reason(error)))
         }
         context.close(promise: nil)
     }

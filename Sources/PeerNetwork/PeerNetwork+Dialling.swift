@@ -54,7 +54,7 @@ extension PeerNetwork {
             try? await channel.closeFuture.get()
             return .success(made.withLock { $0?.ending })
         } catch {
-            return .failure(.connectionLost("\(error)"))
+            return .failure(.connectionLost(Self.reason(error)))
         }
     }
 

@@ -77,7 +77,7 @@ public final class PeerNetwork: Sendable {
             throw .cannotSign("\(error)")
         }
         do { try await server.setOption(.autoRead, value: true).get() } catch {
-            throw .cannotListen(host: host, port: port, detail: "\(error)")
+            throw .cannotListen(host: host, port: port, detail: InputFile.listenReason((error as? IOError)?.errnoCode))
         }
         hub.logger.info("listening for peers at \(listening)")
         if configuration.endorser != nil, PeerAddress(hub.hello?.listenAddress ?? "")?.isUnspecified == true {

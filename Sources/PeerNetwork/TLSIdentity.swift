@@ -3,7 +3,6 @@ import Cryptography
 import Foundation
 import NIOCore
 import NIOSSL
-import X509
 
 /// A process's TLS key, fresh at each start, with the self-signed certificate that carries it.
 package struct TLSIdentity: Sendable {
@@ -15,19 +14,11 @@ package struct TLSIdentity: Sendable {
         guard let publicKey = PublicKey(Array(key.publicKey.rawRepresentation)) else {
             throw CryptographyError.invalidKey
         }
-        let name = try DistinguishedName { CommonName("edgeproof peer") }
-        let certificateKey = Certificate.PrivateKey(key)
-        // Nobody reads the dates: a key is good as long as the process that made it, by its endorsement.
-        let certificate = try Certificate(
-            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: certificateKey.publicKey,
-            notValidBefore: Date(timeIntervalSinceNow: -86_400), notValidAfter: Date(timeIntervalSinceNow: 3650 * 86_400),
-            issuer: name, subject: name, signatureAlgorithm: .ed25519, extensions: Certificate.Extensions(),
-            issuerPrivateKey: certificateKey)
-        let pem = try certificate.serializeAsPEM().pemString
+        let certificate = try SelfSignedCertificate.der(of: key, name: "edgeproof peer")
         return TLSIdentity(
             publicKey: publicKey,
             context: try context(
-                certificate: NIOSSLCertificate(bytes: Array(pem.utf8), format: .pem),
+                certificate: NIOSSLCertificate(bytes: certificate, format: .der),
                 key: NIOSSLPrivateKey(bytes: pkcs8(key), format: .der)))
     }
 

@@ -7,6 +7,8 @@ public struct Account: Bytes32 {
     public init(words: Words256) { self.words = words }
 
     public static let prefix = "edge"
+    /// Characters of an address: prefix, '1', 52 for the bytes and 6 for the checksum.
+    static let addressLength = prefix.utf8.count + 59
 
     public init(_ key: PublicKey) { self.init(words: key.words) }
 
@@ -18,7 +20,12 @@ public struct Account: Bytes32 {
     /// Parses `edge1...`.
     public init(address: String) throws(AccountError) {
         let bytes: [UInt8]
-        do { bytes = try Bech32m.decode(prefix: Self.prefix, address) } catch { throw .malformed(address, error) }
+        do { bytes = try Bech32m.decode(prefix: Self.prefix, address) } catch .checksum where address.utf8.count != Self.addressLength {
+            // Cut short, or pasted with something behind it: no single character is mistyped.
+            throw .malformed(address, .length(address.utf8.count))
+        } catch {
+            throw .malformed(address, error)
+        }
         guard let account = Account(bytes) else { throw .malformed(address, .padding) }
         self = account
     }
@@ -38,6 +45,8 @@ public enum AccountError: Error, Equatable, CustomStringConvertible {
 
     public var description: String {
         switch self {
+        case .malformed(let text, .length(let count)):
+            "'\(text)' is not an account: it has \(count) characters, and every address has \(Account.addressLength)"
         case .malformed(let text, let reason): "'\(text)' is not an account: it \(reason)"
         }
     }

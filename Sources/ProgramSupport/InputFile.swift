@@ -7,7 +7,7 @@ public enum InputFile {
     ///   - what: completes "there is no ...", as in "genesis file".
     ///   - limit: bytes; a longer file is not what it should be.
     public static func read(_ path: String, _ what: String = "file", limit: Int) throws(FileProblem) -> [UInt8] {
-        let full = NSString(string: path).expandingTildeInPath
+        let full = FilePath.expanded(path)
         guard !path.isEmpty else { throw FileProblem("the name of the \(what) is empty") }
         let descriptor = open(full, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {

@@ -1,15 +1,16 @@
 import Foundation
+import ProgramSupport
 
 /// POSIX file calls with typed errors.
 enum Files {
     static func attempt<Value>(_ path: String, _ body: () throws -> Value) throws(StorageError) -> Value {
-        do { return try body() } catch { throw .inputOutput(path: path, detail: error.localizedDescription) }
+        do { return try body() } catch { throw .inputOutput(path: path, detail: Reason.text(error)) }
     }
 
     static func systemError(_ path: String, _ call: String) -> StorageError {
         let code = errno
         if code == ENOENT { return .notFound(path: path) }
-        return .inputOutput(path: path, detail: "\(call): \(String(cString: strerror(code)))")
+        return .inputOutput(path: path, detail: "\(call): \(InputFile.reason(code))")
     }
 
     static func folder(of path: String) -> String {

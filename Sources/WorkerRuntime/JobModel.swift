@@ -3,6 +3,7 @@ import Encoding
 import Foundation
 import JobProtocol
 import Primitives
+import ProgramSupport
 import Training
 
 /// A model of a job, as far as one participant has it.
@@ -58,10 +59,8 @@ package enum JobModel: Sendable, Equatable {
             case .split: .split(try Checkpoint(plan.model, startingFrom: bytes))
             case .fog: .whole(try Network(plan.model, startingFrom: bytes))
             }
-        } catch let error as SafetensorsError {
-            throw WorkerError.unusableModel(file.path, error.description)
         } catch {
-            throw WorkerError.unusableModel(file.path, error.localizedDescription)
+            throw WorkerError.unusableModel(file.path, Reason.text(error))
         }
     }
 

@@ -71,7 +71,7 @@ struct JobView: Sendable {
         let key = StateKey.service(job)
         for _ in 0..<staleTries {
             if let record: ServiceRecord = try await reader.read([key]).decode(key) { return record }
-            guard try await client.service(job) != nil else { throw WorkerError.noSuchJob(job.description) }
+            guard try await client.service(job) != nil else { throw WorkerError.noSuchJob(job.description, near: nil) }
             try await Task.sleep(for: .milliseconds(WorkerLimits.pollMs))
         }
         throw WorkerError.untrusted("a node shows the job '\(job)', and no node proves that it is there")

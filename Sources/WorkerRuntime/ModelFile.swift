@@ -1,5 +1,6 @@
 import Cryptography
 import Foundation
+import ProgramSupport
 import Training
 
 /// The files that a cloud leaves: the last accepted model, and beside it, with `.best` in its name, the accepted one of
@@ -14,7 +15,7 @@ public enum ModelFile {
         let probe = file.deletingLastPathComponent().appending(path: ".\(file.lastPathComponent).\(UUID().uuidString)")
         let descriptor = open(probe.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw WorkerError.cannotWrite(file.path, "in its folder, " + String(cString: strerror(errno)))
+            throw WorkerError.cannotWrite(file.path, "in its folder, " + InputFile.reason(errno))
         }
         close(descriptor)
         unlink(probe.path)
@@ -45,7 +46,7 @@ public enum ModelFile {
         case .front: throw WorkerError.cannotWrite(file.path, "one half of a model is no model")
         }
         do { try Data(saved.file).write(to: file, options: .atomic) } catch {
-            throw WorkerError.cannotWrite(file.path, error.localizedDescription)
+            throw WorkerError.cannotWrite(file.path, Reason.text(error))
         }
     }
 

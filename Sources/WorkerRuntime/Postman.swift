@@ -1,10 +1,10 @@
-import AsyncHTTPClient
 import Cryptography
 import Encoding
 import Foundation
 import NIOCore
 import Primitives
 import Training
+import WebClient
 
 /// Delivers envelopes to other workers, trying again until a deadline: a peer may start later, restart or move. And
 /// asks them questions.
@@ -20,21 +20,18 @@ package struct Postman: Sendable {
     ///   - job: the job's contract.
     package init(members: Members, key: PrivateKey, genesis: Digest, job: Account) {
         var configuration = HTTPClient.Configuration()
-        // A peer must not send this worker's messages elsewhere.
-        configuration.redirectConfiguration = .disallow
-        configuration.timeout = .init(connect: .seconds(3))
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = WorkerLimits.connectionsOfOneMember
+        configuration.connectTimeout = .seconds(3)
+        configuration.connectionsPerHost = WorkerLimits.connectionsOfOneMember
         // The other side closes a silent connection; this side lets go of it first.
-        configuration.connectionPool.idleTimeout = .milliseconds(WorkerLimits.idleMs / 2)
-        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        configuration.idleTimeout = .milliseconds(WorkerLimits.idleMs / 2)
+        http = HTTPClient(configuration: configuration)
         self.members = members
         self.key = key
         self.genesis = genesis
         self.job = job
     }
 
-    package func shutdown() async { try? await http.shutdown() }
+    package func shutdown() async { http.shutdown() }
 
     /// - Throws: ``WorkerError/peer(_:)`` when the receiver has not taken it by the deadline, or never will.
     package func deliver(_ envelope: Envelope, to account: Account, until deadline: ContinuousClock.Instant)
@@ -56,7 +53,7 @@ package struct Postman: Sendable {
                 } catch let error as WorkerError {
                     throw error
                 } catch {
-                    lastFailure = "\(endpoint): \(error)"
+                    lastFailure = "\(endpoint): \(HTTPClient.reason(error))"
                 }
             } else {
                 lastFailure = "it has published no endpoint that can be used"

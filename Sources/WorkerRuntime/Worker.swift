@@ -78,7 +78,10 @@ public struct Worker: Sendable {
                     acceptedCode: configuration.acceptedCode, acceptedValidators: configuration.acceptedValidators,
                     report: report)
             } catch {
-                guard configuration.waits, case WorkerError.noSuchJob = error else { throw error }
+                guard case WorkerError.noSuchJob(let name, _) = error else { throw error }
+                guard configuration.waits else {
+                    throw WorkerError.noSuchJob(name, near: await client.nearestService(to: configuration.job))
+                }
                 if !hasSaid {
                     report(.waiting("there is no job '\(configuration.job)' yet; waiting for its registration"))
                 }

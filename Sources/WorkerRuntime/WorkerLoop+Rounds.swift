@@ -200,7 +200,7 @@ extension WorkerLoop {
 
     private func abandon(_ round: UInt32, attempt: UInt64, because error: any Error) {
         guard work?.attempt == attempt, !(error is CancellationError) else { return }
-        report(.roundAbandoned(round, "\(error)"))
+        report(.roundAbandoned(round, told(error)))
         // Nobody's fault, and no round will be possible any more: the worker leaves before it commits.
         if case TrainingError.budgetSpent? = error as? TrainingError { leaving = "\(error)" }
         // A cloud that too few answered tries again while the phase lasts: those that take it for restarted begin anew,
@@ -291,7 +291,7 @@ extension WorkerLoop {
                 throw error
             } catch {
                 // It may be starting, or have another round's model still.
-                warn("\(holder.account.short) did not give the model: \(error)")
+                warn("\(holder.account.short) did not give the model: \(told(error))")
             }
         }
         return nil

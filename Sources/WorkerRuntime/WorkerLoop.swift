@@ -41,6 +41,7 @@ actor WorkerLoop {
     private var published: JobIdentity?
     private var hasAskedForOwnKey = false
     private var hasSaidFunds = false
+    private var hasSaidTerms = false
     private var hasJoined = false
     private var comparedWith: Set<Account> = []
     private var fedAt: ContinuousClock.Instant?
@@ -140,7 +141,7 @@ actor WorkerLoop {
                     continue
                 }
                 guard passes(error) else { throw error }
-                if !(error is JobView.StaleAnswer) { warn("\(error)") }
+                if !(error is JobView.StaleAnswer) { warn(told(error)) }
                 // A failure repeats at once, and costs credits, if what it needs does not come by itself.
                 let pause = min(WorkerLimits.longestPauseMs, WorkerLimits.retryMs << UInt64(min(failures, 6)))
                 failures += 1
@@ -301,7 +302,9 @@ actor WorkerLoop {
     }
 
     private func apply(_ status: JobStatus) async throws {
-        report(.terms(status.spec, validator: status.validator))
+        // Once, however often it tries.
+        if !hasSaidTerms { report(.terms(status.spec, validator: status.validator)) }
+        hasSaidTerms = true
         let isDevice = configuration.role == .device
         if isDevice,
             !(try await job.participants().contains { $0.account == configuration.parent && $0.standing != .released })
@@ -492,7 +495,7 @@ actor WorkerLoop {
         } catch let error as CancellationError {
             throw error
         } catch {
-            warn("the fog node \(fog.account.short) can't be given the samples now: \(error)")
+            warn("the fog node \(fog.account.short) can't be given the samples now: \(told(error))")
         }
     }
 

@@ -81,7 +81,8 @@ public enum WorkerLimits {
 }
 
 public enum WorkerError: Error, CustomStringConvertible {
-    case noSuchJob(String)
+    /// With the name of a service that there is, where it may be meant.
+    case noSuchJob(String, near: String?)
     case notAJob(String, String)
     case cannotWork(String)
     case wrongRole(key: String, wanted: String)
@@ -103,7 +104,9 @@ public enum WorkerError: Error, CustomStringConvertible {
 
     public var description: String {
         switch self {
-        case .noSuchJob(let job): "there is no job '\(job)' on this chain; 'chain-cli job list' shows what there is"
+        case .noSuchJob(let job, let near):
+            "there is no job '\(job)' on this chain" + (near.map { " (did you mean '\($0)'?)" } ?? "")
+                + "; 'chain-cli job list' shows what there is, and --wait waits for one that is still to come"
         case .notAJob(let job, let reason): "the service '\(job)' is not a training job: \(reason)"
         case .cannotWork(let reason): "this worker can't do the job: \(reason)"
         case .wrongRole(let key, let wanted):

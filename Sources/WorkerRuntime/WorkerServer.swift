@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import Primitives
+import ProgramSupport
 import Training
 
 /// What other workers reach: a box for sealed envelopes, and answers to a few questions.
@@ -68,8 +69,7 @@ package struct WorkerServer: Sendable {
     }
 
     private static func explain(_ error: any Error) -> String {
-        guard let error = error as? IOError else { return "\(error)" }
-        return String(cString: strerror(error.errnoCode))
+        InputFile.listenReason((error as? IOError)?.errnoCode)
     }
 
     // MARK: Deciding

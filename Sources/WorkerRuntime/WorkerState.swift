@@ -3,6 +3,7 @@ import Encoding
 import Foundation
 import JobProtocol
 import Primitives
+import ProgramSupport
 import Training
 
 /// What a worker keeps on disk: accepted models by digest, and the opening of a commitment until it is revealed.
@@ -19,7 +20,7 @@ package struct WorkerState: Sendable {
             try FileManager.default.createDirectory(
                 at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         } catch {
-            throw WorkerError.cannotWrite(folder.path, error.localizedDescription)
+            throw WorkerError.cannotWrite(folder.path, Reason.text(error))
         }
         lock = try FolderLock(folder)
     }
@@ -35,7 +36,7 @@ package struct WorkerState: Sendable {
             try file.synchronize()
             try file.close()
         } catch {
-            throw WorkerError.cannotWrite(temporary, "\(error)")
+            throw WorkerError.cannotWrite(temporary, Reason.text(error))
         }
         guard rename(temporary, target) == 0 else { throw Self.systemError(target) }
         // The name lasts once the folder is on the disk.
@@ -46,14 +47,14 @@ package struct WorkerState: Sendable {
     }
 
     private static func systemError(_ path: String) -> WorkerError {
-        .cannotWrite(path, String(cString: strerror(errno)))
+        .cannotWrite(path, InputFile.reason(errno))
     }
 
     private func read(_ name: String) throws -> [UInt8]? {
         let file = folder.appending(path: name)
         guard FileManager.default.fileExists(atPath: file.path) else { return nil }
         do { return Array(try Data(contentsOf: file)) } catch {
-            throw WorkerError.damagedState(file.path, error.localizedDescription)
+            throw WorkerError.damagedState(file.path, Reason.text(error))
         }
     }
 
@@ -238,7 +239,7 @@ private final class FolderLock: Sendable {
     init(_ folder: URL) throws {
         let path = folder.appending(path: "lock").path
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw WorkerError.cannotWrite(path, String(cString: strerror(errno))) }
+        guard descriptor >= 0 else { throw WorkerError.cannotWrite(path, InputFile.reason(errno)) }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
             throw WorkerError.stateInUse(folder.path)

@@ -39,7 +39,9 @@ struct ChainSim: AsyncParsableCommand {
     private static let noContract = "none"
 
     @Option(
-        help: "The counter contract, or '\(ChainSim.noContract)' for runs without contracts: it is part of what a seed means. Default: \(ChainSim.builtContract), if it is there.")
+        help:
+            "The counter contract, or '\(ChainSim.noContract)' for runs without contracts: it is part of what a seed means. Default: \(ChainSim.builtContract), if it is there."
+    )
     var contract: String?
 
     @Option(help: "Clusters that run at the same time. Default: the number of cores.")
@@ -71,7 +73,8 @@ struct ChainSim: AsyncParsableCommand {
         }
         if forever { return first...UInt64.max }
         guard let last = UInt64(parts[1]), last >= first else {
-            throw ValidationError("--seeds '\(seeds)' is not of the form A..B with A <= B; for an open end add --forever")
+            throw ValidationError(
+                "--seeds '\(seeds)' is not of the form A..B with A <= B; for an open end add --forever")
         }
         return first...last
     }
@@ -83,7 +86,9 @@ struct ChainSim: AsyncParsableCommand {
 
     func run() async throws {
         let module = try code()
-        if module == nil, !json { Terminal.tell("no contracts in these runs" + (contract == nil ? ": there is no \(Self.builtContract)" : "")) }
+        if module == nil, !json {
+            Terminal.tell("no contracts in these runs" + (contract == nil ? ": there is no \(Self.builtContract)" : ""))
+        }
         let run = SeedRun(
             configuration: SimulationConfiguration(
                 masternodes: nodes, byzantine: byzantine, epochs: epochs, contract: module, isVerbose: verbose),

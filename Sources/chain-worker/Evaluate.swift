@@ -3,6 +3,7 @@ import ChainClient
 import Cryptography
 import Foundation
 import Primitives
+import ProgramSupport
 import Training
 import WorkerRuntime
 
@@ -54,8 +55,8 @@ struct Evaluate: AsyncParsableCommand {
 
     func run() async throws {
         do {
-            let checkpoint = try ModelFile.read(URL(filePath: model))
-            let source = ImageSource(folder: data, part: part ?? .test, limit: samples)
+            let checkpoint = try ModelFile.read(URL(filePath: FilePath.expanded(model)))
+            let source = ImageSource(folder: FilePath.expanded(data), part: part ?? .test, limit: samples)
             let (plan, expected) = try await onTheChain()
             let result = try checkpoint.evaluate(on: source, plan: plan)
             var report = Report(
@@ -70,7 +71,10 @@ struct Evaluate: AsyncParsableCommand {
                 encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
                 print(String(decoding: try encoder.encode(report), as: UTF8.self))
             } else {
-                print(String(format: "accuracy %.2f%%  loss %.4f  on %d images", result.accuracy * 100, result.meanLoss, result.samples))
+                print(
+                    String(
+                        format: "accuracy %.2f%%  loss %.4f  on %d images", result.accuracy * 100, result.meanLoss,
+                        result.samples))
                 print("checkpoint \(report.checkpoint)")
                 if report.isChainCheckpoint == true { print("it is the accepted model of the job '\(job ?? "")'") }
             }

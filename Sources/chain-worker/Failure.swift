@@ -21,7 +21,8 @@ enum Failure {
         switch error {
         case is UsageError, is FileProblem, is KeyFileError, is AccountError, is ValidationError: Ending.usage
         case ClientError.badNode: Ending.usage
-        case WorkerError.unusableData, WorkerError.unusableModel, WorkerError.cannotWrite, WorkerError.cannotListen: Ending.usage
+        case WorkerError.unusableData, WorkerError.unusableModel, WorkerError.cannotWrite, WorkerError.cannotListen:
+            Ending.usage
         default: Ending.refused
         }
     }

@@ -1,6 +1,7 @@
 import CommandSupport
 import Cryptography
 import Foundation
+import ProgramSupport
 
 /// The job contracts that this worker works for: those that its operator names, else the one that belongs to this
 /// program.
@@ -13,13 +14,14 @@ enum KnownCode {
 
     private static func read(_ text: String) throws -> Digest {
         if text.utf8.count == 64, let digest = Digest(hex: text.lowercased()) { return digest }
-        return try hash(of: URL(filePath: text))
+        return try hash(of: URL(filePath: FilePath.expanded(text)))
     }
 
     private static func hash(of file: URL) throws -> Digest {
         guard let code = try? Data(contentsOf: file) else {
             throw UsageError(
-                "--accept-code \(file.path): neither the 64 hexadecimal digits of a SHA-256 nor a file that can be read")
+                "--accept-code \(file.path): neither the 64 hexadecimal digits of a SHA-256 nor a file that can be read"
+            )
         }
         return Digest(sha256: Array(code))
     }

@@ -35,7 +35,8 @@ struct Run: AsyncParsableCommand {
     @Option(help: "train or test. Clouds and validators take the test part, all others the train part.")
     var part: ImageFiles.Part?
     @Option(help: "The account of the fog node that a device belongs to, or the name of its key.") var fogNode: String?
-    @Option(help: "I/N, with I from 0 to N - 1: every N-th image from the I-th on is this worker's part.") var shard: Shard?
+    @Option(help: "I/N, with I from 0 to N - 1: every N-th image from the I-th on is this worker's part.") var shard:
+        Shard?
     @Option(help: "Use the first images of the part only.") var samples: Int?
     @Option(help: "URLs of nodes' APIs, with commas or repeated, for when one is down. Default: EDGEPROOF_NODE.")
     var node: [String] = []
@@ -123,7 +124,8 @@ struct Run: AsyncParsableCommand {
     /// An address, or the name of a key here, as wherever the product takes an account.
     private func account(_ text: String, _ option: String, _ keys: KeyDirectory) throws -> Account {
         if text.lowercased().hasPrefix("edge1") { return try Account(address: text) }
-        guard KeyDirectory.isValid(name: text), try keys.contains(text), let key = PublicKey(hex: try keys.load(text).publicKey)
+        guard KeyDirectory.isValid(name: text), try keys.contains(text),
+            let key = PublicKey(hex: try keys.load(text).publicKey)
         else {
             throw UsageError("\(option) \(text): neither an address (edge1...) nor the name of a key in \(keys.path)")
         }
@@ -131,35 +133,31 @@ struct Run: AsyncParsableCommand {
     }
 
     private func settings() throws -> WorkerConfiguration {
-        // What `~` is for a shell; Foundation would ask the system's list of users.
-        let home = Environment.value("HOME").map { URL(filePath: $0, directoryHint: .isDirectory) }
-            ?? FileManager.default.homeDirectoryForCurrentUser
-        let directory = KeyDirectory(
-            path: keys ?? Environment.value("EDGEPROOF_KEYS") ?? home.appending(path: ".edgeproof/keys").path)
+        let directory = KeyDirectory(path: FilePath.keys(keys))
         // What is quickly looked at comes first: a passphrase may have to be typed.
         let nodes = try Nodes.find(node)
         let network = try genesis.map { try GenesisFile.read($0) }
         let parent = try fogNode.map { try account($0, "--fog-node", directory) }
         let validators = Set(try acceptValidator.map { try account($0, "--accept-validator", directory) })
         let codes = try KnownCode.find(acceptCode)
-        let passphrase = try Passphrase.find(file: passphraseFile, for: key)
+        let passphrase = try Passphrase.find(file: passphraseFile.map { FilePath.expanded($0) }, for: key)
         if let weights { _ = try InputFile.read(weights, "file of weights", limit: 1 << 30) }
         let (host, port) = try address()
         var faults = Faults()
         faults.seed = faultSeed
         for text in fault { if let (kind, share) = Faults.parse(text) { faults[kind] = share } }
         let images = data.map {
-            ImageSource(folder: $0, part: part, shard: shard.map { ($0.index, $0.count) }, limit: samples)
+            ImageSource(
+                folder: FilePath.expanded($0), part: part, shard: shard.map { ($0.index, $0.count) }, limit: samples)
         }
-        let state =
-            state.map { URL(filePath: $0, directoryHint: .isDirectory) }
-            ?? home.appending(path: ".edgeproof/worker/\(job)-\(key)")
+        let state = FilePath.expanded(state ?? "~/.edgeproof/worker/\(job)-\(key)")
         return WorkerConfiguration(
             job: ServiceId(job) ?? .chain, role: role.role, key: try directory.open(key, passphrase: passphrase),
             nodes: nodes, host: host, port: port, publicHost: publicHost,
             parent: parent, data: images,
-            stateFolder: state, modelFile: model.map { URL(filePath: $0) },
-            weightsFile: weights.map { URL(filePath: $0) }, threads: threads, waits: wait,
+            stateFolder: URL(filePath: state, directoryHint: .isDirectory),
+            modelFile: model.map { URL(filePath: FilePath.expanded($0)) },
+            weightsFile: weights.map { URL(filePath: FilePath.expanded($0)) }, threads: threads, waits: wait,
             acceptedCode: codes, acceptedValidators: validators,
             genesis: network, triesEachUpdate: tryUpdates, auditShare: auditShare, faults: faults)
     }

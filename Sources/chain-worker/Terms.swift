@@ -9,7 +9,9 @@ enum Terms {
             ("commit", spec.commitMinMs, spec.commitMaxMs), ("reveal", spec.revealTimeoutMs, spec.revealTimeoutMs),
             ("validation", spec.validateTimeoutMs, spec.validateTimeoutMs),
             ("answer to a complaint", spec.challengeTimeoutMs, spec.challengeTimeoutMs),
-        ].map { name, low, high in low == high ? "\(name) \(seconds(low))" : "\(name) \(seconds(low)) to \(seconds(high))" }
+        ].map { name, low, high in
+            low == high ? "\(name) \(seconds(low))" : "\(name) \(seconds(low)) to \(seconds(high))"
+        }
         return "\(spec.rounds) rounds of \(spec.stepsPerRound) steps; times: \(times.joined(separator: ", ")); "
             + "scored by \(committee(spec, validator)); price of an accepted round: worker \(spec.workerPrice), "
             + "cloud \(spec.cloudPrice), validator \(spec.validatorPrice); bond \(spec.bond); "

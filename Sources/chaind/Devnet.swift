@@ -43,7 +43,7 @@ struct Devnet: AsyncParsableCommand {
 
     func run() async throws {
         let plan = DevnetPlan(
-            folder: URL(filePath: home, directoryHint: .isDirectory), masternodes: masternodes,
+            folder: URL(filePath: FilePath.expanded(home), directoryHint: .isDirectory), masternodes: masternodes,
             firstAPIPort: apiPort, firstPeerPort: peerPort)
         let lock = try plan.lock()
         defer { withExtendedLifetime(lock) {} }

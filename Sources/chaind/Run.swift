@@ -88,7 +88,7 @@ extension Checkpoint: ExpressibleByArgument {
 enum Secrets {
     static func passphrase(home: NodeHome, file: String?, confirm: Bool = false) throws -> Passphrase {
         let own = home.passphraseFile.path
-        let chosen = file ?? (FileManager.default.fileExists(atPath: own) ? own : nil)
+        let chosen = file.map { FilePath.expanded($0) } ?? (FileManager.default.fileExists(atPath: own) ? own : nil)
         return try Passphrase.find(file: chosen, for: home.keysFolder.path, confirm: confirm)
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandSupport
 import Foundation
 import ProgramSupport
 
@@ -22,11 +23,12 @@ struct Demo: AsyncParsableCommand {
 
     func run() async throws {
         let run = DemoRun(
-            home: URL(filePath: home, directoryHint: .isDirectory), data: data, contract: contract, rounds: rounds,
+            home: URL(filePath: FilePath.expanded(home), directoryHint: .isDirectory), data: FilePath.expanded(data),
+            contract: FilePath.expanded(contract), rounds: rounds,
             steps: steps)
         let isDone: Bool
         do { isDone = try await ProgramSupport.untilStopped { try await run.perform() } } catch {
-            Console.fail("\(error)")
+            Console.fail(Ending.text(error))
             throw ExitCode.failure
         }
         if !isDone {

@@ -141,7 +141,9 @@ struct DemoRun: Sendable {
     private func parties(_ plan: DevnetPlan) throws -> [Party] {
         let keys = KeyDirectory(path: plan.keysFolder.path)
         return try [("owner", "job owner"), ("cloud", "cloud"), ("edge-1", "edge"), ("edge-2", "edge")].map {
-            guard let key = PublicKey(hex: try keys.load($0.0).publicKey) else { throw Failure("key \($0.0) is damaged") }
+            guard let key = PublicKey(hex: try keys.load($0.0).publicKey) else {
+                throw Failure("key \($0.0) is damaged")
+            }
             return Party(name: $0.0, role: $0.1, account: Account(key))
         }
     }
@@ -241,7 +243,9 @@ struct DemoRun: Sendable {
     }
 
     /// The state root that every masternode's chain certifies at one height.
-    private func compare(_ clients: [ChainClient], _ stage: ProcessGroup) async throws -> (agree: Bool, root: Digest, height: UInt64) {
+    private func compare(_ clients: [ChainClient], _ stage: ProcessGroup) async throws -> (
+        agree: Bool, root: Digest, height: UInt64
+    ) {
         var heights: [UInt64] = []
         for client in clients { if let status = try? await client.status() { heights.append(status.head.height) } }
         let target = heights.max() ?? 0
@@ -253,7 +257,9 @@ struct DemoRun: Sendable {
         }
         var roots: [Digest] = []
         for client in clients {
-            guard let block = try await client.block(at: Height(target)) else { throw Failure("block \(target) is missing") }
+            guard let block = try await client.block(at: Height(target)) else {
+                throw Failure("block \(target) is missing")
+            }
             roots.append(block.stateRoot)
         }
         Console.say("state root after block \(target - 1): \(roots[0].hex.prefix(16))... on \(roots.count) masternodes")
@@ -280,7 +286,8 @@ struct DemoRun: Sendable {
             let reputation = try await client.reputation(of: party.account)
             var scores: [String: UInt64] = [:]
             for role in reputation.roles { scores[role.role] = role.score * 1_000_000 / Reputation.unit }
-            Console.say("\(party.name): audit \(verified ? "verified" : "REFUSED"), \(account?.history.size ?? 0) entries")
+            Console.say(
+                "\(party.name): audit \(verified ? "verified" : "REFUSED"), \(account?.history.size ?? 0) entries")
             result.append(
                 Report.Participant(
                     name: party.name, account: party.account.description, role: party.role,

@@ -15,7 +15,9 @@ extension ProcessGroup {
         for process in processes where process.name != name {
             guard let status = process.exitStatus, Self.isNode(process) || status != 0 else { continue }
             throw Ended(
-                description: "\(process.name) ended with status \(status); the end of \(process.logFile.path):\n\(process.logTail())")
+                description:
+                    "\(process.name) ended with status \(status); the end of \(process.logFile.path):\n\(process.logTail())"
+            )
         }
     }
 }

@@ -34,6 +34,8 @@ enum Summary {
         }
         Console.plain("\n  report    \(home.appending(path: "report.json").path)")
         Console.plain("  audits    \(home.appending(path: "audits").path)")
-        Console.plain("  the network's homes are in \(home.appending(path: "net").path); the README says how to start them again\n")
+        Console.plain(
+            "  the network's homes are in \(home.appending(path: "net").path); the README says how to start them again\n"
+        )
     }
 }

@@ -3,7 +3,8 @@ import NIOCore
 import Testing
 
 @Suite struct EventStreamParserTests {
-    private let text = ": hello\nretry: 1000\n\nid: 7\nevent: block\ndata: {\"a\":1}\n\ndata: x\r\ndata: y\r\n\r\nevent: only\n\n"
+    private let text =
+        ": hello\nretry: 1000\n\nid: 7\nevent: block\ndata: {\"a\":1}\n\ndata: x\r\ndata: y\r\n\r\nevent: only\n\n"
 
     private func events(chunkSize: Int) throws -> [EventStreamParser.Event] {
         var parser = EventStreamParser()
@@ -46,7 +47,9 @@ import Testing
         #expect(try NodeAddress(text).url == url)
     }
 
-    @Test(arguments: ["", "ftp://x", "http://", "http://x/path", "http://x?y", "http://u@x", "http://x:0", "http://x:99999", "a b"])
+    @Test(arguments: [
+        "", "ftp://x", "http://", "http://x/path", "http://x?y", "http://u@x", "http://x:0", "http://x:99999", "a b",
+    ])
     func refuses(text: String) {
         #expect(throws: ClientError.self) { try NodeAddress(text) }
     }

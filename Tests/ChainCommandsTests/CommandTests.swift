@@ -1,12 +1,12 @@
 import ArgumentParser
 import ChainClient
+import ChainCommands
 import Cryptography
 import Foundation
 import JobProtocol
 import Primitives
 import Testing
 import Training
-import ChainCommands
 
 @Suite struct CommandTests {
     static let validator = Account(Digest(sha256: [1]).bytes) ?? .zero
@@ -32,7 +32,8 @@ import ChainCommands
         """
 
     @Test(arguments: [
-        ["--rate", "fast"], ["--rate", "-1"], ["--rate", "1000,max"], ["--seconds", "0"], ["--senders", "0"], ["--bytes", "155"],
+        ["--rate", "fast"], ["--rate", "-1"], ["--rate", "1000,max"], ["--seconds", "0"], ["--senders", "0"],
+        ["--bytes", "155"],
         ["--in-flight", "0"], ["--devnet", "0"], ["--devnet", "4,"], ["--devnet", "4", "--from", "alice"],
     ])
     func loadSaysWhatItCantTake(arguments: [String]) {
@@ -40,7 +41,8 @@ import ChainCommands
     }
 
     @Test(arguments: [
-        ["--rate", "max", "--nodes", "http://127.0.0.1:1,http://127.0.0.1:2"], ["--devnet", "1,4", "--rate", "0,1000,max", "--json"],
+        ["--rate", "max", "--nodes", "http://127.0.0.1:1,http://127.0.0.1:2"],
+        ["--devnet", "1,4", "--rate", "0,1000,max", "--json"],
     ])
     func loadTakes(arguments: [String]) throws { _ = try ChainCLI.parseAsRoot(["load"] + arguments) }
 
@@ -205,6 +207,17 @@ import ChainCommands
         ("quorum: 1", "quorum: 3", "quorum is not 1 to"),
         ("id: digits", "id: chain", "cannot have the name"),
         ("id: digits", "id: [", "not YAML"),
+        // Each of these took a deposit once.
+        ("batchSize: 32", "batchSize: 60000", "the batch size is 60000"),
+        ("learningRate: 0.05", "learningRate: 20", "the learning rate is 20"),
+        ("epsilon: 0.000001", "epsilon: 5", "epsilon is over 1"),
+        (
+            "deposit: 1,000,000", "validationSamples: 99999",
+            "99999 validation samples; the reserved part of mnist has 10000"
+        ),
+        ("openTimeout: 2min", "openTimeout: 60", "line 9: openTimeout '60' is not a time with its unit"),
+        ("openTimeout: 2min", "openTimeout: 60ms", "line 9: openTimeout '60ms' is not 10s to 30 days"),
+        ("edges: 2", "edges: 2\nprotocol: swarm", "protocol 'swarm'"),
     ])
     func refusesSpecifications(line: String, replacement: String, reason: String) {
         let error = #expect(throws: UsageError.self) {
@@ -215,14 +228,16 @@ import ChainCommands
 
     @Test(arguments: [
         ["status"], ["block", "latest"], ["block", "7", "--receipts", "--json"], ["keys", "list", "--keys", "/k"],
-        ["keys", "new", "alice"], ["tx", "submit", "--service", "s", "--post", "p", "--action", "5", "--data", "hello", "--wait"],
+        ["keys", "new", "alice"],
+        ["tx", "submit", "--service", "s", "--post", "p", "--action", "5", "--data", "hello", "--wait"],
         ["tx", "show", "00"], ["transfer", "bob", "5"], ["account", "alice"], ["history", "alice", "--from", "3"],
         ["audit", "alice", "--output", "f"], ["audit", "verify", "f", "--genesis", "g", "--checkpoint", "1:2"],
         ["reputation", "alice", "--explain"], ["masternode", "list"],
         ["masternode", "show", "fog-7"], ["masternode", "status", "--json"],
         ["masternode", "register", "--home", "h", "--from", "o", "--wait"],
         ["masternode", "register", "--member", "f", "--name", "fog-7"],
-        ["masternode", "unregister", "ab12", "--from", "o", "--wait"], ["masternode", "resume", "fog-7", "--node", "a:1"],
+        ["masternode", "unregister", "ab12", "--from", "o", "--wait"],
+        ["masternode", "resume", "fog-7", "--node", "a:1"],
         ["governance", "list", "--open"], ["governance", "show", "3"], ["governance", "parameters", "--json"],
         ["governance", "propose", "--set", "heartbeatMs=20000", "--from", "o", "--wait"],
         ["governance", "propose", "--remove", "fog-7", "--from-epoch", "12", "--home", "h"],
@@ -246,7 +261,8 @@ import ChainCommands
         ["nothing"], ["tx", "submit", "--service", "s"], ["tx", "submit", "--service", "s", "--action", "70000"],
         ["audit", "verify", "f"], ["transfer", "bob"],
         ["masternode", "register"], ["masternode", "register", "--home", "h", "--member", "f"], ["masternode", "show"],
-        ["governance", "vote", "3"], ["governance", "vote", "3", "--approve", "--reject"], ["governance", "vote", "x", "--approve"],
+        ["governance", "vote", "3"], ["governance", "vote", "3", "--approve", "--reject"],
+        ["governance", "vote", "x", "--approve"],
         ["governance", "propose", "--upgrade", "70000"], ["governance", "show"], ["status", "--jso"],
     ])
     func badUsageEndsWithTwo(arguments: [String]) {

@@ -26,18 +26,34 @@ import Testing
     }
 
     /// A test that fails says where, what was expected and what came.
-    @Test(arguments: [
-        ("- {call: 256, from: alice, data: red}\n    - {query: red, reply: {u64: 2}}", 5, "query: reply\n  expected  0x0200000000000000\n  it was    0x0100000000000000"),
-        ("- {call: 257, from: alice}", 4, "call 257 by alice failed: the only action is 256, vote"),
-        ("- {call: 256, from: alice, data: red, error: no}", 4, "call 256 by alice did not fail; expected: no"),
-        ("- {call: 256, from: alice, error: no}", 4, "call 256 by alice: error\n  expected  no\n  it was    a choice is missing"),
-        ("- {call: 256, from: alice, error: /no/}", 4, "call 256 by alice: error\n  expected  /no/\n  it was    a choice is missing"),
-        ("- {call: 256, from: alice, data: red, events: []}", 4, "call 256 by alice: events\n  expected  none\n  it was    {vote: red}"),
-        ("- {call: 256, from: alice, data: red, state: {n/red: null}}", 4, "call 256 by alice: state at n/red\n  expected  nothing\n  it was    0x0100000000000000"),
-        ("- {state: {n/red: x}}", 4, "look: state at n/red\n  expected  x\n  it was    nothing"),
-        ("- {balance: {alice: 5}}", 4, "look: balance of alice\n  expected  5\n  it was    1000000000000"),
-        ("- {wait: 5s, calls: 1}", 4, "wait of 5 s: 0 scheduled calls ran, expected 1"),
-    ] as [(String, Int, String)])
+    @Test(
+        arguments: [
+            (
+                "- {call: 256, from: alice, data: red}\n    - {query: red, reply: {u64: 2}}", 5,
+                "query: reply\n  expected  0x0200000000000000\n  it was    0x0100000000000000"
+            ),
+            ("- {call: 257, from: alice}", 4, "call 257 by alice failed: the only action is 256, vote"),
+            ("- {call: 256, from: alice, data: red, error: no}", 4, "call 256 by alice did not fail; expected: no"),
+            (
+                "- {call: 256, from: alice, error: no}", 4,
+                "call 256 by alice: error\n  expected  no\n  it was    a choice is missing"
+            ),
+            (
+                "- {call: 256, from: alice, error: /no/}", 4,
+                "call 256 by alice: error\n  expected  /no/\n  it was    a choice is missing"
+            ),
+            (
+                "- {call: 256, from: alice, data: red, events: []}", 4,
+                "call 256 by alice: events\n  expected  none\n  it was    {vote: red}"
+            ),
+            (
+                "- {call: 256, from: alice, data: red, state: {n/red: null}}", 4,
+                "call 256 by alice: state at n/red\n  expected  nothing\n  it was    0x0100000000000000"
+            ),
+            ("- {state: {n/red: x}}", 4, "look: state at n/red\n  expected  x\n  it was    nothing"),
+            ("- {balance: {alice: 5}}", 4, "look: balance of alice\n  expected  5\n  it was    1000000000000"),
+            ("- {wait: 5s, calls: 1}", 4, "wait of 5 s: 0 scheduled calls ran, expected 1"),
+        ] as [(String, Int, String)])
     func whatAFailureSays(steps: String, line: Int, message: String) throws {
         let reports = try run("accounts: [alice]\ntests:\n  t:\n    \(steps)\n  fine:\n    - {query: red}\n")
         #expect(reports.map { $0.failure == nil } == [false, true])
@@ -86,9 +102,12 @@ import Testing
         #expect(files.map(\.path) == ["hello.c", "edgeproof.h", "hello.test.yaml"])
         let source = try String(contentsOf: Self.contracts.appending(path: "Tally/tally.c"), encoding: .utf8)
         #expect(files[0].text == source.replacingOccurrences(of: "../C/edgeproof.h", with: "edgeproof.h"))
-        #expect(files[1].text == (try String(contentsOf: Self.contracts.appending(path: "C/edgeproof.h"), encoding: .utf8)))
+        #expect(
+            files[1].text == (try String(contentsOf: Self.contracts.appending(path: "C/edgeproof.h"), encoding: .utf8)))
         let sdk = try FileManager.default.contentsOfDirectory(atPath: Self.contracts.appending(path: "SDK").path)
         // Every file of the SDK, none forgotten.
-        #expect(Set(ContractTemplates.swift("hello").map(\.path)) == Set(["hello.swift", "hello.test.yaml"] + sdk.map { "sdk/\($0)" }))
+        #expect(
+            Set(ContractTemplates.swift("hello").map(\.path))
+                == Set(["hello.swift", "hello.test.yaml"] + sdk.map { "sdk/\($0)" }))
     }
 }

@@ -8,12 +8,14 @@ import Testing
 @Suite struct HourTests {
     private let now = Date(timeIntervalSince1970: 1_800_000_000)
 
-    @Test(arguments: [
-        ("30s", 1_799_999_970_000), ("5min", 1_799_999_700_000), ("2h", 1_799_992_800_000), ("3d", 1_799_740_800_000),
-        ("2026-03-01", 1_772_323_200_000), ("2026-03-01T12:00:00Z", 1_772_366_400_000),
-        // Longer ago than there is time.
-        ("99999999d", 0), ("18446744073709551615d", 0),
-    ] as [(String, UInt64)])
+    @Test(
+        arguments: [
+            ("30s", 1_799_999_970_000), ("5min", 1_799_999_700_000), ("2h", 1_799_992_800_000),
+            ("3d", 1_799_740_800_000),
+            ("2026-03-01", 1_772_323_200_000), ("2026-03-01T12:00:00Z", 1_772_366_400_000),
+            // Longer ago than there is time.
+            ("99999999d", 0), ("18446744073709551615d", 0),
+        ] as [(String, UInt64)])
     func moments(text: String, time: UInt64) throws {
         #expect(try Arguments.time(text, now: now, "--since") == time)
     }
@@ -23,15 +25,18 @@ import Testing
         #expect(throws: UsageError.self) { try Arguments.time(text, now: now, "--since") }
     }
 
-    @Test(arguments: [
-        ("0", 0), ("5000000", 5_000_000), ("5,000,000", 5_000_000), ("5_000_000", 5_000_000), ("1,000 units", 1_000), ("1 unit", 1),
-        ("340282366920938463463374607431768211455", .max),
-    ] as [(String, UInt128)])
+    @Test(
+        arguments: [
+            ("0", 0), ("5000000", 5_000_000), ("5,000,000", 5_000_000), ("5_000_000", 5_000_000),
+            ("1,000 units", 1_000), ("1 unit", 1),
+            ("340282366920938463463374607431768211455", .max),
+        ] as [(String, UInt128)])
     func amounts(text: String, value: UInt128) throws { #expect(try Arguments.amount(text, "the amount") == value) }
 
     /// 1,5 was taken for 15.
     @Test(arguments: [
-        "", ",", "1,5", "1,00", "1,0000", ",100", "100,", "1,,000", "1_000,000", "1000,000", "1.5", "-1", "+1", "1e9", "0x10", "5 coins",
+        "", ",", "1,5", "1,00", "1,0000", ",100", "100,", "1,,000", "1_000,000", "1000,000", "1.5", "-1", "+1", "1e9",
+        "0x10", "5 coins",
         "\u{0661}", "340282366920938463463374607431768211456",
     ])
     func refusesAmounts(text: String) {
@@ -52,9 +57,11 @@ import Testing
 
     @Test(arguments: [
         ["account", "list"], ["account", "list", "--mine"], ["account", "alice"], ["account", "show", "list"],
-        ["history", "alice", "--since", "2h"], ["contract", "call", "c", "--action", "256"], ["contract", "call", "c", "256"],
+        ["history", "alice", "--since", "2h"], ["contract", "call", "c", "--action", "256"],
+        ["contract", "call", "c", "256"],
         ["transfer", "bob", "1", "--sequence", "7"], ["job", "abort", "j", "--yes"],
-        ["job", "fund", "j", "5"], ["job", "withdraw", "j"], ["job", "model", "j"], ["job", "model", "j", "file"], ["masternode", "unregister", "m", "-y"],
+        ["job", "fund", "j", "5"], ["job", "withdraw", "j"], ["job", "model", "j"], ["job", "model", "j", "file"],
+        ["masternode", "unregister", "m", "-y"],
     ])
     func parses(arguments: [String]) throws { _ = try ChainCLI.parseAsRoot(arguments) }
 

@@ -1,11 +1,11 @@
 import APIModel
 import ChainClient
+import ChainCommands
 import Cryptography
 import Foundation
 import KeyFiles
 import Primitives
 import Testing
-import ChainCommands
 
 @Suite struct MembershipCommandTests {
     static let owner = Account(key(200).publicKey)
@@ -19,7 +19,8 @@ import ChainCommands
             progress: EpochProgress(epoch: Epoch(3), startHeight: Height(9), startTime: .zero, protocolVersion: 1),
             view: View(4), leader: 0, quorum: 3, parameters: Parameters(), rewardPool: 0,
             masternodes: members.enumerated().map { index, member in
-                document(member.name, member.key, member.status, index: index < 2 ? index : nil, next: index == 1 ? 0 : nil)
+                document(
+                    member.name, member.key, member.status, index: index < 2 ? index : nil, next: index == 1 ? 0 : nil)
             })
     }
 
@@ -74,7 +75,9 @@ import ChainCommands
         #expect(canResume(.suspended(in: Epoch(2)), lastSeen: 2))
         #expect(canResume(.active(from: .zero), lastSeen: 1))
         #expect(!canResume(.active(from: .zero), lastSeen: 2) && !canResume(.active(from: Epoch(4)), lastSeen: 1))
-        #expect(!canResume(.slashed(in: .zero), lastSeen: 0) && !canResume(.leaving(in: .zero, unlocksAt: .zero), lastSeen: 0))
+        #expect(
+            !canResume(.slashed(in: .zero), lastSeen: 0)
+                && !canResume(.leaving(in: .zero, unlocksAt: .zero), lastSeen: 0))
     }
 
     // MARK: Changes
@@ -87,22 +90,48 @@ import ChainCommands
         #expect(try ChangeOptions.assignment(text) == wanted)
     }
 
-    @Test(arguments: ["heartbeatMs", "=5", "heartbeatMs=", "heartbeatMs=-1", "heartbeatMs=1e3", "heartbeatMs=99999999999999999999"])
+    @Test(arguments: [
+        "heartbeatMs", "=5", "heartbeatMs=", "heartbeatMs=-1", "heartbeatMs=1e3", "heartbeatMs=99999999999999999999",
+    ])
     func refusesAssignments(text: String) {
         #expect(failure { _ = try ChangeOptions.assignment(text) }.hasPrefix("2 --set '\(text)'"))
+    }
+
+    /// It told people to make one with 'keys new', which makes another thing.
+    @Test func whereThereIsNoHomeItSaysWhatMakesOne() {
+        let said = failure { _ = try NodeHomeFiles("/nonexistent/home").name() }
+        #expect(
+            said.hasPrefix("2 /nonexistent/home is no home of a node") && said.contains("chaind init --home"), "\(said)"
+        )
+    }
+
+    @Test func aMistypedParameterIsGuessed() {
+        let parameters = ParametersDocument(
+            epoch: Epoch(3), protocolVersion: 1, parameters: Parameters(), genesis: Parameters())
+        let said = failure {
+            _ = try ChangeOptions.Wanted.parameter(name: "hartbeatMs", value: 5_000).resolved(
+                Self.four, parameters: parameters)
+        }
+        #expect(
+            said.hasPrefix("2 ") && said.contains("(did you mean 'heartbeatMs'?); 'governance parameters'"), "\(said)")
     }
 
     @Test func resolvesChangesAsTheChainWill() throws {
         let parameters = ParametersDocument(
             epoch: Epoch(3), protocolVersion: 1, parameters: Parameters(), genesis: Parameters())
-        func resolve(_ wanted: ChangeOptions.Wanted) throws -> Change { try wanted.resolved(Self.four, parameters: parameters) }
+        func resolve(_ wanted: ChangeOptions.Wanted) throws -> Change {
+            try wanted.resolved(Self.four, parameters: parameters)
+        }
         #expect(
             try resolve(.parameter(name: "heartbeatMs", value: 5_000)) == .parameter(name: "heartbeatMs", value: 5_000))
         #expect(failure { _ = try resolve(.parameter(name: "heartbeatMs", value: 5)) }.contains("could stop the chain"))
         #expect(try resolve(.removal(of: "a")) == .removeMasternode(Self.key(1).publicKey))
         #expect(try resolve(.upgrade(2)) == .upgrade(protocolVersion: 2))
-        #expect(failure { _ = try resolve(.parameter(name: "heartbeat", value: 5)) }.contains("'governance parameters' lists them"))
-        #expect(failure { _ = try resolve(.parameter(name: "decayPeriodMs", value: 5)) }.contains("fixed by the genesis"))
+        #expect(
+            failure { _ = try resolve(.parameter(name: "heartbeat", value: 5)) }.contains(
+                "'governance parameters' lists them"))
+        #expect(
+            failure { _ = try resolve(.parameter(name: "decayPeriodMs", value: 5)) }.contains("fixed by the genesis"))
         #expect(failure { _ = try resolve(.parameter(name: "heartbeatMs", value: 0)) }.contains("heartbeatMs is 0"))
         #expect(failure { _ = try resolve(.parameter(name: "blockBytes", value: 1 << 32)) }.contains("over 2^32 - 1"))
         #expect(failure { _ = try resolve(.removal(of: "gone")) }.hasPrefix("1 gone ("))
@@ -114,7 +143,8 @@ import ChainCommands
 
     private func member(owner: Account = Self.owner, genesis: Digest = Self.genesis) throws -> MemberDocument {
         let key = Self.key(9)
-        let masternode = Masternode(name: "fog-7", consensusKey: key.publicKey, owner: owner, beaconTip: Digest(sha256: [7]))
+        let masternode = Masternode(
+            name: "fog-7", consensusKey: key.publicKey, owner: owner, beaconTip: Digest(sha256: [7]))
         return MemberDocument(try RegisterMasternode(masternode, signing: key, genesis: genesis), owner: owner)
     }
 
@@ -136,7 +166,9 @@ import ChainCommands
         let other = failure { _ = try document.registration(owner: .zero, name: nil, genesis: Self.genesis) }
         #expect(other.hasPrefix("2 the description is for the owner"), "\(other)")
         let bare = MemberDocument(try document.masternode())
-        #expect(failure { _ = try bare.registration(owner: Self.owner, name: nil, genesis: Self.genesis) }.contains("no consent"))
+        #expect(
+            failure { _ = try bare.registration(owner: Self.owner, name: nil, genesis: Self.genesis) }.contains(
+                "no consent"))
         #expect(throws: MemberDocumentError.self) { try MemberDocument.decode(Data("{}".utf8)) }
     }
 
@@ -147,10 +179,13 @@ import ChainCommands
             failure { try registration.requireNew(owner: owner, in: Self.set([("x", 9, status)])) }
         }
         #expect(failure { try registration.requireNew(owner: Self.owner, in: Self.four) } == "no error")
-        #expect(check(.active(from: Epoch(5))).hasPrefix("1 x (") && check(.suspended(in: .zero)).contains("is registered"))
+        #expect(
+            check(.active(from: Epoch(5))).hasPrefix("1 x (") && check(.suspended(in: .zero)).contains("is registered"))
         #expect(check(.slashed(in: Epoch(1))).contains("never comes back"))
         #expect(check(.leaving(in: Epoch(1), unlocksAt: .zero)).contains("when its collateral is unlocked"))
-        #expect(check(.leaving(in: .zero, unlocksAt: .zero), owner: Account(Self.key(9).publicKey)).hasPrefix("2 the owner is"))
+        #expect(
+            check(.leaving(in: .zero, unlocksAt: .zero), owner: Account(Self.key(9).publicKey)).hasPrefix(
+                "2 the owner is"))
     }
 
     /// The home's keys, wherever they come from, give a registration that the chain accepts.
@@ -180,19 +215,24 @@ import ChainCommands
 
     // MARK: What to do
 
-    private func advice(_ member: MasternodeDocument?, role: String = "masternode", catchingUp: Bool = false) -> String {
+    private func advice(_ member: MasternodeDocument?, role: String = "masternode", catchingUp: Bool = false) -> String
+    {
         var set = Self.four
         if let member { set.masternodes.append(member) }
         let status = StatusDocument(
             chain: "c", genesisHash: .zero, version: "1", role: role, node: "n",
-            head: .init(height: .zero, digest: .zero, time: .zero), state: .init(height: .zero, root: .zero), epoch: Epoch(3),
-            protocolVersion: 1, upgrade: nil, view: .zero, peers: 0, mempool: .init(transactions: 0, bytes: 0), uptimeMs: 0,
+            head: .init(height: .zero, digest: .zero, time: .zero), state: .init(height: .zero, root: .zero),
+            epoch: Epoch(3),
+            protocolVersion: 1, upgrade: nil, view: .zero, peers: 0, mempool: .init(transactions: 0, bytes: 0),
+            uptimeMs: 0,
             finalityMs: nil, catchingUp: catchingUp)
         return Participation(status, set).advice
     }
 
     @Test func tellsTheOperatorWhatToDo() {
-        func own(_ status: MasternodeRecord.Status, index: Int? = nil, next: Int? = nil, seen: Bool = false) -> MasternodeDocument {
+        func own(_ status: MasternodeRecord.Status, index: Int? = nil, next: Int? = nil, seen: Bool = false)
+            -> MasternodeDocument
+        {
             Self.document("me", 50, status, index: index, next: next, seen: seen, isSelf: true)
         }
         #expect(advice(nil, role: "follower").contains("then run it with --masternode"))
@@ -204,7 +244,9 @@ import ChainCommands
         #expect(advice(own(.suspended(in: Epoch(2)))).hasPrefix("bring it back: 'chain-cli masternode resume"))
         #expect(advice(own(.suspended(in: Epoch(2))), catchingUp: true).hasPrefix("wait until"))
         #expect(advice(own(.leaving(in: Epoch(2), unlocksAt: Time(1_000)), index: 2)).hasPrefix("keep it running"))
-        #expect(advice(own(.removed(in: Epoch(2), unlocksAt: Time(1_000)))).hasPrefix("it may stop. The collateral comes back"))
+        #expect(
+            advice(own(.removed(in: Epoch(2), unlocksAt: Time(1_000)))).hasPrefix(
+                "it may stop. The collateral comes back"))
         #expect(advice(own(.slashed(in: Epoch(2)))).contains("new home"))
     }
 }

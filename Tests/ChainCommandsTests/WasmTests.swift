@@ -5,7 +5,10 @@ import Testing
 @Suite struct WasmTests {
     /// (module (func (export "f") (result i32) i32.const 7) (func (export "t") unreachable))
     private static let module: [UInt8] =
-        [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 8, 2, 0x60, 0, 1, 0x7f, 0x60, 0, 0, 3, 3, 2, 0, 1, 7, 9, 2, 1, 0x66, 0, 0, 1]
+        [
+            0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 8, 2, 0x60, 0, 1, 0x7f, 0x60, 0, 0, 3, 3, 2, 0, 1, 7, 9, 2, 1, 0x66, 0,
+            0, 1,
+        ]
         + [0x74, 0, 1, 10, 10, 2, 4, 0, 0x41, 7, 0x0b, 3, 0, 0x00, 0x0b]
     /// A function that leaves a value too many.
     private static let invalid: [UInt8] =

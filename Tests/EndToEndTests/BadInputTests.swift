@@ -1,4 +1,4 @@
-import AsyncHTTPClient
+import WebClient
 import ChainClient
 import Cryptography
 import Encoding
@@ -132,7 +132,7 @@ import Testing
 extension TestNetwork {
     /// Status code of a raw request.
     func post(_ path: String, _ body: [UInt8]) async throws -> Int {
-        let client = HTTPClient(eventLoopGroupProvider: .singleton)
+        let client = HTTPClient()
         var request = HTTPClientRequest(url: plan.apiURL(0) + path)
         request.method = .POST
         request.headers.add(name: "content-type", value: "application/octet-stream")
@@ -141,10 +141,10 @@ extension TestNetwork {
         do {
             status = Int(try await client.execute(request, timeout: .seconds(30)).status.code)
         } catch {
-            try? await client.shutdown()
+            client.shutdown()
             throw error
         }
-        try await client.shutdown()
+        client.shutdown()
         return status
     }
 

@@ -33,6 +33,21 @@ import Testing
             }
             let shown = try await stage.network.cli("job", "show", JobStage.job)
             #expect(shown.status == 0 && shown.out.contains("finished") && shown.out.contains("3 accepted"), "\(shown.out)")
+            // Rounds have one numbering, from 0: in posts (above), of workers, of those who watch or ask.
+            let numbers = (try await stage.network.cli("job", "show", JobStage.job, "--json").json?["rounds"] as? [[String: Any]])?
+                .compactMap { $0["round"] as? Int }
+            #expect(numbers == [0, 1, 2])
+            for text in [try await stage.network.cli("job", "watch", JobStage.job).out, await stage.log("cloud"), await stage.log("edge-1")] {
+                for round in 0..<3 { #expect(text.contains("round \(round)"), "\(text)") }
+                #expect(!text.contains("round 3"), "\(text)")
+            }
+            // The words and letters are explained where they stand.
+            let scores = try await stage.network.cli("reputation", "edge-1")
+            #expect(scores.out.contains("towards 1.0000, the highest"), "\(scores.out)")
+            let why = try await stage.network.cli("reputation", "edge-1", "--explain")
+            #expect(why.out.contains("P is what counted for the account and N what counted against it"), "\(why.out)")
+            let entries = try await stage.network.cli("history", "edge-1")
+            #expect(entries.out.contains("recorded: it is on the chain"), "\(entries.out)")
             let list = try await stage.network.cli("job", "list")
             #expect(list.status == 0 && list.out.contains(JobStage.job), "\(list.out)")
 
@@ -189,6 +204,24 @@ import Testing
                 #expect(fields?["job"] as? String == JobStage.job && fields?["worker"] as? String == account, "\(line)")
                 #expect((fields?["time"] as? String)?.hasSuffix("Z") == true, "\(line)")
             }
+        }
+    }
+
+    @Test func anUnfundedWorkerSaysOnceWhatItLacks() async throws {
+        try await JobStage.with { stage in
+            try await stage.register(rounds: 1, edges: 1)
+            try await stage.startCloud()
+            let made = try await stage.network.cli("keys", "new", "poor")
+            try #require(made.status == 0, "\(made.err)")
+            try await stage.startEdge("poor", shard: "0/1")
+            try await stage.until("poor", says: "can't pay for its transactions yet")
+            let account = try stage.account("poor").description
+            #expect(await stage.log("poor").contains("'chain-cli transfer \(account) AMOUNT --from KEY'"))
+            let sent = try await stage.network.cli("transfer", "poor", "1,000,000,000", "--from", "owner")
+            try #require(sent.status == 0, "\(sent.err)")
+            #expect(try await stage.untilOver().phase == .finished)
+            #expect(try await stage.end(of: "poor") == 0)
+            #expect(await stage.log("poor").components(separatedBy: "can't pay for its transactions yet").count == 2)
         }
     }
 

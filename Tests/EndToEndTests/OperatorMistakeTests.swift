@@ -39,7 +39,10 @@ import Testing
     ) {
         #expect(output.status == status, "\(output.err)", sourceLocation: sourceLocation)
         for text in texts { #expect(output.err.contains(text), "\(output.err)", sourceLocation: sourceLocation) }
-        for word in Self.foreign { #expect(!output.err.contains(word), "\(output.err)", sourceLocation: sourceLocation) }
+        // Colour and cursor movements are for terminals.
+        for word in Self.foreign + ["\u{1b}"] {
+            #expect(!output.err.contains(word), "\(output.err)", sourceLocation: sourceLocation)
+        }
     }
 
     @Test(arguments: [
@@ -164,6 +167,10 @@ import Testing
         ("chain-worker run --job j --role edge --key k", "no key file"), ("chain-worker run --job j --role edge --key k --node h:99999", "not the address"),
         ("chain-worker run --job j --role edge --key k --genesis /nonexistent", "there is no genesis file"),
         ("chain-worker evaluate --data /nonexistent --model /nonexistent", "there is no such file"),
+        ("chain-worker evaluate --data /nonexistent --model /bin/sh", "/bin/sh is no model that this program reads"),
+        ("chain-cli job model j /bin/sh", "/bin/sh is no model"),
+        ("chain-cli contract upload /bin/sh --from a", "/bin/sh"), ("chain-cli audit verify /bin/sh --genesis /bin/sh", "/bin/sh"),
+        ("chain-cli job check /bin/sh", "/bin/sh"), ("chain-cli contract test /bin/sh", "/bin/sh"),
     ])
     func nothingIsTakenInSilence(command: String, text: String) async throws {
         try await withFolder { folder in
@@ -252,6 +259,75 @@ import Testing
             #expect(try await network.cli("job", "list").out.contains("BROKEN"))
             let shown = try await network.cli("job", "show", "fake")
             #expect(shown.status == 1 && shown.err.contains("does not answer as one"), "\(shown.err)")
+        }
+    }
+
+    /// What a name, a deposit and a lock get wrong is said before anything is sent, or with the chain's own no.
+    @Test func namesDepositsAndLocks() async throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        let tally = root.appending(path: "Contracts/.build/tally.wasm").path
+        try #require(FileManager.default.fileExists(atPath: tally), "Contracts/build makes it")
+        try await TestNetwork.with(masternodes: 1) { network in
+            func said(_ arguments: String...) async throws -> Output {
+                let output = try await network.run("chain-cli", arguments, node: 0)
+                return Output(status: output.status, out: output.out, err: output.err)
+            }
+            func sent(_ account: String) async throws -> String? {
+                try await network.cli("account", account, "--json").json?["sequence"] as? String
+            }
+            let first = try await said("service", "register", "tally", "--code", tally, "--deposit", "50000000", "--from", "alice")
+            #expect(first.status == 0, "\(first.err)")
+            let before = (try await sent("alice"), try await sent("bob"))
+            expect(
+                try await said("service", "register", "tally", "--code", tally, "--from", "alice"),
+                says: ["the name 'tally' is taken: you have registered it in block", "with this very code. Nothing was sent"], status: 1)
+            expect(
+                try await said("service", "register", "tally", "--code", tally, "--from", "bob"),
+                says: ["the name 'tally' is taken: edge1", "choose another name"], status: 1)
+            expect(
+                try await said("service", "register", "t2", "--code", tally, "--deposit", "1" + String(repeating: "0", count: 30), "--from", "bob"),
+                says: ["is more than edge1", "Nothing was sent"], status: 1)
+            let after = (try await sent("alice"), try await sent("bob"))
+            #expect(after == before)
+            expect(
+                try await said("service", "register", "t2", "--code", tally, "--sequence", "7", "--from", "bob"),
+                says: ["--sequence is not for this"])
+
+            for words in [["service", "show", "taly"], ["contract", "query", "taly"], ["job", "show", "taly"], ["job", "watch", "taly"]] {
+                let output = try await network.run("chain-cli", words, node: 0)
+                #expect(output.status == 1 && output.err.contains("(did you mean 'tally'?)"), "\(words): \(output.err)")
+            }
+            expect(
+                try await said("contract", "call", "taly", "256", "--from", "alice"), says: ["(did you mean 'tally'?)"], status: 1)
+            let worker = try await network.run(
+                "chain-worker",
+                [
+                    "run", "--job", "taly", "--role", "edge", "--data", network.plan.folder.path, "--key", "alice", "--state",
+                    network.plan.folder.appending(path: "worker").path,
+                ], node: 0)
+            #expect(worker.status == 1 && worker.err.contains("(did you mean 'tally'?)"), "\(worker.err)")
+
+            // It succeeded where nothing was locked.
+            expect(try await said("unlock", "5", "--from", "alice"), says: ["has locked nothing"], status: 1)
+            expect(try await said("unlock", "0", "--from", "alice"), says: ["has locked nothing"], status: 1)
+        }
+    }
+
+    /// Where the shell leaves `~` as it is, it is the home folder all the same, and HOME says which.
+    @Test func homeFolder() async throws {
+        try await withFolder { folder in
+            let environment = ["HOME": folder.path]
+            let made = try await run("chaind", ["init", "--home=~/node", "--name", "a"], environment)
+            #expect(made.status == 0 && FileManager.default.fileExists(atPath: folder.appending(path: "node/config.json").path), "\(made.err)")
+            expect(
+                try await run("chain-cli", ["keys", "list", "--keys=~/node/keys"], environment), says: [], status: 0)
+            expect(
+                try await run(
+                    "chain-worker", ["run", "--job", "j", "--role", "edge", "--key", "k", "--keys=~/keys"], environment),
+                says: ["\(folder.path)/keys"])
+            expect(
+                try await run("chain-worker", ["evaluate", "--data", "x", "--model=~/m.safetensors"], environment),
+                says: ["\(folder.path)/m.safetensors"])
         }
     }
 

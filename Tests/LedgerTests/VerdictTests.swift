@@ -276,13 +276,20 @@ import Testing
         func stored() throws -> OwnerLock? { try chain.state.values[.ownerLock(alice.account)].map { try OwnerLock(borsh: $0) } }
         #expect(try stored()?.amount == 2_000_000 && stored()?.added == 1_000_000)
         // Asked back, it stays to the end of the period.
-        let all = UnlockMoney(amount: 5_000_000).borsh
+        let all = UnlockMoney(amount: 3_000_000).borsh
+        let more = try chain.send(alice, .unlockMoney, data: UnlockMoney(amount: 3_000_001).borsh).outcome.failure
+        #expect(more?.contains("has 3000000 locked, of which 0 are asked back") == true)
         #expect(try chain.send(alice, .unlockMoney, data: all).outcome == .succeeded)
+        #expect(try chain.send(alice, .unlockMoney, data: UnlockMoney(amount: 1).borsh).outcome.failure?.contains("3000000 are asked") == true)
         #expect(try chain.balance(alice.account) == before - 3_000_000)
         #expect(try chain.send(alice, .unlockMoney, data: UnlockMoney(amount: 0).borsh, after: period).outcome == .succeeded)
         #expect(try chain.balance(alice.account) == before && stored() == nil && chain.record(alice.account).locked == 0)
         #expect(try chain.isConserved())
-        // Bad input: each a clean failure.
+        // Bad input: each a clean failure. Nothing locked, nothing to ask back: it succeeded once.
+        for amount: UInt128 in [0, 1] {
+            let outcome = try chain.send(alice, .unlockMoney, data: UnlockMoney(amount: amount).borsh).outcome
+            #expect(outcome.failure?.contains("has locked nothing") == true)
+        }
         #expect(try chain.send(alice, .lockMoney).outcome.failure?.contains("needs a value") == true)
         #expect(try chain.send(alice, .lockMoney, value: 1 << 100).outcome.failure?.contains("too small") == true)
         #expect(try chain.send(alice, .unlockMoney, data: all, value: 1).outcome.failure != nil)

@@ -233,20 +233,43 @@ extension LiveNode {
         return descriptor
     }
 
+    /// Sends a body of 10,000 bytes after 10,000 bytes, until it is answered or has them all; reads until the end.
+    func streamed(_ head: String, chunks: Int) async throws -> String {
+        let descriptor = try hold()
+        defer { close(descriptor) }
+        return await Task.detached {
+            var pieces = [Array((head + "transfer-encoding: chunked\r\n\r\n").utf8)]
+            pieces += Array(
+                repeating: Array("2710\r\n".utf8) + [UInt8](repeating: 7, count: 10_000) + Array("\r\n".utf8),
+                count: chunks)
+            for piece in pieces {
+                // The other side may be gone: that is no signal's matter.
+                guard send(descriptor, piece, piece.count, Int32(MSG_NOSIGNAL)) == piece.count else { break }
+                var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+                if poll(&waiting, 1, 20) > 0 { break }
+            }
+            return Self.all(descriptor)
+        }.value
+    }
+
+    private static func all(_ descriptor: Int32) -> String {
+        var found: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 4_096)
+        while true {
+            // Whoever does not end the connection is not waited for for ever.
+            var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            let count = poll(&waiting, 1, 20_000) > 0 ? read(descriptor, &chunk, chunk.count) : 0
+            guard count > 0 else { return String(decoding: found, as: UTF8.self) }
+            found += chunk[0..<count]
+        }
+    }
+
     /// Sends these bytes, and reads until the end.
     func raw(_ text: String) async throws -> String {
         let descriptor = try hold()
         defer { close(descriptor) }
         _ = text.withCString { write(descriptor, $0, strlen($0)) }
-        return await Task.detached {
-            var found: [UInt8] = []
-            var chunk = [UInt8](repeating: 0, count: 4_096)
-            while true {
-                let count = read(descriptor, &chunk, chunk.count)
-                guard count > 0 else { return String(decoding: found, as: UTF8.self) }
-                found += chunk[0..<count]
-            }
-        }.value
+        return await Task.detached { Self.all(descriptor) }.value
     }
 }
 

@@ -1,5 +1,4 @@
 import APIModel
-import AsyncHTTPClient
 import ChainClient
 import Foundation
 import JobProtocol
@@ -7,6 +6,7 @@ import NIOCore
 import NodeAPI
 import Primitives
 import Testing
+import WebClient
 
 @Suite struct EventTests {
     @Test func replaysThenFollows() async throws {
@@ -93,7 +93,7 @@ import Testing
             // About 34 MB wait for this client, far more than the sockets' buffers hold.
             let response = try await HTTPClient.shared.execute(
                 HTTPClientRequest(url: live.url + "/v1/events?from=1"), timeout: .seconds(30))
-            var chunks = response.body.makeAsyncIterator()
+            let chunks = response.body.makeAsyncIterator()
             _ = try await chunks.next()
             // Its place comes free although it never closed.
             var freed = false

@@ -18,6 +18,20 @@ import Testing
         }
     }
 
+    /// Whoever reads the document sees what a value looks like, and what an operation takes can be tried.
+    @Test func parametersHaveExamples() async throws {
+        try await serving(try FakeNode()) { live in
+            let document = try await OpenAPIDocument(live)
+            #expect(document.parameters.count > 20)
+            for (operation, name, schema) in document.parameters {
+                let meant = (schema["$ref"] as? String).flatMap { document.resolve($0) } ?? schema
+                #expect(
+                    meant["example"] != nil || meant["enum"] != nil || meant["type"] as? String == "boolean",
+                    "\(operation): \(name)")
+            }
+        }
+    }
+
     /// Calls each operation with an example and checks status, media type and document.
     @Test func answersAsDescribed() async throws {
         let node = try FakeNode()
@@ -95,6 +109,18 @@ private struct OpenAPIDocument: @unchecked Sendable {
                 }
                 return Operation(
                     method: method, path: path, id: operation["operationId"] as? String ?? "", success: success)
+            }
+        }
+    }
+
+    var parameters: [(operation: String, name: String, schema: [String: Any])] {
+        let paths = root["paths"] as? [String: [String: [String: Any]]] ?? [:]
+        return paths.values.flatMap(\.values).flatMap { operation in
+            (operation["parameters"] as? [[String: Any]] ?? []).map {
+                (
+                    operation["operationId"] as? String ?? "", $0["name"] as? String ?? "",
+                    $0["schema"] as? [String: Any] ?? [:]
+                )
             }
         }
     }

@@ -1,5 +1,4 @@
 import APIModel
-import AsyncHTTPClient
 import ChainClient
 import Cryptography
 import Foundation
@@ -8,6 +7,7 @@ import NIOCore
 import NodeAPI
 import Primitives
 import Testing
+import WebClient
 
 /// Runs a server for the node on a free loopback port while `body` works with it.
 func serving<Result: Sendable>(
@@ -43,9 +43,7 @@ struct LiveNode: Sendable {
     let node: FakeNode
 
     var url: String { "http://127.0.0.1:\(port)" }
-    /// Takes answers as they come: the shared client asks for gzip and unpacks it.
-    private static let http = HTTPClient(
-        eventLoopGroupProvider: .singleton, configuration: HTTPClient.Configuration(decompression: .disabled))
+    private static let http = HTTPClient()
     func address() throws -> NodeAddress { try NodeAddress(url) }
     func client() throws -> ChainClient { ChainClient(nodes: [try address()]) }
 

@@ -32,17 +32,25 @@ struct AccountCommand: AsyncParsableCommand {
                 found,
                 facts([
                     ("account", found.account.description), ("balance", Format.money(found.balance)),
-                    ("locked", found.locked > 0 ? Format.money(found.locked) + ", a masternode's collateral" : nil),
+                    (
+                        "locked",
+                        found.locked > 0
+                            ? Format.money(found.locked) + ", a masternode's collateral or behind verdicts" : nil
+                    ),
                     ("locked for state", found.deposit > 0 ? Format.money(found.deposit) : nil),
                     ("next sequence", "\(found.sequence)"),
                     (
                         "credits",
                         "\(Format.number(found.credits.available)) free of a capacity of \(Format.number(found.credits.capacity))"
                     ),
-                    ("sponsor", found.sponsor.map { sponsor in
-                        "service \(Format.label(sponsor.service))"
-                            + (sponsor.lent > 0 ? ", which lends \(Format.money(sponsor.lent)) for the account's record" : "")
-                    }),
+                    (
+                        "sponsor",
+                        found.sponsor.map { sponsor in
+                            "service \(Format.label(sponsor.service))"
+                                + (sponsor.lent > 0
+                                    ? ", which lends \(Format.money(sponsor.lent)) for the account's record" : "")
+                        }
+                    ),
                     ("history", "\(Format.number(found.history.size)) entries, root \(found.history.root)"),
                 ]))
         }
@@ -98,7 +106,9 @@ struct AccountCommand: AsyncParsableCommand {
             global.show(
                 Document(accounts: accounts.map { Document.Entry(name: names[$0.account], account: $0) }),
                 table.text(
-                    none: mine ? "no keys in \(global.keys.path); 'chain-cli keys new NAME' makes one" : "the chain has no accounts"))
+                    none: mine
+                        ? "no keys in \(global.keys.path); 'chain-cli keys new NAME' makes one"
+                        : "the chain has no accounts"))
         }
 
         /// Names of local keys by their accounts. Without a folder of keys there are none.
@@ -164,14 +174,15 @@ struct HistoryCommand: AsyncParsableCommand {
             } else if let finding = entry.finding {
                 table.add(
                     "\(entry.index)", "\(entry.height)", Format.time(entry.time), "finding: \(finding.kind)",
-                    Format.label(finding.service), "as \(finding.role)", "weight \(Format.units(finding.weight, digits: 2))",
+                    Format.label(finding.service), "as \(finding.role)",
+                    "weight \(Format.units(finding.weight, digits: 2))",
                     finding.note)
             }
         }
         global.show(
             history,
             table.text(none: since.map { "no entries since \($0)" } ?? "no entries from \(first) on")
-                + "\n\n\(Format.number(history.size)) entries in all, root \(history.root)")
+                + "\n\n\(Format.number(history.size)) entries in all, root \(history.root)\n\(Legends.outcomes)")
     }
 
     private static func brief(_ transaction: TransactionDocument) -> String {
@@ -188,7 +199,9 @@ enum HistoryPages {
         var (low, high) = (UInt64(0), size)
         while low < high {
             let middle = low + (high - low) / 2
-            guard let entry = try await client.history(of: account, from: middle, limit: 1)?.entries.first else { return low }
+            guard let entry = try await client.history(of: account, from: middle, limit: 1)?.entries.first else {
+                return low
+            }
             if entry.time < time { low = middle + 1 } else { high = middle }
         }
         return low
@@ -201,7 +214,8 @@ enum HistoryPages {
         guard var whole = try await client.history(of: account, from: from, limit: page(limit, 0)) else { return nil }
         while let next = whole.next?.wrappedValue, UInt64(whole.entries.count) < limit ?? .max {
             let size = page(limit, UInt64(whole.entries.count))
-            guard let more = try await client.history(of: account, from: next, limit: size), !more.entries.isEmpty else {
+            guard let more = try await client.history(of: account, from: next, limit: size), !more.entries.isEmpty
+            else {
                 break
             }
             whole.entries += more.entries
@@ -240,7 +254,9 @@ struct ReputationCommand: AsyncParsableCommand {
                 entry.role, Format.units(entry.score), Format.units(entry.positive, digits: 2),
                 Format.units(entry.negative, digits: 2))
         }
-        global.show(found, table.text(none: "no evidence about \(account) in any role: its score is 0")
+        global.show(
+            found,
+            table.text(none: "no evidence about \(account) in any role: its score is 0")
                 + (found.roles.isEmpty ? "" : "\n\n" + Legends.reputation))
     }
 }

@@ -30,7 +30,8 @@ struct FaucetCommand: AsyncParsableCommand {
         do { sender = try await global.sender(sending.from ?? Self.key) } catch is KeyFileError {
             throw Refused(
                 "no_faucet",
-                "there is no key '\(Self.key)' here: only a network that 'chaind devnet --faucet' made has one, in its folder keys (EDGEPROOF_KEYS)")
+                "there is no key '\(Self.key)' here: only a network that 'chaind devnet --faucet' made has one, in its folder keys (EDGEPROOF_KEYS)"
+            )
         }
         var request = TransactionRequest.transfer(amount, to: account)
         request.gasLimit = sending.gas

@@ -4,6 +4,7 @@ import Encoding
 import Foundation
 import KeyFiles
 import Primitives
+import ProgramSupport
 
 struct KeysCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,7 +25,9 @@ struct KeysCommand: AsyncParsableCommand {
             account = PublicKey(hex: keystore.publicKey).map { Account($0).description } ?? ""
         }
 
-        var text: String { facts([("name", name), ("account", account), ("public key", publicKey), ("purpose", purpose)]) }
+        var text: String {
+            facts([("name", name), ("account", account), ("public key", publicKey), ("purpose", purpose)])
+        }
     }
 
     struct New: AsyncParsableCommand {
@@ -50,7 +53,8 @@ struct KeysCommand: AsyncParsableCommand {
             let keys = try global.keys.list().map { KeyDocument(name: $0.name, keystore: $0.keystore) }
             var table = Table([.left("name"), .left("account"), .left("purpose")])
             for key in keys { table.add(key.name, key.account, key.purpose) }
-            global.show(["keys": keys], table.text(none: "no keys in \(global.keys.path); 'chain-cli keys new NAME' makes one"))
+            global.show(
+                ["keys": keys], table.text(none: "no keys in \(global.keys.path); 'chain-cli keys new NAME' makes one"))
         }
     }
 
@@ -84,7 +88,8 @@ struct KeysCommand: AsyncParsableCommand {
         func run() async throws {
             let bytes =
                 file == "-"
-                ? Array(FileHandle.standardInput.readDataToEndOfFile().prefix(65_536)) : try Arguments.file(file, limit: 65_536)
+                ? Array(FileHandle.standardInput.readDataToEndOfFile().prefix(65_536))
+                : try Arguments.file(file, limit: 65_536)
             if let keystore = try? JSONDecoder().decode(Keystore.self, from: Data(bytes)) {
                 try global.keys.save(keystore, as: name)
                 let document = KeyDocument(name: name, keystore: keystore)
@@ -123,7 +128,7 @@ struct KeysCommand: AsyncParsableCommand {
 
         private func finish(_ text: String, document: some Encodable) throws {
             guard let output else { return global.show(document, text) }
-            let path = NSString(string: output).expandingTildeInPath
+            let path = FilePath.expanded(output)
             guard !FileManager.default.fileExists(atPath: path) else {
                 throw UsageError("\(output) exists already; choose another name")
             }

@@ -42,7 +42,8 @@ struct AuditCommand: AsyncParsableCommand {
             }
             global.show(
                 AuditDocument(report, file: output),
-                AuditDocument.text(report) + (output.map { "\n\nwritten to \($0) (\(Format.number(bytes.count)) bytes)" } ?? ""))
+                AuditDocument.text(report)
+                    + (output.map { "\n\nwritten to \($0) (\(Format.number(bytes.count)) bytes)" } ?? ""))
         }
     }
 
@@ -58,7 +59,8 @@ struct AuditCommand: AsyncParsableCommand {
 
         @Argument(help: "The audit file.") var file: String
         @Option(help: ArgumentHelp("genesis.json of the chain.", valueName: "file")) var genesis: String
-        @Option(help: ArgumentHelp("Height and digest of a block that is known to be final.", valueName: "height:digest"))
+        @Option(
+            help: ArgumentHelp("Height and digest of a block that is known to be final.", valueName: "height:digest"))
         var checkpoint: String?
         @OptionGroup var global: GlobalOptions
 
@@ -68,7 +70,8 @@ struct AuditCommand: AsyncParsableCommand {
             let chain: Genesis
             do { chain = try GenesisDocument.decode(Data(json)) } catch { throw UsageError("\(genesis): \(error)") }
             let report = try AuditFile.verify(bytes, genesis: chain, checkpoint: try checkpoint.map(Audits.checkpoint))
-            global.show(AuditDocument(report, file: file), AuditDocument.text(report) + "\n\nverified from the genesis alone")
+            global.show(
+                AuditDocument(report, file: file), AuditDocument.text(report) + "\n\nverified from the genesis alone")
         }
     }
 }
@@ -193,7 +196,11 @@ struct AuditDocument: Encodable {
         for finding in report.findings {
             let idle = finding.count - min(finding.count, finding.effective)
             pairs.append(
-                ("finding", "\(finding.count) x \(finding.kind) as \(finding.role)" + (idle > 0 ? ", \(idle) without effect" : "")))
+                (
+                    "finding",
+                    "\(finding.count) x \(finding.kind) as \(finding.role)"
+                        + (idle > 0 ? ", \(idle) without effect" : "")
+                ))
         }
         pairs.append(("words", Legends.outcomes))
         for role in evidence(report) {

@@ -66,7 +66,11 @@ struct BlockCommand: AsyncParsableCommand {
             ("height", Format.number(block.height)), ("digest", block.digest.hex), ("parent", block.parent.hex),
             ("time", Format.time(block.time)),
             ("proposer", "masternode \(block.proposer), epoch \(block.epoch), view \(block.view)"),
-            ("finalised by", block.finalizedBy.map { "masternodes " + $0.map(String.init).joined(separator: ", ") } ?? "a later block"),
+            (
+                "finalised by",
+                block.finalizedBy.map { "masternodes " + $0.map(String.init).joined(separator: ", ") }
+                    ?? "a later block"
+            ),
             ("state root before", block.stateRoot.hex), ("size", Format.number(block.bytes) + " bytes"),
         ])
         return header + "\n\n" + table.text(none: "no transactions")

@@ -6,7 +6,8 @@ import Primitives
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show a node and the chain it is on.",
-        discussion: "Ends with 1 while the chain stands still.\n\nExample: chain-cli status --node http://127.0.0.1:26600")
+        discussion:
+            "Ends with 1 while the chain stands still.\n\nExample: chain-cli status --node http://127.0.0.1:26600")
 
     @OptionGroup var global: GlobalOptions
 
@@ -17,7 +18,10 @@ struct StatusCommand: AsyncParsableCommand {
             facts([
                 ("chain", status.chain),
                 ("genesis", status.genesisHash.hex),
-                ("node", "\(status.node), \(status.role), version \(status.version), up \(Format.duration(status.uptimeMs))"),
+                (
+                    "node",
+                    "\(status.node), \(status.role), version \(status.version), up \(Format.duration(status.uptimeMs))"
+                ),
                 ("state", Self.stateText(status)),
                 ("height", Format.number(status.head.height) + (status.catchingUp ? ", catching up" : "")),
                 ("block", status.head.digest.hex),
@@ -27,8 +31,14 @@ struct StatusCommand: AsyncParsableCommand {
                 ("epoch, view", "\(status.epoch), \(status.view)"),
                 ("protocol", Self.protocolText(status)),
                 ("peers", "\(status.peers) connected"),
-                ("waiting", "\(Format.number(status.mempool.transactions)) transactions, \(Format.number(status.mempool.bytes)) bytes"),
-                ("finality", status.finalityMs.map { "\($0.p50) ms (p50), \($0.p95) ms (p95)" } ?? "nothing submitted here yet"),
+                (
+                    "waiting",
+                    "\(Format.number(status.mempool.transactions)) transactions, \(Format.number(status.mempool.bytes)) bytes"
+                ),
+                (
+                    "finality",
+                    status.finalityMs.map { "\($0.p50) ms (p50), \($0.p95) ms (p95)" } ?? "nothing submitted here yet"
+                ),
             ]))
         if let problem = status.liveness?.problem { throw Stalled(description: "the chain stands still: \(problem)") }
     }

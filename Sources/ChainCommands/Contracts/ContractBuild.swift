@@ -1,6 +1,7 @@
 import CommandSupport
 import Cryptography
 import Foundation
+import ProgramSupport
 import WebAssembly
 
 /// Makes a contract's module from the C or Swift files of its folder, and checks that the chain would take it.
@@ -115,7 +116,7 @@ struct ContractBuild {
         process.arguments = arguments
         // Standard output is the command's own.
         process.standardOutput = FileHandle.standardError
-        do { try process.run() } catch { throw UsageError("\(program.path) can't be run: \(error.localizedDescription)") }
+        do { try process.run() } catch { throw UsageError("\(program.path) can't be run: \(Reason.text(error))") }
         process.waitUntilExit()
         guard process.terminationStatus == 0 else { throw Refused("compiler", "the source does not compile: see above") }
     }

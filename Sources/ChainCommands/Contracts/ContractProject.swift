@@ -3,6 +3,7 @@ import CommandSupport
 import ContractTemplates
 import Cryptography
 import Foundation
+import ProgramSupport
 import WebAssembly
 
 /// Contracts on the developer's machine: a folder to begin with, and its module.
@@ -45,7 +46,7 @@ struct NewContractCommand: AsyncParsableCommand {
                 try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
                 try Data(file.text.utf8).write(to: url)
             }
-        } catch { throw UsageError("cannot write \(name): \(error.localizedDescription)") }
+        } catch { throw UsageError("cannot write \(name): \(Reason.text(error))") }
         let paths = files.map { "\(name)/\($0.path)" }
         if json { return Console.json(Document(folder: name, files: paths)) }
         Console.out(

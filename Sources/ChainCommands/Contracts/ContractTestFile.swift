@@ -1,5 +1,6 @@
 import CommandSupport
 import Encoding
+import ModelFiles
 import Primitives
 import Yams
 
@@ -68,7 +69,9 @@ package struct ContractTestFile {
 
     package init(yaml: String, path: String) throws {
         let root: Node?
-        do { root = try Yams.compose(yaml: yaml) } catch let error as YamlError { throw UsageError("\(path): \(error)") }
+        do { root = try Yams.compose(yaml: yaml) } catch {
+            throw UsageError("\(path) is not YAML: \(YAMLText.reason(error))")
+        }
         guard let root else { throw UsageError("\(path) is empty: it needs 'tests'") }
         let reader = Reader(path: path)
         var fields = try reader.fields(root, "the file", ["accounts", "init", "services", "tests"])

@@ -1,6 +1,7 @@
 import CommandSupport
 import Experiments
 import Foundation
+import ProgramSupport
 
 /// A TensorBoard event file that grows as something goes on: each entry is in the file before the next one is asked for.
 struct EventLog {
@@ -10,7 +11,7 @@ struct EventLog {
 
     /// Starts a new file in the folder, in the place of an earlier one: TensorBoard would show both as one curve.
     init(folder path: String, run: String) throws {
-        let base = URL(filePath: NSString(string: path).expandingTildeInPath, directoryHint: .isDirectory)
+        let base = URL(filePath: FilePath.expanded(path), directoryHint: .isDirectory)
         folder = base.appending(path: run, directoryHint: .isDirectory)
         let target = folder.appending(path: "events.out.tfevents.0.edgeproof")
         do {
@@ -18,7 +19,7 @@ struct EventLog {
             try Data().write(to: target)
             handle = try FileHandle(forWritingTo: target)
         } catch {
-            throw UsageError("cannot write event files to \(folder.path): \(error.localizedDescription)")
+            throw UsageError("cannot write event files to \(folder.path): \(Reason.text(error))")
         }
         file = EventFile(time: Date().timeIntervalSince1970)
     }

@@ -17,7 +17,8 @@ extension JobCommand {
                 """)
 
         @Argument(help: "The specification, a YAML file.") var spec: String
-        @Option(help: "Samples of each worker; decides a fog round's steps and the privacy budget.") var samples = 10_000
+        @Option(help: "Samples of each worker; decides a fog round's steps and the privacy budget.") var samples =
+            10_000
         @Option(help: "Threads of each worker.") var threads = 1
         @OptionGroup var global: GlobalOptions
 
@@ -32,7 +33,8 @@ extension JobCommand {
             let forecast = try await Progress.during("measuring a step of the model") {
                 try JobForecast(file.spec, file.plan, samples: samples) { part, batch in
                     try ModelTiming.trainingStep(
-                        file.plan.model, part: part, batch: batch, hasMomentum: file.plan.momentum > 0, threads: threads)
+                        file.plan.model, part: part, batch: batch, hasMomentum: file.plan.momentum > 0, threads: threads
+                    )
                 }
             }
             global.show(forecast, forecast.text)

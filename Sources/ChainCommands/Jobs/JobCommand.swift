@@ -11,7 +11,8 @@ struct JobCommand: AsyncParsableCommand {
         commandName: "job", abstract: "Register training jobs and follow them.",
         discussion: "Example: chain-cli job register digits.yaml --contract job.wasm --from owner",
         subcommands: [
-            Check.self, Register.self, List.self, Show.self, Watch.self, Model.self, Fund.self, Withdraw.self, Pause.self,
+            Check.self, Register.self, List.self, Show.self, Watch.self, Model.self, Fund.self, Withdraw.self,
+            Pause.self,
             Resume.self, Abort.self,
         ])
 
@@ -36,6 +37,8 @@ struct JobCommand: AsyncParsableCommand {
         @OptionGroup var sending: SendingOptions
         @OptionGroup var global: GlobalOptions
 
+        func validate() throws { try sending.refuseSequence() }
+
         func run() async throws {
             let text = String(decoding: try Arguments.file(spec, limit: 65_536), as: UTF8.self)
             let file = try JobSpecFile(yaml: text, id: id) { try global.account($0) }
@@ -44,18 +47,24 @@ struct JobCommand: AsyncParsableCommand {
             let sender = try await global.sender(sending.from)
             try JobRehearsal.check(
                 file, code: code, contract: path, owner: sender.account, genesis: try await sender.client.genesis())
+            try await NameCheck.require(
+                file.service, deposit: file.deposit, owner: sender.account, code: code, sender.client)
             if sender.account == file.validator {
                 Console.error("note: the validator is the owner, so the job's verdicts will not count for reputation")
             }
+            let terms = sending.terms
             let registered = try await Progress.during("registering the job") {
                 try await sender.register(
                     file.service, code: code, kind: Jobs.kind, validator: file.validator,
-                    sponsorship: file.sponsorship, initData: file.spec.borsh, deposit: file.deposit)
+                    sponsorship: file.sponsorship, initData: file.spec.borsh, deposit: file.deposit,
+                    gasLimit: terms.gas,
+                    timeout: terms.timeout)
             }
             let document = RegisteredDocument(registered)
             global.show(
                 document,
-                document.text + "\n\nworkers join with: chain-worker run --job \(Format.label(file.service)) --role edge ...\n"
+                document.text
+                    + "\n\nworkers join with: chain-worker run --job \(Format.label(file.service)) --role edge ...\n"
                     + "follow it with:    chain-cli job watch \(Format.label(file.service))")
         }
     }
@@ -86,15 +95,19 @@ struct JobCommand: AsyncParsableCommand {
             ])
             for service in try await client.services(kind: Jobs.kind) {
                 let status: JobStatus
-                do { status = try await client.jobStatus(service.id) } catch let error as ClientError where !error.isTransient {
+                do { status = try await client.jobStatus(service.id) } catch let error as ClientError
+                    where !error.isTransient
+                {
                     // A service may call itself a job without being one: whoever looks for work must see that.
                     broken.append(Broken(service: service, reason: Jobs.brokenReason))
-                    table.add(Format.label(service.id), "BROKEN: its contract is no job", "", "", service.owner.description)
+                    table.add(
+                        Format.label(service.id), "BROKEN: its contract is no job", "", "", service.owner.description)
                     continue
                 }
                 jobs.append(JobDocument(service: service, status: status))
                 table.add(
-                    Format.label(service.id), status.phase.description, "\(Jobs.closedRounds(status))/\(status.spec.rounds)",
+                    Format.label(service.id), status.phase.description,
+                    "\(Jobs.closedRounds(status))/\(status.spec.rounds)",
                     Format.percent(micro: status.metricMicro), service.owner.description)
             }
             global.show(Document(jobs: jobs, broken: broken), table.text(none: "no jobs are registered"))
@@ -128,7 +141,8 @@ struct JobCommand: AsyncParsableCommand {
         @Argument(help: "Name of the job.") var job: String
         @Option(help: ArgumentHelp("Give up after this time, in seconds; never without it.", valueName: "seconds"))
         var timeout: UInt32?
-        @Option(help: ArgumentHelp("Also write the closed rounds as TensorBoard's event files there.", valueName: "dir"))
+        @Option(
+            help: ArgumentHelp("Also write the closed rounds as TensorBoard's event files there.", valueName: "dir"))
         var tensorboard: String?
         @OptionGroup var global: GlobalOptions
 
@@ -178,7 +192,8 @@ struct JobCommand: AsyncParsableCommand {
 
     struct Abort: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "End a job for good: its owner can.", discussion: "Example: chain-cli job abort digits --from owner --yes")
+            abstract: "End a job for good: its owner can.",
+            discussion: "Example: chain-cli job abort digits --from owner --yes")
 
         @Argument(help: "Name of the job.") var job: String
         @OptionGroup var confirmation: ConfirmationOptions
@@ -228,7 +243,7 @@ enum Jobs {
         _ name: ServiceId, _ client: ChainClient
     ) async throws -> (service: ServiceDocument, status: JobStatus) {
         guard let service = try await client.service(name) else {
-            throw ClientError.noSuchService(Format.label(name))
+            throw await client.noSuchService(name)
         }
         guard service.kind == kind else {
             throw Refused("not_a_job", "the service '\(Format.label(name))' is of kind '\(service.kind)', not a job")

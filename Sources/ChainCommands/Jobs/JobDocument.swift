@@ -126,7 +126,8 @@ struct JobDocument: Encodable {
             Participant(
                 account: $0.account, role: $0.role.description, standing: $0.standing.description, index: $0.index,
                 samples: $0.samples, endpoint: $0.endpoint, kemPublicKey: $0.kemPublicKey, committed: $0.committed,
-                revealed: $0.revealed, misses: $0.misses, acceptedRounds: $0.acceptedRounds, owed: $0.owed, bond: $0.bond)
+                revealed: $0.revealed, misses: $0.misses, acceptedRounds: $0.acceptedRounds, owed: $0.owed,
+                bond: $0.bond)
         }
         self.rounds = rounds?.map { Round($0) }
     }
@@ -148,9 +149,13 @@ enum JobTables {
                 "accuracy",
                 "\(Format.percent(micro: job.metricMicro)), best \(Format.percent(micro: job.bestMetricMicro)), loss \(Format.micro(job.lossMicro))"
             ),
-            ("checkpoint", job.checkpoint.hex), ("money", "\(Format.money(job.escrow)) in escrow, \(Format.money(job.owed)) earned and not yet taken"),
+            ("checkpoint", job.checkpoint.hex),
+            ("money", "\(Format.money(job.escrow)) in escrow, \(Format.money(job.owed)) earned and not yet taken"),
             ("training", "\(terms.protocol), \(terms.stepsPerRound) steps a round"),
-            ("workers", "\(terms.clouds) cloud, \(terms.workers) workers, quorum \(terms.quorum); input audit: \(terms.inputAudit)"),
+            (
+                "workers",
+                "\(terms.clouds) cloud, \(terms.workers) workers, quorum \(terms.quorum); input audit: \(terms.inputAudit)"
+            ),
             ("validator", job.validator.description), ("contract", job.service.contract.description),
             ("owner", job.service.owner.description),
         ])

@@ -56,7 +56,8 @@ package struct JobForecast: Encodable, Sendable {
             roles.append(
                 RoleForecast(
                     role: role.description, count: count, parameters: forecast.parameters,
-                    multiplyAddsPerStep: forecast.trainingMultiplyAdds.saturatingTimes(batch), memoryBytes: forecast.trainingMemory,
+                    multiplyAddsPerStep: forecast.trainingMultiplyAdds.saturatingTimes(batch),
+                    memoryBytes: forecast.trainingMemory,
                     stepsPerRound: steps, computeMsPerRound: ms, upBytesPerRound: traffic.up,
                     downBytesPerRound: traffic.down))
             return ms
@@ -79,7 +80,8 @@ package struct JobForecast: Encodable, Sendable {
             stepsPerRound = Int(plan.localEpochs) * max(1, (samples + batch - 1) / batch)
             let exchange = try plan.model.exchangeTraffic
             // A shared entry travels with its place.
-            let shared = plan.sharedFraction == TrainingPlan.one
+            let shared =
+                plan.sharedFraction == TrainingPlan.one
                 ? exchange.up : Int(Double(2 * exchange.up) * Double(plan.sharedFraction) / Double(TrainingPlan.one))
             roundMs = try add(
                 .fog, workers, .whole, batch: batch, steps: stepsPerRound, (up: shared, down: exchange.down))
@@ -94,7 +96,8 @@ package struct JobForecast: Encodable, Sendable {
         if roundMs > spec.commitMaxMs {
             problems.append(
                 "a round takes about \(Format.duration(roundMs)) of computing here, and ends after commitMax = "
-                    + "\(Format.duration(spec.commitMaxMs)) at the latest: fewer steps or samples a round, or a later end")
+                    + "\(Format.duration(spec.commitMaxMs)) at the latest: fewer steps or samples a round, or a later end"
+            )
         }
         if let plan = plan.privacy {
             let accountant = plan.accountant(samples: samples, batchSize: batch)
@@ -136,7 +139,9 @@ package struct JobForecast: Encodable, Sendable {
                 ("job", "about \(Format.duration(jobMs)) of computing"),
                 (
                     "privacy",
-                    privacy.map { "epsilon \($0.epsilon) at delta \($0.delta) in the end; the budget is \($0.epsilonBudget)" }
+                    privacy.map {
+                        "epsilon \($0.epsilon) at delta \($0.delta) in the end; the budget is \($0.epsilonBudget)"
+                    }
                 ),
             ]), "", table.text(none: ""),
         ]

@@ -74,13 +74,16 @@ extension JobCommand {
             let document = Document(
                 checkpoint: last?.hex, round: rounds.last { $0.checkpoint == last }?.round,
                 best: best.map { Best(round: $0.round, checkpoint: $0.checkpoint, metricMicro: $0.metricMicro) },
-                clouds: clouds.map { Cloud(account: $0.account, standing: $0.standing.description, endpoint: $0.endpoint) },
+                clouds: clouds.map {
+                    Cloud(account: $0.account, standing: $0.standing.description, endpoint: $0.endpoint)
+                },
                 file: found)
             global.show(document, text(document))
             if let found, !found.isLast, found.round == nil {
                 throw Refused(
                     "other_model",
-                    "\(file ?? "") holds the model \(found.checkpoint), which is not the accepted one of the job '\(job)', nor that of one of its last \(JobHistory.limit) rounds")
+                    "\(file ?? "") holds the model \(found.checkpoint), which is not the accepted one of the job '\(job)', nor that of one of its last \(JobHistory.limit) rounds"
+                )
             }
         }
 
@@ -100,7 +103,8 @@ extension JobCommand {
                 ),
             ]
             for cloud in document.clouds {
-                pairs.append(("with", "the cloud \(cloud.account) (\(cloud.standing)), in the file that its --model named"))
+                pairs.append(
+                    ("with", "the cloud \(cloud.account) (\(cloud.standing)), in the file that its --model named"))
             }
             if let file = document.file {
                 pairs.append(
@@ -108,11 +112,13 @@ extension JobCommand {
                         "the file",
                         file.isLast
                             ? "is the accepted model"
-                            : file.round.map { "is the model of round \($0), not the last accepted one" } ?? "is another model: \(file.checkpoint)"
+                            : file.round.map { "is the model of round \($0), not the last accepted one" }
+                                ?? "is another model: \(file.checkpoint)"
                     ))
             }
             return facts(pairs)
-                + (document.file == nil ? "\n\ntest it with: chain-worker evaluate --job \(job) --model FILE --data DIR" : "")
+                + (document.file == nil
+                    ? "\n\ntest it with: chain-worker evaluate --job \(job) --model FILE --data DIR" : "")
         }
     }
 }

@@ -57,7 +57,8 @@ extension JobCommand {
             var actions: [ActionId] = owed > 0 ? [.paymentWorkerSignature] : []
             // What is on the contract's account beyond what others can take; some of it may be locked for its state.
             let rest = before.service.balance.subtractingReportingOverflow(before.status.owed)
-            if sender.account == before.service.owner, before.status.phase.isOver, !rest.overflow, rest.partialValue > 0 {
+            if sender.account == before.service.owner, before.status.phase.isOver, !rest.overflow, rest.partialValue > 0
+            {
                 actions.append(.paymentRequester)
             }
             guard !actions.isEmpty else {
@@ -79,7 +80,8 @@ extension JobCommand {
             let amount = gone.overflow ? 0 : gone.partialValue
             global.show(
                 Document(account: sender.account, amount: amount, transactions: done),
-                "took \(Format.money(amount)) out of the job '\(job)'\n" + done.map { "  in transaction \($0.transaction.id)" }.joined(separator: "\n"))
+                "took \(Format.money(amount)) out of the job '\(job)'\n"
+                    + done.map { "  in transaction \($0.transaction.id)" }.joined(separator: "\n"))
         }
 
         private static func nothing(
@@ -99,7 +101,8 @@ extension ChainClient {
     func jobOwed(_ job: ServiceId, to account: Account) async throws -> UInt128 {
         let answer = try await query(job, input: JobQuery.owed.input(account))
         do { return try UInt128(borsh: answer.data) } catch {
-            throw Refused("not_a_job", "the service '\(Format.label(job))' does not answer what it owes: \(Jobs.brokenReason)")
+            throw Refused(
+                "not_a_job", "the service '\(Format.label(job))' does not answer what it owes: \(Jobs.brokenReason)")
         }
     }
 }

@@ -2,6 +2,7 @@ import Cryptography
 import Foundation
 import JobProtocol
 import ModelFiles
+import ProgramSupport
 import Training
 
 /// The fields of a job's file that only workers must understand: what becomes the training plan.
@@ -34,7 +35,8 @@ import Training
 /// ```
 enum JobPlanFields {
     static let names: Set<String> = privacyNames.union([
-        "model", "dataset", "batchSize", "learningRate", "momentum", "validationSamples", "seed", "weights", "join", "boundaryBits",
+        "model", "dataset", "batchSize", "learningRate", "momentum", "validationSamples", "seed", "weights", "join",
+        "boundaryBits",
         "localEpochs", "aggregation", "sharedFraction", "deviceFraction", "deviceNoise", "passed", "projection",
     ])
 
@@ -54,10 +56,12 @@ enum JobPlanFields {
         let isFog = `protocol` == .fog
         for (names, forFog) in only where forFog != isFog {
             if let name = try names.sorted().first(where: { try fields.optional($0) != nil }) {
-                throw UsageError("\(fields.place(name))\(name) means something in a \(forFog ? "fog" : "split") job alone")
+                throw UsageError(
+                    "\(fields.place(name))\(name) means something in a \(forFog ? "fog" : "split") job alone")
             }
         }
-        let kind: DataPlan.Kind = try fields.choice("dataset", ["mnist": .mnist, "svhn": .svhn, "idx": .idx], standard: .mnist)
+        let kind: DataPlan.Kind = try fields.choice(
+            "dataset", ["mnist": .mnist, "svhn": .svhn, "idx": .idx], standard: .mnist)
         // Devices normalise by their own samples; edges of a split job by what is fixed for the data.
         let data: DataPlan =
             isFog || kind == .svhn
@@ -71,7 +75,8 @@ enum JobPlanFields {
             localEpochs: try fields.number("localEpochs", standard: 1),
             join: try fields.choice(
                 "join", ["concatenation": .concatenation, "weightedSum": .weightedSum], standard: .concatenation),
-            boundary: try fields.choice("boundaryBits", ["32": .float32, "16": .bits16, "8": .bits8], standard: .float32),
+            boundary: try fields.choice(
+                "boundaryBits", ["32": .float32, "16": .bits16, "8": .bits8], standard: .float32),
             passed: try fields.choice("passed", ["last": .last, "epochMean": .epochMean], standard: .last),
             aggregation: try aggregation(try fields.optional("aggregation") ?? "mean"),
             sharedFraction: try fields.micro("sharedFraction", standard: TrainingPlan.one),
@@ -90,25 +95,25 @@ enum JobPlanFields {
         let delta = try fields.text("delta")
         guard let pico = Decimals.pico(delta) else {
             throw UsageError(
-                "\(fields.place("delta"))delta '\(delta)' is not a decimal number above 0 and below 1 with at most 12 places, as in 0.00001")
+                "\(fields.place("delta"))delta '\(delta)' is not a decimal number above 0 and below 1 with at most 12 places, as in 0.00001"
+            )
         }
         return PrivacyPlan(
-            clipNorm: try fields.micro("clipNorm"), noiseMultiplier: try fields.micro("noiseMultiplier"), deltaPico: pico,
+            clipNorm: try fields.micro("clipNorm"), noiseMultiplier: try fields.micro("noiseMultiplier"),
+            deltaPico: pico,
             epsilonBudget: UInt64(try fields.micro("epsilonBudget")))
     }
 
     /// The checkpoint that a job starts from with the weights of this file.
     static func start(_ plan: TrainingPlan, _ kind: JobSpec.TrainingProtocol, from path: String) throws -> Digest {
         do {
-            let file = Array(try Data(contentsOf: URL(filePath: NSString(string: path).expandingTildeInPath)))
+            let file = try InputFile.read(path, "file of weights", limit: 1 << 30)
             return switch kind {
             case .split: try Checkpoint(plan.model, startingFrom: file).digest
             case .fog: try Network(plan.model, startingFrom: file).weightsDigest
             }
-        } catch let error as SafetensorsError {
-            throw UsageError("weights '\(path)': \(error)")
         } catch {
-            throw UsageError("weights '\(path)': \(error.localizedDescription)")
+            throw UsageError("weights '\(path)': \(Reason.text(error))")
         }
     }
 
@@ -127,7 +132,8 @@ enum JobPlanFields {
         case ("krum", 2): if let malicious = UInt16(parts[1]) { return .krum(malicious: malicious) }
         default: break
         }
-        throw UsageError("aggregation '\(text)' is not one of: mean, median, trimmed:0.1, krum:1, secureSum:3 (so many must stay)")
+        throw UsageError(
+            "aggregation '\(text)' is not one of: mean, median, trimmed:0.1, krum:1, secureSum:3 (so many must stay)")
     }
 
     /// A built-in architecture, or the file that describes one.
@@ -146,9 +152,10 @@ enum JobPlanFields {
                 ], classes: 10, initial: .narrow)
         default: break
         }
-        guard let text = try? String(contentsOfFile: NSString(string: name).expandingTildeInPath, encoding: .utf8) else {
+        guard let text = try? String(contentsOfFile: FilePath.expanded(name), encoding: .utf8) else {
             throw UsageError(
-                "model '\(name)' is neither lenet5 nor fog-mlp nor a file that can be read; Models/ holds some, as in Models/fog-cnn.yaml")
+                "model '\(name)' is neither lenet5 nor fog-mlp nor a file that can be read; Models/ holds some, as in Models/fog-cnn.yaml"
+            )
         }
         do { return try ModelFile.read(text) } catch { throw UsageError("model '\(name)': \(error)") }
     }

@@ -1,7 +1,7 @@
 import ChainClient
 import Cryptography
-import Ledger
 import JobProtocol
+import Ledger
 import Primitives
 
 /// Tries a registration here, by the code that the chain runs, before anything is paid: a contract that is no job takes

@@ -2,6 +2,7 @@ import APIModel
 import Cryptography
 import Encoding
 import JobProtocol
+import ModelFiles
 import Primitives
 import Training
 import Yams
@@ -53,7 +54,7 @@ package struct JobSpecFile: Sendable {
     package init(yaml: String, id: String? = nil, account: (String) throws -> Account) throws {
         let node: Node?
         do { node = try Yams.compose(yaml: yaml) } catch {
-            throw UsageError("the specification is not YAML: \(Self.text(of: error))")
+            throw UsageError("the specification is not YAML: \(YAMLText.reason(error))")
         }
         guard let node, case .mapping(let mapping) = node else {
             throw UsageError("the specification is not a list of 'field: value' lines")
@@ -114,7 +115,9 @@ package struct JobSpecFile: Sendable {
         {
             throw UsageError("the specification cannot run: \(problem)")
         }
-        if kind == .split, let problem = plan.splitProblem { throw UsageError("the specification cannot run: \(problem)") }
+        if kind == .split, let problem = plan.splitProblem {
+            throw UsageError("the specification cannot run: \(problem)")
+        }
         self.spec = spec
         let each = spec.sponsoredCredits
         let places = UInt64(spec.workers) + UInt64(spec.devices) + 2
@@ -139,19 +142,6 @@ package struct JobSpecFile: Sendable {
             throw UsageError("standBy: nobody stands by for masternodes that are drawn")
         }
         return size
-    }
-
-    /// What is wrong, without the words of the YAML library.
-    private static func text(of error: any Error) -> String {
-        guard let error = error as? YamlError else { return "it can't be read" }
-        switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            return "line \(mark.line): \(problem)"
-        case .duplicatedKeysInMapping(let keys, _):
-            return "it has a field twice: \(keys.map { "\($0)" }.sorted().joined(separator: ", "))"
-        default: return "it can't be read"
-        }
     }
 }
 
@@ -274,9 +264,13 @@ package enum Decimals {
 
     /// "0.00001" as 10,000,000: trillionths of what is above 0 and below 1. Nil for anything else.
     package static func pico(_ text: String) -> UInt64? {
-        guard text.hasPrefix("0."), (1...12).contains(text.utf8.count - 2), isDigits(text.dropFirst(2)) else { return nil }
+        guard text.hasPrefix("0."), (1...12).contains(text.utf8.count - 2), isDigits(text.dropFirst(2)) else {
+            return nil
+        }
         let digits = text.dropFirst(2)
-        guard let value = UInt64(digits + String(repeating: "0", count: 12 - digits.utf8.count)), value > 0 else { return nil }
+        guard let value = UInt64(digits + String(repeating: "0", count: 12 - digits.utf8.count)), value > 0 else {
+            return nil
+        }
         return value
     }
 

@@ -1,6 +1,7 @@
 import APIModel
 import ArgumentParser
 import ChainClient
+import Encoding
 import Primitives
 
 /// `--set`, `--remove`, `--upgrade`: what a proposal would change.
@@ -9,7 +10,9 @@ package struct ChangeOptions: ParsableArguments {
     static let standardEpochsAhead: UInt64 = 2
 
     @Option(help: ArgumentHelp("A parameter's new value.", valueName: "name=value")) var set: String?
-    @Option(help: ArgumentHelp("The masternode that is to leave: consensus key, its first digits, or name.", valueName: "masternode"))
+    @Option(
+        help: ArgumentHelp(
+            "The masternode that is to leave: consensus key, its first digits, or name.", valueName: "masternode"))
     var remove: String?
     @Option(help: ArgumentHelp("Version of the protocol that is to run.", valueName: "version")) var upgrade: UInt16?
 
@@ -53,7 +56,10 @@ extension ChangeOptions.Wanted {
                 switch current.changing(name, to: value) {
                 case .success: break
                 case .failure(let error):
-                    let hint = if case .unknown = error { "; 'governance parameters' lists them" } else { "" }
+                    let hint =
+                        if case .unknown = error {
+                            Spelling.hint(for: name, among: Parameters.names) + "; 'governance parameters' lists them"
+                        } else { "" }
                     throw UsageError("--set \(name)=\(value): \(error)\(hint)")
                 }
             }
@@ -63,11 +69,13 @@ extension ChangeOptions.Wanted {
             switch found.status.kind {
             case .active, .waiting, .suspended: return .removeMasternode(found.consensusKey)
             case .leaving, .removed, .slashed:
-                throw Refused("not_registered", "\(found.title) can't be removed: \(MasternodeText.status(found.status))")
+                throw Refused(
+                    "not_registered", "\(found.title) can't be removed: \(MasternodeText.status(found.status))")
             }
         case .upgrade(let version):
             guard Int(version) > parameters.protocolVersion else {
-                throw UsageError("--upgrade \(version): the chain runs protocol version \(parameters.protocolVersion) already")
+                throw UsageError(
+                    "--upgrade \(version): the chain runs protocol version \(parameters.protocolVersion) already")
             }
             guard Int(version) == parameters.protocolVersion + 1 else {
                 throw UsageError("--upgrade \(version): only version \(parameters.protocolVersion + 1) can follow")

@@ -137,7 +137,8 @@ struct GovernanceCommand: AsyncParsableCommand {
 
 /// Who signs for a masternode: its owner, or the node's hot key.
 struct MemberSigningOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Sign with the consensus key in this home of a node, instead of --from.", valueName: "dir"))
+    @Option(
+        help: ArgumentHelp("Sign with the consensus key in this home of a node, instead of --from.", valueName: "dir"))
     var home: String?
 
     func sender(_ from: String?, _ global: GlobalOptions) async throws -> TransactionSender {
@@ -171,7 +172,8 @@ enum GovernanceText {
                 "\(proposal.number)", brief(proposal.change), "\(proposal.from)", proposal.outcome.rawValue,
                 "\(proposal.approvals.count)", "\(proposal.rejections.count)", proposal.proposer.description)
         }
-        return "epoch \(found.epoch); \(found.quorum) approvals accept a proposal\n\n" + table.text(none: "no proposals")
+        return "epoch \(found.epoch); \(found.quorum) approvals accept a proposal\n\n"
+            + table.text(none: "no proposals")
     }
 
     /// Fits a table: whole keys are in `governance show`.
@@ -182,7 +184,9 @@ enum GovernanceText {
     static func details(_ proposal: ProposalDocument, _ set: MasternodesDocument) -> String {
         let names = Dictionary(set.masternodes.map { ($0.consensusKey, $0.title) }) { first, _ in first }
         func voters(_ keys: [HexText<PublicKey>]) -> String {
-            keys.isEmpty ? "nobody" : keys.map { names[$0.wrappedValue] ?? Format.short($0.wrappedValue) }.joined(separator: ", ")
+            keys.isEmpty
+                ? "nobody"
+                : keys.map { names[$0.wrappedValue] ?? Format.short($0.wrappedValue) }.joined(separator: ", ")
         }
         // Sets change while a proposal is open: votes of those who left count no more.
         let members = Set(set.activeSet.map(\.consensusKey))

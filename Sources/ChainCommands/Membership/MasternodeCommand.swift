@@ -52,7 +52,9 @@ struct MasternodeCommand: AsyncParsableCommand {
             let status = try await client.status()
             let document = Participation(status, try await client.masternodes())
             global.show(document, document.text)
-            if let problem = status.liveness?.problem { throw Stalled(description: "the chain stands still: \(problem)") }
+            if let problem = status.liveness?.problem {
+                throw Stalled(description: "the chain stands still: \(problem)")
+            }
         }
     }
 
@@ -104,7 +106,8 @@ struct MasternodeCommand: AsyncParsableCommand {
             try found.requireOwner(sender.account)
             // One that takes part may need it too: its node only observes since it lost votes, which no state shows.
             guard found.canResume(in: set.epoch) || found.status.kind == .active else {
-                throw Refused("not_suspended", "\(found.title) can't be resumed: \(MasternodeText.status(found.status))")
+                throw Refused(
+                    "not_suspended", "\(found.title) can't be resumed: \(MasternodeText.status(found.status))")
             }
             var request = TransactionRequest.resumeMasternode(found.consensusKey)
             request.gasLimit = sending.gas
@@ -116,7 +119,9 @@ struct MasternodeCommand: AsyncParsableCommand {
 extension MasternodesDocument {
     /// The one with this consensus key, or that alone has this name or a key that starts like this.
     package func masternode(named text: String) throws -> MasternodeDocument {
-        guard !text.isEmpty else { throw UsageError("say which masternode: its consensus key, the first digits of it, or its name") }
+        guard !text.isEmpty else {
+            throw UsageError("say which masternode: its consensus key, the first digits of it, or its name")
+        }
         let digits = text.lowercased()
         if let exact = masternodes.first(where: { $0.consensusKey.hex == digits }) { return exact }
         let found = masternodes.filter { $0.name == text || $0.consensusKey.hex.hasPrefix(digits) }
@@ -127,7 +132,8 @@ extension MasternodesDocument {
         }
         guard found.count == 1 else {
             throw UsageError(
-                "'\(text)' could be \(found.map(\.title).joined(separator: ", ")): give more digits of the consensus key")
+                "'\(text)' could be \(found.map(\.title).joined(separator: ", ")): give more digits of the consensus key"
+            )
         }
         return first
     }

@@ -11,7 +11,8 @@ enum MasternodeText {
         for member in set.masternodes {
             table.add(
                 member.index.map(String.init) ?? "-", member.name, Format.short(member.consensusKey),
-                member.owner.description, Format.money(member.collateral), status(member.status), connection(member, set))
+                member.owner.description, Format.money(member.collateral), status(member.status),
+                connection(member, set))
         }
         return """
             epoch \(set.epoch) since block \(Format.number(set.startHeight)), \(Format.time(set.startTime)); protocol \
@@ -114,22 +115,29 @@ package struct Participation: Encodable {
                 return "bring it back: nothing of it was seen since epoch \(member.lastSeen), and it votes again after "
                     + "'chain-cli masternode resume \(key) --from OWNER'"
             }
-            return "look whether it stays so: nothing of it stands in a block of epoch \(epoch) yet. A masternode of which "
+            return
+                "look whether it stays so: nothing of it stands in a block of epoch \(epoch) yet. A masternode of which "
                 + "nothing is seen for a whole epoch is suspended. Its log, its clock and 'peers' in 'chain-cli status' show why"
         case .suspended:
             if member.index != nil || member.nextIndex != nil {
-                return "keep it running to the end of the epochs whose set has it, and bring it back: 'chain-cli masternode "
+                return
+                    "keep it running to the end of the epochs whose set has it, and bring it back: 'chain-cli masternode "
                     + "resume \(key) --from OWNER'"
             }
             return catchingUp
                 ? "wait until it has caught up, then: 'chain-cli masternode resume \(key) --from OWNER'"
                 : "bring it back: 'chain-cli masternode resume \(key) --from OWNER'"
         case .leaving, .removed:
-            let locked = member.status.unlocksAt.map { " The collateral comes back at the first epoch border after \(Format.time($0.wrappedValue))" } ?? ""
-            return (member.index != nil || member.nextIndex != nil
+            let locked =
+                member.status.unlocksAt.map {
+                    " The collateral comes back at the first epoch border after \(Format.time($0.wrappedValue))"
+                } ?? ""
+            return
+                (member.index != nil || member.nextIndex != nil
                 ? "keep it running: it is still in a set that was fixed before." : "it may stop.") + locked
         case .slashed:
-            return "stop it: it contradicted itself, its collateral is gone and its key never comes back. To go on, make a new "
+            return
+                "stop it: it contradicted itself, its collateral is gone and its key never comes back. To go on, make a new "
                 + "home with 'chaind init' and register that"
         }
     }

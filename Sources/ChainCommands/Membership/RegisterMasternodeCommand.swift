@@ -19,7 +19,8 @@ extension MasternodeCommand {
                 """)
 
         @Option(help: ArgumentHelp("Home of the node, on this machine.", valueName: "dir")) var home: String?
-        @Option(help: ArgumentHelp("What 'chaind init' printed on the node's machine.", valueName: "file")) var member: String?
+        @Option(help: ArgumentHelp("What 'chaind init' printed on the node's machine.", valueName: "file")) var member:
+            String?
         @Option(help: "Name of the masternode, for people. Default: what the home or the file says.") var name: String?
         @OptionGroup var sending: SendingOptions
         @Flag(help: "Wait until it is in a finalised block, and show what became of it.") var wait = false
@@ -72,7 +73,8 @@ extension RegisterMasternode {
     package func requireNew(owner: Account, in set: MasternodesDocument) throws {
         guard Account(consensusKey) != owner else {
             throw UsageError(
-                "the owner is the node's own consensus key: name another account with --from, since that key is in use all day")
+                "the owner is the node's own consensus key: name another account with --from, since that key is in use all day"
+            )
         }
         guard let known = set.masternodes.first(where: { $0.consensusKey == consensusKey }) else { return }
         switch known.status.kind {
@@ -81,7 +83,8 @@ extension RegisterMasternode {
         case .slashed:
             throw Refused(
                 "slashed",
-                "\(known.title) was slashed in epoch \(known.status.epoch): its key never comes back. Make a new home with 'chaind init'")
+                "\(known.title) was slashed in epoch \(known.status.epoch): its key never comes back. Make a new home with 'chaind init'"
+            )
         case .leaving, .removed:
             throw Refused(
                 "still_leaving",
@@ -97,7 +100,8 @@ extension MemberDocument {
         guard known.owner == owner else {
             throw UsageError(
                 "the description is for the owner \(known.owner), and --from names the key of \(owner): sign with the "
-                    + "owner's key, or make the description again with 'chaind init --owner \(owner) --genesis genesis.json'")
+                    + "owner's key, or make the description again with 'chaind init --owner \(owner) --genesis genesis.json'"
+            )
         }
         let signed = try registration(genesis: genesis)
         guard let name else { return signed }

@@ -3,6 +3,7 @@ import CommandSupport
 import Experiments
 import Foundation
 import ModelFiles
+import ProgramSupport
 import Training
 
 struct PaperCommand: AsyncParsableCommand {
@@ -65,7 +66,7 @@ struct PaperOptions: ParsableArguments {
         }
     }
 
-    var folder: URL { URL(filePath: NSString(string: out).expandingTildeInPath, directoryHint: .isDirectory) }
+    var folder: URL { URL(filePath: FilePath.expanded(out), directoryHint: .isDirectory) }
 
     func laboratory() throws -> Laboratory {
         let start = ContinuousClock.now
@@ -82,7 +83,7 @@ struct PaperOptions: ParsableArguments {
 
     /// A model of the user's own.
     static func ownModel(_ path: String) throws -> ModelSpec {
-        guard let text = try? String(contentsOfFile: NSString(string: path).expandingTildeInPath, encoding: .utf8) else {
+        guard let text = try? String(contentsOfFile: FilePath.expanded(path), encoding: .utf8) else {
             throw UsageError("--model '\(path)' is no file that can be read")
         }
         do { return try ModelFile.read(text) } catch { throw UsageError("--model '\(path)': \(error)") }
@@ -302,7 +303,7 @@ struct FolderStore: RunStore {
     init(_ folder: URL) throws {
         self.folder = folder
         do { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) } catch {
-            throw UsageError("cannot make the folder \(folder.path): \(error.localizedDescription)")
+            throw UsageError("cannot make the folder \(folder.path): \(Reason.text(error))")
         }
     }
 

@@ -1,6 +1,7 @@
 import CommandSupport
 import Experiments
 import Foundation
+import ProgramSupport
 import Training
 
 /// Finds an experiment's data. Nothing is downloaded: what is missing is said, and where to get it.
@@ -9,7 +10,7 @@ enum PaperData {
         guard let path = given ?? ProcessInfo.processInfo.environment[variable], !path.isEmpty else {
             throw UsageError("\(what): name its folder with --data or in \(variable). \(how)")
         }
-        return URL(filePath: NSString(string: path).expandingTildeInPath, directoryHint: .isDirectory)
+        return URL(filePath: FilePath.expanded(path), directoryHint: .isDirectory)
     }
 
     private static let getMNIST =

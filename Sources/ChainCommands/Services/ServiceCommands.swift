@@ -9,7 +9,10 @@ struct ContractCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "contract", abstract: "Write, test, upload, call and query contracts.",
         discussion: "Example: chain-cli contract upload counter.wasm --from alice",
-        subcommands: [NewContractCommand.self, BuildContractCommand.self, TestContractCommand.self, Upload.self, RemoveContractCommand.self, Call.self, Query.self])
+        subcommands: [
+            NewContractCommand.self, BuildContractCommand.self, TestContractCommand.self, Upload.self,
+            RemoveContractCommand.self, Call.self, Query.self,
+        ])
 
     struct Upload: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -19,6 +22,8 @@ struct ContractCommand: AsyncParsableCommand {
         @Argument(help: "The module, at most 65,000 bytes.") var file: String
         @OptionGroup var sending: SendingOptions
         @OptionGroup var global: GlobalOptions
+
+        func validate() throws { try sending.refuseSequence() }
 
         struct Document: Encodable {
             @HexText var codeHash: Digest
@@ -30,14 +35,18 @@ struct ContractCommand: AsyncParsableCommand {
         func run() async throws {
             let code = try Contracts.read(file)
             let sender = try await global.sender(sending.from)
+            let terms = sending.terms
             let (hash, transaction) = try await Progress.during("uploading \(file)") {
-                try await sender.upload(code: code)
+                try await sender.upload(code: code, gasLimit: terms.gas, timeout: terms.timeout)
             }
             global.show(
                 Document(codeHash: hash, bytes: code.count, transaction: transaction),
                 facts([
                     ("code hash", hash.hex), ("size", Format.number(code.count) + " bytes"),
-                    ("upload", transaction.map { "transaction \($0.transaction.id)" } ?? "not needed: the chain had it"),
+                    (
+                        "upload",
+                        transaction.map { "transaction \($0.transaction.id)" } ?? "not needed: the chain had it"
+                    ),
                 ]))
         }
     }
@@ -48,7 +57,8 @@ struct ContractCommand: AsyncParsableCommand {
             discussion: "Example: chain-cli contract call counter --action 256 --data-hex 01000000 --from alice")
 
         @Argument(help: "Name of the service.") var service: String
-        @Argument(help: "Number of the action; from 256 on they are the contract's own. Or --action.") var number: UInt16?
+        @Argument(help: "Number of the action; from 256 on they are the contract's own. Or --action.") var number:
+            UInt16?
         @Option(help: "The same, as 'tx submit' takes it.") var action: UInt16?
         @Option(help: "Item within the service.") var post = ""
         @OptionGroup var data: DataOptions
@@ -106,10 +116,12 @@ enum Contracts {
 
 struct ServiceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "service", abstract: "List, show and register services; exchange their code, hand them over, end them.",
+        commandName: "service",
+        abstract: "List, show and register services; exchange their code, hand them over, end them.",
         discussion: "Example: chain-cli service list --kind job",
         subcommands: [
-            List.self, Show.self, Register.self, InviteCommand.self, UpgradeServiceCommand.self, TransferServiceCommand.self,
+            List.self, Show.self, Register.self, InviteCommand.self, UpgradeServiceCommand.self,
+            TransferServiceCommand.self,
             RetireServiceCommand.self,
         ])
 
@@ -140,9 +152,8 @@ struct ServiceCommand: AsyncParsableCommand {
         @OptionGroup var global: GlobalOptions
 
         func run() async throws {
-            guard let found = try await global.client().service(try Arguments.service(service)) else {
-                throw ClientError.noSuchService(service)
-            }
+            let (name, client) = (try Arguments.service(service), try global.client())
+            guard let found = try await client.service(name) else { throw await client.noSuchService(name) }
             global.show(found, Self.text(found))
         }
 
@@ -179,6 +190,8 @@ struct ServiceCommand: AsyncParsableCommand {
         @OptionGroup var sending: SendingOptions
         @OptionGroup var global: GlobalOptions
 
+        func validate() throws { try sending.refuseSequence() }
+
         func run() async throws {
             let name = try Arguments.service(service)
             let module = try Contracts.read(code)
@@ -188,9 +201,13 @@ struct ServiceCommand: AsyncParsableCommand {
             let kind = kind
             let sponsorship = sponsoring.sponsorship
             let sender = try await global.sender(sending.from)
+            try await NameCheck.require(name, deposit: deposit, owner: sender.account, code: module, sender.client)
+            let terms = sending.terms
             let registered = try await Progress.during("registering \(service)") {
                 try await sender.register(
-                    name, code: module, kind: kind, validator: validator, sponsorship: sponsorship, initData: input, deposit: deposit)
+                    name, code: module, kind: kind, validator: validator, sponsorship: sponsorship, initData: input,
+                    deposit: deposit,
+                    gasLimit: terms.gas, timeout: terms.timeout)
             }
             let document = RegisteredDocument(registered)
             global.show(document, document.text)
@@ -200,11 +217,14 @@ struct ServiceCommand: AsyncParsableCommand {
 
 /// What a service pays for its members in each credit window.
 struct SponsoringOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Credits that it pays for one member in a window; 0 pays for nobody.", valueName: "credits"))
+    @Option(
+        help: ArgumentHelp("Credits that it pays for one member in a window; 0 pays for nobody.", valueName: "credits"))
     var sponsorMember: UInt64 = 0
     @Option(help: ArgumentHelp("Credits that it pays for all of them in a window.", valueName: "credits"))
     var sponsorTotal: UInt64?
-    @Option(help: ArgumentHelp("Accounts that may apply at its cost in a window before they have joined.", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "Accounts that may apply at its cost in a window before they have joined.", valueName: "count"))
     var sponsorNewcomers: UInt32 = 8
 
     func validate() throws {

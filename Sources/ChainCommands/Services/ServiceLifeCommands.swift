@@ -18,7 +18,8 @@ extension ServiceDocument.Notice {
 /// What the three orders about a service share.
 private enum ServiceOrders {
     static func document(_ name: ServiceId, _ global: GlobalOptions) async throws -> ServiceDocument {
-        guard let found = try await global.client().service(name) else { throw ClientError.noSuchService(name.description) }
+        let client = try global.client()
+        guard let found = try await client.service(name) else { throw await client.noSuchService(name) }
         return found
     }
 
@@ -62,7 +63,9 @@ struct UpgradeServiceCommand: AsyncParsableCommand {
     func run() async throws {
         let name = try Arguments.service(service)
         let input = try data.bytes()
-        guard apply || input.isEmpty else { throw UsageError("data goes to the new code's \"upgrade\": give it with --apply") }
+        guard apply || input.isEmpty else {
+            throw UsageError("data goes to the new code's \"upgrade\": give it with --apply")
+        }
         let step: UpgradeStep
         if let code {
             let module = try Contracts.read(code)
@@ -114,7 +117,8 @@ struct TransferServiceCommand: AsyncParsableCommand {
             step = .offer(to: try global.account(to))
         } else if let accept {
             guard let hash = Digest(hex: accept) else {
-                throw UsageError("'\(accept)' is no hash: 64 hexadecimal digits, as 'service show \(service)' prints them")
+                throw UsageError(
+                    "'\(accept)' is no hash: 64 hexadecimal digits, as 'service show \(service)' prints them")
             }
             step = .accept(record: hash)
         } else {

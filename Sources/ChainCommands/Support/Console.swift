@@ -54,7 +54,11 @@ enum Progress {
     }
 
     static func clear() {
-        guard isTerminal, shown.withLock({ was in defer { was = false }; return was }) else { return }
+        guard isTerminal,
+            shown.withLock({ was in
+                defer { was = false }; return was
+            })
+        else { return }
         Console.write("\r\u{1b}[K", to: .standardError)
     }
 

@@ -41,7 +41,9 @@ package struct Failure {
         case let error as KeyFileError: self.init(2, "key", error.description)
         case let error as Refused: self.init(1, error.code, error.description)
         case let error as ClientError:
-            if case .badNode = error { self.init(2, "usage", error.description) } else if case .notIncluded(let id, _) = error {
+            if case .badNode = error {
+                self.init(2, "usage", error.description)
+            } else if case .notIncluded(let id, _) = error {
                 self.init(3, "unknown_outcome", error.description, transaction: id)
             } else {
                 self.init(1, error.code ?? Self.code(error), error.description)
@@ -54,11 +56,14 @@ package struct Failure {
         case let error as TransactionFailed: self.init(1, "failed", error.description)
         case let error as AuditError: self.init(1, "audit", error.description)
         case is CancellationError: self.init(1, "cancelled", "cancelled")
-        case let error as CocoaError: self.init(2, "file", "a file could not be read or written: \(error.filePath ?? "?")")
+        case let error as CocoaError:
+            self.init(2, "file", "a file could not be read or written: \(error.filePath ?? "?")")
         default:
             let status = ChainCLI.exitCode(for: error)
             let text = ChainCLI.fullMessage(for: error)
-            if status == .success { self.init(0, "help", text, isHelp: true) } else {
+            if status == .success {
+                self.init(0, "help", text, isHelp: true)
+            } else {
                 self.init(
                     status == .validationFailure ? 2 : 1, status == .validationFailure ? "usage" : "failed",
                     status == .validationFailure ? text : Ending.text(error))
@@ -66,7 +71,10 @@ package struct Failure {
         }
     }
 
-    private init(_ exitCode: Int32, _ code: String, _ message: String, isHelp: Bool = false, isShown: Bool = false, transaction: TransactionId? = nil) {
+    private init(
+        _ exitCode: Int32, _ code: String, _ message: String, isHelp: Bool = false, isShown: Bool = false,
+        transaction: TransactionId? = nil
+    ) {
         self.exitCode = exitCode
         self.code = code
         self.message = message
@@ -94,7 +102,9 @@ package struct Failure {
         } else {
             Console.error("chain-cli: " + (message.hasPrefix("Error:") ? String(message.dropFirst(7)) : message))
             if asJSON, !isShown {
-                if let transaction { Console.json(UnknownOutcome.Document(id: transaction, reason: message)) } else {
+                if let transaction {
+                    Console.json(UnknownOutcome.Document(id: transaction, reason: message))
+                } else {
                     Console.json(ErrorDocument(code: code, reason: message))
                 }
             }

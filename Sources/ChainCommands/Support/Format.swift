@@ -3,21 +3,12 @@ import Cryptography
 import Encoding
 import Foundation
 import Primitives
+import ProgramSupport
 
 /// Values as people read them.
 enum Format {
-    /// 1234567 as 1,234,567.
-    static func number(_ value: some BinaryInteger) -> String {
-        var result = ""
-        for (offset, digit) in String(value).reversed().enumerated() {
-            if offset > 0, offset % 3 == 0, digit != "-" { result.append(",") }
-            result.append(digit)
-        }
-        return String(result.reversed())
-    }
-
-    /// Smallest units, the only unit of money that the chain knows.
-    static func money(_ units: some BinaryInteger) -> String { number(units) + (units == 1 ? " unit" : " units") }
+    static func number(_ value: some BinaryInteger) -> String { Digits.grouped(value) }
+    static func money(_ units: some BinaryInteger) -> String { Digits.money(units) }
 
     /// UTC, with milliseconds.
     static func time(_ milliseconds: UInt64) -> String {
@@ -69,6 +60,7 @@ enum Format {
     static func micro(_ value: UInt64, digits: Int = 4) -> String { fixed(Double(value) / 1_000_000, digits) }
 
     private static func fixed(_ value: Double, _ digits: Int) -> String {
-        value.formatted(.number.precision(.fractionLength(digits)).grouping(.never).locale(Locale(identifier: "en_US_POSIX")))
+        value.formatted(
+            .number.precision(.fractionLength(digits)).grouping(.never).locale(Locale(identifier: "en_US_POSIX")))
     }
 }

@@ -35,10 +35,7 @@ package struct GlobalOptions: ParsableArguments {
         return try texts.flatMap { try NodeAddress.list($0) }
     }
 
-    var keys: KeyDirectory {
-        let path = keysPath ?? Environment.value("EDGEPROOF_KEYS") ?? "~/.edgeproof/keys"
-        return KeyDirectory(path: NSString(string: path).expandingTildeInPath)
-    }
+    var keys: KeyDirectory { KeyDirectory(path: FilePath.keys(keysPath)) }
 
     /// Prints the document, or for people the text.
     func show(_ document: some Encodable, _ text: @autoclosure () -> String) {
@@ -69,7 +66,8 @@ package struct GlobalOptions: ParsableArguments {
 
     private func known() throws -> String {
         let names = try keys.names()
-        return names.isEmpty ? "the folder has none; 'chain-cli keys new NAME' makes one" : "it has: \(names.joined(separator: ", "))"
+        return names.isEmpty
+            ? "the folder has none; 'chain-cli keys new NAME' makes one" : "it has: \(names.joined(separator: ", "))"
     }
 
     /// The key to sign with: the one of this name, else the only one there is.
@@ -78,7 +76,8 @@ package struct GlobalOptions: ParsableArguments {
         if let name {
             guard try keys.contains(name) else {
                 throw UsageError(
-                    "there is no key '\(name)' in \(keys.path)" + Spelling.hint(for: name, among: try keys.names()) + "; \(try known())")
+                    "there is no key '\(name)' in \(keys.path)" + Spelling.hint(for: name, among: try keys.names())
+                        + "; \(try known())")
             }
             chosen = name
         } else {
@@ -107,14 +106,18 @@ enum KeyPurpose {
 package enum Arguments {
     static func service(_ text: String) throws -> ServiceId {
         guard let name = LabelText<ServiceId>(text: text) else {
-            throw UsageError("'\(text)' is not a service name: it takes at most \(ChainLimits.labelBytes) bytes, or 0x and hexadecimal digits")
+            throw UsageError(
+                "'\(text)' is not a service name: it takes at most \(ChainLimits.labelBytes) bytes, or 0x and hexadecimal digits"
+            )
         }
         return name.wrappedValue
     }
 
     static func post(_ text: String) throws -> PostId {
         guard let name = LabelText<PostId>(text: text) else {
-            throw UsageError("'\(text)' is not a post name: it takes at most \(ChainLimits.labelBytes) bytes, or 0x and hexadecimal digits")
+            throw UsageError(
+                "'\(text)' is not a post name: it takes at most \(ChainLimits.labelBytes) bytes, or 0x and hexadecimal digits"
+            )
         }
         return name.wrappedValue
     }
@@ -134,7 +137,9 @@ package enum Arguments {
         {
             return UInt64(date.timeIntervalSince1970 * 1_000)
         }
-        throw UsageError("\(what) '\(text)' is neither a span, as 30s, 5min, 2h or 3d, nor a date, as 2026-03-01 or 2026-03-01T12:00:00Z")
+        throw UsageError(
+            "\(what) '\(text)' is neither a span, as 30s, 5min, 2h or 3d, nor a date, as 2026-03-01 or 2026-03-01T12:00:00Z"
+        )
     }
 
     static func digest(_ text: String, _ what: String) throws -> Digest {
@@ -150,7 +155,7 @@ package enum Arguments {
     }
 
     static func write(_ bytes: [UInt8], to path: String) throws {
-        let full = NSString(string: path).expandingTildeInPath
+        let full = FilePath.expanded(path)
         do { try Data(bytes).write(to: URL(fileURLWithPath: full), options: .atomic) } catch {
             let folder = NSString(string: full).deletingLastPathComponent
             throw UsageError(

@@ -2,13 +2,14 @@ import Cryptography
 import Foundation
 import KeyFiles
 import Primitives
+import ProgramSupport
 
 /// What a node's home says to its operator. The home stays as it is; the node may be running.
 package struct NodeHomeFiles {
     package let folder: String
 
     package init(_ path: String) {
-        folder = NSString(string: path).expandingTildeInPath
+        folder = FilePath.expanded(path)
     }
 
     private func path(_ name: String) -> String { NSString(string: folder).appendingPathComponent(name) }
@@ -19,7 +20,8 @@ package struct NodeHomeFiles {
     package func name() throws -> String {
         let file = path("config.json")
         guard FileManager.default.fileExists(atPath: file) else {
-            throw UsageError("\(folder) is no home of a node: it has no config.json. Make one with 'chaind init --home \(folder)'")
+            throw UsageError(
+                "\(folder) is no home of a node: it has no config.json. Make one with 'chaind init --home \(folder)'")
         }
         let data = Data(try Arguments.file(file, limit: 1_000_000))
         do { return try JSONDecoder().decode(Configuration.self, from: data).name } catch {

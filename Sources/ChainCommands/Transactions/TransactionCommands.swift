@@ -10,7 +10,10 @@ struct SendingOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Key that signs; not needed where there is only one.", valueName: "key"))
     var from: String?
 
-    @Option(help: ArgumentHelp("Most gas that it may use. Default: what the action can need, \(TransactionSender.defaultGas) for a contract's; half of what is not used is paid all the same.", valueName: "gas"))
+    @Option(
+        help: ArgumentHelp(
+            "Most gas that it may use. Default: what the action can need, \(TransactionSender.defaultGas) for a contract's; half of what is not used is paid all the same.",
+            valueName: "gas"))
     var gas: UInt64?
 
     @Option(help: ArgumentHelp("Longest time to wait for the finalised block, in seconds.", valueName: "seconds"))
@@ -21,6 +24,15 @@ struct SendingOptions: ParsableArguments {
             "Sequence of the transaction. The same command again with the same sequence is the same transaction: it acts "
                 + "once, and is shown if it is in the chain. Default: the account's next.", valueName: "number"))
     var sequence: UInt64?
+
+    /// For what is done once by its nature, in one transaction or in two.
+    func refuseSequence() throws {
+        guard sequence != nil else { return }
+        throw ValidationError(
+            "--sequence is not for this: a name and a code are taken once, so give the same command again")
+    }
+
+    var terms: (gas: UInt64?, timeout: Duration) { (gas, .seconds(Int64(timeout))) }
 }
 
 /// Sends, and shows what became of it. An outcome of `failed` ends the program with 1.
@@ -31,7 +43,7 @@ enum Sending {
     ) async throws {
         // With a sequence it waits in any case: only the final block tells whose the sequence is.
         guard wait || options.sequence != nil else {
-            let id = try await sender.send(request)
+            let id = try await hinting(request, sender) { try await sender.send(request) }
             return global.show(
                 SubmittedDocument(id: id), "submitted \(id)\nfollow it with: chain-cli tx show \(id)")
         }
@@ -46,11 +58,13 @@ enum Sending {
     ) async throws -> TransactionStateDocument {
         let timeout = Duration.seconds(Int64(options.timeout))
         if let sequence = options.sequence {
-            return try await Progress.during("waiting for the finalised block") {
-                try await sender.sendOnce(request, sequence: sequence, timeout: timeout)
+            return try await hinting(request, sender) {
+                try await Progress.during("waiting for the finalised block") {
+                    try await sender.sendOnce(request, sequence: sequence, timeout: timeout)
+                }
             }
         }
-        let signed = try await sender.submitted(request)
+        let signed = try await hinting(request, sender) { try await sender.submitted(request) }
         do {
             return try await Progress.during("waiting for the finalised block") {
                 try await sender.wait(for: signed, timeout: timeout)
@@ -62,6 +76,16 @@ enum Sending {
                 throw UnknownOutcome(id: signed.id(genesis: sender.genesis), sequence: signed.transaction.sequence)
             default: throw error
             }
+        }
+    }
+
+    /// For a service that there is not: the one that may be meant.
+    private static func hinting<Result: Sendable>(
+        _ request: TransactionRequest, _ sender: TransactionSender, _ send: () async throws -> Result
+    ) async throws -> Result {
+        do { return try await send() } catch let error as ClientError where error.code == "unknown_service" {
+            guard let near = await sender.client.nearestService(to: request.service) else { throw error }
+            throw Refused("unknown_service", "\(error) (did you mean '\(near)'?)")
         }
     }
 
@@ -84,7 +108,11 @@ enum TransactionText {
         let transaction = found.transaction
         var pairs: [(String, String?)] = [("id", transaction.id.hex)]
         if let inclusion = found.inclusion {
-            pairs.append(("state", "final in block \(inclusion.height), place \(inclusion.index), \(Format.time(inclusion.time))"))
+            pairs.append(
+                (
+                    "state",
+                    "final in block \(inclusion.height), place \(inclusion.index), \(Format.time(inclusion.time))"
+                ))
             pairs.append(("outcome", Format.outcome(inclusion.receipt.outcome)))
         } else {
             pairs.append(("state", "waiting"))
@@ -94,7 +122,12 @@ enum TransactionText {
             ("service", Format.label(transaction.serviceId)),
             ("post", transaction.postId.bytes.isEmpty ? "(none)" : Format.label(transaction.postId)),
             ("action", "\(transaction.actionId) \(transaction.action)"),
-            ("data", transaction.data.map { shortened(Format.data($0.wrappedValue)) + " (\(Format.number(transaction.dataBytes)) bytes)" }),
+            (
+                "data",
+                transaction.data.map {
+                    shortened(Format.data($0.wrappedValue)) + " (\(Format.number(transaction.dataBytes)) bytes)"
+                }
+            ),
             ("value", Format.money(transaction.value)),
             (
                 "gas",
@@ -104,7 +137,8 @@ enum TransactionText {
             ("valid until", Format.time(transaction.validUntil)),
         ]
         for event in found.inclusion?.receipt.events ?? [] {
-            pairs.append(("event", "\(event.topicText) of \(event.contract.short): \(shortened(Format.data(event.data)))"))
+            pairs.append(
+                ("event", "\(event.topicText) of \(event.contract.short): \(shortened(Format.data(event.data)))"))
         }
         return facts(pairs)
     }
@@ -165,7 +199,9 @@ struct TxCommand: AsyncParsableCommand {
                 throw UsageError("'\(self.id)' is not a transaction id: it takes 64 hexadecimal digits")
             }
             guard let found = try await global.client().transaction(id) else {
-                throw Refused("unknown_transaction", "the node knows no transaction \(id); it may have expired, or not have arrived yet")
+                throw Refused(
+                    "unknown_transaction",
+                    "the node knows no transaction \(id); it may have expired, or not have arrived yet")
             }
             global.show(found, TransactionText.text(found))
         }
@@ -196,12 +232,14 @@ extension TxCommand {
                 throw Refused("unknown_transaction", "the node knows no transaction \(id): there is nothing to cancel")
             }
             if let inclusion = found.inclusion {
-                throw Refused("already_final", "transaction \(id) is final in block \(inclusion.height): it can't be cancelled")
+                throw Refused(
+                    "already_final", "transaction \(id) is final in block \(inclusion.height): it can't be cancelled")
             }
             guard found.transaction.sender == sender.account else {
                 throw Refused(
                     "not_yours",
-                    "transaction \(id) is of \(found.transaction.sender): only its own key can cancel it; name that with --from")
+                    "transaction \(id) is of \(found.transaction.sender): only its own key can cancel it; name that with --from"
+                )
             }
             let cancellation = try await sender.cancel(id, sequence: found.transaction.sequence)
             let result = try await Progress.during("waiting for the finalised block") {
@@ -223,7 +261,9 @@ extension TxCommand {
                 }
                 try await Task.sleep(for: .milliseconds(200))
             }
-            throw Refused("no_outcome", "neither transaction is final after \(sending.timeout) s: look with 'chain-cli tx show \(second)'")
+            throw Refused(
+                "no_outcome",
+                "neither transaction is final after \(sending.timeout) s: look with 'chain-cli tx show \(second)'")
         }
     }
 }
@@ -244,7 +284,9 @@ struct TransferCommand: AsyncParsableCommand {
         var request = TransactionRequest.transfer(amount, to: recipient)
         request.gasLimit = sending.gas
         let sender = try await global.sender(sending.from)
-        guard sender.account != recipient else { throw UsageError("\(recipient) is the sender itself: nothing would move") }
+        guard sender.account != recipient else {
+            throw UsageError("\(recipient) is the sender itself: nothing would move")
+        }
         try await Sending.perform(request, from: sender, sending, wait: true, global)
     }
 }

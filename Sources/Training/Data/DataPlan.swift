@@ -9,6 +9,15 @@ public struct DataPlan: Sendable, Hashable {
         case svhn = 1
         /// A user's own grey images of any one size, as IDX files.
         case idx = 2
+
+        /// Images that are kept for validation, where that is known.
+        var reservedSamples: UInt32? {
+            switch self {
+            case .mnist: 10_000
+            case .svhn: 26_032
+            case .idx: nil
+            }
+        }
     }
 
     public enum Normalisation: Sendable, Hashable {

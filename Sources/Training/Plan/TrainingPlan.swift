@@ -86,6 +86,9 @@ public struct TrainingPlan: Sendable, Equatable {
         if validationSamples < 1 || validationSamples > UInt32(ImageSet.maximumCount) {
             return "\(validationSamples) validation samples; 1 to \(ImageSet.maximumCount) are possible"
         }
+        if let reserved = data.kind.reservedSamples, validationSamples > reserved {
+            return "\(validationSamples) validation samples; the reserved part of \(data.kind) has \(reserved)"
+        }
         if let problem = data.problem(for: model, projection: device.projection) { return problem }
         return nil
     }

@@ -163,7 +163,7 @@ extension WorkerLoop {
                 .audit, question.borsh, of: worker.account, limit: WorkerLimits.auditBytes * 2,
                 within: .milliseconds(WorkerLimits.auditAnswerMs))
         } catch let error as CancellationError { throw error } catch {
-            return .notThere("it does not answer: \(error)")
+            return .notThere("it does not answer: \(told(error))")
         }
         guard let answer else { return .notThere("it does not hand over the step's inputs") }
         let round = AuditedRound(
