@@ -185,6 +185,10 @@ final class ContractFrame: HostFunctions {
         try context.chargeGas(
             parameters.storageGas(writes: 2, bytes: 32 * size)
                 .addingSaturating(UInt64(executor.context.set.count) * HostGas.hash))
+        // Whoever was found a liar is not drawn: that is looked up for each of them.
+        for member in executor.context.set.members {
+            try context.chargeGas(executor.readGas(.tombstone(Account(member.consensusKey))))
+        }
         let attempt = UInt64(try arguments.i32(1))
         let members = try reading { () throws(LedgerError) in
             try executor.drawCommittee(of: call.service, size: size, attempt: attempt)

@@ -14,6 +14,10 @@ extension Executor {
             throw .failed(
                 "a change can hold from epoch \(context.epoch.secondAfter) to \(context.epoch.advanced(by: Self.farthest)), not from \(data.from)")
         }
+        // Whether another one is there shows by looking at all of them.
+        if case .removeMasternode = data.change {
+            try gas.charge(UInt64(clamping: try masternodeIndex().keys.count).multipliedSaturating(by: HostGas.masternode))
+        }
         if let problem = try problem(of: data.change) { throw .failed(problem) }
         var index: ProposalIndex = try decoded(.proposalIndex) ?? ProposalIndex()
         try gas.charge(parameters.storageGas(reads: UInt64(clamping: index.open.count)))

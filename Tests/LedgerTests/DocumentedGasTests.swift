@@ -52,7 +52,7 @@ import WebAssembly
             ("`validator`", number(HostGas.copy(32))),
             (
                 "`draw_committee`",
-                "\(number(parameters.storageGas(writes: 2))), \(number(parameters.storageGas(bytes: 32))) for each member, \(number(HostGas.hash)) for each masternode of the epoch"
+                "\(number(parameters.storageGas(writes: 2))), \(number(parameters.storageGas(bytes: 32))) for each member, a read and \(number(HostGas.hash)) for each masternode of the epoch"
             ),
             ("`reputation`", number(parameters.storageGas(writes: 2))),
             ("`verdict`", "five writes, two reads, and \(number(parameters.storageGas(bytes: HostGas.verdictBytes)))"),
