@@ -18,7 +18,7 @@ actor GateRoom {
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let rank: PeerRank
-    private unowned let node: NodeService
+    private let node: NodeService
     private let network: PeerNetwork
     private let check: TransactionCheck
     private let blocks: BlockServer
