@@ -240,7 +240,8 @@ let package = Package(
             of: "EndToEnd",
             values + [
                 "ChainClient", "JobProtocol", "KeyFiles", "LocalNetwork", "NodeHome", "NodeHost", "StateSync", "Storage", "TestSupport",
-                "Attacks", "WebClient", .nioCore, .nioPosix, "chaind", "chain-cli", "chain-worker", "chain-sim", "ByzantineNode",
+                "APIModel", "Attacks", "WebClient", .nioCore, .nioHTTP1, .nioPosix, "chaind", "chain-cli", "chain-worker", "chain-sim",
+                "ByzantineNode",
             ]),
     ]
 )

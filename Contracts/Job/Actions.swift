@@ -25,18 +25,18 @@ extension RoundMachine {
     /// The state of a job that is being registered.
     static func initialize(_ chain: JobChain, _ spec: JobSpec) throws(Refusal) -> RoundMachine {
         if let rule = spec.brokenRule { throw Refusal(rule) }
-        switch spec.committee.kind {
-        case .masternodes: break
-        case .validator:
-            guard let validator = chain.validator else { throw Refusal("the service names no validator") }
+        let validator = chain.validator
+        if spec.committee.kind == .validator {
+            guard let validator else { throw Refusal("the service names no validator") }
             guard validator != chain.owner else { throw Refusal("the owner can't be the validator") }
-        case .named: break
         }
-        for member in spec.committee.named where member == chain.owner {
-            throw Refusal("the owner can't be in the committee")
+        // Nor may others outvote the validator, and its word weigh for theirs.
+        for member in spec.committee.named
+        where member == chain.owner || (spec.committee.size > 1 && member == validator) {
+            throw Refusal("owner or validator in committee")
         }
         let machine = RoundMachine(chain: chain, spec: spec, state: JobState(spec: spec, time: chain.now))
-        guard machine.advanceNow() else { throw Refusal("no call can be scheduled: deposit, credits or queue too small") }
+        guard machine.advanceNow() else { throw Refusal("no call is scheduled: too little deposit or credits") }
         return machine
     }
 

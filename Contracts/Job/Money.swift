@@ -60,9 +60,9 @@ extension RoundMachine {
     func request(_ request: JobRequest, _ act: JobAct) throws(Refusal) {
         try requireEmpty(act)
         try requireRunning()
-        guard act.caller == chain.owner else { throw Refusal("only the owner pauses, resumes and aborts") }
+        guard act.caller == chain.owner else { throw Refusal("only the owner does that") }
         switch request {
-        case .pause: if state.phase == .paused { throw Refusal("the job is paused already") }
+        case .pause: if state.phase == .paused { throw Refusal("it is paused already") }
         case .resume:
             if state.phase != .paused {
                 // A pause that waits for the round's end is taken back.
@@ -77,6 +77,6 @@ extension RoundMachine {
             throw Refusal("the job is being aborted")
         }
         state.request = request
-        guard advanceNow() else { throw Refusal("no call can be scheduled: deposit, credits or queue too small") }
+        guard advanceNow() else { throw Refusal("no call is scheduled: too little deposit or credits") }
     }
 }

@@ -3,7 +3,7 @@
 extension RoundMachine {
     func commitmentTask(_ act: JobAct) throws(Refusal) {
         guard let item = RoundItem(act.post) else {
-            throw Refusal("postId is not r<round>/ and one of the letters c, r, e, v, f, o")
+            throw Refusal("postId is not r<round>/ and c, r, e, v, f or o")
         }
         try requireRunning()
         switch item.kind {

@@ -412,5 +412,17 @@ extension JobSpec {
         }
         return nil
     }
+
+    /// Fog nodes' updates wait in the cloud for a round that takes them.
+    public var isBufferedFog: Bool { trainingProtocol == .fog && mode == .asynchronous }
+
+    /// When a round's commit phase closes, for people.
+    public var pace: String {
+        guard mode == .asynchronous else { return "synchronous" }
+        return "asynchronous: a round closes at \(bufferedUpdates) of \(workers) workers, "
+            + (trainingProtocol == .fog
+                ? "slower ones go into one of the next \(JobStaleness.most) rounds with less weight"
+                : "the others wait for the next round")
+    }
 }
 #endif

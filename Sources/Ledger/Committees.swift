@@ -53,7 +53,7 @@ extension Executor {
         if isValidator { isValidator = try hasIndependentValidator(service) }
         guard isValidator || member != nil else { return }
         var panel = before ?? PanelRecord()
-        panel.note(post, byValidator: isValidator, member: member)
+        panel.note(post, byValidator: isValidator, member: member, at: time)
         overlay.set(key, panel)
     }
 }

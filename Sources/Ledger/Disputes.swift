@@ -41,6 +41,13 @@ extension Executor {
                 "only the service's independent validator and the members of its committee have what it takes to accuse"
             )
         }
+        let panel: PanelRecord? = try decoded(.panel(service.contract))
+        let since = Time(time.value - min(time.value, Dispute.windowMs))
+        guard panel?.hasValidated(round: subject.round, since: since) ?? false else {
+            throw .failed(
+                "work is disputed in the \(Dispute.windowMs / 60_000) minutes after its validation, and that of round \(subject.round) is not there, or too old"
+            )
+        }
         var index: DisputeIndex = try decoded(.disputes(service.contract)) ?? DisputeIndex()
         guard !index.accused.contains(subject.sender) else { throw .failed("a dispute about this account is open") }
         guard index.accused.count < DisputeIndex.most else {

@@ -29,11 +29,21 @@ extension Executor {
             record.notice = nil
             record.codeHash = codeHash
             overlay.set(.service(data.service), record)
+            try gas.charge(writeGas(.panel(record.contract), bytes: Self.recordBytes))
+            try forgetValidations(of: record.contract)
             return try call(
                 record, entry: .upgrade, kind: .upgrade, caller: transaction.sender, signer: transaction.sender, value: 0,
                 input: input, gas: &gas)
         }
         return []
+    }
+
+    /// New code judges by what is validated under it: an owner could else exchange the contract that the validator knew,
+    /// and have a worse one speak with its word.
+    private func forgetValidations(of contract: Account) throws(Halt) {
+        guard var panel: PanelRecord = try decoded(.panel(contract)) else { return }
+        panel.forget()
+        overlay.set(.panel(contract), panel)
     }
 
     // MARK: Hand-over

@@ -175,6 +175,8 @@ struct Treasury {
         var record = try overlay.account(account)
         let taken = min(amount, record.deposit)
         guard taken > 0 else { return }
+        // A deposit is stake: what it had grown leaves with it.
+        _ = credits.detach(taken, from: &record, at: time)
         record.deposit -= taken
         try overlay.setAccount(account, record)
         let pooled = taken / 2

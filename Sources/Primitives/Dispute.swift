@@ -17,6 +17,9 @@ import Encoding
 public struct Dispute: BorshCodable, Hashable, Sendable {
     /// Time of each turn, and of the vote.
     public static let turnMs: UInt64 = 60_000
+    /// Time after a round's validation in which its work can be disputed. Whoever did it must answer, so it ends: nobody
+    /// is to be found a liar years later because its machine is gone.
+    public static let windowMs: UInt64 = 600_000
     /// Digests of one list.
     public static let longestList = 256
     /// Lists of each side, one below the other.

@@ -36,13 +36,16 @@ public struct PanelRecord: BorshCodable, Hashable, Sendable {
         public let post: PostId
         /// Counts the service's validations, from 1.
         public let number: UInt64
+        /// When the first of them was sent.
+        public let at: Time
         public var byValidator: Bool
         /// Members of the committee, by their place.
         public var senders: UInt16
 
-        public init(post: PostId, number: UInt64, byValidator: Bool = false, senders: UInt16 = 0) {
+        public init(post: PostId, number: UInt64, at: Time, byValidator: Bool = false, senders: UInt16 = 0) {
             self.post = post
             self.number = number
+            self.at = at
             self.byValidator = byValidator
             self.senders = senders
         }
@@ -50,6 +53,7 @@ public struct PanelRecord: BorshCodable, Hashable, Sendable {
         public func encode(to encoder: inout BorshEncoder) {
             encoder.value(post)
             encoder.integer(number)
+            encoder.value(at)
             encoder.bool(byValidator)
             encoder.integer(senders)
         }
@@ -57,6 +61,7 @@ public struct PanelRecord: BorshCodable, Hashable, Sendable {
         public init(from decoder: inout BorshDecoder) throws(BorshError) {
             post = try decoder.value()
             number = try decoder.integer()
+            at = try decoder.value()
             byValidator = try decoder.bool()
             senders = try decoder.integer()
         }
@@ -81,7 +86,10 @@ public struct PanelRecord: BorshCodable, Hashable, Sendable {
         recent = []
     }
 
-    public mutating func note(_ post: PostId, byValidator: Bool, member: Int?) {
+    /// The service has other code now: what was sent was said of what the old code asked, and counts no longer.
+    public mutating func forget() { recent = [] }
+
+    public mutating func note(_ post: PostId, byValidator: Bool, member: Int?, at time: Time) {
         let index: Int
         if let known = recent.firstIndex(where: { $0.post == post }) {
             index = known
@@ -90,7 +98,7 @@ public struct PanelRecord: BorshCodable, Hashable, Sendable {
             guard !overflow else { return }
             number = next
             if recent.count >= Self.kept { recent.removeFirst() }
-            recent.append(Validation(post: post, number: number))
+            recent.append(Validation(post: post, number: number, at: time))
             index = recent.count - 1
         }
         if byValidator { recent[index].byValidator = true }
@@ -113,6 +121,21 @@ public struct PanelRecord: BorshCodable, Hashable, Sendable {
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
         members = try decoder.array(limit: Self.mostMembers, smallestElement: 32)
         number = try decoder.integer()
-        recent = try decoder.array(limit: Self.kept, smallestElement: 15)
+        recent = try decoder.array(limit: Self.kept, smallestElement: 23)
     }
+
+    /// Whether work of a round, or of up to ``roundsOfWork`` rounds later that used it, was validated since a time. By the
+    /// convention of jobs a round's validation is sent for the item `r<round>/v`.
+    public func hasValidated(round: UInt32, since time: Time) -> Bool {
+        recent.contains { validation in
+            let name = validation.post.bytes
+            guard name.first == 0x72, name.suffix(2) == [0x2F, 0x76],
+                let validated = UInt32(String(decoding: name.dropFirst().dropLast(2), as: UTF8.self))
+            else { return false }
+            return validation.at >= time && validated >= round && validated - round <= Self.roundsOfWork
+        }
+    }
+
+    /// Rounds after its own in which an asynchronous job still takes late work.
+    public static let roundsOfWork: UInt32 = 3
 }

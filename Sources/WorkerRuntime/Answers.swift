@@ -45,7 +45,9 @@ struct Answers: Sendable {
             if shared >= Overlap.worthAWarning { report(.warning(Overlap.warning(shared, with: request.asker))) }
             return UInt32(shared).borsh
         case .audit:
-            guard let question = try? AuditQuestion(borsh: request.argument), let log = audits.log(of: question.round),
+            guard let question = try? AuditQuestion(borsh: request.argument),
+                let log = await audits.log(
+                    of: question.round, patience: .milliseconds(WorkerLimits.samplesAgainMs)),
                 let evidence = try? log.evidence(question)
             else { return nil }
             // What a cloud works on is shown anyway; a worker's own samples only where the terms said so.

@@ -13,6 +13,9 @@ package struct CloudExchange: Sendable {
     /// The active edges, by their place in the roster.
     let edges: [JobParticipant]
     let quorum: Int
+    /// With so many edges' first messages the round goes on without the others, which wait for the next one: of an
+    /// asynchronous job its K, else all.
+    let enough: Int
     let checkpoint: Checkpoint
 
     /// The answers given in this round, by the commitment of what they answer; the oldest go first.
@@ -78,7 +81,7 @@ package struct CloudExchange: Sendable {
             let step = round.machine.step
             let envelope = await exchange.inbox.next(
                 of: exchange.plan.round, until: isComplete ? exchange.deadline : stepEnds)
-            let actions: [CloudRound.Action]
+            var actions: [CloudRound.Action]
             if let envelope {
                 actions = try take(envelope, &round, &deliveries)
             } else {
@@ -86,6 +89,10 @@ package struct CloudExchange: Sendable {
                 if isComplete { return }
                 guard .now < exchange.deadline else { throw WorkerError.peer("the round's time is over") }
                 actions = try round.machine.handle(.timedOut(step: step))
+            }
+            // Steps are made together, so that the round's edges are those of its first step.
+            if round.machine.step == 0, edges.count - round.machine.awaited.count >= enough {
+                actions += try round.machine.handle(.timedOut(step: 0))
             }
             for action in actions {
                 switch action {
@@ -111,6 +118,7 @@ package struct CloudExchange: Sendable {
         _ envelope: Envelope, _ round: inout Round, _ deliveries: inout ThrowingDiscardingTaskGroup<any Error>
     ) throws -> [CloudRound.Action] {
         let index = envelope.context.index
+        if exchange.faults.happens(.ignore, round: exchange.plan.round), index == edges.map(\.index).min() { return [] }
         guard var line = round.lines[index], line.edge.account == envelope.context.senderKey else { return [] }
         if let answer = round.answers[envelope.commitment] {
             deliver(answer, to: line.edge, &deliveries)

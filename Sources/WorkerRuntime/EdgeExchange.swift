@@ -49,6 +49,7 @@ package struct EdgeExchange: Sendable {
                     }
                     let envelope = try exchange.seal(message, in: &conversation)
                     _ = try machine.handle(.sent(envelope.commitment))
+                    if message.step == 0 { try await exchange.dawdle() }
                     do {
                         try await exchange.postman.deliver(envelope, to: cloud.account, until: patienceEnds)
                     } catch let error as WorkerError {

@@ -101,6 +101,12 @@ package struct Exchange: Sendable {
         return message
     }
 
+    /// A slow worker's delay, for experiments.
+    func dawdle() async throws {
+        guard faults.happens(.slow, round: plan.round) else { return }
+        try await Task.sleep(for: stepTimeout * Int(WorkerLimits.stepShare) / 4)
+    }
+
     /// A peer can make this worker warn as often as it likes, so what is told is bounded.
     func warn(_ text: String) {
         if notes.mayWarn() { report(.warning(text)) }
@@ -110,7 +116,8 @@ package struct Exchange: Sendable {
     /// hold what it says: the first of a round, since the contract takes one for each worker.
     func passOver(_ envelope: Envelope, of peer: Account, because error: EnvelopeError) {
         warn("passed over an envelope of \(peer.short): \(error)")
-        guard error.isComplaint, notes.mayComplain(), let complaint = JobComplaint(about: envelope) else { return }
+        // The contract takes complaints about the running round alone.
+        guard error.isComplaint, envelope.context.round == plan.round, notes.mayComplain(), let complaint = JobComplaint(about: envelope) else { return }
         // Beside the exchange: it takes until the next block, and the round goes on.
         Task(executorPreference: globalConcurrentExecutor) { [complain, report] in
             do { try await complain(complaint) } catch {

@@ -11,6 +11,10 @@ public struct Faults: Hashable, Sendable {
         case poison
         /// Hands over something else than it has computed.
         case lie
+        /// Takes a quarter of the longest commit phase before it hands over what it has computed.
+        case slow
+        /// A cloud that acts as if the first of its workers were not there.
+        case ignore
         /// Commits to what another has committed to, in place of work of its own.
         case copy
     }

@@ -32,6 +32,8 @@ package actor Inbox {
     private var waiting: [Waiting] = []
     private var nextPlace: UInt64 = 0
     private var round: UInt32 = 0
+    /// Envelopes of earlier rounds are taken from this one on.
+    private var oldest: UInt32 = 0
     private var readers: [UInt64: CheckedContinuation<Void, Never>] = [:]
     private var nextReader: UInt64 = 0
 
@@ -46,9 +48,9 @@ package actor Inbox {
     /// - Parameter head: of an envelope that was found good, but for its body.
     package func reserve(_ head: EnvelopeHead) -> Decision {
         let context = head.context
-        if context.round < round { return .had }
+        if context.round < oldest { return .had }
         // The worker that sends it is further than this one, by a round at most.
-        guard context.round - round <= 1 else { return .later }
+        guard context.round <= round || context.round - round <= 1 else { return .later }
         // Sent again after a lost answer or a restart: the same content, in a new seal perhaps, opens as well. One whose
         // body stopped on the way is given up for the new one.
         if let known = waiting.firstIndex(where: { $0.commitment == head.commitment && $0.sender == context.senderKey }) {
@@ -78,15 +80,22 @@ package actor Inbox {
     package func cancel(_ place: UInt64) { waiting.removeAll { $0.place == place && $0.envelope == nil } }
 
     /// The chain is in this round now: older envelopes are of no more use.
-    package func begin(round: UInt32) {
+    /// - Parameter stale: of so many rounds before, they still are.
+    package func begin(round: UInt32, stale: UInt32 = 0) {
         self.round = round
-        waiting.removeAll { $0.round < round }
+        oldest = round - min(round, stale)
+        waiting.removeAll { $0.round < oldest }
     }
 
     /// The oldest envelope of a round; nil when none came in time or the task is cancelled.
     package func next(of round: UInt32, until deadline: ContinuousClock.Instant) async -> Envelope? {
+        await next(of: round...round, until: deadline)
+    }
+
+    /// The oldest envelope of some rounds.
+    package func next(of rounds: ClosedRange<UInt32>, until deadline: ContinuousClock.Instant) async -> Envelope? {
         while !Task.isCancelled {
-            if let place = waiting.firstIndex(where: { $0.round == round && $0.envelope != nil }) {
+            if let place = waiting.firstIndex(where: { rounds.contains($0.round) && $0.envelope != nil }) {
                 return waiting.remove(at: place).envelope
             }
             guard ContinuousClock.now < deadline else { return nil }

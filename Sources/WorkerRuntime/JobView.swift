@@ -119,6 +119,17 @@ struct JobView: Sendable {
         return try await reader.read([key])[key].flatMap { Digest($0.prefix(32)) }
     }
 
+    /// Who has committed in a round of an asynchronous fog job; nil while the job is not in its commit phase.
+    func fogCommitments(in round: UInt32) async throws -> [Account: FogCommitment]? {
+        let status = try await status()
+        guard status.round == round, status.phase == .commit else { return nil }
+        var committed: [Account: FogCommitment] = [:]
+        for member in try await participants() where member.committed && member.role == .fog {
+            committed[member.account] = FogCommitment(index: member.index, base: member.base)
+        }
+        return committed
+    }
+
     private func ask<Reply: BorshDecodable>(_ query: JobQuery, input: [UInt8]? = nil) async throws -> Reply {
         for _ in 0..<Self.staleTries {
             let answer = try await client.query(job, input: input ?? query.input)

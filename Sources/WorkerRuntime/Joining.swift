@@ -47,10 +47,9 @@ package enum Joining {
         if spec.trainingProtocol == .split, let problem = plan.splitProblem {
             throw WorkerError.cannotWork(problem)
         }
-        if spec.mode == .asynchronous {
-            throw WorkerError.cannotWork("it is asynchronous, which this version's workers don't do")
-        }
-        if let problem = plan.problem(workers: Int(spec.workers), quorum: Int(spec.quorum)) {
+        if let problem = plan.problem(
+            workers: Int(spec.workers), quorum: Int(spec.quorum), isAsynchronous: spec.mode == .asynchronous)
+        {
             throw WorkerError.cannotWork("it asks for \(problem)")
         }
         _ = try roundPlan(plan, spec, round: 0)

@@ -98,7 +98,7 @@ public struct Worker: Sendable {
         let parts = try await WorkerParts(
             configuration: configuration, spec: spec, plan: plan, job: job.contract,
             secrets: WorkerSecrets(key: configuration.key, job: job.contract, keys: keys), members: members,
-            postman: postman, secret: try state.secret())
+            postman: postman, state: state, digest: job.digest)
         let answers = Answers(
             job: job.contract, genesis: job.sender.genesis, key: configuration.key, keys: keys, members: members,
             shelf: parts.shelf, samples: parts.samples, overlap: parts.overlap, audits: parts.audits,
@@ -108,7 +108,8 @@ public struct Worker: Sendable {
             admission: Admission(
                 genesis: job.sender.genesis, job: job.contract, account: job.sender.account, keys: keys,
                 members: members, evaluators: parts.evaluators),
-            mailroom: Mailroom(inbox: parts.inbox, samples: parts.samples),
+            mailroom: Mailroom(
+                inbox: parts.inbox, samples: parts.samples, updates: spec.isBufferedFog ? parts.updates : nil),
             envelopeLimit: try Joining.envelopeLimit(plan, spec)
         ) { await answers.answer($0) }
         let (ports, portReady) = AsyncStream.makeStream(of: Int.self)
@@ -147,7 +148,9 @@ struct WorkerParts: Sendable {
     let inbox: Inbox
     let shelf = ModelShelf()
     let evaluators = Evaluators()
-    let audits = AuditShelf()
+    let audits: AuditShelf
+    /// An asynchronous fog job's cloud's.
+    let updates = UpdateBuffer()
     /// An edge's or fog node's own images.
     let images: ImageSet?
     /// A cloud's or validator's.
@@ -163,8 +166,9 @@ struct WorkerParts: Sendable {
 
     init(
         configuration: WorkerConfiguration, spec: JobSpec, plan: TrainingPlan, job: Account, secrets: WorkerSecrets,
-        members: Members, postman: Postman, secret: SecretSeed
+        members: Members, postman: Postman, state: WorkerState, digest: Digest
     ) async throws {
+        let secret = try state.secret()
         self.secrets = secrets
         self.members = members
         self.postman = postman
@@ -197,6 +201,10 @@ struct WorkerParts: Sendable {
         } else {
             samples = nil
         }
+        audits = AuditShelf(
+            AuditShelf.Store(job: digest, state: state) { [images, samples, own = OwnSamples()] kept in
+                try await Self.base(of: kept, spec: spec, plan: plan, images: images, own: own, samples: samples)
+            })
         if role == .device, let found {
             // The key's own part of the choice; the place in the job is not known before the job takes the device.
             let device = Account(secrets.key.publicKey).bytes[..<4].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
@@ -220,6 +228,25 @@ struct WorkerParts: Sendable {
             }
     }
 
+    /// What a round that was kept has worked on; nil while devices have not handed over their samples again.
+    private static func base(
+        of kept: KeptAudit, spec: JobSpec, plan: TrainingPlan, images: ImageSet?, own: OwnSamples,
+        samples: SampleStore?
+    ) async throws -> AuditLog.Base? {
+        let round = try Joining.roundPlan(plan, spec, round: kept.round)
+        guard let samples else {
+            let shard = try images.map { try plan.source($0, edge: Int(kept.place), of: Int(spec.workers)) }
+            return AuditLog.Base(model: kept.model, plan: round, shard: shard)
+        }
+        var all = kept.devices.isEmpty ? nil : try await samples.samples(of: kept.devices)
+        if let images {
+            let own = try await own.of(images, plan)
+            if all == nil { all = own } else { try all?.append(own) }
+        }
+        guard let all, all.digest == kept.samples else { return nil }
+        return AuditLog.Base(model: kept.model, plan: round, samples: all)
+    }
+
     private static func check(_ images: ImageSet, _ plan: TrainingPlan, folder: String) throws {
         do {
             try images.checkLabels(classes: plan.model.classes)
@@ -227,5 +254,17 @@ struct WorkerParts: Sendable {
                 _ = try images.features(of: [0], input: plan.model.input, normalisation: .unit)
             }
         } catch { throw WorkerError.unusableData("\(folder): \(error)") }
+    }
+}
+
+/// A fog node's own images as samples, made once.
+private actor OwnSamples {
+    private var made: FeatureSet?
+
+    func of(_ images: ImageSet, _ plan: TrainingPlan) throws -> FeatureSet {
+        if let made { return made }
+        let samples = try plan.evaluationSamples(images)
+        made = samples
+        return samples
     }
 }

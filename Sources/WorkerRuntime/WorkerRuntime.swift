@@ -63,6 +63,12 @@ public enum WorkerLimits {
     public static let collectPercent: UInt64 = 70
     /// Of a commit phase's time the part that a fog node waits for its devices' samples: one in so many.
     public static let deviceShare: UInt64 = 2
+    /// So long before the end of a commit phase a worker that the cloud has left out says that it is there.
+    public static let attendanceMs: UInt64 = 2_500
+    /// How often an asynchronous job's cloud asks the chain who has committed.
+    public static let commitmentPollMs: Int64 = 300
+    /// How often its fog nodes hand over again what no round has taken yet.
+    public static let redeliveryMs: Int64 = 3_000
     /// How often a device looks whether its fog node still has everything.
     public static let feedMs: UInt64 = 5_000
     /// Bytes of samples that a fog node holds for its devices, which divide them evenly.
@@ -71,6 +77,12 @@ public enum WorkerLimits {
     public static let warningsEachRound = 20
     /// Bytes of what a worker heard in a round that it keeps for audits: of a longer round nothing is.
     public static let auditBytes = 128 * 1_024 * 1_024
+    /// Bytes of rounds' evidence that a worker keeps on disk for disputes; the oldest go first.
+    public static let keptAuditBytes = 512 * 1_024 * 1_024
+    /// Time for which an answer to an auditor waits until a fog node that restarted has its devices' samples again.
+    public static let samplesAgainMs: Int64 = 10_000
+    /// Blocks that a member of a committee looks back at its start, for when the running round's commit phase closed.
+    public static let blocksBack: UInt64 = 1_000
     /// Samples times epochs of a fog node's round that an auditor does again: what somebody hands over must not keep it busy
     /// for ever.
     public static let auditedPasses = 1_000_000

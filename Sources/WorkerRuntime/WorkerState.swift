@@ -25,7 +25,7 @@ package struct WorkerState: Sendable {
         lock = try FolderLock(folder)
     }
 
-    private func write(_ bytes: [UInt8], to name: String) throws {
+    func write(_ bytes: [UInt8], to name: String) throws {
         let target = folder.appending(path: name).path
         let temporary = target + ".new"
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -50,7 +50,7 @@ package struct WorkerState: Sendable {
         .cannotWrite(path, InputFile.reason(errno))
     }
 
-    private func read(_ name: String) throws -> [UInt8]? {
+    func read(_ name: String) throws -> [UInt8]? {
         let file = folder.appending(path: name)
         guard FileManager.default.fileExists(atPath: file.path) else { return nil }
         do { return Array(try Data(contentsOf: file)) } catch {
@@ -178,6 +178,15 @@ package struct WorkerState: Sendable {
     }
 
     package func save(_ opening: Opening) throws { try write(opening.borsh, to: "opening") }
+
+    /// What it opens is spent.
+    package func forgetOpening() throws {
+        let file = folder.appending(path: "opening")
+        guard FileManager.default.fileExists(atPath: file.path) else { return }
+        do { try FileManager.default.removeItem(at: file) } catch {
+            throw WorkerError.cannotWrite(file.path, error.localizedDescription)
+        }
+    }
 
     package func save(genesis: Digest) throws { try write(genesis.bytes, to: "genesis") }
 

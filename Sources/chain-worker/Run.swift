@@ -68,7 +68,7 @@ struct Run: AsyncParsableCommand {
     var auditShare = 0.1
     @Option(
         help:
-            "For experiments: withhold, poison, lie or copy, and in which part of the rounds (or steps), as in poison:0.2; may be repeated."
+            "For experiments: withhold, poison, lie, slow, ignore or copy, and in which part of the rounds (or steps), as in poison:0.2; may be repeated."
     ) var fault: [String] = []
     @Option(help: "For experiments: in which rounds the faults fall.") var faultSeed: UInt64 = 0
     @Flag(help: "Wait for a job that does not exist yet.") var wait = false
@@ -86,6 +86,9 @@ struct Run: AsyncParsableCommand {
         }
         if role != .fog, fault.contains(where: { Faults.parse($0)?.kind == .poison }) {
             throw ValidationError("--fault poison is for fog nodes: it turns a difference round")
+        }
+        if role != .cloud, fault.contains(where: { Faults.parse($0)?.kind == .ignore }) {
+            throw ValidationError("--fault ignore is for clouds: they act as if their first worker were not there")
         }
         if (role == .device) != (fogNode != nil) {
             throw ValidationError(role == .device ? "a device needs --fog-node ACCOUNT" : "--fog-node is for devices")

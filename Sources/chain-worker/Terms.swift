@@ -15,7 +15,7 @@ enum Terms {
         return "\(spec.rounds) rounds of \(spec.stepsPerRound) steps; times: \(times.joined(separator: ", ")); "
             + "scored by \(committee(spec, validator)); price of an accepted round: worker \(spec.workerPrice), "
             + "cloud \(spec.cloudPrice), validator \(spec.validatorPrice); bond \(spec.bond); "
-            + "input audit: \(spec.inputAudit)"
+            + "input audit: \(spec.inputAudit); \(spec.pace)"
     }
 
     private static func committee(_ spec: JobSpec, _ validator: Account) -> String {

@@ -22,7 +22,7 @@ struct JobRuleTests {
             "this account has not applied to the job, or has left it")
         refused(job.validate(1, 0), "no validation of this round is due")
         for post in ["", "r0", "r0/x", "r00/c", "r-1/c", "x0/c", "r99999999999/c", "r/c"] {
-            refused(job.send(first, 6, own.borsh, post: post), "postId is not r<round>/ and one of the letters c, r, e, v, f, o")
+            refused(job.send(first, 6, own.borsh, post: post), "postId is not r<round>/ and c, r, e, v, f or o")
         }
         #expect(try job.commit(first, 0) == .done)
         let before = job.chain.state
@@ -183,7 +183,7 @@ struct JobRuleTests {
     @Test("an abort never beats work that is there: it waits for the round's end, as a pause does")
     func requests() throws {
         let job = try JobStage.started()
-        #expect(job.send(job.workers[0], 258) == .refused("only the owner pauses, resumes and aborts"))
+        #expect(job.send(job.workers[0], 258) == .refused("only the owner does that"))
         #expect(job.send(JobStage.owner, 257) == .refused("the job is not paused"))
         #expect(job.send(JobStage.owner, 999) == .refused("not a job's action"))
         // Before anybody has committed it is done at once.
@@ -254,6 +254,27 @@ struct JobRuleTests {
         }
     }
 
+    @Test("keys rotate while envelopes are under way: one sealed for the key before can still be complained of")
+    func rotatedKeys() throws {
+        func key(_ name: String) -> KEMPublicKey { KEMPublicKey(digest(name).bytes) ?? .zero }
+        func publish(_ job: JobStage, _ key: KEMPublicKey, _ endpoint: String = "127.0.0.1:27000") {
+            #expect(job.send(job.workers[0], 2, JobIdentity(kemPublicKey: key, endpoint: endpoint).borsh) == .done)
+        }
+        let refused = TestChain.Outcome.refused("the sender has not signed this envelope for this receiver")
+        for (rotations, outcome) in [(0, TestChain.Outcome.done), (1, .done), (2, refused)] {
+            let job = try JobStage.started()
+            let edge = job.workers[0]
+            let envelope = try Envelope(from: try job.lead, to: edge, round: 0)
+            for rotation in 0..<rotations { publish(job, key("rotation \(rotation)")) }
+            // Who only moves loses no key by it.
+            publish(job, rotations == 0 ? edge.kem : key("rotation \(rotations - 1)"), "127.0.0.1:27001")
+            #expect(job.send(edge, 6, envelope.complaint().borsh, post: "r0/f") == outcome, "\(rotations) rotations")
+            // What somebody else was sealed is nobody's to complain of, whatever keys there were.
+            let other = try Envelope(from: try job.lead, to: job.workers[1], round: 0)
+            if outcome != .done { #expect(job.send(edge, 6, other.complaint().borsh, post: "r0/f") == refused) }
+        }
+    }
+
     /// What of an envelope a complaint needs.
     private struct Envelope {
         let sender: Person
@@ -303,8 +324,13 @@ struct JobRuleTests {
             ("workers is not 1 to 48", { $0.workers = 0 }), ("a time-out is not 10 s to 30 days", { $0.revealTimeoutMs = 1 }),
             ("a time-out is not 10 s to 30 days", { $0.validateTimeoutMs = .max }),
             ("quorum is not 1 to the number of workers", { $0.quorum = 3 }),
-            ("the owner can't be in the committee", { $0.committee = .named([owner], size: 1) }),
-            ("the owner can't be in the committee", { $0.committee = .validator(standingBy: [owner]) }),
+            ("owner or validator in committee", { $0.committee = .named([owner], size: 1) }),
+            ("owner or validator in committee", { $0.committee = .validator(standingBy: [owner]) }),
+            // Two friends would outvote the validator, and its word weigh for theirs.
+            (
+                "owner or validator in committee",
+                { $0.committee = .named([Person("a").account, Person("b").account, JobStage.judge.account], size: 3) }
+            ),
         ] as [(String, (inout JobSpec) -> Void)] {
             let chain = try TestChain("job", owner: owner, validator: JobStage.judge.account)
             #expect(chain.register(JobStage.spec(change).borsh) == .refused(rule))

@@ -1,3 +1,4 @@
+import APIModel
 import ChainClient
 import Cryptography
 import Foundation
@@ -8,39 +9,82 @@ import Primitives
 import TestSupport
 import Testing
 
-/// Liars among real workers: audited, accused on the chain, found by a jury of masternodes, and gone.
+/// Liars and copiers among real workers: audited, accused on the chain, found by a jury of masternodes, and gone.
+///
+/// One seed of the faults in each run; `EDGEPROOF_LIAR_SEEDS=20` (scripts/liars) plays as many, with one lie in ten steps
+/// in both protocols, and prints what became of each.
 @Suite(.serialized) struct DisputeJobTests {
-    @Test func aFogNodeThatLiesIsTombstonedAndNobodyElse() async throws {
-        try await DisputeStage.with(workers: ["cloud", "fog-1", "fog-2"]) { stage in
-            try await stage.register(
-                """
-                protocol: fog
-                model: \(try stage.model("""
-                    input: [1, 28, 28]
-                    classes: 10
-                    layers:
-                      - flatten
-                      - dense: {name: fc1, units: 8}
-                      - relu
-                      - dense: {name: output, units: 10}
+    private static let count = ProcessInfo.processInfo.environment["EDGEPROOF_LIAR_SEEDS"].flatMap { UInt64($0) }
+    static let seeds = Array(0..<max(1, count ?? 1))
 
-                    """))
-                fogNodes: 2
-                """)
+    /// A fog node's round is one step: alone in a test it lies in half of them, so that it is soon found.
+    @Test(arguments: seeds) func aFogNodeThatLiesIsTombstonedAndNobodyElse(seed: UInt64) async throws {
+        try await DisputeStage.with(workers: ["cloud", "fog-1", "fog-2", "fog-3"]) { stage in
+            try await stage.registerFog(3)
             try await stage.start("cloud", ["--role", "cloud", "--no-try-updates"])
-            try await stage.start("fog-1", ["--role", "fog", "--shard", "0/2"])
-            try await stage.start("fog-2", ["--role", "fog", "--shard", "1/2", "--fault", "lie:0.5"])
-            try await stage.expect(tombstoned: ["fog-2"], of: ["cloud", "fog-1", "fog-2"])
+            try await stage.start("fog-1", ["--role", "fog", "--shard", "0/3"])
+            try await stage.start(
+                "fog-2",
+                ["--role", "fog", "--shard", "1/3", "--fault", Self.count == nil ? "lie:0.5" : "lie:0.1", "--fault-seed", "\(seed)"])
+            try await stage.start(
+                "fog-3", ["--role", "fog", "--shard", "2/3", "--fault", "copy:0.2", "--fault-seed", "\(seed)"])
+            try await stage.expect(tombstoned: ["fog-2"], of: ["cloud", "fog-1", "fog-2", "fog-3"])
+            try await stage.expectNothingForCopies(of: "fog-3", among: ["fog-1", "fog-2"], seed: seed)
         }
     }
 
-    @Test func anEdgeThatLiesInOneStepOfTenIsTombstonedAndNobodyElse() async throws {
-        try await DisputeStage.with(workers: ["cloud", "edge-1", "edge-2"]) { stage in
-            try await stage.register("protocol: split\nedges: 2\nstepsPerRound: 4")
+    @Test(arguments: seeds) func anEdgeThatLiesInOneStepOfTenIsTombstonedAndNobodyElse(seed: UInt64) async throws {
+        try await DisputeStage.with(workers: ["cloud", "edge-1", "edge-2", "edge-3"]) { stage in
+            try await stage.register("protocol: split\nedges: 3\nstepsPerRound: 4")
             try await stage.start("cloud", ["--role", "cloud"])
-            try await stage.start("edge-1", ["--role", "edge", "--shard", "0/2"])
-            try await stage.start("edge-2", ["--role", "edge", "--shard", "1/2", "--fault", "lie:0.1"])
-            try await stage.expect(tombstoned: ["edge-2"], of: ["cloud", "edge-1", "edge-2"])
+            try await stage.start("edge-1", ["--role", "edge", "--shard", "0/3"])
+            try await stage.start(
+                "edge-2", ["--role", "edge", "--shard", "1/3", "--fault", "lie:0.1", "--fault-seed", "\(seed)"])
+            try await stage.start(
+                "edge-3", ["--role", "edge", "--shard", "2/3", "--fault", "copy:0.2", "--fault-seed", "\(seed)"])
+            try await stage.expect(tombstoned: ["edge-2"], of: ["cloud", "edge-1", "edge-2", "edge-3"])
+            try await stage.expectNothingForCopies(of: "edge-3", among: ["edge-1", "edge-2"], seed: seed)
+        }
+    }
+
+    /// Killed after the reveal and before anybody audits: what a step worked on is on the disk, and the auditor, who comes
+    /// later still, gets it.
+    @Test func whoRestartsBeforeTheAuditStillAnswers() async throws {
+        try await DisputeStage.with(workers: ["cloud", "fog-1", "fog-2"]) { stage in
+            try await stage.registerFog(2, judges: false)
+            func start(_ name: String) async throws {
+                switch name {
+                case "cloud": try await stage.start(name, ["--role", "cloud", "--no-try-updates"])
+                case "fog-1": try await stage.start(name, ["--role", "fog", "--shard", "0/2"])
+                default: try await stage.start(name, ["--role", "fog", "--shard", "1/2"])
+                }
+            }
+            for name in ["cloud", "fog-1", "fog-2"] { try await start(name) }
+            try await eventually("the round waits for its validation") {
+                try await stage.network.withClient { try await $0.jobStatus(stage.service) }.phase == .validate
+            }
+            for name in ["cloud", "fog-1"] {
+                let process = try #require(await stage.network.process(name))
+                process.kill()
+                await process.waitForExit()
+                try await start(name)
+            }
+            try await stage.startJudges()
+            for name in ["cloud", "fog-1", "fog-2"] {
+                let account = try stage.account(name).description
+                try await eventually("\(name)'s work is done again", within: .seconds(60)) {
+                    let said = await stage.log("judge-0")
+                    try #require(!said.contains("does not hand over"), "\(said)")
+                    return said.contains("\(account): 1 done again, all match")
+                }
+            }
+            try await eventually("the round is closed", within: .seconds(60)) {
+                try await stage.findings("fog-1").contains("auditedMatch")
+            }
+            for name in ["cloud", "fog-1", "fog-2"] {
+                let found = try await stage.findings(name)
+                #expect(Set(found).isSubset(of: ["auditedMatch", "accepted"]), "\(name): \(found)")
+            }
         }
     }
 }
@@ -78,8 +122,23 @@ private struct DisputeStage {
         return file.path
     }
 
+    func registerFog(_ nodes: Int, judges: Bool = true) async throws {
+        let model = try model(
+            """
+            input: [1, 28, 28]
+            classes: 10
+            layers:
+              - flatten
+              - dense: {name: fc1, units: 8}
+              - relu
+              - dense: {name: output, units: 10}
+
+            """)
+        try await register("protocol: fog\nmodel: \(model)\nfogNodes: \(nodes)", judges: judges)
+    }
+
     /// Registers the job, and starts the four judges: every masternode's operator runs one.
-    func register(_ fields: String) async throws {
+    func register(_ fields: String, judges: Bool = true) async throws {
         let contract = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "Contracts/.build/job.wasm")
         for index in 0..<4 {
@@ -110,6 +169,10 @@ private struct DisputeStage {
         let registered = try await network.cli(
             "job", "register", spec.path, "--contract", contract.path, "--from", "owner")
         try #require(registered.status == 0, "\(registered.err)")
+        if judges { try await startJudges() }
+    }
+
+    func startJudges() async throws {
         for index in 0..<4 {
             try await start(
                 "judge-\(index)",
@@ -132,15 +195,58 @@ private struct DisputeStage {
 
     func log(_ name: String) async -> String { await network.process(name)?.logTail(lines: 60) ?? "" }
 
-    func expect(tombstoned liars: [String], of workers: [String]) async throws {
-        func findings(_ account: Account) async throws -> [String] {
-            try await network.withClient { client in
-                (try await client.history(of: account))?.entries.compactMap(\.finding).map(\.kind) ?? []
-            }
+    private func findings(_ account: Account) async throws -> [String] {
+        try await network.withClient { client in
+            (try await client.history(of: account))?.entries.compactMap(\.finding).map(\.kind) ?? []
         }
+    }
+
+    func findings(_ name: String) async throws -> [String] { try await findings(account(name)) }
+
+    /// Who commits to another's commitment can't open it: such a round gives a fault, and neither pay nor credit.
+    func expectNothingForCopies(of copier: String, among others: [String], seed: UInt64) async throws {
+        func done(_ name: String) async throws -> (commits: [UInt32: [UInt8]], reveals: Set<UInt32>) {
+            let history = try await network.withClient { try await $0.history(of: try account(name)) }
+            var (commits, reveals) = ([UInt32: [UInt8]](), Set<UInt32>())
+            for action in history?.entries.compactMap(\.action) ?? [] where action.outcome.kind == .succeeded {
+                let post = String(decoding: action.transaction.postId.bytes, as: UTF8.self)
+                guard action.transaction.actionId == 6, let round = UInt32(post.dropFirst().dropLast(2)) else { continue }
+                if post.hasSuffix("c") { commits[round] = action.transaction.data?.wrappedValue }
+                if post.hasSuffix("r") { reveals.insert(round) }
+            }
+            return (commits, reveals)
+        }
+        let own = try await done(copier)
+        var copies: Set<UInt32> = []
+        for other in others {
+            let theirs = try await done(other).commits
+            copies.formUnion(own.commits.filter { $0.value == theirs[$0.key] }.keys)
+        }
+        let closed = try await network.withClient { try await $0.jobHistory(service) }.filter { $0.outcome != .starved }
+        let found = try await findings(copier)
+        let account = try account(copier)
+        let member = try await network.withClient { try await $0.jobParticipants(service) }.first { $0.account == account }
+        let earned = found.filter { ["accepted", "auditedMatch", "lateButUsed"].contains($0) }.count
+        print(
+            "seed \(seed): \(closed.count) rounds validated; \(copier) copied in \(copies.sorted()), "
+                + "was credited in \(earned) of its own \(own.reveals.count), and not revealed \(found.count { $0 == "notRevealed" }) times")
+        // Nobody honest is found to have done anything wrong.
+        for name in ["cloud"] + others {
+            let found = try await findings(name)
+            // The liar is the other test's subject.
+            guard !found.contains("fraud") else { continue }
+            let wrong = found.filter { ["outlier", "notRevealed"].contains($0) }
+            #expect(wrong.isEmpty, "\(name): \(wrong)")
+        }
+        #expect(copies.isDisjoint(with: own.reveals))
+        #expect(earned <= own.reveals.count && Int(member?.acceptedRounds ?? 0) == earned)
+        #expect(found.count { $0 == "notRevealed" } >= copies.filter { copy in closed.contains { $0.round == copy } }.count)
+    }
+
+    func expect(tombstoned liars: [String], of workers: [String]) async throws {
         for name in liars {
             let account = try account(name)
-            try await eventually("\(name) is found a liar", within: .seconds(150)) {
+            try await eventually("\(name) is found a liar", within: .seconds(DisputeJobTests.seeds.count > 1 ? 900 : 150)) {
                 try await findings(account).contains("fraud")
             }
             // Its worker learns of it, and ends.
@@ -155,6 +261,8 @@ private struct DisputeStage {
             #expect(try await !findings(account(name)).contains("fraud"), "\(name)")
         }
         for index in 0..<4 { #expect(try await !findings(masternode(index)).contains("fraud")) }
+        let rounds = try await network.withClient { try await $0.jobHistory(service) }.count
+        print("\(liars.joined(separator: ", ")) tombstoned after \(rounds) rounds; nobody else of \(workers.count) workers and 4 judges")
         // Both sides have shown what they computed before the jury voted.
         #expect(await log("judge-0").contains("accused of step"))
     }

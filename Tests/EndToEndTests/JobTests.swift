@@ -132,6 +132,27 @@ import Testing
         }
     }
 
+    /// A cloud that works with one edge and leaves the other out: that one earns nothing, and nothing is found about it.
+    @Test func whomTheCloudLeavesOutIsAtNoFault() async throws {
+        try await JobStage.with { stage in
+            try await stage.register(rounds: 1, commitMaxMs: 10_000)
+            try await stage.startCloud(more: ["--fault", "ignore:1"])
+            try await stage.startEdge("edge-1", shard: "0/2")
+            try await stage.until("edge-1", says: "joined")
+            try await stage.startEdge("edge-2", shard: "1/2")
+            #expect(try await stage.untilOver().acceptedRounds == 1)
+            for worker in JobStage.workers { #expect(try await stage.end(of: worker) == 0) }
+            #expect(await stage.log("edge-1").contains("leaves this worker out of round 0"))
+            try await stage.network.withClient { client in
+                func found(_ name: String) async throws -> [String] {
+                    try #require(try await client.history(of: try stage.account(name))).entries.compactMap(\.finding).map(\.kind)
+                }
+                #expect(try await found("edge-1") == [])
+                #expect(try await found("edge-2") == ["accepted"])
+            }
+        }
+    }
+
     @Test func anAbortEndsEverybodyAndLeavesTheModel() async throws {
         try await JobStage.with { stage in
             try await stage.register(rounds: 1_000)
@@ -325,8 +346,8 @@ private struct JobStage {
                 logFile: folder.appending(path: "\(name).log"), environment: network.plan.environment))
     }
 
-    func startCloud(model: URL? = nil) async throws {
-        try await start("cloud", ["--role", "cloud"] + (model.map { ["--model", $0.path] } ?? []))
+    func startCloud(model: URL? = nil, more: [String] = []) async throws {
+        try await start("cloud", ["--role", "cloud"] + (model.map { ["--model", $0.path] } ?? []) + more)
     }
 
     func startEdge(_ name: String, shard: String, more: [String] = []) async throws {

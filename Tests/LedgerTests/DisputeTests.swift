@@ -24,6 +24,11 @@ import Testing
             [("action", [.when(action: 256, [.schedule(time: 0, entry: .max, data: [])])])]
         ).contract
         try chain.send(bob, service: "job", .applicationTask)
+        try validate(2)
+    }
+
+    private mutating func validate(_ round: UInt32) throws {
+        #expect(try chain.send(judge, service: "job", .commitmentTask, post: "r\(round)/v").outcome == .succeeded)
     }
 
     private var judge: User { validators[0].user }
@@ -186,6 +191,24 @@ import Testing
             try chain.send(alice, service: "job", ActionId(256)).outcome.failure?.contains("the chain's own") == true)
     }
 
+    /// Work is disputed soon after its validation or never: who has done it, and gone, need not answer for ever.
+    @Test mutating func oldWorkIsNotDisputed() throws {
+        let refused = "work is disputed in the 10 minutes after its validation"
+        try chain.run(after: Dispute.windowMs)
+        #expect(try accuse(accusation(of: bob)).failure?.hasPrefix(refused) == true)
+        // The round's own validation, or of one that may have used its work late.
+        for round in [UInt32(1), 6] {
+            try validate(round)
+            #expect(try accuse(accusation(of: bob)).failure?.hasPrefix(refused) == true, "\(round)")
+        }
+        for post in ["r3/c", "x3/v", "r/v", "r-3/v", "r99999999999/v"] {
+            _ = try chain.send(judge, service: "job", .commitmentTask, post: post)
+            #expect(try accuse(accusation(of: bob)).failure?.hasPrefix(refused) == true, "\(post)")
+        }
+        try validate(5)
+        #expect(try accuse(accusation(of: bob)) == .succeeded)
+    }
+
     @Test mutating func aDepositIsLockedAndComesBackOrNot() throws {
         var held = try TestChain(
             [alice, bob] + operators + validators.map(\.user),
@@ -195,7 +218,9 @@ import Testing
             "job", owner: alice, validator: judge.account, deposit: 10_000_000, [("action", [])]
         ).contract
         self.contract = contract
+        #expect(try held.send(judge, service: "job", .commitmentTask, post: "r2/v").outcome == .succeeded)
         let before = try held.record(judge.account).deposit
+        let credits = try held.record(judge.account).credits
         let accusation = try accusation(of: bob, genesis: held.ledger.genesisHash)
         #expect(try held.send(judge, .accuse, data: accusation.borsh).outcome == .succeeded)
         #expect(try held.record(judge.account).deposit > before)
@@ -204,7 +229,10 @@ import Testing
         let balance = try held.balance(judge.account)
         for _ in 0..<3 { try held.run(after: Dispute.turnMs) }
         // Left: half of it burned, half for the masternodes.
-        #expect(try held.record(judge.account).deposit == before && held.isConserved())
+        let after = try held.record(judge.account)
+        #expect(try after.deposit == before && held.isConserved())
+        // What left took its credits along.
+        #expect(after.credits <= Credits(held.ledger.genesis.parameters).capacity(stake: after.stake) && credits > 0)
         #expect(try held.balance(judge.account) <= balance + 10_000_000 && held.number(.rewardPool) > 0)
     }
 }

@@ -220,6 +220,34 @@ import Testing
         #expect(findings(friends[0]).isEmpty)
     }
 
+    /// The validator knew the contract that asked it; the owner exchanges that for one that says whatever he likes.
+    @Test mutating func newCodeDoesNotSpeakWithOldValidations() throws {
+        let contract = try deploy("job", validator: independent.account)
+        try lock(alice, 100_000_000)
+        for user in friends + [bob] { try chain.send(user, service: "job", .applicationTask) }
+        for round in 0..<4 { try validate(independent, "job", "r\(round)/v") }
+        let steps: [Step] = (0..<4).flatMap { (round: Int) -> [Step] in
+            friends.prefix(3).map { Step.verdict(about: $0.account.bytes, role: 1, kind: 0, weight: Self.unit, post: "r\(round)/v") }
+                + [.verdict(about: bob.account.bytes, role: 1, kind: 5, weight: Self.unit, post: "r\(round)/v")]
+        }
+        let code = WasmAssembler.module([("action", steps)])
+        #expect(try chain.send(bob, .uploadContract, data: code, gas: 20_000_000).outcome == .succeeded)
+        func upgrade(_ step: UpgradeStep, after: UInt64) throws {
+            let data = UpgradeService(service: try #require(ServiceId("job")), step: step).borsh
+            #expect(try chain.send(alice, .upgradeService, data: data, gas: 20_000_000, after: after).outcome == .succeeded)
+        }
+        let hash = Digest(sha256: code)
+        try upgrade(.announce(codeHash: hash), after: 1_000)
+        try upgrade(.apply(codeHash: hash, data: []), after: chain.ledger.genesis.parameters.serviceNoticeMs + 1_000)
+        try act(alice, "job", 256)
+        for user in friends + [bob] {
+            #expect(findings(user).isEmpty)
+            #expect(try reputation(user) == nil)
+        }
+        let panel = try PanelRecord(borsh: try #require(chain.state.values[.panel(contract)]))
+        #expect(panel.recent.isEmpty && panel.number == 4)
+    }
+
     @Test mutating func favourableVerdictsAboutTheOwnerAndItsJudgesWeighNothing() throws {
         let contract = try deploy("job", validator: independent.account)
         try lock(alice, 10_000_000)

@@ -105,6 +105,45 @@ private struct Fog {
         }
     }
 
+    /// An asynchronous round: W <- W + the mean of the differences, each with its age's weight.
+    @Test func staleDifferencesCountLess() throws {
+        let fog = try Fog(3)
+        let weights: [Float] = [1, 724 / 1_024, 512 / 1_024]
+        var cloud = try FogCloudRound(
+            plan: fog.plan, round: 5, places: [0, 1, 2], quorum: 2, network: fog.network, validation: nil,
+            epsilonMicro: 0, answers: false)
+        let messages = try [fog.message(0, round: 5), fog.message(1, round: 4), fog.message(2, round: 2)]
+        var actions: [FogCloudRound.Action] = []
+        for place in messages.indices {
+            actions += try cloud.handle(.stale(from: UInt16(place), messages[place], weight: weights[place]))
+        }
+        // Nobody is told how far they moved: each has another start.
+        #expect(actions == [.completed])
+        let weighed = try zip(messages, weights).map { message, weight in
+            try #require(message.difference.values).map { $0 * weight }
+        }
+        let (result, network) = try cloud.result()
+        #expect(network == (try fog.network.adding(RobustMean.combine(weighed, by: .mean))))
+        #expect(result.log.commitments.isEmpty)
+
+        // What is of a later round, weighs nothing, or more than a fresh one is refused; the round goes on.
+        var other = try FogCloudRound(
+            plan: fog.plan, round: 5, places: [0, 1], quorum: 1, network: fog.network, validation: nil, epsilonMicro: 0,
+            answers: false)
+        for (message, weight) in [(try fog.message(0, round: 6), Float(1)), (messages[0], 0), (messages[0], 1.5), (messages[0], .nan)] {
+            #expect(try other.handle(.stale(from: 0, message, weight: weight)) == [
+                .refuse(from: 0, .wrongRound(expected: 5, found: message.round))
+            ])
+        }
+        #expect(try other.handle(.stale(from: 1, messages[1], weight: 1)).isEmpty)
+        #expect(try other.handle(.timedOut) == [.dropped(0), .completed])
+        // In a synchronous round an old one is none.
+        var synchronous = try fog.cloud(round: 5)
+        #expect(try synchronous.handle(.difference(from: 1, messages[1])) == [
+            .refuse(from: 1, .wrongRound(expected: 5, found: 4))
+        ])
+    }
+
     @Test func badDifferencesAreRefusedByNameAndTheRoundGoesOn() throws {
         let fog = try Fog(5)
         var cloud = try fog.cloud()

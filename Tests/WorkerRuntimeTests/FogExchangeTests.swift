@@ -56,14 +56,14 @@ import WorkerRuntime
                 let question = AuditQuestion(
                     round: 4, kind: place == 0 ? .fogMean : .fogDifference, index: place == 0 ? 2 : UInt16(place - 1),
                     key: auditor.kem.publicKey)
-                let log = try #require(worker.audits.log(of: 4))
+                let log = try #require(await worker.audits.log(of: 4))
                 let evidence = try #require(try log.evidence(question))
                 #expect(evidence.statement.context.senderKey == worker.person.account)
                 // The same by its commitment, and nothing of another round or kind.
                 let byClaim = AuditQuestion(round: 4, claim: evidence.statement.commitment, key: auditor.kem.publicKey)
                 #expect(try log.evidence(byClaim) == evidence)
                 #expect(try log.evidence(AuditQuestion(round: 4, kind: .gradient, key: auditor.kem.publicKey)) == nil)
-                #expect(worker.audits.log(of: 3) == nil)
+                #expect(await worker.audits.log(of: 3) == nil)
                 let sealed = try AuditMaterial(model: log.base.model, evidence: evidence).seal(for: question, job: testJob)
                 #expect(throws: (any Error).self) {
                     _ = try AuditMaterial.open(sealed, byClaim, key: auditor.kem, job: testJob)

@@ -12,7 +12,7 @@ struct FogStage: Sendable {
         let person: Person
         let inbox = Inbox()
         let samples: SampleStore
-        let audits = AuditShelf()
+        var audits = AuditShelf()
     }
 
     struct Done: Sendable {
@@ -132,7 +132,7 @@ struct FogStage: Sendable {
 
     func exchange(
         of person: Person, inbox: Inbox = Inbox(), postman: Postman, round: UInt32, faults: Faults = Faults(),
-        audits: AuditShelf? = nil, base: (Network, FeatureSet?)? = nil
+        audits: AuditShelf? = nil, base: (Network, FeatureSet?)? = nil, deadlineMs: Int = 30_000
     ) throws -> Exchange {
         let plan = try RoundPlan(
             seed: self.plan.seed, round: round, steps: 1, batchSize: 8, optimiser: self.plan.optimiser)
@@ -143,7 +143,7 @@ struct FogStage: Sendable {
             genesis: testGenesis, contract: testJob, account: person.account,
             secrets: WorkerSecrets(key: person.key, job: testJob, keys: try person.ring()), inbox: inbox,
             postman: postman, plan: plan,
-            deadline: .now + .seconds(30), stepTimeout: .seconds(5), threads: 1, openings: Openings(), faults: faults,
+            deadline: .now + .milliseconds(deadlineMs), stepTimeout: .seconds(5), threads: 1, openings: Openings(), faults: faults,
             audit: audit, report: { [said] in said.note($0) }, complain: { _ in })
     }
 

@@ -10,6 +10,9 @@ struct JobDocument: Encodable {
     struct Terms: Encodable {
         let title: String
         let `protocol`: String
+        let mode: String
+        /// K of the asynchronous mode; 0 in a synchronous job.
+        let bufferedUpdates: UInt16
         let workers: UInt16
         let clouds: UInt16
         let quorum: UInt16
@@ -24,10 +27,15 @@ struct JobDocument: Encodable {
         let inputAudit: String
         /// The training plan's Borsh, in base64.
         let plan: String
+        /// The mode in words.
+        let pace: String
 
         init(_ spec: JobSpec) {
             title = spec.title
             `protocol` = "\(spec.trainingProtocol)"
+            mode = "\(spec.mode)"
+            bufferedUpdates = spec.bufferedUpdates
+            pace = spec.pace
             workers = spec.workers
             clouds = spec.clouds
             quorum = spec.quorum
@@ -154,7 +162,7 @@ enum JobTables {
             ("training", "\(terms.protocol), \(terms.stepsPerRound) steps a round"),
             (
                 "workers",
-                "\(terms.clouds) cloud, \(terms.workers) workers, quorum \(terms.quorum); input audit: \(terms.inputAudit)"
+                "\(terms.clouds) cloud, \(terms.workers) workers, quorum \(terms.quorum), \(terms.pace); input audit: \(terms.inputAudit)"
             ),
             ("validator", job.validator.description), ("contract", job.service.contract.description),
             ("owner", job.service.owner.description),

@@ -31,6 +31,8 @@ package struct JobForecast: Encodable, Sendable {
     package let parameters: Int
     package let modelBytes: Int
     package let samplesPerWorker: Int
+    /// When a round closes, in words.
+    package let pace: String
     package let roles: [RoleForecast]
     /// One worker's computing and, in split learning, the cloud's after it.
     package let roundMs: UInt64
@@ -90,14 +92,17 @@ package struct JobForecast: Encodable, Sendable {
         parameters = whole.parameters
         modelBytes = 4 * whole.parameters
         samplesPerWorker = samples
+        pace = spec.pace
         jobMs = roundMs.saturatingTimes(UInt64(spec.rounds))
 
         var problems: [String] = []
-        if roundMs > spec.commitMaxMs {
+        // An asynchronous fog job's slow workers take several rounds for one update.
+        let longest = Self.longestWorkMs(spec)
+        if roundMs > longest {
             problems.append(
-                "a round takes about \(Format.duration(roundMs)) of computing here, and ends after commitMax = "
-                    + "\(Format.duration(spec.commitMaxMs)) at the latest: fewer steps or samples a round, or a later end"
-            )
+                "a round takes about \(Format.duration(roundMs)) of computing here, and "
+                    + (longest == spec.commitMaxMs ? "ends after commitMax = " : "its work is too old after 4 times commitMax = ")
+                    + "\(Format.duration(longest)) at the latest: fewer steps or samples a round, or a later end")
         }
         if let plan = plan.privacy {
             let accountant = plan.accountant(samples: samples, batchSize: batch)
@@ -119,6 +124,12 @@ package struct JobForecast: Encodable, Sendable {
         self.problems = problems
     }
 
+    /// In which a worker's update can still be of use.
+    private static func longestWorkMs(_ spec: JobSpec) -> UInt64 {
+        guard spec.mode == .asynchronous, spec.trainingProtocol == .fog else { return spec.commitMaxMs }
+        return spec.commitMaxMs.saturatingTimes(UInt64(JobStaleness.most) + 1)
+    }
+
     package var text: String {
         var table = Table([
             .left("role"), .right("number"), .right("parameters"), .right("memory"), .right("multiply-adds a step"),
@@ -135,6 +146,7 @@ package struct JobForecast: Encodable, Sendable {
             facts([
                 ("model", "\(Format.number(parameters)) parameters, \(Self.bytes(modelBytes))"),
                 ("samples", "\(Format.number(samplesPerWorker)) of each worker (--samples)"),
+                ("mode", pace),
                 ("round", "about \(Format.duration(roundMs)) of computing on this machine"),
                 ("job", "about \(Format.duration(jobMs)) of computing"),
                 (

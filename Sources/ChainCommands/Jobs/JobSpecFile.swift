@@ -17,6 +17,8 @@ import Yams
 /// devices: 12               # of all fog nodes together
 /// clouds: 1                 # one leads, the others stand by
 /// quorum: 1                 # workers that suffice after a deadline; all of them if absent
+/// mode: synchronous         # or asynchronous: a round closes at bufferedUpdates workers
+/// bufferedUpdates: 1        # of an asynchronous job: from quorum to workers; the quorum if absent
 /// rounds: 12
 /// stepsPerRound: 20         # of a split job
 /// openTimeout: 2min         # times take ms, s, min or h; at least 10 s
@@ -84,10 +86,19 @@ package struct JobSpecFile: Sendable {
         }
         let drawn = try Self.drawnMasternodes(fields)
         let (members, standBy) = (drawn == nil ? try accounts("committee") : [], try accounts("standBy"))
+        if members.count > 1, members.contains(validator) {
+            throw UsageError(
+                "\(fields.place("committee"))committee: the validator is in it, where others could outvote it: name it alone, "
+                    + "or draw the committee ('3 masternodes')")
+        }
+        let quorum: UInt16 = try fields.number("quorum", standard: workers)
+        let mode: JobSpec.Mode = try fields.choice(
+            "mode", ["synchronous": .synchronous, "asynchronous": .asynchronous], standard: .synchronous)
         let spec = JobSpec(
-            title: try fields.optional("title") ?? name, trainingProtocol: kind,
+            title: try fields.optional("title") ?? name, trainingProtocol: kind, mode: mode,
+            bufferedUpdates: try fields.number("bufferedUpdates", standard: mode == .asynchronous ? quorum : 0),
             clouds: try fields.number("clouds", standard: 1), workers: workers,
-            devices: try fields.number("devices", standard: 0), quorum: try fields.number("quorum", standard: workers),
+            devices: try fields.number("devices", standard: 0), quorum: quorum,
             rounds: try fields.number("rounds"),
             stepsPerRound: try fields.number("stepsPerRound", standard: kind == .fog ? 1 : nil),
             openTimeoutMs: try fields.time("openTimeout"),
@@ -111,7 +122,8 @@ package struct JobSpecFile: Sendable {
                 ?? .zero,
             plan: plan.borsh)
         if let problem = spec.problem ?? plan.problem
-            ?? plan.problem(workers: Int(spec.workers), quorum: Int(spec.quorum))
+            ?? plan.problem(
+                workers: Int(spec.workers), quorum: Int(spec.quorum), isAsynchronous: mode == .asynchronous)
         {
             throw UsageError("the specification cannot run: \(problem)")
         }
@@ -149,7 +161,7 @@ package struct JobSpecFile: Sendable {
 struct JobFields {
     private static let names: Set<String> = JobPlanFields.names.union([
         "id", "title", "protocol", "workers", "edges", "fogNodes", "devices", "clouds", "quorum", "rounds",
-        "stepsPerRound", "openTimeout", "confirmTimeout", "commitMin", "commitMax", "revealTimeout", "validateTimeout",
+        "mode", "bufferedUpdates", "stepsPerRound", "openTimeout", "confirmTimeout", "commitMin", "commitMax", "revealTimeout", "validateTimeout",
         "challengeTimeout", "pauseLimit", "epsilon", "inputAudit", "validator", "committee", "standBy", "workerPrice",
         "cloudPrice", "validatorPrice", "bond", "sponsoredCredits", "deposit",
     ])

@@ -114,7 +114,7 @@ public struct StepEvidence: Sendable, Equatable, BorshCodable {
             self.salt = salt
         }
 
-        var commitment: Digest { Digest(sha256: context.digest.bytes + payload.bytes + salt) }
+        public var commitment: Digest { Digest(sha256: context.digest.bytes + payload.bytes + salt) }
 
         public func encode(to encoder: inout BorshEncoder) {
             encoder.value(context)

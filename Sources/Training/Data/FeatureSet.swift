@@ -1,3 +1,4 @@
+public import Cryptography
 public import Tensor
 
 /// Samples as a model takes them: normalised, perhaps blurred or projected, with their labels.
@@ -10,6 +11,13 @@ public struct FeatureSet: Sendable, Equatable {
 
     public var count: Int { labels.count }
     public var stride: Int { shape.reduce(1, *) }
+
+    /// Names these very samples in this order, bit for bit.
+    public var digest: Digest {
+        Digest(
+            domain: "edgeproof/samples/1", parts: shape.flatMap { UInt32(truncatingIfNeeded: $0).littleEndianBytes },
+            UInt32(truncatingIfNeeded: count).littleEndianBytes, labels, values.littleEndianBytes)
+    }
 
     /// Throws unless there is one label for each sample and every value is finite.
     public init(shape: [Int], values: [Float], labels: [UInt8]) throws(TrainingError) {

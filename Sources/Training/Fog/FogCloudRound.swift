@@ -6,9 +6,15 @@ import Tensor
 /// of the accepted ones: `W <- W + mean` (paper B).
 ///
 /// Nothing that a fog node sends makes it throw. Who is refused is simply absent.
+///
+/// In an asynchronous job the differences may have been made from the weights of earlier rounds; each counts with the
+/// weight that the job gives to its age (``Event/stale(from:_:weight:)``), so that
+/// `W <- W + (1 / n) * sum of weight_i * difference_i`.
 public struct FogCloudRound: Sendable {
     public enum Event: Sendable {
         case difference(from: UInt16, FogDifferenceMessage)
+        /// One that may be of an earlier round: it counts with this weight, at most 1.
+        case stale(from: UInt16, FogDifferenceMessage, weight: Float)
         /// The time for differences is over.
         case timedOut
         case sent(Digest)
@@ -40,6 +46,7 @@ public struct FogCloudRound: Sendable {
     /// Nil for a cloud that accepts whatever is well-formed.
     private let validation: FeatureSet?
     private let threads: Int
+    private let answers: Bool
     private var awaitedPlaces: [UInt16]
     private var check: DifferenceCheck
     private var taken: [UInt16: (values: [Float], loss: Double)] = [:]
@@ -52,9 +59,11 @@ public struct FogCloudRound: Sendable {
     /// The accepted differences, in the order of places.
     public private(set) var accepted: [Verdict] = []
 
+    /// - Parameter answers: whether the fog nodes are told how far the weights moved. In an asynchronous round they
+    ///   started from different weights, and fetch the new ones.
     public init(
         plan: TrainingPlan, round: UInt32, places: [UInt16], quorum: Int, network: Network, validation: FeatureSet?,
-        epsilonMicro: UInt64, threads: Int = 1
+        epsilonMicro: UInt64, threads: Int = 1, answers: Bool = true
     ) throws(TrainingError) {
         let roster = places.sorted()
         guard !roster.isEmpty, zip(roster, roster.dropFirst()).allSatisfy({ $0 < $1 }) else {
@@ -73,6 +82,7 @@ public struct FogCloudRound: Sendable {
         start = network
         self.validation = validation
         self.threads = threads
+        self.answers = answers
         awaitedPlaces = roster
         check = DifferenceCheck(weights: network.parameters)
     }
@@ -86,12 +96,15 @@ public struct FogCloudRound: Sendable {
             try log.record(commitment)
             return []
         case .difference(let place, let message):
-            if let refusal = refusal(of: message, from: place) { return [.refuse(from: place, refusal)] }
-            guard let values = message.difference.values else { return [.refuse(from: place, .wrongForm)] }
-            if let refusal = check.refusal(of: values, from: place) { return [.refuse(from: place, refusal)] }
-            taken[place] = (values, message.loss)
-            awaitedPlaces.removeAll { $0 == place }
-            return awaitedPlaces.isEmpty ? try conclude([]) : []
+            guard message.round == round else {
+                return [.refuse(from: place, .wrongRound(expected: round, found: message.round))]
+            }
+            return try take(message, from: place, weight: 1)
+        case .stale(let place, let message, let weight):
+            guard message.round <= round, weight > 0, weight <= 1 else {
+                return [.refuse(from: place, .wrongRound(expected: round, found: message.round))]
+            }
+            return try take(message, from: place, weight: weight)
         case .timedOut:
             guard !isOver else { return [] }
             let missing = awaitedPlaces
@@ -110,8 +123,19 @@ public struct FogCloudRound: Sendable {
         )
     }
 
+    /// Notes a difference, weighed: each value times the weight, rounded once.
+    private mutating func take(
+        _ message: FogDifferenceMessage, from place: UInt16, weight: Float
+    ) throws(TrainingError) -> [Action] {
+        if let refusal = refusal(of: message, from: place) { return [.refuse(from: place, refusal)] }
+        guard let values = message.difference.values else { return [.refuse(from: place, .wrongForm)] }
+        if let refusal = check.refusal(of: values, from: place) { return [.refuse(from: place, refusal)] }
+        taken[place] = (weight == 1 ? values : values.map { $0 * weight }, message.loss)
+        awaitedPlaces.removeAll { $0 == place }
+        return awaitedPlaces.isEmpty ? try conclude([]) : []
+    }
+
     private func refusal(of message: FogDifferenceMessage, from place: UInt16) -> Refusal? {
-        guard message.round == round else { return .wrongRound(expected: round, found: message.round) }
         guard message.step == 0 else { return .wrongStep(expected: 0, found: message.step) }
         if taken[place] != nil { return .duplicate }
         return isOver || !awaitedPlaces.contains(place) ? .notInRound : nil
@@ -160,6 +184,7 @@ public struct FogCloudRound: Sendable {
         }
         guard network.isFinite else { throw .diverged(step: 0) }
         moved = network
+        guard answers else { return actions + [.completed] }
         let message = FogMeanMessage(round: round, difference: .dense(mean))
         // Also to those that were refused: they start the next round from the same weights.
         let receivers = taken.keys.sorted()

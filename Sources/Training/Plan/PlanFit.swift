@@ -11,8 +11,10 @@ extension TrainingPlan {
 
     /// What of the plan can't be done with so many workers, or when no more than a quorum of them are left; nil where
     /// nothing is.
-    public func problem(workers: Int, quorum: Int) -> String? {
+    public func problem(workers: Int, quorum: Int, isAsynchronous: Bool = false) -> String? {
         guard case .secureSum(let threshold) = aggregation else { return nil }
+        // Masks cancel only among those who make them together.
+        if isAsynchronous { return "a secure sum, which its workers make together: it needs mode: synchronous" }
         guard Int(threshold) > workers / 2, Int(threshold) <= workers else {
             return "a secure sum of which \(threshold) of \(workers) workers must stay; it must be more than half of them"
         }

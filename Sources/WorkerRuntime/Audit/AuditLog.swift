@@ -5,8 +5,9 @@ import Primitives
 import Synchronization
 import Training
 
-/// What one round's exchange said and heard, kept so that an auditor can do its steps again. In memory alone: who
-/// restarts in a round does the round again.
+/// What one round's exchange said and heard, kept so that an auditor can do its steps again. Before the round's commitment
+/// goes to the chain it is on disk, too (``AuditShelf/keep(_:place:devices:partners:)``); who restarts before that does
+/// the round again.
 package final class AuditLog: Sendable {
     /// What the worker started from, and what it drew from.
     package struct Base: Sendable {
@@ -38,6 +39,32 @@ package final class AuditLog: Sendable {
     private let state = Mutex(State())
 
     package init(_ base: Base) { self.base = base }
+
+    /// As it was before a restart.
+    package init(_ kept: KeptAudit, _ base: Base) {
+        self.base = base
+        state.withLock { state in
+            state.statements = kept.statements
+            for said in kept.said { state.said[said.context.index, default: []].append(said) }
+            for message in kept.heard {
+                state.heard[message.context.index, default: []].append(message)
+                state.bytes += message.payload.count
+            }
+        }
+    }
+
+    /// What outlives the process; nil when more was heard than is kept.
+    func kept(
+        job: Digest, round: UInt32, place: UInt16, devices: [Account], partners: [JobPartner]
+    ) -> KeptAudit? {
+        let (statements, said, heard, isCut) = state.withLock { ($0.statements, $0.said, $0.heard, $0.isCut) }
+        guard !isCut else { return nil }
+        return KeptAudit(
+            job: job, round: round, place: place, model: base.model, samples: base.samples?.digest ?? .zero,
+            devices: devices, partners: partners, statements: statements,
+            said: said.keys.sorted().flatMap { said[$0] ?? [] },
+            heard: heard.keys.sorted().flatMap { heard[$0] ?? [] })
+    }
 
     /// Of what was heard, and of a fog node's samples.
     var bytes: Int { state.withLock { $0.bytes } + (base.samples?.values.count ?? 0) * 4 }
@@ -89,29 +116,6 @@ package final class AuditLog: Sendable {
         case .deviceSamples, .secureSumUp, .secureSumDown: return nil
         }
     }
-}
-
-/// The logs of the last rounds, as many as there is room for: a dispute outlasts some.
-package final class AuditShelf: Sendable {
-    package static let mostRounds = 64
-    private static let leastRounds = 2
-    private let logs = Mutex<[(round: UInt32, log: AuditLog)]>([])
-
-    package init() {}
-
-    package func begin(_ round: UInt32, _ base: AuditLog.Base) -> AuditLog {
-        let log = AuditLog(base)
-        logs.withLock {
-            $0.removeAll { $0.round == round }
-            while $0.count >= Self.mostRounds
-                || ($0.count > Self.leastRounds && $0.reduce(0) { $0 + $1.log.bytes } > WorkerLimits.auditBytes)
-            { $0.removeFirst() }
-            $0.append((round, log))
-        }
-        return log
-    }
-
-    package func log(of round: UInt32) -> AuditLog? { logs.withLock { $0.first { $0.round == round }?.log } }
 }
 
 /// The argument of a ``WorkerRequest/Kind/audit`` question: about which of the receiver's messages, and the key to seal

@@ -72,6 +72,7 @@ package struct FogCloudExchange: Sendable {
 
     private func take(_ envelope: Envelope, _ lines: inout [UInt16: Line]) -> FogDifferenceMessage? {
         let index = envelope.context.index
+        if exchange.faults.happens(.ignore, round: exchange.plan.round), index == nodes.map(\.index).min() { return nil }
         guard var line = lines[index], line.node.account == envelope.context.senderKey, line.received == nil,
             let key = exchange.secrets.keys.key(for: envelope.context.receiverKemKey)
         else { return nil }

@@ -29,6 +29,30 @@ package struct FogNodeExchange: Sendable {
         self.secret = secret
     }
 
+    /// The round's training alone: what an asynchronous job's fog node hands over when it is done, in whichever round.
+    package func train() throws -> (FogDifferenceMessage, FogNodeRound.Memory) {
+        exchange.audit?.restart()
+        var machine = try machine()
+        guard case .send(.fogDifference(let message))? = try machine.handle(.start).first else {
+            throw WorkerError.cannotWork("the round's training gives no difference")
+        }
+        return (said(of: message), machine.memory)
+    }
+
+    private func machine() throws -> FogNodeRound {
+        let training = LocalTraining(
+            plan: plan, round: exchange.plan.round, place: me.index, threads: exchange.threads)
+        return try FogNodeRound(training: training, start: start, samples: samples, memory: memory, secret: secret)
+    }
+
+    /// What an experiment's faults make of it.
+    private func said(of message: FogDifferenceMessage) -> FogDifferenceMessage {
+        var message = message
+        if exchange.faults.happens(.poison, round: exchange.plan.round) { message = message.poisoned ?? message }
+        if exchange.faults.happens(.lie, round: exchange.plan.round) { message = message.falsified() }
+        return message
+    }
+
     /// - Parameters:
     ///   - delivered: the cloud has the difference: what is to be committed to, and the memory for the next round.
     ///   - moved: the model that the round gives if it is accepted. Without it the node asks for it later.
@@ -37,15 +61,13 @@ package struct FogNodeExchange: Sendable {
     ) async throws {
         let round = exchange.plan.round
         exchange.audit?.restart()
-        let training = LocalTraining(plan: plan, round: round, place: me.index, threads: exchange.threads)
-        var machine = try FogNodeRound(
-            training: training, start: start, samples: samples, memory: memory, secret: secret)
-        guard case .send(.fogDifference(var message))? = try machine.handle(.start).first else { return }
-        if exchange.faults.happens(.poison, round: round) { message = message.poisoned ?? message }
-        if exchange.faults.happens(.lie, round: round) { message = message.falsified() }
+        var machine = try machine()
+        guard case .send(.fogDifference(let computed))? = try machine.handle(.start).first else { return }
+        let message = said(of: computed)
         var conversation = exchange.conversation(edge: me, cloud: cloud)
         let envelope = try exchange.seal(.fogDifference(message), in: &conversation)
         _ = try machine.handle(.sent(envelope.commitment))
+        try await exchange.dawdle()
         try await exchange.postman.deliver(envelope, to: cloud.account, until: exchange.deadline)
         let work = RoundWork(
             stepsRoot: RoundWork.root([envelope.commitment]), artifact: message.difference.digest,
@@ -74,6 +96,20 @@ package struct FogNodeExchange: Sendable {
                 exchange.passOver(answer, of: cloud.account, because: error)
             }
         }
+    }
+}
+
+extension Exchange {
+    /// Seals an asynchronous job's update in the conversation of the round from whose model it was made, which is over
+    /// with this one message, and delivers it.
+    /// - Returns: the commitment of what the cloud now has.
+    package func hand(
+        over message: FogDifferenceMessage, me: JobParticipant, cloud: JobParticipant
+    ) async throws -> Digest {
+        var conversation = conversation(edge: me, cloud: cloud, round: message.round)
+        let envelope = try seal(.fogDifference(message), in: &conversation)
+        try await postman.deliver(envelope, to: cloud.account, until: deadline)
+        return envelope.commitment
     }
 }
 

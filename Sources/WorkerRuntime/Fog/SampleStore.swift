@@ -92,13 +92,17 @@ package struct Mailroom: Sendable {
     let inbox: Inbox
     /// Of a fog node alone.
     let samples: SampleStore?
+    /// Of an asynchronous fog job's cloud.
+    let updates: UpdateBuffer?
 
-    package init(inbox: Inbox, samples: SampleStore? = nil) {
+    package init(inbox: Inbox, samples: SampleStore? = nil, updates: UpdateBuffer? = nil) {
         self.inbox = inbox
         self.samples = samples
+        self.updates = updates
     }
 
     func reserve(_ head: EnvelopeHead) async -> Inbox.Decision {
+        if let updates, await updates.holds(head.commitment, of: head.context.senderKey) { return .had }
         guard head.context.kind == .deviceSamples else { return await inbox.reserve(head) }
         return await samples?.reserve(head) ?? .later
     }

@@ -35,7 +35,10 @@ extension WorkerLoop {
         let spec = status.spec
         let round = status.round
         let active = roster.filter { $0.standing == .active }
-        let workers = active.filter { $0.role == spec.workerRole }.sorted { $0.index < $1.index }
+        // Who is in with work of an earlier round does no other in this one.
+        let workers = active.filter {
+            $0.role == spec.workerRole && (spec.isBufferedFog || !$0.committed || $0.base == round)
+        }.sorted { $0.index < $1.index }
         // With fewer the round can't succeed; those who come back may make it possible.
         guard let cloud = active.first(where: { $0.account == status.lead }), workers.count >= Int(spec.quorum) else {
             return
@@ -55,15 +58,17 @@ extension WorkerLoop {
             return try exchange(status, until: end, audit: parts.audits.begin(round, base))
         }
         attempts &+= 1
+        tried = round
         let attempt = attempts
         let body: @Sendable () async throws -> Void
         switch (spec.trainingProtocol, configuration.role, model) {
         case (.split, .cloud, .split(let checkpoint)):
             let exchange = try kept()
             let quorum = Int(spec.quorum)
+            let enough = spec.mode == .asynchronous ? Int(spec.bufferedUpdates) : workers.count
             body = {
                 try await CloudExchange(
-                    exchange: exchange, me: me, edges: workers, quorum: quorum, checkpoint: checkpoint
+                    exchange: exchange, me: me, edges: workers, quorum: quorum, enough: enough, checkpoint: checkpoint
                 ).run { work in
                     do { try await self.hold(work, of: round, attempt: attempt) } catch {
                         await self.abandon(round, attempt: attempt, because: error)
@@ -93,6 +98,22 @@ extension WorkerLoop {
                     wake()
                 }
             }
+        case (.fog, .cloud, .whole(let network)) where spec.isBufferedFog:
+            let reserved = parts.reserved == nil || !configuration.triesEachUpdate ? nil : try await reservedSamples()
+            let exchange = try exchange(status, until: end)
+            let (plan, quorum, enough) = (plan, Int(spec.quorum), Int(spec.bufferedUpdates))
+            let (job, buffer, epsilon) = (job, parts.updates, UInt64(spec.epsilonMicro))
+            let closing = ContinuousClock.now + .milliseconds(left * WorkerLimits.collectPercent / 100)
+            body = {
+                try await BufferedFogCloudExchange(
+                    exchange: exchange, me: me, nodes: workers, plan: plan, quorum: quorum, enough: enough,
+                    epsilonMicro: epsilon, start: network, reserved: reserved, closing: closing, buffer: buffer,
+                    committed: { try await job.fogCommitments(in: round) }
+                ).run { work in
+                    try await self.hold(work, of: round, attempt: attempt)
+                    wake()
+                }
+            }
         case (.fog, .cloud, .whole(let network)):
             let reserved = parts.reserved == nil || !configuration.triesEachUpdate ? nil : try await reservedSamples()
             let exchange = try kept()
@@ -112,6 +133,18 @@ extension WorkerLoop {
             let memory = try self.memory ?? freshMemory(samples: samples.count)
             let (plan, secret) = (plan, try state.secret())
             let exchange = try plan.isSecureSum ? exchange(status, until: end) : kept(samples: samples)
+            guard !spec.isBufferedFog else {
+                body = {
+                    try await exchange.dawdle()
+                    let (message, memory) = try FogNodeExchange(
+                        exchange: exchange, me: me, cloud: cloud, plan: plan, start: network, samples: samples,
+                        memory: memory, secret: secret
+                    ).train()
+                    try await self.trained(message, memory, of: round, attempt: attempt)
+                    wake()
+                }
+                break
+            }
             guard !plan.isSecureSum else {
                 body = {
                     try await SecureFogNodeExchange(
@@ -149,11 +182,11 @@ extension WorkerLoop {
                 wake()
             }
         }
-        work = RunningRound(attempt: attempt, round: round, task: task, started: .now)
+        work = RunningRound(attempt: attempt, round: round, place: me.index, task: task, started: .now)
     }
 
     /// Keeps what a round gave, durable before it is public: the model and the opening, then the commitment.
-    private func hold(
+    func hold(
         _ made: RoundWork, front: Network? = nil, memory: FogNodeRound.Memory? = nil, of round: UInt32, attempt: UInt64
     ) async throws {
         guard let work, work.attempt == attempt else { return }
@@ -173,6 +206,8 @@ extension WorkerLoop {
             if let account = memory.account { try state.save(privacySteps: account.steps, job: job.digest) }
             self.memory = memory
         }
+        try parts.audits.keep(
+            round, place: work.place, devices: gathered?.devices ?? [], partners: made.partners)
         var generator = SystemRandomNumberGenerator()
         let salt = Digest(sha256: (0..<32).map { _ in UInt8.random(in: 0...255, using: &generator) })
         let opening = WorkerState.Opening(
@@ -341,7 +376,7 @@ extension WorkerLoop {
 }
 
 extension UInt64 {
-    fileprivate func addingSaturating(_ other: UInt64) -> UInt64 {
+    func addingSaturating(_ other: UInt64) -> UInt64 {
         let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum
     }

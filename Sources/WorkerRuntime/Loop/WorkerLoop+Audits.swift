@@ -38,14 +38,14 @@ extension WorkerLoop {
     /// Does the picked steps of the round again. Nil while it has to wait: for the beacon, which comes with the next
     /// blocks.
     func audit(_ status: JobStatus, _ participants: [JobParticipant]) async throws -> AuditResult? {
-        let workers = participants.filter { $0.revealed && mayAudit($0, status.spec) }
+        let workers = participants.filter { $0.revealed && isUsed($0, status) && mayAudit($0, status.spec) }
         guard configuration.auditShare > 0, !workers.isEmpty else { return AuditResult() }
         if let audited, audited.round == status.round { return audited.result }
         if auditing?.round != status.round { auditing = (status.round, .now) }
         guard let randomness = try await beacon(of: status.round) else {
             // Not for ever: the score is due.
             let patience = Duration.milliseconds(min(60_000, status.spec.validateTimeoutMs / 3))
-            if let auditing, commitClosed[status.round] != nil, ContinuousClock.now - auditing.since < patience { return nil }
+            if let auditing, ContinuousClock.now - auditing.since < patience { return nil }
             warn(
                 "round \(status.round) is scored without an audit: the blocks that pick its steps have not come in time"
             )
@@ -54,8 +54,9 @@ extension WorkerLoop {
         }
         var result = AuditResult()
         let named = named(status.round)
-        let base = try await baseDigest(of: status.round, status)
         for worker in workers {
+            // Late work started from an earlier round's model.
+            let base = try await baseDigest(of: workRound(of: worker, status), status)
             let picks = questions(for: worker, status, named: named, randomness: randomness)
             guard !picks.isEmpty else { continue }
             var (isWhole, skipped) = (true, false)
@@ -73,7 +74,7 @@ extension WorkerLoop {
                     report(
                         .audited(
                             status.round, worker.account, question.step, "what it signed is not what the step gives"))
-                    await accuse(statement, trace, status)
+                    toAccuse.append((statement, trace))
                 }
                 if !isWhole { break }
             }
@@ -99,10 +100,26 @@ extension WorkerLoop {
         switch (spec.trainingProtocol, worker.role) {
         case (.split, .cloud): return true
         case (.split, .edge): return spec.inputAudit == .committee
-        case (.fog, .cloud): return !plan.isSecureSum
+        // In an asynchronous round the cloud signs nothing for anybody: the committee's score alone speaks of its mean.
+        case (.fog, .cloud): return !plan.isSecureSum && spec.mode == .synchronous
         case (.fog, .fog): return spec.inputAudit == .committee && (try? Replay.requireReproducible(plan)) != nil
         default: return false
         }
+    }
+
+    /// The round from whose model a worker's work started.
+    private func workRound(of worker: JobParticipant, _ status: JobStatus) -> UInt32 {
+        worker.role == status.spec.workerRole ? min(worker.base, status.round) : status.round
+    }
+
+    /// Whether the lead names it as used. Whom it left out earns nothing, and owes nobody a step that it could not do.
+    private func isUsed(_ worker: JobParticipant, _ status: JobStatus) -> Bool {
+        worker.role != status.spec.workerRole || messages(of: worker, status) > 0
+    }
+
+    /// How many messages of a used worker the lead names.
+    private func messages(of worker: JobParticipant, _ status: JobStatus) -> UInt32 {
+        namedPartners[status.round]?.first { $0.index == worker.index && $0.use == .used }?.envelopes ?? 0
     }
 
     /// The picked messages of one worker.
@@ -118,7 +135,8 @@ extension WorkerLoop {
         let steps = status.spec.stepsPerRound
         switch (status.spec.trainingProtocol, worker.role) {
         case (.split, .edge):
-            return (0...steps).filter(picked).map {
+            let sent = messages(of: worker, status)
+            return (0...steps).filter { $0 < sent && picked($0) }.map {
                 AuditQuestion(
                     round: status.round, step: $0, kind: $0 == steps ? .frontDifference : .activation,
                     index: worker.index, key: key)
@@ -133,7 +151,8 @@ extension WorkerLoop {
             }
         case (.fog, .fog):
             guard picked(0) else { return [] }
-            return [AuditQuestion(round: status.round, kind: .fogDifference, index: worker.index, key: key)]
+            let round = workRound(of: worker, status)
+            return [AuditQuestion(round: round, kind: .fogDifference, index: worker.index, key: key)]
         case (.fog, .cloud):
             guard picked(0) else { return [] }
             return named.keys.sorted().prefix(1).map {
@@ -192,11 +211,14 @@ extension WorkerLoop {
         }
     }
 
-    private func named(_ round: UInt32) -> [UInt16: AuditedRound.Named] { namedWorkers[round] ?? [:] }
+    private func named(_ round: UInt32) -> [UInt16: AuditedRound.Named] {
+        guard let partners = namedPartners[round] else { return parts.audits.named(in: round) ?? [:] }
+        return AuditedRound.Named.byPlace(partners)
+    }
 
     /// Keeps what the round's cloud named, once it has.
     func rememberNamed(_ status: JobStatus) async throws {
-        guard configuration.role == .validator || configuration.role == .cloud, namedWorkers[status.round] == nil else {
+        guard configuration.role == .validator || configuration.role == .cloud, namedPartners[status.round] == nil else {
             return
         }
         switch status.phase {
@@ -205,11 +227,18 @@ extension WorkerLoop {
         }
         let partners = try await job.partners()
         guard partners.round == status.round else { return }
-        var named: [UInt16: AuditedRound.Named] = [:]
-        for partner in partners.all { named[partner.index] = .init(root: partner.root, isUsed: partner.use == .used) }
-        namedWorkers[status.round] = named
-        if namedWorkers.count > AuditShelf.mostRounds, let oldest = namedWorkers.keys.min() {
-            namedWorkers[oldest] = nil
+        note(named: .init(round: status.round, partners: partners.all))
+        // A juror that restarts must still know it.
+        try state.save(
+            WorkerState.Named(
+                job: job.digest,
+                rounds: namedPartners.sorted { $0.key < $1.key }.map { .init(round: $0.key, partners: $0.value) }))
+    }
+
+    func note(named round: WorkerState.Named.Round) {
+        namedPartners[round.round] = round.partners
+        while namedPartners.count > AuditShelf.mostRounds, let oldest = namedPartners.keys.min() {
+            namedPartners[oldest] = nil
         }
     }
 
@@ -228,8 +257,19 @@ extension WorkerLoop {
 
     // MARK: Disputes
 
-    /// Puts the accusation on the chain, where this account's word counts.
-    private func accuse(_ statement: SignedStatement, _ trace: StepTrace, _ status: JobStatus) async {
+    /// Puts what an audit found on the chain. A round's work can be disputed once it is validated.
+    func accuseFound(_ status: JobStatus) async {
+        guard !toAccuse.isEmpty else { return }
+        let hasScored = status.committee.contains { $0.account == account && $0.scored }
+        let isPast = toAccuse.contains { $0.statement.context.round < status.round } || status.phase.isOver
+        guard hasScored || isPast else { return }
+        let found = toAccuse
+        toAccuse = []
+        for (statement, trace) in found { await accuse(statement, trace) }
+    }
+
+    /// Where this account's word counts.
+    private func accuse(_ statement: SignedStatement, _ trace: StepTrace) async {
         let accused = statement.context.senderKey
         do {
             try await job.actOnChain(.accuse, statement.accusation(in: job.job, trace: trace).borsh)
@@ -246,6 +286,7 @@ extension WorkerLoop {
         let open = try await job.disputes()
         if open.isEmpty { mayHaveDisputes = false }
         parts.evaluators.setJurors(Set(open.flatMap(\.jury)))
+        parts.audits.pin(Set(open.filter { $0.accused == account }.map(\.round)))
         for dispute in open {
             switch dispute.stage {
             case .answer where dispute.accused == account: try await answer(dispute)
@@ -286,7 +327,7 @@ extension WorkerLoop {
 
     /// The accused shows what it has computed, and stands by what it has signed.
     private func answer(_ dispute: Dispute) async throws {
-        guard let log = parts.audits.log(of: dispute.round),
+        guard let log = await parts.audits.log(of: dispute.round),
             let evidence = try log.evidence(
                 AuditQuestion(round: dispute.round, claim: dispute.claim, key: secrets.keys.current))
         else {
