@@ -1,5 +1,5 @@
 // Sums of multiples of points: the equation of one signature, and of many at once.
-#include "point.h"
+#include "sum.h"
 
 enum {
     bits = 256,
@@ -8,9 +8,12 @@ enum {
     width = 5,                                 // the same for other points: 8 odd multiples of each
     table = 1 << (width - 2),
     digits = bits + 1,
+    parts = CED_KEY_PARTS,                     // of a scalar, whose doublings are shared
+    part_bits = bits / parts,
 };
 
-static ced_addend base_multiples[base_table];
+// Of 2^(64 i) B; the first is B's own.
+static ced_addend base_multiples[parts][base_table];
 
 // odd[i] = (2i + 1) p
 static void odd_multiples(ced_addend *odd, int count, const ced_point *p) {
@@ -24,7 +27,18 @@ static void odd_multiples(ced_addend *odd, int count, const ced_point *p) {
     }
 }
 
-__attribute__((constructor)) static void prepare_base(void) { odd_multiples(base_multiples, base_table, &ced_base); }
+// Of p, 2^64 p, and so on, a row for each.
+static void odd_multiples_of_parts(ced_addend *odd, int count, const ced_point *p) {
+    ced_point next = *p;
+    for (int part = 0; part < parts; part++) {
+        odd_multiples(odd + part * count, count, &next);
+        for (int i = 0; i < part_bits && part + 1 < parts; i++) next = ced_double(&next);
+    }
+}
+
+__attribute__((constructor)) static void prepare_base(void) {
+    odd_multiples_of_parts(base_multiples[0], base_table, &ced_base);
+}
 
 // Non-adjacent form: digits are 0 or odd and below 2^(w-1) in magnitude, of any w in a row at most one is not 0.
 static void non_adjacent(int8_t naf[digits], const uint8_t scalar[32], int w) {
@@ -73,8 +87,33 @@ int ced_equation_holds(const ced_point *key, const ced_point *r, const uint8_t *
     while (at >= 0 && base[at] == 0 && other[at] == 0) at--;
     for (; at >= 0; at--) {
         sum = ced_double(&sum);
-        add_digit(&sum, base_multiples, base[at]);
+        add_digit(&sum, base_multiples[0], base[at]);
         add_digit(&sum, odd, other[at]);
+    }
+    const ced_addend last = ced_prepare(r);
+    sum = ced_sum_of(&sum, &last, 1);
+    return ced_eight_times_is_neutral(&sum);
+}
+
+void ced_prepare_key(ced_key *prepared, const ced_point *key) {
+    _Static_assert(sizeof prepared->odd / sizeof *prepared->odd == parts * table, "");
+    odd_multiples_of_parts(prepared->odd, table, key);
+}
+
+int ced_equation_holds_for(const ced_key *key, const ced_point *r, const uint8_t *s, const uint8_t *k) {
+    int8_t base[digits], other[digits];
+    uint8_t minus[32];
+    ced_scalar_negate(minus, k);
+    // Both are below 2^253, so no digit is carried to place 256.
+    non_adjacent(base, s, base_width);
+    non_adjacent(other, minus, width);
+    ced_point sum = ced_neutral();
+    for (int at = part_bits - 1; at >= 0; at--) {
+        sum = ced_double(&sum);
+        for (int part = 0; part < parts; part++) {
+            add_digit(&sum, base_multiples[part], base[part * part_bits + at]);
+            add_digit(&sum, key->odd + part * table, other[part * part_bits + at]);
+        }
     }
     const ced_addend last = ced_prepare(r);
     sum = ced_sum_of(&sum, &last, 1);
@@ -101,7 +140,7 @@ static ced_point straus(
     ced_point sum = ced_neutral();
     for (int at = digits - 1; at >= 0; at--) {
         sum = ced_double(&sum);
-        if (base) add_digit(&sum, base_multiples, space->base[at]);
+        if (base) add_digit(&sum, base_multiples[0], space->base[at]);
         for (size_t i = 0; i < count; i++) add_digit(&sum, space->odd[i], space->naf[i][at]);
     }
     return sum;
@@ -193,19 +232,37 @@ static ced_point pippenger(const uint8_t *scalars, const ced_point *points, plan
     return sum;
 }
 
-// Below, Straus is quicker.
-enum { pippenger_from = 400 };
+// Below, Straus is quicker; in eight lanes it always is, but for the fewest terms.
+enum { pippenger_from = 400, eights_from = 6 };
 
 size_t ced_sum_scratch(size_t count) {
     const plan p = plan_for(count);
     const size_t large = aligned(count * sizeof(ced_addend)) + aligned(buckets_of(p) * sizeof(ced_point))
         + aligned(buckets_of(p)) + aligned(count * (size_t)p.columns * sizeof(int16_t));
-    return count < pippenger_from || large < sizeof(straus_space) ? aligned(sizeof(straus_space)) : large;
+    size_t most = aligned(sizeof(straus_space));
+    if (count >= pippenger_from && large > most) most = large;
+#if defined(__x86_64__)
+    if (ced_eight_scratch(count) > most) most = ced_eight_scratch(count);
+#endif
+    return most;
 }
 
 int ced_sum_is_small(
     const uint8_t *scalars, const ced_point *points, size_t count, const uint8_t *base, void *scratch) {
+    const ced_path path = count < eights_from ? ced_path_scalar : ced_widest_path();
+    return ced_sum_is_small_by(path, scalars, points, count, base, scratch);
+}
+
+int ced_sum_is_small_by(
+    ced_path path, const uint8_t *scalars, const ced_point *points, size_t count, const uint8_t *base, void *scratch) {
     ced_point sum;
+#if defined(__x86_64__)
+    if (path == ced_path_avx512ifma) {
+        sum = ced_sum_in_eights(scalars, points, count, base, scratch);
+        return ced_eight_times_is_neutral(&sum);
+    }
+#endif
+    (void)path;
     if (count < pippenger_from) {
         sum = straus(scalars, points, count < group ? count : group, base, scratch);
         for (size_t first = group; first < count; first += group) {

@@ -51,7 +51,7 @@ public struct SignatureClaim: Sendable {
 
     /// By ``Ed25519Rule``.
     public var isValid: Bool {
-        guard var key = DecodedKeys.shared.point(of: key), var r = Ed25519Rule.decode(signature.r) else { return false }
+        guard var r = Ed25519Rule.decode(signature.r) else { return false }
         return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { challenge in
             guard let k = challenge.baseAddress else { return false }
             return signature.s.withBytes { raw in
@@ -59,7 +59,9 @@ public struct SignatureClaim: Sendable {
                     return false
                 }
                 Ed25519Rule.challenge(self, into: k)
-                return ced_equation_holds(&key, &r, s, k) == 1
+                if let prepared = PreparedKeys.shared.key(self.key) { return prepared.holds(&r, answer: s, challenge: k) }
+                guard var point = DecodedKeys.shared.point(of: self.key) else { return false }
+                return ced_equation_holds(&point, &r, s, k) == 1
             }
         }
     }

@@ -47,6 +47,14 @@ void ced_scalar_negate(uint8_t *result, const uint8_t *a);
 // Whether [8]([s]B - [k]A - R) is neutral: the cofactored equation of one signature. s and k are below L.
 int ced_equation_holds(const ced_point *key, const ced_point *r, const uint8_t *s, const uint8_t *k);
 
+// A key for many checks: odd multiples of it, of 2^64 times it, and so on. Making it costs about as much as one check, and
+// each check with it half of what it costs without.
+enum { CED_KEY_PARTS = 4 };
+typedef struct { ced_addend odd[CED_KEY_PARTS * 8]; } ced_key;
+void ced_prepare_key(ced_key *prepared, const ced_point *key);
+// As ced_equation_holds.
+int ced_equation_holds_for(const ced_key *key, const ced_point *r, const uint8_t *s, const uint8_t *k);
+
 // Bytes of scratch space that `ced_sum_is_small` needs for so many terms.
 size_t ced_sum_scratch(size_t count);
 
@@ -55,10 +63,13 @@ size_t ced_sum_scratch(size_t count);
 int ced_sum_is_small(
     const uint8_t *scalars, const ced_point *points, size_t count, const uint8_t *base, void *scratch);
 
-// How `ced_decode_many` computes: the widest that the processor has, unless a test chooses.
+// How `ced_decode_many` and `ced_sum_is_small` compute: the widest that the processor has, unless a test chooses.
 typedef enum { ced_path_scalar, ced_path_avx2, ced_path_avx512ifma } ced_path;
 ced_path ced_widest_path(void);
 // The same by a given path, which the processor must have.
 void ced_decode_many_by(ced_path path, ced_point *points, uint8_t *valid, const uint8_t *bytes, size_t count);
+// Sums have no AVX2: that path computes as the scalar one.
+int ced_sum_is_small_by(
+    ced_path path, const uint8_t *scalars, const ced_point *points, size_t count, const uint8_t *base, void *scratch);
 
 #endif
