@@ -65,7 +65,8 @@ let package = Package(
         // Layer 0: values
         module("Encoding", []),
         .target(name: "CEd25519"),
-        module("Cryptography", ["Encoding", "CEd25519", .crypto, .cryptoExtras]),
+        .target(name: "CSHA256"),
+        module("Cryptography", ["Encoding", "CEd25519", "CSHA256", .crypto, .cryptoExtras]),
         module("Primitives", ["Encoding", "Cryptography"]),
 
         // Layer 1: pure
@@ -190,7 +191,7 @@ let package = Package(
             name: "JobContract", dependencies: values + ["JobProtocol"], path: "Contracts/Job",
             exclude: ["Shared.swift", "Entry.swift"], swiftSettings: strict),
         tests(of: "Encoding", ["Encoding", "TestSupport"]),
-        tests(of: "Cryptography", ["Encoding", "CEd25519", "Cryptography", "TestSupport", .crypto]),
+        tests(of: "Cryptography", ["Encoding", "CEd25519", "CSHA256", "Cryptography", "TestSupport", .crypto]),
         tests(of: "Primitives", values + ["TestSupport", "Samples"]),
         tests(of: "Decoders", ["Decoders", "TestSupport"]),
         tests(of: "Consensus", values + ["Consensus"]),

@@ -42,7 +42,7 @@ public struct Words256: Hashable, Comparable, Sendable {
     }
 
     /// The buffer has 32 bytes.
-    private init(contiguous bytes: UnsafeRawBufferPointer) {
+    init(contiguous bytes: UnsafeRawBufferPointer) {
         func word(_ index: Int) -> UInt64 { UInt64(bigEndian: bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self)) }
         self.init(a: word(0), b: word(1), c: word(2), d: word(3))
     }

@@ -1,4 +1,4 @@
-import Crypto
+import CSHA256
 import Encoding
 
 /// A SHA-256 digest.
@@ -33,35 +33,36 @@ extension Digest {
     }
 }
 
-/// Incremental SHA-256.
+/// Incremental SHA-256. A value, which nothing allocates: most of what a chain hashes is as short as two digests.
 public struct SHA256Hasher {
-    private var state = SHA256()
+    private var state = csha_hasher()
 
-    public init() {}
+    public init() { csha_begin(&state) }
 
     public mutating func update(_ bytes: [UInt8]) {
-        bytes.withUnsafeBytes { state.update(bufferPointer: $0) }
+        bytes.withUnsafeBytes { update($0) }
     }
 
     /// The text's UTF-8.
     public mutating func update(_ text: String) {
         var text = text
-        text.withUTF8 { state.update(bufferPointer: UnsafeRawBufferPointer($0)) }
+        text.withUTF8 { update(UnsafeRawBufferPointer($0)) }
     }
 
     public mutating func update(_ value: some Bytes32) {
-        value.words.withBytes { state.update(bufferPointer: $0) }
+        value.words.withBytes { update($0) }
     }
 
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        state.update(bufferPointer: bytes)
+        guard let start = bytes.baseAddress else { return }
+        csha_update(&state, start, bytes.count)
     }
 
     public func finalize() -> Digest {
-        var result = Digest.zero
-        state.finalize().withUnsafeBytes { raw in
-            if let digest = Digest(raw) { result = digest }
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { bytes in
+            guard let start = bytes.baseAddress else { return .zero }
+            withUnsafePointer(to: state) { csha_finish($0, start) }
+            return Digest(words: Words256(contiguous: UnsafeRawBufferPointer(bytes)))
         }
-        return result
     }
 }

@@ -5,7 +5,7 @@ import Testing
 /// description, so that a new dependency in the manifest shows here.
 @Suite struct LayeringTests {
     private static let layers: [String: Int] = [
-        "Encoding": 0, "CEd25519": 0, "Cryptography": 0, "Primitives": 0,
+        "Encoding": 0, "CEd25519": 0, "CSHA256": 0, "Cryptography": 0, "Primitives": 0,
         "Consensus": 1, "Mempool": 1, "StateTree": 1, "WebAssembly": 1, "Ledger": 1, "Audit": 1, "Tensor": 1,
         "CTensorKernels": 1, "Training": 1, "JobProtocol": 1, "JobContract": 1, "CZlib": 1, "CWasmCore": 1,
         "NodeCore": 1, "StateSync": 1,
