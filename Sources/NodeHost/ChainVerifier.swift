@@ -108,6 +108,9 @@ private final class BlocksAhead {
     private typealias Window = [Result<Checked?, any Error>]
 
     private static let window = 16
+    /// Signatures that are checked together, and bytes of their transactions, since claims are copies.
+    private static let batch = 2_048
+    private static let batchBytes = 16_000_000
 
     private let store: ChainStore
     private let genesis: Digest
@@ -161,22 +164,57 @@ private final class BlocksAhead {
     }
 
     private static func check(_ heights: [UInt64], _ store: ChainStore, _ genesis: Digest, threads: Int) -> Window {
-        let found = Mutex<[Int: Result<Checked?, any Error>]>([:])
-        DispatchQueue.concurrentPerform(iterations: min(threads, heights.count)) { lane in
-            for index in stride(from: lane, to: heights.count, by: threads) {
-                let one: Result<Checked?, any Error>
-                do { one = .success(try store.block(at: Height(heights[index])).map { checked($0, genesis) }) } catch {
-                    one = .failure(error)
-                }
-                found.withLock { $0[index] = one }
-            }
+        let lanes = min(threads, heights.count)
+        let found = Mutex<[Int: Window]>([:])
+        DispatchQueue.concurrentPerform(iterations: lanes) { lane in
+            // Neighbours, since they are checked together.
+            let part = heights[lane * heights.count / lanes..<(lane + 1) * heights.count / lanes]
+            let window = check(part, store, genesis)
+            found.withLock { $0[lane] = window }
         }
-        return found.withLock { found in heights.indices.compactMap { found[$0] } }
+        return found.withLock { found in (0..<lanes).flatMap { found[$0] ?? [] } }
     }
 
-    private static func checked(_ block: FinalizedBlock, _ genesis: Digest) -> Checked {
-        let claims = block.block.transactions.map { $0.claim(genesis: genesis) }
-        return Checked(block: block, firstUnauthorized: SignatureBatch.check(claims).firstIndex(of: false))
+    /// The signatures of several blocks as one batch, so far as a batch gains by that.
+    private static func check(_ heights: ArraySlice<UInt64>, _ store: ChainStore, _ genesis: Digest) -> Window {
+        var window: Window = []
+        var waiting: [FinalizedBlock] = []
+        var claims: [SignatureClaim] = []
+        var bytes = 0
+        func checkWaiting() {
+            let answers = SignatureBatch.check(claims)
+            var first = 0
+            for block in waiting {
+                let end = first + block.block.transactions.count
+                let wrong = answers[first..<end].firstIndex(of: false)
+                window.append(.success(Checked(block: block, firstUnauthorized: wrong.map { $0 - first })))
+                first = end
+            }
+            (waiting, claims, bytes) = ([], [], 0)
+        }
+        for height in heights {
+            let block: FinalizedBlock?
+            do { block = try store.block(at: Height(height)) } catch {
+                checkWaiting()
+                window.append(.failure(error))
+                continue
+            }
+            guard let block else {
+                checkWaiting()
+                window.append(.success(nil))
+                continue
+            }
+            for transaction in block.block.transactions {
+                claims.append(transaction.claim(genesis: genesis))
+                bytes += transaction.byteCount
+                // Computed once, and here, where it does not hold up the execution.
+                _ = (transaction.id(genesis: genesis), transaction.leafHash)
+            }
+            waiting.append(block)
+            if claims.count >= Self.batch || bytes >= Self.batchBytes { checkWaiting() }
+        }
+        checkWaiting()
+        return window
     }
 }
 
