@@ -183,7 +183,10 @@ final class PeerEventQueue: Sendable {
     /// Stays with the caller's actor: one that takes event after event would otherwise change threads twice for each.
     func next(_ ranks: Set<PeerRank>, isolation: isolated (any Actor)? = #isolation) async -> PeerEvent? {
         await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            // Named here, since a closure stays with an actor only that it captures: otherwise every event would pass through
+            // a thread of the shared pool on its way in and on its way back.
+            _ = isolation
+            return await withCheckedContinuation { continuation in
                 let waiter = Waiter(ranks: ranks, continuation: continuation)
                 let served: [Served] = state.withLock { state in
                     // An event that makes those of other ranks visible serves their consumers too.
