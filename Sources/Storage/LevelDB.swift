@@ -10,7 +10,8 @@ public final class LevelDB: Sendable {
         public var create: Bool
         /// Bytes of decompressed blocks kept in memory.
         public var blockCacheBytes: Int
-        /// Bytes of writes gathered in memory before they become a sorted file.
+        /// Bytes of writes gathered in memory before they become a sorted file. As many as the processor's caches hold: each
+        /// write looks for its place among them.
         public var writeBufferBytes: Int
         /// Bits a key in each file's Bloom filter; 10 give about 1 % false positives.
         public var bloomBitsPerKey: Int32
@@ -22,7 +23,7 @@ public final class LevelDB: Sendable {
         public var fileBytes: Int
 
         public init(
-            create: Bool = true, blockCacheBytes: Int = 32 << 20, writeBufferBytes: Int = 16 << 20,
+            create: Bool = true, blockCacheBytes: Int = 32 << 20, writeBufferBytes: Int = 4 << 20,
             bloomBitsPerKey: Int32 = 10, openFiles: Int32 = 500, blockBytes: Int = 2 << 10, fileBytes: Int = 8 << 20
         ) {
             self.blockBytes = blockBytes
