@@ -99,6 +99,9 @@ extension NodeMachine {
         if !due, let next = tip.nextDue { wake(at: next, clock) }
     }
 
+    /// When a block may follow the newest one that this node knows; earlier only where many transactions wait.
+    public var nextBlockTime: Time { simplexTip.header.time.advanced(by: rules.blockSpacingMs) }
+
     /// The highest executed block: work that it holds is ordered, if not final.
     private var simplexTip: ExecutedBlock {
         var tip = head

@@ -23,6 +23,11 @@ extension NodeMachine {
             wake(at: Time(time.value - epoch.parameters.clockAheadMs), clock)
             return
         }
+        // Soon enough for whoever waits, and seldom enough for what a block costs everybody. Asked before anything is looked
+        // at, since every message asks. A parent whose time is ahead of this clock is nothing to wait for.
+        let spaced = parent.header.time.advanced(by: rules.blockSpacingMs)
+        let isTooSoon = parent.header.time <= clock.wall && clock.wall < spaced && parent.changedState
+        guard !isTooSoon || mempool.readyCount >= NodeLimits.blockWorthMaking else { return wake(at: spaced, clock) }
         let candidates = candidates(on: parent)
         let due = parent.nextDue.map { $0 <= clock.wall } ?? false
         // Work that lies in blocks which are not final yet needs one more block if its votes were lost.
@@ -40,14 +45,8 @@ extension NodeMachine {
             outputs.append(.setTimer(.due, at: wakeAt))
             return
         }
-        // Soon enough for whoever waits, and seldom enough for what a block costs everybody.
-        // A parent whose time is ahead of this clock is nothing to wait for.
-        let spaced = parent.header.time.advanced(by: rules.blockSpacingMs)
-        if parent.header.time <= clock.wall, clock.wall < spaced, parent.changedState,
-            candidates.count < NodeLimits.blockWorthMaking
-        {
-            return wake(at: spaced, clock)
-        }
+        // Most of them stand in the parent.
+        guard !isTooSoon || candidates.count >= NodeLimits.blockWorthMaking else { return wake(at: spaced, clock) }
         // The chain of hashes in force is being made: giving the view up, and the next, and the next, would not hurry it.
         if let identity, awaitsBeacon(of: identity.key, on: parent) { return }
         guard let draft = draft(request, on: parent, time: time, candidates: candidates, proposer: me) else {

@@ -1,10 +1,15 @@
 import NodeCore
 import Primitives
 
-/// Clients' transactions that wait a moment for company before the other masternodes hear of them.
+/// Clients' transactions that wait for company before the other masternodes hear of them: until just before the next block
+/// is made, which could not take them earlier, and not at all longer than a moment where no block is expected.
 package struct GossipBatch {
-    /// How long the first of a batch waits. Short beside the time in which a block becomes final.
-    package static let waitMs = 5
+    /// How long before a block transactions leave, so that whoever makes it has them checked.
+    package static let leadMs: UInt64 = 5
+    /// Where the next block is due, or nothing is known of it.
+    package static let shortestMs: UInt64 = 2
+    /// Nobody's clock makes a client wait longer.
+    package static let longestMs: UInt64 = 50
     package static let mostTransactions = min(64, NodeLimits.gossipTransactions)
     /// Bytes of data from which a batch goes at once.
     package static let mostDataBytes = 65_536
@@ -13,6 +18,14 @@ package struct GossipBatch {
     private var dataBytes = 0
 
     package init() {}
+
+    /// Milliseconds that the first of a batch waits.
+    /// - Parameter nextBlock: the time before which no block is made, unless many transactions wait.
+    package static func waitMs(at now: Time, nextBlock: Time) -> Int {
+        let until = nextBlock.distance(since: now)
+        guard until > leadMs + shortestMs, until <= longestMs else { return Int(shortestMs) }
+        return Int(until - leadMs)
+    }
 
     package var isEmpty: Bool { transactions.isEmpty }
 

@@ -44,7 +44,9 @@ public actor NodeService {
 
     private var timers = TimerBook()
     private var outgoing = GossipBatch()
-    private var wakeTask: Task<Void, Never>?
+    /// For ``timers``, and for ``outgoing``.
+    private var alarm: Alarm?
+    private var gossipAlarm: Alarm?
     var peerBook = PeerBook()
     private var headStreams: [UInt64: AsyncStream<Height>.Continuation] = [:]
     private var nextStream: UInt64 = 0
@@ -89,6 +91,8 @@ public actor NodeService {
     ///
     /// - Parameter backlog: what a network that runs already has said before; nil starts the network.
     public func run(after backlog: [PeerEvent]? = nil) async throws {
+        alarm = executor.alarm { [weak self] in self?.assumeIsolated { $0.wake() } }
+        gossipAlarm = executor.alarm { [weak self] in self?.assumeIsolated { $0.flushGossip() } }
         handle(.start)
         let watch = Task { await self.watchLiveness() }
         defer { watch.cancel() }
@@ -109,12 +113,25 @@ public actor NodeService {
 
     /// Votes, certificates and heads of masternodes, and their coming and going: they wait for nothing but each other.
     private func takeUrgent() async {
-        for await event in network.events(of: .urgent) { take(event) }
+        var taken = 0
+        for await event in network.events(of: .urgent) {
+            take(event)
+            taken &+= 1
+            // Those that wait come without a pause, and must not keep the disk's word from the node.
+            if taken.isMultiple(of: Self.urgentTurn) { await giveWay() }
+        }
+    }
+
+    private static let urgentTurn = 4
+
+    /// Goes on after what waits for the node's queue.
+    private func giveWay() async {
+        await withCheckedContinuation { continuation in executor.async { continuation.resume() } }
     }
 
     public func stop() async {
         stopped = true
-        wakeTask?.cancel()
+        (alarm, gossipAlarm) = (nil, nil)
         for stream in headStreams.values { stream.finish() }
         headStreams = [:]
         await network.shutdown()
@@ -193,7 +210,8 @@ public actor NodeService {
         case .send(let message, let peer):
             guard let id = peerBook.id(peer) else { return }
             if let answer = message.answerKind { gate.expect(answer, from: id) }
-            send(message, message.payload, to: id)
+            // What does not reach a peer is lost; the protocol repeats what matters.
+            network.send(kind: message.kind.rawValue, message.payload, to: id, priority: message.priority)
         case .broadcast(.transactions(let transactions), .masternodes): gossip(transactions)
         case .broadcast(let message, let audience): broadcast(message, to: audience)
         case .setTimer(let timer, let at): timers.set(timer, at: at)
@@ -225,17 +243,13 @@ public actor NodeService {
     }
 
     private func broadcast(_ message: NodeMessage, to audience: Audience) {
-        // On the way anyway: what waits goes along.
-        switch message {
-        case .consensus, .sketch: flushGossip()
-        default: break
-        }
-        let payload = message.payload
-        for id in peerBook.ids(audience) { send(message, payload, to: id) }
+        // A sketch names transactions that the others may not have heard of yet.
+        if case .sketch = message { flushGossip() }
+        network.send(kind: message.kind.rawValue, message.payload, to: peerBook.ids(audience), priority: message.priority)
     }
 
-    /// Tells the masternodes of transactions, several at once: each message costs its receivers about as much as a
-    /// transaction in it.
+    /// Tells the masternodes of transactions, many at once: each message costs its receivers more than a transaction in it,
+    /// and a block takes what is there when it is made.
     private func gossip(_ transactions: [SignedTransaction]) {
         // The pool's, told again: as many as one message may hold.
         guard transactions.count < GossipBatch.mostTransactions else {
@@ -244,18 +258,13 @@ public actor NodeService {
         let isFirst = outgoing.isEmpty
         guard outgoing.add(transactions) else { return flushGossip() }
         guard isFirst, !outgoing.isEmpty else { return }
-        executor.async(afterMs: GossipBatch.waitMs) { [weak self] in self?.assumeIsolated { $0.flushGossip() } }
+        gossipAlarm?.set(afterMs: GossipBatch.waitMs(at: Self.clock().wall, nextBlock: machine.nextBlockTime))
     }
 
     private func flushGossip() {
         let transactions = outgoing.take()
         guard !transactions.isEmpty else { return }
         broadcast(.transactions(transactions), to: .masternodes)
-    }
-
-    /// What does not reach a peer is lost; the protocol repeats what matters.
-    private func send(_ message: NodeMessage, _ payload: [UInt8], to id: PeerId) {
-        network.send(kind: message.kind.rawValue, payload, to: id, priority: message.priority)
     }
 
     private func write(_ entries: [JournalEntry], _ token: JournalToken) {
@@ -347,20 +356,20 @@ public actor NodeService {
 
     // MARK: Timers
 
+    /// It wakes for nothing after this time, sooner than numbers overflow.
+    private static let longestWaitMs: UInt64 = 3_600_000
+
     private func rescheduleWake() {
         // A wake too early finds nothing due and costs less than calling it off: timers mostly move away.
         guard let next = timers.next, timers.scheduled.map({ next < $0 }) ?? true else { return }
         timers.scheduled = next
-        wakeTask?.cancel()
         let now = Self.clock().monotonic
         let wait = next.milliseconds > now.milliseconds ? next.milliseconds - now.milliseconds : 0
-        wakeTask = Task { [weak self] in
-            if wait > 0 { try? await Task.sleep(for: .milliseconds(wait)) }
-            if !Task.isCancelled { await self?.wake() }
-        }
+        alarm?.set(afterMs: Int(clamping: min(wait, Self.longestWaitMs)))
     }
 
     private func wake() {
+        guard !stopped else { return }
         timers.scheduled = nil
         for timer in timers.takeDue(Self.clock().monotonic) { handle(.timer(timer)) }
         rescheduleWake()

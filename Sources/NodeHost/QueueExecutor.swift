@@ -20,8 +20,25 @@ final class QueueExecutor: SerialExecutor {
     /// Runs the body on the queue, after what was put there before.
     func async(_ body: @escaping @Sendable () -> Void) { queue.async(execute: body) }
 
-    /// Runs the body on the queue once this time is over.
-    func async(afterMs milliseconds: Int, _ body: @escaping @Sendable () -> Void) {
-        queue.asyncAfter(deadline: .now() + .milliseconds(milliseconds), execute: body)
+    /// Runs the body on the queue whenever the alarm goes off.
+    func alarm(_ body: @escaping @Sendable () -> Void) -> Alarm { Alarm(queue, body) }
+}
+
+/// Wakes its queue, once for each time that it is set: without a thread in between, and without slack. To be called on that
+/// queue alone.
+final class Alarm {
+    private let source: any DispatchSourceTimer
+
+    fileprivate init(_ queue: DispatchQueue, _ body: @escaping @Sendable () -> Void) {
+        source = DispatchSource.makeTimerSource(flags: .strict, queue: queue)
+        source.setEventHandler(handler: body)
+        source.activate()
+    }
+
+    deinit { source.cancel() }
+
+    /// Goes off once this time is over, and not at the one that it was set to before.
+    func set(afterMs milliseconds: Int) {
+        source.schedule(deadline: .now() + .milliseconds(milliseconds), leeway: .nanoseconds(0))
     }
 }

@@ -204,6 +204,8 @@ final class PeerHub: Sendable {
     }
 
     func link(_ peer: PeerId) -> PeerLink? { state.withLock { $0.registry.link(peer) } }
+    /// Of those that are connected.
+    func links(_ peers: [PeerId]) -> [PeerLink] { state.withLock { state in peers.compactMap { state.registry.link($0) } } }
     func isConnected(_ peer: PeerId) -> Bool { link(peer) != nil }
     var peers: [PeerIdentity] { state.withLock { $0.registry.identities } }
 

@@ -154,6 +154,13 @@ public final class PeerNetwork: Sendable {
         return outcome(link.offer(OutboundFrame(kind: kind, payload: ByteBuffer(bytes: payload)), priority))
     }
 
+    /// Queues a message for each of these peers; never waits. Its bytes are copied once.
+    public func send(kind: UInt8, _ payload: [UInt8], to peers: [PeerId], priority: PeerPriority) {
+        guard !peers.isEmpty, Self.isSendable(kind, payload) else { return }
+        let frame = OutboundFrame(kind: kind, payload: ByteBuffer(bytes: payload))
+        for link in hub.links(peers) { _ = outcome(link.offer(frame, priority)) }
+    }
+
     /// Queues a message for all peers, or for all but one; never waits.
     ///
     /// - Parameter masternodesOnly: leaves out the followers.

@@ -92,6 +92,19 @@ private final class CountingVerifier: NodeSignatures {
         #expect(hasRoom)
     }
 
+    @Test func aBatchLeavesJustBeforeTheNextBlock() {
+        let now = Time(1_000_000)
+        let lead = GossipBatch.leadMs
+        func wait(_ ms: UInt64) -> Int { GossipBatch.waitMs(at: now, nextBlock: now.advanced(by: ms)) }
+        #expect(wait(25) == 25 - Int(lead))
+        #expect(wait(GossipBatch.longestMs) == Int(GossipBatch.longestMs - lead))
+        // It comes too soon to wait for, is overdue, or stands in a future that some other clock made up.
+        for ms in [0, lead, lead + GossipBatch.shortestMs, GossipBatch.longestMs + 1, 1 << 40] {
+            #expect(wait(ms) == Int(GossipBatch.shortestMs))
+        }
+        #expect(GossipBatch.waitMs(at: now, nextBlock: Time(1)) == Int(GossipBatch.shortestMs))
+    }
+
     @Test func largeTransactionsDoNotWait() throws {
         var batch = GossipBatch()
         let half = GossipBatch.mostDataBytes / 2
