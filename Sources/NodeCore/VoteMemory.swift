@@ -134,10 +134,11 @@ struct VoteMemory {
         return VoteMark(key: key, journal: journal, position: reached)
     }
 
-    /// What a journal that is cut must go on to say. Votes on their way to the disk are among its records.
+    /// What a journal that is cut must go on to say. Votes on their way to the disk come before it there: their records are
+    /// among its own, but for those of views that this node's vote alone made final, which a set of one has.
     var toKeep: [JournalEntry] {
         var entries: [JournalEntry] = journal.map { [.opened($0)] } ?? []
-        if let reached { entries.append(.reached(reached)) }
+        if let furthest = pending.reduce(reached, { max($0 ?? .none, $1.1) }) { entries.append(.reached(furthest)) }
         if let loss, let lostIn { entries.append(.observing(lostIn, loss)) }
         return entries
     }
