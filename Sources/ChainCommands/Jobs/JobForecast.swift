@@ -99,9 +99,10 @@ package struct JobForecast: Encodable, Sendable {
         // An asynchronous fog job's slow workers take several rounds for one update.
         let longest = Self.longestWorkMs(spec)
         if roundMs > longest {
+            let end =
+                longest == spec.commitMaxMs ? "ends after commitMax =" : "its work is too old after 4 times commitMax ="
             problems.append(
-                "a round takes about \(Format.duration(roundMs)) of computing here, and "
-                    + (longest == spec.commitMaxMs ? "ends after commitMax = " : "its work is too old after 4 times commitMax = ")
+                "a round takes about \(Format.duration(roundMs)) of computing here, and \(end) "
                     + "\(Format.duration(longest)) at the latest: fewer steps or samples a round, or a later end")
         }
         if let plan = plan.privacy {

@@ -161,8 +161,9 @@ package struct JobSpecFile: Sendable {
 struct JobFields {
     private static let names: Set<String> = JobPlanFields.names.union([
         "id", "title", "protocol", "workers", "edges", "fogNodes", "devices", "clouds", "quorum", "rounds",
-        "mode", "bufferedUpdates", "stepsPerRound", "openTimeout", "confirmTimeout", "commitMin", "commitMax", "revealTimeout", "validateTimeout",
-        "challengeTimeout", "pauseLimit", "epsilon", "inputAudit", "validator", "committee", "standBy", "workerPrice",
+        "mode", "bufferedUpdates", "stepsPerRound", "openTimeout", "confirmTimeout", "commitMin", "commitMax",
+        "revealTimeout", "validateTimeout", "challengeTimeout", "pauseLimit", "epsilon", "inputAudit", "validator",
+        "committee", "standBy", "workerPrice",
         "cloudPrice", "validatorPrice", "bond", "sponsoredCredits", "deposit",
     ])
 
