@@ -29,6 +29,14 @@ public struct PaperA: Sendable {
             self.testSamples = testSamples
         }
 
+        /// How the training is cut into the rounds of a job, at whose ends the edges' fronts are averaged: some seconds
+        /// each, long enough that their border costs little, short enough to see them go by.
+        public var rounds: (count: Int, steps: Int) {
+            let all = max(1, samples / (edges * batch)) * epochs
+            let count = min(50, max(4, all / 100))
+            return (count, (all + count - 1) / count)
+        }
+
         /// The paper names no number of epochs; 20 is where LeNet-5 has converged on MNIST.
         public static let full = Settings(epochs: 20, seeds: 5)
     }
@@ -183,7 +191,7 @@ public struct PaperA: Sendable {
         for seed in 0..<settings.seeds {
             for road in Road.allCases {
                 let name =
-                    "a-\(data.kind)-\(road.rawValue)-seed\(seed)-s\(training.count)-e\(settings.epochs)-n\(settings.edges)-b\(settings.batch)-t\(test.count)-p\(Self.digest(plan(road, seed: seed)))"
+                    "a-\(data.kind)-\(road.rawValue)-seed\(seed)-s\(training.count)-e\(settings.epochs)-n\(settings.edges)-b\(settings.batch)-r\(settings.rounds.steps)-t\(test.count)-p\(Self.digest(plan(road, seed: seed)))"
                 let run = try laboratory.result(name) {
                     try train(road, seed: seed, training: training, test: test, done: done / total, share: 1 / total)
                 }
@@ -217,6 +225,7 @@ public struct PaperA: Sendable {
         let each = samples.count / lanes
         let steps = each / batch
         guard steps > 0 else { throw ExperimentError("\(samples.count) samples are too few for a batch of \(batch * lanes)") }
+        let stepsOfARound = settings.rounds.steps
         for epoch in 0..<settings.epochs {
             var orders: [[Int]] = []
             for lane in 0..<lanes {
@@ -227,8 +236,8 @@ public struct PaperA: Sendable {
             for step in 0..<steps {
                 let batches = try orders.map { try samples.batch($0[step * batch..<(step + 1) * batch]) }
                 loss += try session.step(batches)
-                // Fronts are averaged as a job's rounds do it.
-                if (step + 1) % 20 == 0 || step + 1 == steps { try session.endRound() }
+                // As a job's rounds do it; and a model that is looked at has one front.
+                if (epoch * steps + step + 1) % stepsOfARound == 0 || step + 1 == steps { try session.endRound() }
             }
             let (accuracy, testLoss) = try session.evaluate(held)
             points.append(

@@ -23,8 +23,9 @@ public struct CentralisedTrainer: Sendable {
         var front = checkpoint.front
         var back = checkpoint.back
         var total = 0.0
+        var order = SampleOrder(plan: plan, edge: 0, count: data.count)
         for step in 0..<plan.steps {
-            let (images, labels) = try data.batch(plan.batchIndices(edge: 0, step: step, shardCount: data.count))
+            let (images, labels) = try data.batch(order.indices(step: step))
             total += try computing { () throws(TensorError) in
                 let pass = try front.forward(images, threads: threads)
                 let backPass = try back.forward(pass.output, threads: threads)

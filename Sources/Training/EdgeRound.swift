@@ -44,6 +44,7 @@ public struct EdgeRound: Sendable {
     public let index: UInt16
     private let start: Network
     private let data: any SampleSource
+    private var order: SampleOrder
     private let threads: Int
     private let trace: TraceRecorder?
     private var front: Network
@@ -65,6 +66,7 @@ public struct EdgeRound: Sendable {
         start = front
         self.front = front
         data = shard
+        order = SampleOrder(plan: plan, edge: index, count: shard.count)
         self.threads = threads
         self.trace = trace
     }
@@ -107,8 +109,7 @@ public struct EdgeRound: Sendable {
     }
 
     private mutating func sendActivation(step: UInt32) throws(TrainingError) -> Action {
-        let (images, labels) = try data.samples(
-            at: plan.batchIndices(edge: index, step: step, shardCount: data.count))
+        let (images, labels) = try data.samples(at: order.indices(step: step))
         if let trace {
             trace.begin()
             trace.note(images)

@@ -37,13 +37,9 @@ public struct RoundPlan: Sendable, Equatable {
         self.precision = precision
     }
 
-    /// The positions in its shard that an edge takes for a step: uniform draws with replacement from the stream keyed by
-    /// the job's seed, the round, the edge's place in the roster and the step. For a weighted sum all edges draw as the
-    /// first does: they see parts of the same samples.
+    /// The positions in its shard that an edge takes for a step, as ``SampleOrder`` gives them.
     public func batchIndices(edge: UInt16, step: UInt32, shardCount: Int) -> [Int] {
-        var stream = RandomStream(
-            key: seed.key(for: "edgeproof/batch/1"), round: round,
-            worker: join == .weightedSum ? 0 : UInt32(edge), step: step)
-        return (0..<batchSize).map { _ in stream.nextIndex(below: shardCount) }
+        var order = SampleOrder(plan: self, edge: edge, count: shardCount)
+        return order.indices(step: step)
     }
 }

@@ -54,12 +54,10 @@ struct PaperChain: Sendable {
         var title: String { String(checkpoint.prefix(16)) }
     }
 
-    /// Split learning with `edges` edges and one cloud, through all samples `epochs` times.
-    func splitJob(epochs: Int, batch: Int, learningRate: UInt32, momentum: UInt32) async throws -> Outcome {
-        let all = max(1, samples / (edges * batch)) * epochs
-        // Rounds of some seconds: long enough that their border costs little, short enough to see them go by.
-        let rounds = min(50, max(4, all / 100))
-        let steps = (all + rounds - 1) / rounds
+    /// Split learning with `edges` edges and one cloud, in rounds of so many steps.
+    func splitJob(
+        rounds: Int, steps: Int, batch: Int, learningRate: UInt32, momentum: UInt32
+    ) async throws -> Outcome {
         let names = ["owner", "cloud"] + (1...edges).map { "edge-\($0)" }
         return try await onDevnet(names, "split/\(rounds)/\(steps)/\(batch)/\(learningRate)/\(momentum)") {
             plan, client, group in
@@ -93,7 +91,7 @@ struct PaperChain: Sendable {
                 try await group.add(
                     worker(
                         "edge-\(edge)",
-                        ["--role", "edge", "--samples", "\(samples)", "--shard", "\(edge - 1)/\(edges)"], plan))
+                        ["--role", "edge", "--samples", "\(samples / edges)", "--shard", "\(edge - 1)/\(edges)"], plan))
             }
             return try await outcome(client, group, plan, rounds: rounds, tolerant: [])
         }
@@ -104,13 +102,13 @@ struct PaperChain: Sendable {
     ///   - fault: what every fog node does wrong, as in `poison:0.2`.
     ///   - validates: whether the cloud tries each difference, and the contract takes no model that is worse.
     func fogJob(
-        dataset: String, devicesEach: Int, rounds: Int, batch: Int, learningRate: UInt32, fault: String? = nil,
-        validates: Bool = true
+        dataset: String, devicesEach: Int, rounds: Int, batch: Int, learningRate: UInt32, epsilon: UInt32,
+        fault: String? = nil, validates: Bool = true
     ) async throws -> Outcome {
         let fogNodes = (1...edges).map { "fog-\($0)" }
         let devices = fogNodes.flatMap { node in (1...devicesEach).map { (node: node, name: "\(node)-device-\($0)") } }
         let names = ["owner", "cloud"] + fogNodes + devices.map(\.name)
-        let settings = "fog/\(dataset)/\(devicesEach)/\(rounds)/\(batch)/\(learningRate)/\(fault ?? "")/\(validates)"
+        let settings = "fog/\(dataset)/\(devicesEach)/\(rounds)/\(batch)/\(learningRate)/\(epsilon)/\(fault ?? "")/\(validates)"
         return try await onDevnet(names, settings) { plan, client, group in
             let spec = """
                 id: \(Self.job)
@@ -129,7 +127,7 @@ struct PaperChain: Sendable {
                 commitMax: 10min
                 revealTimeout: 60s
                 validateTimeout: 60s
-                epsilon: \(validates ? "0.02" : "1")
+                epsilon: \(validates ? Micro.text(epsilon) : "1")
                 validator: \(try account("cloud", plan))
                 validationSamples: 500
                 deposit: 20000000000
@@ -152,7 +150,7 @@ struct PaperChain: Sendable {
                         device.name,
                         [
                             "--role", "device", "--fog-node", account(device.node, plan).description, "--samples",
-                            "\(samples)", "--shard", "\(index)/\(devices.count)",
+                            "\(samples / devices.count)", "--shard", "\(index)/\(devices.count)",
                         ], plan))
             }
             // A fog node that does wrong may lose its place, and its devices with it.

@@ -6,7 +6,8 @@ import Foundation
 extension PaperChain {
     func splitReport(_ settings: PaperA.Settings) async throws -> String {
         let outcome = try await splitJob(
-            epochs: settings.epochs, batch: settings.batch, learningRate: settings.learningRate, momentum: settings.momentum)
+            rounds: settings.rounds.count, steps: settings.rounds.steps, batch: settings.batch,
+            learningRate: settings.learningRate, momentum: settings.momentum)
         return String(
             format: """
                 A devnet of %d masternodes, one cloud and %d edges, each a process of its own; the job ran as a contract on it: \
@@ -25,7 +26,8 @@ extension PaperChain {
             chain.folder = folder
             return try await chain.fogJob(
                 dataset: dataset, devicesEach: settings.clients, rounds: rounds, batch: batch,
-                learningRate: settings.learningRate, fault: fault?.text, validates: validates)
+                learningRate: settings.learningRate, epsilon: settings.epsilonMicro, fault: fault?.text,
+                validates: validates)
         }
         let honest = try await job("chain")
         var text = String(

@@ -159,9 +159,10 @@ public struct DrawnSamples: SampleSource {
 
     /// What the steps 0 to `last` of a round draw from a shard.
     public init(_ shard: any SampleSource, plan: RoundPlan, edge: UInt16, last: UInt32) throws {
+        var order = SampleOrder(plan: plan, edge: edge, count: shard.count)
         var drawn: Set<Int> = []
         for step in 0...min(last, plan.steps - 1) {
-            drawn.formUnion(plan.batchIndices(edge: edge, step: step, shardCount: shard.count))
+            drawn.formUnion(order.indices(step: step))
         }
         let places = drawn.sorted()
         let (inputs, labels) = try shard.samples(at: places)
