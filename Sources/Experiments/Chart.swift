@@ -24,8 +24,11 @@ public enum Chart {
         var body = frame.axes(title: title, x: x, y: y)
         for (index, line) in series.enumerated() {
             let colour = colours[index % colours.count]
-            let path = line.points.filter { $0.x.isFinite && $0.y.isFinite }
-                .map { "\(number(frame.x($0.x))),\(number(frame.y($0.y)))" }.joined(separator: " ")
+            let places = line.points.filter { $0.x.isFinite && $0.y.isFinite }
+                .map { (x: number(frame.x($0.x)), y: number(frame.y($0.y))) }
+            let path = places.map { "\($0.x),\($0.y)" }.joined(separator: " ")
+            // A line of one point would not be seen.
+            if places.count == 1 { body += "<circle fill=\"\(colour)\" r=\"3\" cx=\"\(places[0].x)\" cy=\"\(places[0].y)\"/>\n" }
             body += "<polyline fill=\"none\" stroke=\"\(colour)\" stroke-width=\"2\" points=\"\(path)\"/>\n"
             body += frame.legend(index, line.name, colour)
         }
@@ -39,7 +42,7 @@ public enum Chart {
         func scale(_ value: Double) -> Double { logarithmic ? log10(max(value, 1)) : value }
         let all = series.flatMap(\.values).filter(\.isFinite).map(scale)
         let frame = Frame(xs: [0, Double(groups.count)], ys: all + [0], legend: series.count, startsAtZero: true)
-        var body = frame.axes(title: title, x: "", y: logarithmic ? "\(y), log10" : y, xTicks: false)
+        var body = frame.axes(title: title, x: "", y: y, xTicks: false, logarithmic: logarithmic)
         let width = frame.plotWidth / Double(max(groups.count, 1))
         let bar = width * 0.8 / Double(max(series.count, 1))
         for (group, name) in groups.enumerated() {
@@ -112,19 +115,32 @@ public enum Chart {
         func x(_ value: Double) -> Double { left + (value - xRange.0) / (xRange.1 - xRange.0) * plotWidth }
         func y(_ value: Double) -> Double { top + (yRange.1 - value) / (yRange.1 - yRange.0) * plotHeight }
 
-        func axes(title: String, x label: String, y yLabel: String, xTicks: Bool = true) -> String {
+        /// Round numbers within a range: about five, at multiples of 1, 2 or 5 times a power of ten.
+        static func ticks(_ range: (Double, Double)) -> [Double] {
+            let raw = (range.1 - range.0) / 4
+            guard raw > 0, raw.isFinite else { return [range.0] }
+            let power = pow(10, log10(raw).rounded(.down))
+            let step = power * ([1, 2, 5].first { raw / power <= $0 * 1.5 } ?? 10)
+            let (first, last) = ((range.0 / step).rounded(.up), (range.1 / step + 1e-9).rounded(.down))
+            guard last - first < 20 else { return [range.0, range.1] }
+            return stride(from: first, through: last, by: 1).map { $0 * step }
+        }
+
+        private var powers: [Double] { stride(from: 0, through: yRange.1.rounded(.down), by: 1).map { $0 } }
+
+        func axes(
+            title: String, x label: String, y yLabel: String, xTicks: Bool = true, logarithmic: Bool = false
+        ) -> String {
             var body = "<text x=\"\(Int(left))\" y=\"22\" font-weight=\"bold\">\(escaped(title))</text>\n"
             let bottom = top + plotHeight
-            for tick in 0...4 {
-                let value = yRange.0 + (yRange.1 - yRange.0) * Double(tick) / 4
+            for value in logarithmic ? powers : Self.ticks(yRange) {
                 let place = number(y(value))
                 body +=
-                    "<line x1=\"\(Int(left))\" x2=\"\(Int(left + plotWidth))\" y1=\"\(place)\" y2=\"\(place)\" stroke=\"#ddd\"/><text x=\"\(Int(left - 6))\" y=\"\(place)\" text-anchor=\"end\">\(text(value))</text>\n"
-                if xTicks {
-                    let value = xRange.0 + (xRange.1 - xRange.0) * Double(tick) / 4
-                    body +=
-                        "<text x=\"\(number(x(value)))\" y=\"\(Int(bottom + 16))\" text-anchor=\"middle\">\(text(value))</text>\n"
-                }
+                    "<line x1=\"\(Int(left))\" x2=\"\(Int(left + plotWidth))\" y1=\"\(place)\" y2=\"\(place)\" stroke=\"#ddd\"/><text x=\"\(Int(left - 6))\" y=\"\(place)\" text-anchor=\"end\">\(text(logarithmic ? pow(10, value) : value))</text>\n"
+            }
+            for value in xTicks ? Self.ticks(xRange) : [] {
+                body +=
+                    "<text x=\"\(number(x(value)))\" y=\"\(Int(bottom + 16))\" text-anchor=\"middle\">\(text(value))</text>\n"
             }
             body += "<text x=\"\(Int(left + plotWidth / 2))\" y=\"\(Int(bottom + 34))\" text-anchor=\"middle\">\(escaped(label))</text>\n"
             body +=

@@ -117,11 +117,14 @@ extension PaperB.Report {
             What to compare: within one epoch each of n fog nodes takes a n-th of the steps that central training takes, and \
             their mean moves the weights about as far as one of them. So at the same number of epochs more fog nodes are \
             further behind, the more so the fewer epochs there are; with the paper's 100 and 20 epochs the curves have \
-            flattened and the difference is small. Other reasons for other numbers than the paper's: \(dataset) in place \
+            flattened and the difference is small. Against that, the mean of several nodes' weights has less of the noise of \
+            single steps: where central training at the paper's rate goes up and down, as the CNN's does, a few fog nodes \
+            can end above it. Other reasons for other numbers than the paper's: \(dataset) in place \
             of all of SVHN, fewer epochs and seeds, and what the paper leaves open (batch size, kernels, pooling, initial \
             weights). The paper (*Privacy preserving deep learning framework in fog computing*, LOD 2020, hdl:2117/335322) \
             reports accuracies similar to those of its central training, and its best ones for the CNN; the figures of its \
-            table 2 were not at hand when this report was written, so that column is left out.
+            table 2 were not at hand when this report was written, so that column is left out: what can be compared is these two \
+            statements.
             """)
         page.heading(2, "Figures 3 to 6: curves")
         for model in settings.models {

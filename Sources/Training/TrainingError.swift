@@ -32,7 +32,7 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
         case .commitmentsMissing(let expected, let found):
             "\(found) envelope commitments were reported, \(expected) messages were to be sent"
         case .budgetSpent(let spent, let budget):
-            "the privacy budget is spent: one more step would bring epsilon to \(spent), the plan allows \(budget)"
+            "the privacy budget is spent: one more step would bring epsilon to \((spent * 1_000).rounded(.up) / 1_000), the plan allows \(budget)"
         case .refused(let reason): "message refused: \(reason)"
         }
     }
@@ -54,9 +54,9 @@ public enum Refusal: Error, Equatable, Sendable, CustomStringConvertible {
     case norm(found: Float, limit: Float)
     /// The same difference as that of another place in this round.
     case copied(of: UInt16)
-    /// With it the model is too inaccurate on the reserved samples (accuracies in millionths, see ``Validation``).
+    /// With a part of it the model is too inaccurate on the reserved samples (accuracies in millionths, see ``Validation``).
     case worsens(needed: UInt64, after: UInt64)
-    /// With it the model's loss on the reserved samples is too large (in millionths, see ``Validation``).
+    /// With a part of it the model's loss on the reserved samples is too large (in millionths, see ``Validation``).
     case misleads(most: UInt64, after: UInt64)
     /// The mean with it is too inaccurate, and half of its differences do better (accuracies in millionths).
     case spoils(needed: UInt64, after: UInt64)
@@ -77,11 +77,11 @@ public enum Refusal: Error, Equatable, Sendable, CustomStringConvertible {
         case .norm(let found, let limit): "the difference has the norm \(found), at most \(limit) is taken"
         case .copied(let place): "it is the difference that place \(place) sent"
         case .worsens(let needed, let after):
-            "with it the accuracy on reserved samples is \(after) millionths, \(needed) are needed"
+            "with a part of it the accuracy on reserved samples is \(after) millionths, \(needed) are needed"
         case .misleads(let most, let after):
-            "with it the loss on reserved samples is \(after) millionths, at most \(most) are taken"
+            "with a part of it the loss on reserved samples is \(after) millionths, at most \(most) are taken"
         case .spoils(let needed, let after):
-            "it is in the worse half of differences whose mean has an accuracy of \(after) millionths, \(needed) are needed"
+            "the mean of all has an accuracy of \(after) millionths on reserved samples, \(needed) are needed, and without it the mean is better"
         case .malformed(let what): what
         case .wrongForm: "the difference has not the form that the plan asks for"
         }

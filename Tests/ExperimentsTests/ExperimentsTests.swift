@@ -109,10 +109,9 @@ private func laboratory(_ store: MemoryStore) -> Laboratory {
         let report = try paper.run()
         #expect(report.faults.map(\.variant) == ["no fault", "with validation", "without validation"])
         let refused = report.faults[1].points.flatMap(\.refused)
-        // Poison shows in a difference alone, or in what the mean of all becomes.
         let reasons = switch kind {
         case .withhold: ["nothing came"]
-        case .poison: ["on reserved samples", "in the worse half"]
+        case .poison: ["on reserved samples"]
         case .lie: ["another digest"]
         case .copy: ["the difference that place"]
         }
@@ -235,6 +234,18 @@ private func laboratory(_ store: MemoryStore) -> Laboratory {
         #expect(records[0].suffix(13) == Array("brain.Event:2".utf8)[...])
         // time 2, step 3, summary { value { tag "accuracy", simple_value 0.5 } }
         #expect(records[1] == [9, 0, 0, 0, 0, 0, 0, 0, 64, 16, 3, 42, 17, 10, 15, 10, 8] + Array("accuracy".utf8) + [21, 0, 0, 0, 63])
+    }
+
+    @Test func aCurveOfOnePointIsSeen() throws {
+        let one = Chart.lines("t", x: "epoch", y: "y", [Chart.Series("a", [(1, 0.5)]), Chart.Series("b", [(1, 0.2), (2, .nan)])])
+        #expect(one.components(separatedBy: "<circle").count == 3)
+        #expect(try XMLCheck.isWellFormed(one) && !one.contains("nan"))
+        let two = Chart.lines("t", x: "epoch", y: "y", [Chart.Series("a", [(1, 0.5), (2, 0.6)])])
+        #expect(!two.contains("<circle"))
+        // Marks at round numbers.
+        for mark in [">1.2<", ">0.52<", ">0.6<"] { #expect(two.contains(mark), "\(mark)") }
+        let bars = Chart.bars("t", y: "y", groups: ["g"], [("a", [2_500])], logarithmic: true)
+        for mark in [">1<", ">10<", ">100<", ">1000<"] { #expect(bars.contains(mark), "\(mark)") }
     }
 
     @Test func picturesArePNG() {

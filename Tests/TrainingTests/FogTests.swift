@@ -220,37 +220,42 @@ private struct Fog {
         func evaluation(_ correct: Int, _ loss: Double) -> Evaluation {
             Evaluation(samples: 100, correct: correct, meanLoss: loss)
         }
-        func refused(_ before: Evaluation, _ after: Evaluation...) -> [Int] {
-            let refusals = Validation(before: before, classes: 10, epsilonMicro: 20_000).refusals(of: after)
+        func refused(_ before: Evaluation, _ shares: Evaluation...) -> [Int] {
+            let refusals = Validation(before: before, classes: 10, epsilonMicro: 20_000).refusals(of: shares)
             return refusals.indices.filter { refusals[$0] != nil }
         }
+        // One or two have nobody to be compared with.
         let blank = evaluation(10, 2.4)
+        #expect(refused(blank).isEmpty)
         #expect(refused(blank, evaluation(12, 2.2)).isEmpty)
         #expect(refused(blank, evaluation(8, 2.9)).isEmpty, "within the tolerances")
         #expect(refused(blank, evaluation(7, 2.2)) == [0])
-        // What knows less than a guess, and what is no number.
-        #expect(refused(blank, evaluation(10, 9)) == [0])
+        #expect(refused(blank, evaluation(12, 2.2), evaluation(10, 9)) == [1], "it knows less than a guess")
         #expect(refused(blank, evaluation(10, .nan)) == [0] && refused(blank, evaluation(10, .infinity)) == [0])
         #expect(refused(evaluation(10, .infinity), evaluation(10, 2.2)).isEmpty)
         // Who has overfitted may have a loss above a guess's and goes on from there.
         #expect(refused(evaluation(80, 3), evaluation(80, 3.1)).isEmpty)
         #expect(refused(evaluation(80, 3), evaluation(99, 40)) == [0])
-        // A mean before is more accurate than any single fog node after; two alone are measured by it, three by each other.
-        let mean = evaluation(60, 1.2)
-        #expect(refused(mean, evaluation(50, 1.5), evaluation(52, 1.4)) == [0, 1])
-        #expect(refused(mean, evaluation(50, 1.5), evaluation(52, 1.4), evaluation(48, 1.6)).isEmpty)
-        #expect(refused(mean, evaluation(50, 1.5), evaluation(10, 1.4), evaluation(53, 1.6)) == [1])
-        #expect(refused(mean, evaluation(10, 8), evaluation(52, 1.4), evaluation(48, 1.6), evaluation(9, 9), evaluation(50, 1.5)) == [0, 3])
-        // Everything is named alike: the accuracy says nothing, the loss does.
-        let plateau = evaluation(22, 2.22)
-        #expect(
-            refused(
-                plateau, evaluation(22, 2.21), evaluation(22, 2.2), evaluation(22, 2.4), evaluation(22, 2.21), evaluation(22, 2.19)
-            ) == [2])
-        #expect(refused(plateau, evaluation(22, 2.21), evaluation(22, .nan), evaluation(22, 2.2)) == [1])
-        // However far they are apart: not more than 10 points, and the tolerance.
-        #expect(refused(mean, evaluation(20, 2), evaluation(50, 1.4), evaluation(60, 1.6)) == [0])
-        #expect(refused(mean).isEmpty)
+        // From three on the losses count, and what is usual is what the best third does.
+        func refused(_ losses: Double..., before: Double = 1.2) -> [Int] {
+            let rule = Validation(before: evaluation(60, before), classes: 10, epsilonMicro: 20_000)
+            let refusals = rule.refusals(of: losses.map { evaluation(60, $0) })
+            return refusals.indices.filter { refusals[$0] != nil }
+        }
+        #expect(refused(1.18, 1.17, 1.19, 1.17, 1.2).isEmpty)
+        #expect(refused(1.18, 1.17, 1.19, 1.26, 1.18) == [3])
+        #expect(refused(1.18, 1.17, 1.19, .nan, .infinity) == [3, 4])
+        #expect(refused(1.18, 1.17, 1.19, 1.205, 1.18).isEmpty, "within the tolerance")
+        // Most of them are poisoned; two in three have no say.
+        #expect(refused(1.4, 1.18, 1.45, 1.19, 1.5, 1.6) == [0, 2, 4, 5])
+        #expect(refused(1.4, 1.18, .nan) == [0, 2])
+        // Small gains, as on a plateau: little is allowed.
+        #expect(refused(2.219, 2.2188, 2.2192, 2.2245, 2.2189, before: 2.22) == [3])
+        // Where all have learned too much, each raises it a little.
+        #expect(refused(1.21, 1.212, 1.208, 1.213, 1.209).isEmpty)
+        #expect(refused(1.21, 1.212, 1.208, 1.24, 1.209) == [3])
+        // Weights that are no numbers are left by any that are.
+        #expect(refused(2.3, 2.31, .nan, before: .infinity) == [2] && refused(.nan, .nan, .nan) == [0, 1, 2])
     }
 
     @Test func aMeanThatSpoilsTheWeightsIsRefused() {
@@ -259,6 +264,56 @@ private struct Fog {
         #expect(rule.refusal(ofMean: evaluation(3)) == nil)
         #expect(rule.refusal(ofMean: evaluation(.nan)) != nil)
         #expect(rule.refusal(ofMean: Evaluation(samples: 10, correct: 4, meanLoss: 1)) == .spoils(needed: 480_000, after: 400_000))
+    }
+
+    /// Weights that do what those before do, with the hidden units in another order, by one, two or three places: each is
+    /// as good as those before, and so is a part of the way there; but of the first and the last the mean knows nothing.
+    @Test func ofAMeanThatSpoilsOnlyTheBestPartIsTaken() throws {
+        let plan = smallPlan {
+            $0.model = ModelSpec(
+                input: [4],
+                layers: [.dense(DenseLayer(units: 4)), .activation(.relu), .dense(DenseLayer(units: 4))], classes: 4)
+        }
+        func weights(shiftedBy shift: Int) -> [Float] {
+            func matrix(_ value: Float, _ isSet: (Int, Int) -> Bool) -> [Float] {
+                (0..<16).map { isSet($0 / 4, $0 % 4) ? value : 0 }
+            }
+            let zeros = [Float](repeating: 0, count: 4)
+            return matrix(1) { $0 == ($1 + shift) % 4 } + zeros + matrix(5) { $1 == ($0 + shift) % 4 } + zeros
+        }
+        let start = try plan.initialNetwork().replacing(parameters: weights(shiftedBy: 0), velocities: nil)
+        let held = try FeatureSet(
+            shape: [4], values: (0..<16).map { $0 / 4 == $0 % 4 ? 1 : 0 }, labels: [0, 1, 2, 3])
+        func round(_ validation: FeatureSet?) throws -> (actions: [FogCloudRound.Action], cloud: FogCloudRound) {
+            var cloud = try FogCloudRound(
+                plan: plan, round: 0, places: [0, 1, 2], quorum: 1, network: start, validation: validation,
+                epsilonMicro: 20_000)
+            var actions: [FogCloudRound.Action] = []
+            for place in 0..<3 {
+                let values = zip(weights(shiftedBy: place + 1), start.parameters).map { $0 - $1 }
+                let message = FogDifferenceMessage(round: 0, samples: 1, loss: 0, difference: .dense(values))
+                actions += try cloud.handle(.difference(from: UInt16(place), message))
+            }
+            for case .send(_, let message) in actions { _ = try cloud.handle(.sent(Digest(sha256: message.payload))) }
+            return (actions, cloud)
+        }
+        let (actions, cloud) = try round(held)
+        #expect(cloud.before?.accuracy == 1)
+        var refused: [UInt16: Refusal] = [:]
+        for case .refuse(let place, let refusal) in actions { refused[place] = refusal }
+        guard case .misleads? = refused[1] else {
+            Issue.record("\(refused)")
+            return
+        }
+        // Of the first and the last either will do.
+        #expect(cloud.accepted.count == 1 && refused.count == 2 && actions.last == .completed)
+        #expect((refused[0] ?? refused[2]) == .spoils(needed: 980_000, after: 500_000))
+        #expect(try cloud.result().network.evaluate(on: held).accuracy == 1)
+        // All hear what became of the round.
+        #expect(actions.count { if case .send = $0 { true } else { false } } == 3)
+        let open = try round(nil).cloud
+        #expect(open.accepted.map(\.place) == [0, 1, 2])
+        #expect(try open.result().network.evaluate(on: held).meanLoss > 0.5)
     }
 
     @Test func belowTheQuorumTheWeightsStay() throws {

@@ -29,11 +29,10 @@ public struct FogCloudRound: Sendable {
         case starved
     }
 
-    /// What became of one difference.
+    /// A difference that was accepted.
     public struct Verdict: Sendable, Equatable {
         public let place: UInt16
-        /// Of the weights with this difference alone, on the reserved samples; nil without validation.
-        public let evaluation: Evaluation?
+        /// While the fog node trained.
         public let loss: Double
     }
 
@@ -146,40 +145,28 @@ public struct FogCloudRound: Sendable {
         var actions = soFar
         before = try validation.map { samples throws(TrainingError) in try start.evaluate(on: samples, threads: threads) }
         let places = taken.keys.sorted()
-        var evaluations: [Evaluation] = []
-        if let validation {
-            for place in places {
-                evaluations.append(
-                    try start.adding(taken[place]?.values ?? []).evaluate(on: validation, threads: threads))
-            }
-        }
-        let refusals = before.map { before in
-            Validation(before: before, classes: plan.model.classes, epsilonMicro: epsilonMicro).refusals(of: evaluations)
-        }
+        let rule = before.map { Validation(before: $0, classes: plan.model.classes, epsilonMicro: epsilonMicro) }
+        let refusals = try rule?.refusals(of: tried(places, by: Validation.part(of: places.count)))
         for (index, place) in places.enumerated() {
             if let refusal = refusals?[index] {
                 actions.append(.refuse(from: place, refusal))
                 continue
             }
-            accepted.append(
-                Verdict(
-                    place: place, evaluation: validation == nil ? nil : evaluations[index], loss: taken[place]?.loss ?? 0))
+            accepted.append(Verdict(place: place, loss: taken[place]?.loss ?? 0))
         }
         guard accepted.count >= quorum else { return actions + [.starved] }
-        var mean = RobustMean.combine(accepted.compactMap { taken[$0.place]?.values }, by: plan.aggregation)
-        var network = try start.adding(mean)
-        if let validation, let before {
+        var (mean, network) = try combined(accepted)
+        if let validation, let rule {
             let after = try network.evaluate(on: validation, threads: threads)
-            let rule = Validation(before: before, classes: plan.model.classes, epsilonMicro: epsilonMicro)
             // Something bad has got in that looks good alone, and the committee would undo the round.
             if let refusal = rule.refusal(ofMean: after) {
-                let kept = rule.better(accepted.compactMap(\.evaluation), atLeast: quorum)
+                let shares = try tried(accepted.map(\.place), by: 1 / Float(accepted.count))
+                let kept = try best(rule.ranked(shares), by: rule, on: validation)
                 for (index, verdict) in accepted.enumerated() where !kept.contains(index) {
                     actions.append(.refuse(from: verdict.place, refusal))
                 }
                 accepted = kept.map { accepted[$0] }
-                mean = RobustMean.combine(accepted.compactMap { taken[$0.place]?.values }, by: plan.aggregation)
-                network = try start.adding(mean)
+                (mean, network) = try combined(accepted)
             }
         }
         guard network.isFinite else { throw .diverged(step: 0) }
@@ -190,6 +177,38 @@ public struct FogCloudRound: Sendable {
         let receivers = taken.keys.sorted()
         log.expected += receivers.count
         return actions + receivers.map { .send(to: $0, .fogMean(message)) } + [.completed]
+    }
+
+    /// What the weights do on the reserved samples when they are moved by this part of each one's difference.
+    private func tried(_ places: [UInt16], by part: Float) throws(TrainingError) -> [Evaluation] {
+        guard let validation else { return [] }
+        var evaluations: [Evaluation] = []
+        for place in places {
+            let step = (taken[place]?.values ?? []).map { $0 * part }
+            evaluations.append(try start.adding(step).evaluate(on: validation, threads: threads))
+        }
+        return evaluations
+    }
+
+    /// What the plan makes of these differences, and the weights moved by it.
+    private func combined(_ verdicts: [Verdict]) throws(TrainingError) -> (mean: [Float], network: Network) {
+        let mean = RobustMean.combine(verdicts.compactMap { taken[$0.place]?.values }, by: plan.aggregation)
+        return (mean, try start.adding(mean))
+    }
+
+    /// Of the accepted differences, best first, as many as give the best mean: the quorum, or more. One that would not be
+    /// refused is better than all that would; of their like the one with the smallest loss is best.
+    /// - Returns: their places in `accepted`, rising.
+    private func best(_ ranked: [Int], by rule: Validation, on validation: FeatureSet) throws(TrainingError) -> [Int] {
+        var best: (isGood: Bool, loss: Double, kept: [Int]) = (false, .infinity, ranked.sorted())
+        for count in quorum...max(quorum, ranked.count) {
+            let kept = ranked.prefix(count).sorted()
+            let network = try combined(kept.map { accepted[$0] }).network
+            let after = try network.evaluate(on: validation, threads: threads)
+            let isGood = rule.refusal(ofMean: after) == nil
+            if isGood == best.isGood ? after.meanLoss <= best.loss : isGood { best = (isGood, after.meanLoss, kept) }
+        }
+        return best.kept
     }
 }
 

@@ -1,18 +1,24 @@
-/// What the cloud demands of the differences of one round, each tried alone on the reserved samples.
+/// What the cloud demands of the differences of one round, each tried on the reserved samples: the weights before, moved
+/// by a part of the difference, ``part(of:)``.
 ///
-/// A single fog node's weights after an epoch are often less accurate than those before, which are a mean of several:
-/// honest differences measured by `before` alone would be refused, and no round go on. So a difference may also be as
-/// accurate as those of the others: it is refused when it is worse than the weights before *and* worse than the round's
-/// median. With fewer than three there is no median to trust. When the mean of those that are left is worse than the
-/// weights before, only the half with the smaller losses stays. A round in which most are bad is the committee's to undo.
+/// Not the whole difference: an epoch of a single fog node overshoots and overfits, each in its way, so that the weights
+/// after it are often worse than those before, which are a mean of several, and one that leads backwards hides among
+/// them. A small step in an honest direction lowers the loss, or raises it as little as those of the others do; one that
+/// leads backwards raises it. The loss, since accuracy does not see everything: weights that know nothing can hardly
+/// become less accurate, and neither do those that name the same class for everything, where training on house numbers
+/// rests for a while.
 ///
-/// Accuracy does not see everything: weights that know nothing can hardly become less accurate, and neither do those that
-/// name the same class for everything, where training on house numbers rests for a while; poisoned differences would be
-/// taken there, and the job never leave. So the same holds for the loss, which tells such differences apart.
+/// So a difference is refused when the loss is above that of the weights before *and* above those of the round's best
+/// third, by more than these are apart and twice what they gain (at most 0.5 %). As long as a third of the differences is
+/// honest, the others have no say in what is usual. With fewer than three there is nothing to compare with, and the
+/// weights before alone count.
+///
+/// When the mean of those that are left is worse than the weights before, only those stay whose share in it does best, as
+/// many as give the best mean.
 public struct Validation: Sendable {
     public let before: Evaluation
     public let classes: Int
-    /// In millionths of accuracy: how much worse a difference may make the weights and still be accepted.
+    /// In millionths of accuracy: how much worse a round may make the weights and still be accepted.
     public let epsilonMicro: UInt64
 
     public init(before: Evaluation, classes: Int, epsilonMicro: UInt64) {
@@ -21,45 +27,47 @@ public struct Validation: Sendable {
         self.epsilonMicro = epsilonMicro
     }
 
-    /// Evaluations from which there is a median to trust.
+    /// Differences that can be compared with each other.
     static let fewest = 3
-    /// So many median deviations from the median are usual; of the accuracy, in millionths, at most so much.
-    static let usualDeviations: UInt64 = 3
-    static let largestSlack: UInt64 = 100_000
-    /// By how much a loss may be above what the others say, and above the weights before or a guess, ln(classes), where
-    /// there are no others: an honest epoch from weights that know nothing may overshoot.
-    static let lossTolerance = 1.01
-    static let lonelyLossTolerance = 1.25
+    /// The largest part that is tried where there are others.
+    static let largestPart: Float = 1 / 8
+    /// By which share of itself a loss may be above what the others say, at most.
+    static let lossTolerance = 0.005
+    /// And above the weights before or a guess, ln(classes), where there are no others: an honest epoch from weights that
+    /// know nothing may overshoot.
+    static let lonelyLossFactor = 1.25
 
-    /// - Parameter evaluations: of the weights before with each difference alone.
+    /// How much of each of so many differences is tried: what would go into their mean, but where they can be compared an
+    /// eighth or less.
+    public static func part(of count: Int) -> Float {
+        let share = 1 / Float(max(count, 1))
+        return count < fewest ? share : min(share, largestPart)
+    }
+
+    /// - Parameter parts: of the weights before moved by a part of each difference.
     /// - Returns: for each why it is refused; nil for those that are taken.
-    public func refusals(of evaluations: [Evaluation]) -> [Refusal?] {
-        var needed = before.accuracyMicro
-        let known = before.meanLoss.isFinite ? before.meanLoss : 0
-        var most = max(known, RealFunctions.log(Double(max(classes, 2)))) * Self.lonelyLossTolerance
-        if evaluations.count >= Self.fewest {
-            let accuracies = evaluations.map(\.accuracyMicro)
-            let median = Self.median(accuracies)
-            let deviation = Self.median(accuracies.map { max($0, median) - min($0, median) })
-            needed = min(needed, median - min(median, min(Self.usualDeviations * deviation, Self.largestSlack)))
-            let losses = evaluations.map(\.meanLoss).filter(\.isFinite)
-            if losses.count > evaluations.count / 2 {
-                let median = Self.median(losses)
-                let deviation = Self.median(losses.map { abs($0 - median) })
-                most = max(known, median + Double(Self.usualDeviations) * deviation) * Self.lossTolerance
+    public func refusals(of parts: [Evaluation]) -> [Refusal?] {
+        guard parts.count >= Self.fewest else {
+            let needed = before.accuracyMicro - min(before.accuracyMicro, epsilonMicro)
+            let known = before.meanLoss.isFinite ? before.meanLoss : 0
+            let most = max(known, RealFunctions.log(Double(max(classes, 2)))) * Self.lonelyLossFactor
+            return parts.map { part in
+                part.accuracyMicro < needed
+                    ? .worsens(needed: needed, after: part.accuracyMicro) : Self.refusal(of: part, most: most)
             }
         }
-        needed -= min(needed, epsilonMicro)
-        return evaluations.map { evaluation in
-            guard evaluation.accuracyMicro >= needed else {
-                return .worsens(needed: needed, after: evaluation.accuracyMicro)
-            }
-            // A loss that is no number has an accuracy all the same.
-            guard evaluation.meanLoss <= most else {
-                return .misleads(most: Micro.of(most), after: evaluation.lossMicro)
-            }
-            return nil
-        }
+        let best = Array(parts.map(\.meanLoss).filter(\.isFinite).sorted().prefix((parts.count + 2) / 3))
+        let (least, most) = (best.first ?? 0, best.last ?? 0)
+        let known = before.meanLoss.isFinite ? before.meanLoss : most
+        let gain = best.isEmpty ? 0 : known - best[best.count / 2]
+        let tolerance = known * Self.lossTolerance
+        let limit = max(known, most) + (most - least) + (gain > 0 ? min(2 * gain, tolerance) : tolerance)
+        return parts.map { Self.refusal(of: $0, most: limit) }
+    }
+
+    /// A loss that is no number has an accuracy all the same.
+    private static func refusal(of part: Evaluation, most: Double) -> Refusal? {
+        part.meanLoss <= most ? nil : .misleads(most: Micro.of(most), after: part.lossMicro)
     }
 
     /// Why weights moved by the mean of the accepted differences are not taken; nil when they are.
@@ -69,18 +77,11 @@ public struct Validation: Sendable {
             ? nil : .spoils(needed: needed, after: after.accuracyMicro)
     }
 
-    /// Which differences stay when their mean is refused: the half with the smaller losses, or `quorum` of them.
-    /// - Returns: their places in `evaluations`, rising.
-    func better(_ evaluations: [Evaluation], atLeast quorum: Int) -> [Int] {
-        let ranked = evaluations.indices.sorted {
+    /// The places of evaluations from the smallest loss on.
+    func ranked(_ evaluations: [Evaluation]) -> [Int] {
+        evaluations.indices.sorted {
             let (one, other) = (evaluations[$0].meanLoss, evaluations[$1].meanLoss)
             return one == other ? $0 < $1 : one < other
         }
-        return ranked.prefix(max((evaluations.count + 1) / 2, quorum)).sorted()
-    }
-
-    /// The middle one; of an even number the upper of the two.
-    private static func median<Value: Comparable & ExpressibleByIntegerLiteral>(_ values: [Value]) -> Value {
-        values.isEmpty ? 0 : values.sorted()[values.count / 2]
     }
 }
