@@ -133,6 +133,9 @@ import Training
         #expect(file.plan.aggregation == .trimmed(200_000) && file.plan.sharedFraction == 100_000)
         #expect(file.plan.device.fraction == 500_000 && file.plan.momentum == 0)
         #expect(try TrainingPlan(checking: file.spec.plan) == file.plan)
+        // The papers' models have names: on SVHN with its colours.
+        let convolutional = try parse(yaml + "\nmodel: fog-cnn").plan.model
+        #expect(convolutional.input == [3, 32, 32] && convolutional.layers.count == 11)
         for (line, replacement, reason) in [
             ("aggregation: trimmed:0.2", "aggregation: vote", "aggregation 'vote'"),
             ("aggregation: trimmed:0.2", "aggregation: trimmed:0.7", "below 0.5"),
@@ -178,6 +181,9 @@ import Training
         #expect(try TrainingPlan(checking: file.spec.plan) == file.plan)
         let forecast = try JobForecast(file.spec, file.plan, samples: 1_000) { _, _ in .milliseconds(1) }
         #expect(forecast.problems.contains { $0.contains("the privacy budget is spent after") }, "\(forecast.problems)")
+        // Sample by sample.
+        let role = try #require(forecast.roles.first)
+        #expect(role.computeMsPerRound == UInt64(role.stepsPerRound) * UInt64(file.plan.batchSize))
         for (line, replacement, reason) in [
             ("epsilonBudget: 8\n", "", "'epsilonBudget' is missing"), ("clipNorm: 1.5\n", "", "'clipNorm' is missing"),
             ("delta: 0.00001", "delta: 1e-5", "delta '1e-5'"), ("delta: 0.00001", "delta: 0.0", "delta '0.0'"),

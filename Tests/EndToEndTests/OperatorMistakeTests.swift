@@ -1,6 +1,8 @@
+import Cryptography
 import Foundation
 import LocalNetwork
 import NodeHome
+import Primitives
 import Testing
 
 /// What an operator or a user gets wrong is said in the programs' own words, with 2 as exit code, before anything is
@@ -59,6 +61,50 @@ import Testing
             expect(try await run("chaind", ["--home", home.path]), says: ["config.json", text])
             // Nothing was made beside what was there.
             #expect(try FileManager.default.contentsOfDirectory(atPath: home.path) == ["config.json"])
+        }
+    }
+
+    /// A model and data of one's own: what is wrong in them is said with its line, and `~` in a file is what it is for a
+    /// shell.
+    @Test func modelsJobsAndData() async throws {
+        try await withFolder { home in
+            func write(_ name: String, _ text: String) throws {
+                try Data(text.utf8).write(to: home.appending(path: name))
+            }
+            func chain(_ arguments: String...) async throws -> Output {
+                try await run("chain-cli", arguments, ["HOME": home.path])
+            }
+            let job = """
+                id: mine
+                protocol: fog
+                model: ~/mine.yaml
+                fogNodes: 1
+                rounds: 1
+                batchSize: 8
+                learningRate: 0.1
+                openTimeout: 60s
+                commitMin: 10s
+                commitMax: 60s
+                revealTimeout: 10s
+                validateTimeout: 10s
+                validator: \(Account(Digest(sha256: [1]).bytes)?.description ?? "")
+
+                """
+            try write("job.yaml", job)
+            expect(try await chain("job", "check", "~/job.yaml"), says: ["model '~/mine.yaml'", "can be read"])
+            try write("mine.yaml", "input: [1, 32, 32]\nclasses: 10\nlayers:\n  - flatten\n  - dense: {unit: 10}\n")
+            expect(try await chain("job", "check", "~/job.yaml"), says: ["~/mine.yaml", "line 5", "'units'"])
+            try write("mine.yaml", "input: [1, 32, 32]\nclasses: 10\nlayers:\n  - flatten\n  - dense: {units: 12}\n")
+            expect(try await chain("job", "check", "~/job.yaml"), says: ["~/mine.yaml", "10"])
+            try write("mine.yaml", "input: [1, 32, 32]\nclasses: 10\nlayers:\n  - flatten\n  - dense: {units: 10}\n")
+            #expect(try await chain("job", "check", "~/job.yaml").status == 0)
+            // Nothing would be downloaded: what is missing is said, and where to get it.
+            expect(
+                try await chain("paper", "b", "--no-chain", "--out", "~/out", "--data", "~"),
+                says: ["no train_32x32.mat", "ufldl.stanford.edu", "--dataset mnist"])
+            try write("train_32x32.mat", "MATLAB 5.0 MAT-file, cut short")
+            expect(
+                try await chain("paper", "b", "--no-chain", "--out", "~/out", "--data", "~"), says: ["train_32x32.mat"])
         }
     }
 

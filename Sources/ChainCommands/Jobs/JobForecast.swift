@@ -53,7 +53,9 @@ package struct JobForecast: Encodable, Sendable {
             _ role: Role, _ count: Int, _ part: Network.Part, batch: Int, steps: Int, _ traffic: (up: Int, down: Int)
         ) throws -> UInt64 {
             let forecast = try plan.model.forecast(part, batch: batch, hasMomentum: hasMomentum)
-            let time = try timing(part, batch).milliseconds * Double(steps)
+            // Private gradients are clipped sample by sample.
+            let step = plan.privacy == nil ? try timing(part, batch) : try timing(part, 1) * batch
+            let time = step.milliseconds * Double(steps)
             let ms = UInt64(min(time.rounded(.up), 1e15))
             roles.append(
                 RoleForecast(
@@ -153,13 +155,18 @@ package struct JobForecast: Encodable, Sendable {
                 (
                     "privacy",
                     privacy.map {
-                        "epsilon \($0.epsilon) at delta \($0.delta) in the end; the budget is \($0.epsilonBudget)"
+                        "epsilon \(Self.threePlaces($0.epsilon)) at delta \($0.delta) in the end; the budget is \($0.epsilonBudget)"
                     }
                 ),
             ]), "", table.text(none: ""),
         ]
         for problem in problems { lines.append("\nproblem: \(problem)") }
         return lines.joined(separator: "\n")
+    }
+
+    /// Rounded up: never less than what is told.
+    private static func threePlaces(_ value: Double) -> Double {
+        value < 1e12 ? (value * 1_000).rounded(.up) / 1_000 : value
     }
 
     private static func bytes(_ count: Int) -> String {

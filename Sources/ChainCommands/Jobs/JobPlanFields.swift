@@ -1,4 +1,5 @@
 import Cryptography
+import Experiments
 import Foundation
 import JobProtocol
 import ModelFiles
@@ -142,20 +143,13 @@ enum JobPlanFields {
         let input = data == .svhn ? [3, 32, 32] : [1, 32, 32]
         switch name {
         case "lenet5", "lenet5-s2": return LeNet5.spec
-        case "fog-mlp":
-            return ModelSpec(
-                input: input,
-                layers: [
-                    .flatten, .dense(.init(name: "fc1", units: 1_024)), .activation(.relu),
-                    .dense(.init(name: "fc2", units: 256)), .activation(.relu), .dense(.init(name: "fc3", units: 128)),
-                    .activation(.relu), .dense(.init(name: "output", units: 10)),
-                ], classes: 10, initial: .narrow)
+        case "fog-mlp": return PaperModels.fogMLP(input: input)
+        case "fog-cnn": return PaperModels.fogCNN(input: input)
         default: break
         }
         guard let text = try? String(contentsOfFile: FilePath.expanded(name), encoding: .utf8) else {
             throw UsageError(
-                "model '\(name)' is neither lenet5 nor fog-mlp nor a file that can be read; Models/ holds some, as in Models/fog-cnn.yaml"
-            )
+                "model '\(name)' is neither lenet5, fog-mlp nor fog-cnn, nor a file that can be read; Models/ holds some, as in Models/lenet5.yaml")
         }
         do { return try ModelFile.read(text) } catch { throw UsageError("model '\(name)': \(error)") }
     }
