@@ -149,7 +149,8 @@ enum JobPlanFields {
         }
         guard let text = try? String(contentsOfFile: FilePath.expanded(name), encoding: .utf8) else {
             throw UsageError(
-                "model '\(name)' is neither lenet5, fog-mlp nor fog-cnn, nor a file that can be read; Models/ holds some, as in Models/lenet5.yaml")
+                "model '\(name)' is neither lenet5, fog-mlp nor fog-cnn, nor a file that can be read; Models/ holds some, as in Models/lenet5.yaml"
+            )
         }
         do { return try ModelFile.read(text) } catch { throw UsageError("model '\(name)': \(error)") }
     }
