@@ -5,12 +5,15 @@
 /// Nothing but the size of this node's own proposals depends on it.
 package struct ProposalPace: Sendable, Hashable {
     /// For each value that a block changes.
-    package private(set) var nanosecondsPerChange: UInt64 = 10_000
+    package private(set) var nanosecondsPerChange: UInt64 = ProposalPace.start
 
-    /// A stopwatch of milliseconds says nothing about fewer.
-    static let fewest = 256
+    private static let start: UInt64 = 10_000
+    /// A stopwatch of milliseconds tells what so many took; fewer tell no more than that it is not as slow as it was, and
+    /// very few nothing.
+    private static let enough = 256
+    private static let fewest = 64
     /// One block during which the machine did something else must not make all that follow tiny.
-    static let slowest: UInt64 = 500_000
+    private static let slowest: UInt64 = 500_000
 
     package init() {}
 
@@ -18,7 +21,9 @@ package struct ProposalPace: Sendable, Hashable {
     package mutating func note(changes: Int, milliseconds: UInt64) {
         guard changes >= Self.fewest else { return }
         let each = min(Self.slowest, min(milliseconds, 1 << 32) * 1_000_000 / UInt64(changes))
-        nanosecondsPerChange = (3 * nanosecondsPerChange + each) / 4
+        let next = (3 * nanosecondsPerChange + each) / 4
+        // Else a proposer that was slow once would make small blocks for ever, and learn nothing from them.
+        nanosecondsPerChange = changes >= Self.enough ? next : min(nanosecondsPerChange, max(Self.start, next))
     }
 
     /// Whether a block on which execution has spent so long, and which changes so many values, may take one more

@@ -85,6 +85,13 @@ import Testing
         #expect(pace.nanosecondsPerChange < 200_000)
         for _ in 0..<40 { pace.note(changes: 1_000_000, milliseconds: 3_000) }
         #expect(pace.nanosecondsPerChange < 3_100)
+        // Small blocks make it faster again up to where it began, and never slower.
+        let fast = pace
+        pace.note(changes: 100, milliseconds: 100)
+        #expect(pace == fast)
+        var recovering = slow
+        for _ in 0..<40 { recovering.note(changes: 100, milliseconds: 0) }
+        #expect(recovering == ProposalPace())
 
         let cast = try Cast.of(1, realSignatures: false)
         let bench = try Bench(cast, masternode: 0)
