@@ -249,6 +249,8 @@ private struct Fog {
         // Most of them are poisoned; two in three have no say.
         #expect(refused(1.4, 1.18, 1.45, 1.19, 1.5, 1.6) == [0, 2, 4, 5])
         #expect(refused(1.4, 1.18, .nan) == [0, 2])
+        // One that gains much by itself makes no room for another that harms.
+        #expect(refused(1.18, 0.7, 1.19, 1.25, 1.17) == [3])
         // Small gains, as on a plateau: little is allowed.
         #expect(refused(2.219, 2.2188, 2.2192, 2.2245, 2.2189, before: 2.22) == [3])
         // Where all have learned too much, each raises it a little.

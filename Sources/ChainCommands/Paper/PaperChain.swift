@@ -91,7 +91,7 @@ struct PaperChain: Sendable {
                 try await group.add(
                     worker(
                         "edge-\(edge)",
-                        ["--role", "edge", "--samples", "\(samples / edges)", "--shard", "\(edge - 1)/\(edges)"], plan))
+                        ["--role", "edge", "--samples", "\(max(1, samples / edges))", "--shard", "\(edge - 1)/\(edges)"], plan))
             }
             return try await outcome(client, group, plan, rounds: rounds, tolerant: [])
         }
@@ -150,7 +150,7 @@ struct PaperChain: Sendable {
                         device.name,
                         [
                             "--role", "device", "--fog-node", account(device.node, plan).description, "--samples",
-                            "\(samples / devices.count)", "--shard", "\(index)/\(devices.count)",
+                            "\(max(1, samples / devices.count))", "--shard", "\(index)/\(devices.count)",
                         ], plan))
             }
             // A fog node that does wrong may lose its place, and its devices with it.

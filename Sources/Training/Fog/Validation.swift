@@ -9,7 +9,7 @@
 /// rests for a while.
 ///
 /// So a difference is refused when the loss is above that of the weights before *and* above those of the round's best
-/// third, by more than these are apart and twice what they gain (at most 0.5 %). As long as a third of the differences is
+/// third, by more than these are apart and twice what they gain (1 % at most). As long as a third of the differences is
 /// honest, the others have no say in what is usual. With fewer than three there is nothing to compare with, and the
 /// weights before alone count.
 ///
@@ -31,7 +31,8 @@ public struct Validation: Sendable {
     static let fewest = 3
     /// The largest part that is tried where there are others.
     static let largestPart: Float = 1 / 8
-    /// By which share of itself a loss may be above what the others say, at most.
+    /// By which share of itself a loss may be above what the others say where these gain nothing; twice as much at most, or
+    /// one that gains much by itself would make room for another that harms.
     static let lossTolerance = 0.005
     /// And above the weights before or a guess, ln(classes), where there are no others: an honest epoch from weights that
     /// know nothing may overshoot.
@@ -60,8 +61,8 @@ public struct Validation: Sendable {
         let (least, most) = (best.first ?? 0, best.last ?? 0)
         let known = before.meanLoss.isFinite ? before.meanLoss : most
         let gain = best.isEmpty ? 0 : known - best[best.count / 2]
-        let tolerance = known * Self.lossTolerance
-        let limit = max(known, most) + (most - least) + (gain > 0 ? min(2 * gain, tolerance) : tolerance)
+        let margin = most - least + (gain > 0 ? 2 * gain : known * Self.lossTolerance)
+        let limit = max(known, most) + min(margin, 2 * known * Self.lossTolerance)
         return parts.map { Self.refusal(of: $0, most: limit) }
     }
 
