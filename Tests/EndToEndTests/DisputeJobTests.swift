@@ -224,8 +224,8 @@ private struct DisputeStage {
         }
         let closed = try await network.withClient { try await $0.jobHistory(service) }.filter { $0.outcome != .starved }
         let found = try await findings(copier)
-        let account = try account(copier)
-        let member = try await network.withClient { try await $0.jobParticipants(service) }.first { $0.account == account }
+        let its = try account(copier)
+        let member = try await network.withClient { try await $0.jobParticipants(service) }.first { $0.account == its }
         let earned = found.filter { ["accepted", "auditedMatch", "lateButUsed"].contains($0) }.count
         print(
             "seed \(seed): \(closed.count) rounds validated; \(copier) copied in \(copies.sorted()), "
