@@ -184,7 +184,7 @@ package struct WorkerState: Sendable {
         let file = folder.appending(path: "opening")
         guard FileManager.default.fileExists(atPath: file.path) else { return }
         do { try FileManager.default.removeItem(at: file) } catch {
-            throw WorkerError.cannotWrite(file.path, error.localizedDescription)
+            throw WorkerError.cannotWrite(file.path, Reason.text(error))
         }
     }
 
