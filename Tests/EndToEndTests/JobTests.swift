@@ -238,7 +238,8 @@ import Testing
             try await stage.until("poor", says: "can't pay for its transactions yet")
             let account = try stage.account("poor").description
             #expect(await stage.log("poor").contains("'chain-cli transfer \(account) AMOUNT --from KEY'"))
-            let sent = try await stage.network.cli("transfer", "poor", "1,000,000,000", "--from", "owner")
+            // So much that its credits, which begin at nothing, suffice within seconds.
+            let sent = try await stage.network.cli("transfer", "poor", "500,000,000,000", "--from", "owner")
             try #require(sent.status == 0, "\(sent.err)")
             #expect(try await stage.untilOver().phase == .finished)
             #expect(try await stage.end(of: "poor") == 0)
