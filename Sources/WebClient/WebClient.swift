@@ -115,6 +115,7 @@ public final class HTTPClient: Sendable {
             connection.open(channel)
             return connection
         } catch ChannelError.connectTimeout {
+            if let deadline, deadline <= .now() { throw HTTPClientError.deadlineExceeded }
             throw HTTPClientError.connectTimeout
         }
     }

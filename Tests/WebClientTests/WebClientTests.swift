@@ -4,7 +4,7 @@ import WebClient
 
 @Suite(.timeLimit(.minutes(2))) struct WebClientTests {
     private func text(_ client: HTTPClient, _ url: String, limit: Int = 1_000) async throws -> String {
-        let response = try await client.execute(HTTPClientRequest(url: url), timeout: .seconds(20))
+        let response = try await client.execute(HTTPClientRequest(url: url), timeout: .seconds(60))
         return String(buffer: try await response.body.collect(upTo: limit))
     }
 
@@ -40,7 +40,7 @@ import WebClient
             try await expectOK(client, server.url + "/early")
             var head = HTTPClientRequest(url: server.url + "/ok")
             head.method = .HEAD
-            let none = try await client.execute(head, timeout: .seconds(20)).body.collect(upTo: 0)
+            let none = try await client.execute(head, timeout: .seconds(60)).body.collect(upTo: 0)
             #expect(none.readableBytes == 0)
             #expect(server.counts.connections == 1)
             for _ in 0..<3 { try await expectOK(client, server.url + "/close") }
@@ -125,7 +125,7 @@ import WebClient
             // Answers that nobody reads give their places back.
             for _ in 0..<10 {
                 _ = try await client.execute(
-                    HTTPClientRequest(url: server.url + "/large?5000000"), timeout: .seconds(20))
+                    HTTPClientRequest(url: server.url + "/large?5000000"), timeout: .seconds(60))
             }
             try await expectOK(client, server.url + "/ok")
         }
@@ -139,7 +139,7 @@ import WebClient
             request.method = .POST
             let sent = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
             request.body = .bytes(sent)
-            let echoed = try await client.execute(request, timeout: .seconds(20)).body.collect(upTo: sent.count)
+            let echoed = try await client.execute(request, timeout: .seconds(60)).body.collect(upTo: sent.count)
             #expect(Array(buffer: echoed) == sent)
 
             var count = 0
