@@ -100,6 +100,15 @@ import Training
         #expect(empty.indices(step: 0).isEmpty)
     }
 
+    /// An accused that says it has billions of samples makes nobody draw an order of them.
+    @Test func aShardThatNobodyCanHaveIsRefused() throws {
+        let none = try FeatureSet(shape: [1], values: [], labels: [])
+        for count in [0, ImageSet.maximumCount + 1, Int(UInt32.max)] {
+            #expect(throws: ReplayError.self) { try DrawnSamples(count: count, places: [], samples: none) }
+        }
+        #expect(try DrawnSamples(count: ImageSet.maximumCount, places: [], samples: none).count == ImageSet.maximumCount)
+    }
+
     @Test func batchesAreKeyedByEverything() throws {
         let plan = try testPlan(round: 1)
         let base = plan.batchIndices(edge: 1, step: 2, shardCount: 1000)

@@ -147,9 +147,11 @@ public struct DrawnSamples: SampleSource {
     public let places: [Int]
     private let samples: FeatureSet
 
-    /// - Parameter count: of the whole shard.
+    /// - Parameter count: of the whole shard, ``ImageSet/maximumCount`` at most.
     public init(count: Int, places: [Int], samples: FeatureSet) throws {
-        guard places.count == samples.count, zip(places, places.dropFirst()).allSatisfy({ $0 < $1 }),
+        // The accused says how large its shard is, and who judges draws an order of all of it.
+        guard (1...ImageSet.maximumCount).contains(count), places.count == samples.count,
+            zip(places, places.dropFirst()).allSatisfy({ $0 < $1 }),
             places.allSatisfy({ $0 >= 0 && $0 < count })
         else { throw ReplayError.inputs("samples and their places") }
         self.count = count
