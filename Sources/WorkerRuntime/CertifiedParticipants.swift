@@ -56,6 +56,15 @@ package final class CertifiedParticipants: Sendable {
         }
     }
 
+    /// What the certified state holds of one slot; nil where that is not this account's, or not there yet.
+    package func identity(of account: Account, at slot: UInt8) async throws -> Identity? {
+        let key = Self.key(contract: contract, slot: slot)
+        guard let bytes = try await read([key])[key], let stored = try? Participant(borsh: bytes),
+            stored.account == account
+        else { return nil }
+        return Identity(kemPublicKey: stored.kemPublicKey, endpoint: stored.endpoint)
+    }
+
     private func refresh(_ told: [JobParticipant]) async throws {
         let keys = told.map { Self.key(contract: contract, slot: $0.slot) }
         let state = try await read(keys)

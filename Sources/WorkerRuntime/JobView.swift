@@ -89,6 +89,11 @@ struct JobView: Sendable {
         }
         return try await certified.certify((try await ask(.participants) as JobParticipants).all)
     }
+    /// Whether what a node says of this participant is what the certified state holds.
+    func isCertain(_ told: JobParticipant) async throws -> Bool {
+        try await certified.identity(of: told.account, at: told.slot) == told.identity
+    }
+
     func history() async throws -> [JobRound] { (try await ask(.history) as JobHistory).rounds }
 
     /// What the leading cloud named in its reveal.

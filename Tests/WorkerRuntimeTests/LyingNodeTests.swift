@@ -137,6 +137,19 @@ import WorkerRuntime
                 == [other.account])
     }
 
+    /// A node that names another endpoint or key for the worker itself would end it, if it were believed.
+    @Test func whoHasAPlaceTheStateSaysAlone() async throws {
+        let certified = certified
+        let reader = CertifiedReader(genesis: certified.genesis, nodes: 1, ask: { try certified.answer($0) })
+        let participants = CertifiedParticipants(contract: testJob, own: edge.account) {
+            try await reader.read($0, now: Date(timeIntervalSince1970: 0))
+        }
+        let own = CertifiedParticipants.Identity(kemPublicKey: edge.kem.publicKey, endpoint: "127.0.0.1:1")
+        #expect(try await participants.identity(of: edge.account, at: 0) == own)
+        #expect(try await participants.identity(of: edge.account, at: 1) == nil, "somebody else's slot")
+        #expect(try await participants.identity(of: edge.account, at: 7) == nil, "nobody's slot")
+    }
+
     @Test func aForgedAnswerSendsTheWorkerToAnotherNode() async throws {
         let said = Said()
         let certified = certified

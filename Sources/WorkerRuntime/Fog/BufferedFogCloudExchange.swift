@@ -95,13 +95,21 @@ package struct BufferedFogCloudExchange: Sendable {
             let until = min(exchange.deadline, .now + .milliseconds(WorkerLimits.commitmentPollMs))
             while let envelope = await exchange.inbox.next(of: oldest...round, until: until) { await take(envelope) }
             try Task.checkCancellation()
-            if await buffer.count >= quorum, let committed = try await committed() {
+            if await buffer.count >= quorum, let committed = try await whoCommitted() {
                 let updates = await buffer.updates(of: committed)
                 if updates.count >= enough || (.now >= closing && updates.count >= quorum) { return updates }
             }
             guard .now < exchange.deadline else {
                 throw WorkerError.peer("fewer fog nodes than the quorum of \(quorum) have delivered and committed")
             }
+        }
+    }
+
+    /// A node that does not answer now is asked again.
+    private func whoCommitted() async throws -> [Account: FogCommitment]? {
+        do { return try await committed() } catch let error as CancellationError { throw error } catch {
+            exchange.warn("who has committed can't be read now: \(told(error))")
+            return nil
         }
     }
 

@@ -71,11 +71,15 @@ extension WorkerLoop {
     }
 
     /// Where another worker with this key has published itself, this one ends: each would undo what the other does.
-    func checkPlace(_ me: JobParticipant) throws {
-        guard let published else { return }
-        guard me.endpoint == published.endpoint, me.kemPublicKey == published.kemPublicKey else {
-            throw WorkerError.displaced(me.endpoint)
+    func checkPlace(_ me: JobParticipant) async throws {
+        guard let published, me.endpoint != published.endpoint || me.kemPublicKey != published.kemPublicKey else {
+            return
         }
+        // Nor is a node believed when it says so: whoever lies could end any worker.
+        guard try await job.isCertain(me) else {
+            return warn("a node says that another worker has this one's place, and the certified state does not show it")
+        }
+        throw WorkerError.displaced(me.endpoint)
     }
 
     func actToJoin(_ action: ActionId, _ data: [UInt8] = [], value: UInt128 = 0) async throws {

@@ -12,7 +12,7 @@ extension WorkerLoop {
         let participants = try await job.participants()
         await parts.members.update(participants)
         if let me = participants.first(where: { $0.account == account }), configuration.role != .validator {
-            try checkPlace(me)
+            try await checkPlace(me)
             if let leaving {
                 try await job.act(.releaseRelation)
                 await claim()
