@@ -74,7 +74,7 @@ extension WorkerLoop {
                     report(
                         .audited(
                             status.round, worker.account, question.step, "what it signed is not what the step gives"))
-                    toAccuse.append((statement, trace))
+                    toAccuse.append((status.round, statement, trace))
                 }
                 if !isWhole { break }
             }
@@ -261,11 +261,11 @@ extension WorkerLoop {
     func accuseFound(_ status: JobStatus) async {
         guard !toAccuse.isEmpty else { return }
         let hasScored = status.committee.contains { $0.account == account && $0.scored }
-        let isPast = toAccuse.contains { $0.statement.context.round < status.round } || status.phase.isOver
+        let isPast = toAccuse.contains { $0.round < status.round } || status.phase.isOver
         guard hasScored || isPast else { return }
         let found = toAccuse
         toAccuse = []
-        for (statement, trace) in found { await accuse(statement, trace) }
+        for (_, statement, trace) in found { await accuse(statement, trace) }
     }
 
     /// Where this account's word counts.

@@ -65,7 +65,7 @@ actor WorkerLoop {
     /// What this account has accused others by.
     var accusations: [Account: StepTrace] = [:]
     /// What an audit found, until this account's own validation of the round is on the chain.
-    var toAccuse: [(statement: SignedStatement, trace: StepTrace)] = []
+    var toAccuse: [(round: UInt32, statement: SignedStatement, trace: StepTrace)] = []
     var disputeMoves: Set<DisputeMark> = []
     /// What clouds named in the last rounds: a dispute goes on when the chain has forgotten it.
     var namedPartners: [UInt32: [JobPartner]] = [:]
