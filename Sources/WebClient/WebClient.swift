@@ -74,9 +74,9 @@ public final class HTTPClient: Sendable {
         let exchange = Exchange(
             connection: connection, deadline: deadline, readTimeout: configuration.readTimeout
         ) { [hosts, configuration] reusable in
+            // Before its place is free: who gets that finds the connection, and makes no further one.
+            if reusable { hosts.keep(connection, target.host, for: configuration.idleTimeout) } else { connection.close() }
             hosts.leave(target.host)
-            guard reusable else { return connection.close() }
-            hosts.keep(connection, target.host, for: configuration.idleTimeout)
         }
         var head = HTTPRequestHead(
             version: .http1_1, method: request.method, uri: target.path, headers: request.headers)

@@ -58,7 +58,7 @@ import Training
         ("input: 4\nclasses: 2\ninitial-weights: wide\nlayers: []", 1, "no initial weights 'wide'"),
         ("input: 4\nclasses: two\nlayers: []", 2, "'classes' must be a whole number"),
         ("input: 4\nclasses: 2\nlayers: relu", 3, "must be a list"),
-        ("input: 4\nclasses: 2\nlayers: []\nlayers: []", nil, "duplicated"),
+        ("input: 4\nclasses: 2\nlayers: []\nlayers: []", nil, "a field twice: layers"),
         ("input: 4\nclasses: 2\ncut: 1\nlayers: []", 3, "has no 'cut'"),
         (text(layers: "  - relue\n" + end), 4, "no layer 'relue'"),
         (text(layers: "  - flatten\n  - relu: {slope: 1}\n"), 5, "no layer 'relu' with sizes"),

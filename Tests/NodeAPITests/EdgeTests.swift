@@ -1,5 +1,6 @@
 import APIModel
 import ChainClient
+import Dispatch
 import Encoding
 import Foundation
 import NodeAPI
@@ -237,7 +238,7 @@ extension LiveNode {
     func streamed(_ head: String, chunks: Int) async throws -> String {
         let descriptor = try hold()
         defer { close(descriptor) }
-        return await Task.detached {
+        return await Self.aside {
             var pieces = [Array((head + "transfer-encoding: chunked\r\n\r\n").utf8)]
             pieces += Array(
                 repeating: Array("2710\r\n".utf8) + [UInt8](repeating: 7, count: 10_000) + Array("\r\n".utf8),
@@ -249,7 +250,14 @@ extension LiveNode {
                 if poll(&waiting, 1, 20) > 0 { break }
             }
             return Self.all(descriptor)
-        }.value
+        }
+    }
+
+    /// On a thread that may wait: there are as many for tasks as the machine has cores, and the server needs them to answer.
+    private static func aside(_ body: @escaping @Sendable () -> String) async -> String {
+        await withCheckedContinuation { continuation in
+            DispatchQueue.global().async { continuation.resume(returning: body()) }
+        }
     }
 
     private static func all(_ descriptor: Int32) -> String {
@@ -269,7 +277,7 @@ extension LiveNode {
         let descriptor = try hold()
         defer { close(descriptor) }
         _ = text.withCString { write(descriptor, $0, strlen($0)) }
-        return await Task.detached { Self.all(descriptor) }.value
+        return await Self.aside { Self.all(descriptor) }
     }
 }
 
