@@ -75,7 +75,11 @@ public final class HTTPClient: Sendable {
             connection: connection, deadline: deadline, readTimeout: configuration.readTimeout
         ) { [hosts, configuration] reusable in
             // Before its place is free: who gets that finds the connection, and makes no further one.
-            if reusable { hosts.keep(connection, target.host, for: configuration.idleTimeout) } else { connection.close() }
+            if reusable {
+                hosts.keep(connection, target.host, for: configuration.idleTimeout)
+            } else {
+                connection.close()
+            }
             hosts.leave(target.host)
         }
         var head = HTTPRequestHead(
