@@ -14,6 +14,7 @@ final class Connection: Sendable {
         var exchange: Exchange?
         var uses = 0
         var keptSince: UInt64 = 0
+        var failure: (any Error)?
     }
 
     private let state = Mutex(State())
@@ -24,6 +25,12 @@ final class Connection: Sendable {
     var isOpen: Bool { channel?.isActive ?? false }
 
     func close() { channel?.close(promise: nil) }
+
+    /// What went wrong first. A handshake may fail before there is an exchange that could be told.
+    func note(_ error: any Error) { state.withLock { $0.failure = $0.failure ?? error } }
+
+    /// Why it ended.
+    var loss: any Error { state.withLock { $0.failure } ?? HTTPClientError.remoteConnectionClosed }
 
     /// Whether it was used before.
     func begin(_ exchange: Exchange) -> Bool {
@@ -70,11 +77,12 @@ final class AnswerHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        connection.exchange?.fail(HTTPClientError.remoteConnectionClosed)
+        connection.exchange?.fail(connection.loss)
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        connection.note(error)
         connection.exchange?.fail(error)
         context.close(promise: nil)
     }
@@ -137,9 +145,9 @@ final class Exchange: Sendable {
             if let body { channel.write(HTTPClientRequestPart.body(.byteBuffer(body)), promise: nil) }
             channel.writeAndFlush(HTTPClientRequestPart.end(nil), promise: nil)
             // It may have ended before it knew of this exchange.
-            if !channel.isActive { fail(HTTPClientError.remoteConnectionClosed) }
+            if !channel.isActive { fail(connection.loss) }
         } else {
-            fail(HTTPClientError.remoteConnectionClosed)
+            fail(connection.loss)
         }
         do {
             let answer = try await answerHead()
