@@ -257,12 +257,13 @@ final class Exchange: Sendable {
             if hold { connection.channel?.setOption(.autoRead, value: false).whenComplete { _ in } }
             waiter?.resume(returning: bytes)
         case .end:
-            let (head, waiter) = state.withLock { state in
+            // Kept before its reader hears of the end: the next request is to find it.
+            over(isReusable: state.withLock { $0.head }?.isKeepAlive ?? false)
+            let waiter = state.withLock { state in
                 state.isComplete = true
                 defer { state.partWaiter = nil }
-                return (state.head, state.partWaiter)
+                return state.partWaiter
             }
-            over(isReusable: head?.isKeepAlive ?? false)
             waiter?.resume(returning: nil)
         }
     }
