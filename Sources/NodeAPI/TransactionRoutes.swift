@@ -85,6 +85,9 @@ extension Routes {
     private static func submit(_ many: [SignedTransaction], _ node: RouteServices) async throws
         -> SubmissionsAnswerDocument
     {
+        guard !many.isEmpty else {
+            throw APIError(SubmissionRefusal(.malformed, "the list is empty: a request has at least one transaction"))
+        }
         let refusals: [SubmissionRefusal?]
         do throws(SubmissionRefusal) { refusals = try await node.backend.submit(many) } catch { throw APIError(error) }
         let refused = refusals.enumerated().compactMap { index, refusal in

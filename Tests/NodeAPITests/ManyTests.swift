@@ -69,6 +69,9 @@ import Testing
             #expect(try await post(tooLong) == (413, "too_large"))
             let json = try JSONEncoder().encode(SubmissionsDocument(tooMany))
             #expect(try await post(Array(json), type: "application/json") == (413, "too_large"))
+            #expect(try await post(list([])) == (400, "malformed"))
+            #expect(
+                try await post(Array(#"{"transactions": []}"#.utf8), type: "application/json") == (400, "malformed"))
             let both = #"{"borsh": "AA==", "transactions": []}"#
             #expect(try await post(Array(both.utf8), type: "application/json") == (400, "malformed"))
             #expect(node.head == .zero)
