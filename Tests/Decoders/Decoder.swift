@@ -62,6 +62,18 @@ package enum Decoder: String, CaseIterable, Sendable {
 
     private static func of<Value: BorshCodable & SendableMetatype>(_ type: Value.Type) -> Check { { try canonical(type, $0) } }
 
+    /// Of a value whose text is made fit for a terminal as it is read: what it became is what it stays.
+    private static func cleaned<Value: BorshCodable & Equatable & SendableMetatype>(_ type: Value.Type) -> Check {
+        { bytes in
+            let value: Value
+            do { value = try Value(borsh: bytes) } catch { return false }
+            guard try Value(borsh: value.borsh) == value else {
+                throw Violation(description: "\(type): what was taken is another value after it is sent on")
+            }
+            return true
+        }
+    }
+
     /// The first byte says which type of a family the others are to be.
     private static func choose(_ bytes: [UInt8], _ checks: [Check]) throws -> Bool {
         guard let first = bytes.first else { return false }
@@ -88,7 +100,7 @@ package enum Decoder: String, CaseIterable, Sendable {
     ]
 
     private static let handshakes: [Check] = [
-        of(Hello.self), of(Goodbye.self), of(EndorsedAddress.self), of(AddressAnswer.self),
+        of(Hello.self), cleaned(Goodbye.self), of(EndorsedAddress.self), of(AddressAnswer.self),
     ]
 
     private static let envelopes: [Check] = [of(Envelope.self), of(EnvelopeHead.self), of(EnvelopeContext.self)]
