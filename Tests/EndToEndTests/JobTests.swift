@@ -71,12 +71,18 @@ import Testing
             let wrong = try await stage.network.cli("job", "model", JobStage.job, audit)
             #expect(wrong.status == 2 && wrong.err.contains("is no model"), "\(wrong.err)")
 
-            // The owner of a job that is over takes the rest, once; money can't go in any more.
-            let rest = try await stage.network.cli("job", "withdraw", JobStage.job, "--from", "owner", "--json")
+            // The owner of a job that is over takes the rest, once; money can't go in any more. A call that was queued for
+            // a deadline far ahead holds its deposit until then, and so may come after the rest; there are two at most.
+            var rest = try await stage.network.cli("job", "withdraw", JobStage.job, "--from", "owner", "--json")
             #expect(rest.status == 0 && rest.json?["amount"] as? String != "0", "\(rest.out) \(rest.err)")
-            for (name, reason) in [("owner", "nothing is due"), ("edge-1", "nothing is due")] {
-                let again = try await stage.network.cli("job", "withdraw", JobStage.job, "--from", name)
-                #expect(again.status == 1 && again.err.contains(reason), "\(name): \(again.out) \(again.err)")
+            for _ in 0..<3 where rest.status == 0 {
+                rest = try await stage.network.cli("job", "withdraw", JobStage.job, "--from", "owner", "--json")
+                let amount = (rest.json?["amount"] as? String).flatMap { UInt64($0) } ?? 0
+                #expect(rest.status == 1 || (1..<3_000_000).contains(amount), "\(rest.out) \(rest.err)")
+            }
+            let worker = try await stage.network.cli("job", "withdraw", JobStage.job, "--from", "edge-1")
+            for (name, again) in [("owner", rest), ("edge-1", worker)] {
+                #expect(again.status == 1 && again.err.contains("nothing is due"), "\(name): \(again.out) \(again.err)")
             }
             let late = try await stage.network.cli("job", "fund", JobStage.job, "5,000", "--from", "owner")
             #expect(late.status == 1, "\(late.out) \(late.err)")

@@ -33,7 +33,8 @@ extension JobCommand {
             abstract: "Take what you have earned in a job, and when it is over your bond; its owner also the rest.",
             discussion: """
                 Workers do this by themselves when a job ends. An owner whose job is over gets what nobody earned, and \
-                of the deposit what the job does not need any more. Ends with 1 where nothing is due.
+                of the deposit what the job does not need any more; what its last calls in the queue hold comes when \
+                their time has come, and can be taken then. Ends with 1 where nothing is due.
 
                 Example: chain-cli job withdraw digits --from edge-1
                 """)
