@@ -43,6 +43,8 @@ public enum WorkerLimits {
     public static let clockToleranceMs: UInt64 = 120_000
     /// The age from which on a certified state is worth a warning.
     public static let certifiedAgeMs: UInt64 = 120_000
+    /// Blocks by which a node's answer may be ahead of the newest certified state that was seen.
+    public static let blocksAhead: UInt64 = 1_000
     /// Rounds of one epoch of a job: so many are done with one key for sealing.
     public static let roundsEachKey: UInt32 = 16
     /// Time that a peer gets to answer one request.
@@ -101,6 +103,7 @@ public enum WorkerError: Error, CustomStringConvertible {
     case unusableData(String)
     case jobFull(String)
     case damagedState(String, String)
+    case unusableEvidence(String, String, round: UInt32)
     case stateInUse(String)
     case cannotWrite(String, String)
     case cannotListen(String, String)
@@ -126,6 +129,10 @@ public enum WorkerError: Error, CustomStringConvertible {
         case .unusableData(let reason): "the images can't be used: \(reason)"
         case .jobFull(let reason): "the job does not take this worker: \(reason)"
         case .damagedState(let path, let reason): "\(path) is damaged: \(reason); move it aside and start again"
+        case .unusableEvidence(let path, let reason, let round):
+            "the evidence of round \(round) in \(path) can't be used: \(reason). Without it this worker can't answer when "
+                + "its work of that round is audited or disputed: put a copy of the file there, or make it readable. "
+                + "It is looked at again each time"
         case .stateInUse(let path):
             "another worker uses \(path): stop it first, or give each worker a --state folder of its own"
         case .cannotWrite(let path, let reason): "\(path) can't be written: \(reason)"

@@ -331,7 +331,9 @@ extension WorkerLoop {
             let evidence = try log.evidence(
                 AuditQuestion(round: dispute.round, claim: dispute.claim, key: secrets.keys.current))
         else {
-            return warn("a dispute about round \(dispute.round) can't be answered: its steps are not kept any more")
+            return warn(
+                "a dispute about round \(dispute.round) can't be answered: its steps, or the samples that they worked on, are not there"
+            )
         }
         let material = AuditMaterial(model: log.base.model, evidence: evidence)
         guard let start = material.start else { return }
