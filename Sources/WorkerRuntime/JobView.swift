@@ -113,6 +113,14 @@ struct JobView: Sendable {
         return try keys.compactMap { try state.decode($0) }
     }
 
+    /// Milliseconds of the chain's time for which work of the last rounds can still be disputed; zero where none can.
+    func disputableMs() async throws -> UInt64 {
+        let key = StateKey.panel(contract)
+        let state = try await reader.read([key])
+        guard let panel: PanelRecord = try state.decode(key), let until = panel.disputableUntil else { return 0 }
+        return until.value - min(until.value, state.time.value)
+    }
+
     func tombstone() async throws -> Tombstone? {
         let key = StateKey.tombstone(sender.account)
         return try await reader.read([key]).decode(key)

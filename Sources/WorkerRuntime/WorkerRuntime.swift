@@ -88,6 +88,9 @@ public enum WorkerLimits {
     /// Samples times epochs of a fog node's round that an auditor does again: what somebody hands over must not keep it busy
     /// for ever.
     public static let auditedPasses = 1_000_000
+    /// How often it is asked for disputes that no event has announced: events can get lost, and a turn of a dispute takes
+    /// a minute.
+    public static let disputePollMs: Int64 = 15_000
     /// Time in which a worker hands over what an auditor asks for.
     public static let auditAnswerMs: Int64 = 15_000
     /// Gas that one action on a job may use.

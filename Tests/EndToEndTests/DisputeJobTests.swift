@@ -186,7 +186,7 @@ private struct DisputeStage {
             try ChildProcess(
                 name: name, program: try Programs.url("chain-worker"),
                 arguments: [
-                    "run", "--job", Self.job, "--data", images.path, "--key", key ?? name, "--state",
+                    "run", "--no-stay", "--job", Self.job, "--data", images.path, "--key", key ?? name, "--state",
                     folder.appending(path: "state-\(name)", directoryHint: .isDirectory).path, "--node",
                     network.plan.apiURL(node),
                 ] + arguments,

@@ -113,6 +113,12 @@ package final class AuditShelf: Sendable {
         }
     }
 
+    /// Whether any round's evidence is here, of this run or one before it.
+    var holdsSome: Bool {
+        if state.withLock({ !$0.logs.isEmpty }) { return true }
+        return store.map { store in (try? store.state.audits())?.isEmpty == false } ?? false
+    }
+
     /// How the envelopes of the last rounds open, for complaints that came while this worker was away.
     package func lastSaid() throws -> [StepEvidence.Said] {
         guard let store else { return [] }

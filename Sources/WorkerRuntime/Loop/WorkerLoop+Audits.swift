@@ -92,19 +92,7 @@ extension WorkerLoop {
     /// Whether anything of what a worker does can be done again by this account under the job's terms. Nobody audits
     /// himself.
     private func mayAudit(_ worker: JobParticipant, _ spec: JobSpec) -> Bool {
-        // Longer rounds are not kept (``AuditLog``): nobody is to blame for that.
-        let messages = Int(clamping: spec.stepsPerRound) + 1
-        let each = (try? Joining.envelopeLimit(plan, spec)) ?? .max
-        let senders = worker.role == .cloud ? Int(spec.workers) : 1
-        guard worker.account != account, each <= WorkerLimits.auditBytes / messages / senders else { return false }
-        switch (spec.trainingProtocol, worker.role) {
-        case (.split, .cloud): return true
-        case (.split, .edge): return spec.inputAudit == .committee
-        // In an asynchronous round the cloud signs nothing for anybody: the committee's score alone speaks of its mean.
-        case (.fog, .cloud): return !plan.isSecureSum && spec.mode == .synchronous
-        case (.fog, .fog): return spec.inputAudit == .committee && (try? Replay.requireReproducible(plan)) != nil
-        default: return false
-        }
+        worker.account != account && AuditTerms.mayBeDoneAgain(worker.role, spec, plan)
     }
 
     /// The round from whose model a worker's work started.
@@ -279,10 +267,16 @@ extension WorkerLoop {
         } catch { warn("\(accused.short) could not be accused: \(error)") }
     }
 
+    /// Whether to ask for open disputes: an event has told of one, or it is long ago.
+    var looksForDisputes: Bool {
+        guard !mayHaveDisputes, let disputesAskedAt else { return true }
+        return ContinuousClock.now - disputesAskedAt >= .milliseconds(WorkerLimits.disputePollMs)
+    }
+
     /// Does what this account owes in open disputes.
     /// - Returns: whether one is open that it has, or may yet have, a part in.
     func followDisputes(_ status: JobStatus, _ participants: [JobParticipant]) async throws -> Bool {
-        guard mayHaveDisputes else { return false }
+        disputesAskedAt = .now
         let open = try await job.disputes()
         if open.isEmpty { mayHaveDisputes = false }
         parts.evaluators.setJurors(Set(open.flatMap(\.jury)))
@@ -360,6 +354,10 @@ extension WorkerLoop {
         var vote = Dispute.Vote.unavailable
         var reason = "it has left the job"
         if let worker = participants.first(where: { $0.account == dispute.accused }) {
+            // Who is accused of what nobody can do again has no way to answer.
+            if !AuditTerms.mayBeDoneAgain(worker.role, status.spec, plan) {
+                return try await say(.right, "by the job's terms nobody does this step again", dispute)
+            }
             switch try await again(
                 question, of: worker, status.spec, named: named(dispute.round),
                 base: try await baseDigest(of: dispute.round, status))
@@ -373,6 +371,10 @@ extension WorkerLoop {
         // Once more before the time is over, where the accused may only be slow.
         let now = UInt64(clamping: Int64(Date().timeIntervalSince1970 * 1_000))
         if vote == .unavailable, !dispute.isSilent, now + Dispute.turnMs / 3 < dispute.deadline.value { return }
+        try await say(vote, reason, dispute)
+    }
+
+    private func say(_ vote: Dispute.Vote, _ reason: String, _ dispute: Dispute) async throws {
         try await job.actOnChain(
             .judgeDispute, DisputeVote(service: job.job, accused: dispute.accused, vote: vote).borsh)
         disputeMoves.insert(DisputeMark(accused: dispute.accused, stage: .vote, level: 0))
