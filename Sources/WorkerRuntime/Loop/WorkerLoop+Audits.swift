@@ -304,7 +304,7 @@ extension WorkerLoop {
     }
 
     private func move(_ dispute: Dispute, _ list: [Digest]) async throws {
-        let mark = DisputeMark(accused: dispute.accused, stage: dispute.stage, level: dispute.path.count)
+        let mark = DisputeMark(dispute, dispute.stage, level: dispute.path.count)
         // Certified state lags a block behind what was sent.
         guard disputeMoves.insert(mark).inserted else { return }
         do {
@@ -348,16 +348,16 @@ extension WorkerLoop {
     private func judge(_ dispute: Dispute, _ status: JobStatus, _ participants: [JobParticipant]) async throws {
         guard let seat = dispute.jury.firstIndex(of: account), dispute.votes.indices.contains(seat),
             dispute.votes[seat] == .none,
-            !disputeMoves.contains(DisputeMark(accused: dispute.accused, stage: .vote, level: 0))
+            !disputeMoves.contains(DisputeMark(dispute, .vote))
         else { return }
+        // Who is accused of what nobody can do again has no way to answer.
+        guard AuditTerms.mayBeDoneAgain(dispute.role, status.spec, plan) else {
+            return try await say(.right, "by the job's terms nobody does this step again", dispute)
+        }
         let question = AuditQuestion(round: dispute.round, claim: dispute.claim, key: secrets.keys.current)
         var vote = Dispute.Vote.unavailable
         var reason = "it has left the job"
         if let worker = participants.first(where: { $0.account == dispute.accused }) {
-            // Who is accused of what nobody can do again has no way to answer.
-            if !AuditTerms.mayBeDoneAgain(worker.role, status.spec, plan) {
-                return try await say(.right, "by the job's terms nobody does this step again", dispute)
-            }
             switch try await again(
                 question, of: worker, status.spec, named: named(dispute.round),
                 base: try await baseDigest(of: dispute.round, status))
@@ -377,14 +377,23 @@ extension WorkerLoop {
     private func say(_ vote: Dispute.Vote, _ reason: String, _ dispute: Dispute) async throws {
         try await job.actOnChain(
             .judgeDispute, DisputeVote(service: job.job, accused: dispute.accused, vote: vote).borsh)
-        disputeMoves.insert(DisputeMark(accused: dispute.accused, stage: .vote, level: 0))
+        disputeMoves.insert(DisputeMark(dispute, .vote))
         report(.disputed(dispute.accused, "this juror says \(vote): \(reason)"))
     }
 }
 
 /// A move that was sent, so that it is not sent twice.
 struct DisputeMark: Hashable {
-    let accused: Account
-    let stage: Dispute.Stage
-    let level: Int
+    private let accused: Account
+    /// An account may be accused again.
+    private let openedAt: Height
+    private let stage: Dispute.Stage
+    private let level: Int
+
+    init(_ dispute: Dispute, _ stage: Dispute.Stage, level: Int = 0) {
+        accused = dispute.accused
+        openedAt = dispute.openedAt
+        self.stage = stage
+        self.level = level
+    }
 }
