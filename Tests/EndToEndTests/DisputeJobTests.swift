@@ -269,7 +269,7 @@ private struct DisputeStage {
     func expect(tombstoned liars: [String], of workers: [String]) async throws {
         for name in liars {
             let account = try account(name)
-            try await eventually("\(name) is found a liar", within: .seconds(DisputeJobTests.seeds.count > 1 ? 900 : 150)) {
+            try await eventually("\(name) is found a liar", within: .seconds(DisputeJobTests.seeds.count > 1 ? 1_500 : 240)) {
                 try await findings(account).contains("fraud")
             }
             // Its worker learns of it, and ends.
