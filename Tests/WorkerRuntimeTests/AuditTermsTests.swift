@@ -7,7 +7,7 @@ import WorkerRuntime
 /// What a job's terms let others do again. Beyond that nobody is asked, and nobody is found wrong.
 @Suite struct AuditTermsTests {
     private static func mayBeDoneAgain(
-        _ role: Role, _ kind: TrainingProtocol, _ inputs: InputAudit, plan: TrainingPlan = testPlan(),
+        _ role: Role, _ kind: JobSpec.TrainingProtocol, _ inputs: JobSpec.InputAudit, plan: TrainingPlan = testPlan(),
         spec change: (inout JobSpec) -> Void = { _ in }
     ) throws -> Bool {
         let spec = try testSpec {
@@ -20,7 +20,7 @@ import WorkerRuntime
     }
 
     @Test func inputsAreShownWhereTheTermsSaySo() throws {
-        for inputs in [InputAudit.none, .owner, .committee] {
+        for inputs in [JobSpec.InputAudit.none, .owner, .committee] {
             let isShown = inputs == .committee
             #expect(try Self.mayBeDoneAgain(.cloud, .split, inputs))
             #expect(try Self.mayBeDoneAgain(.edge, .split, inputs) == isShown, "\(inputs)")
