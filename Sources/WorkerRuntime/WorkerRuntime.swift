@@ -13,7 +13,8 @@
 /// - **training on threads of its own**: peers and the chain are heard while it computes;
 /// - **no hang**: every wait ends at a deadline of the chain's own or a time-out named here;
 /// - **restartable**: what must survive a crash (models, an unopened commitment, a score, keys, what samples were exposed
-///   to) is on disk before the chain learns of it, and a round can be done again: the same work gives the same commitments.
+///   to) is on disk before the chain learns of it, and a round can be done again: the same work gives the same commitments;
+/// - **there to answer**: it stays after the job's end while its last rounds' work can be disputed, unless it is told not to.
 public enum WorkerLimits {
     /// Envelopes of one sender that wait for their turn: the two sides alternate, so one of this round and one that
     /// comes early for the next. Further ones are refused with 503, and the sender tries again.

@@ -163,7 +163,7 @@ private struct DisputeStage {
         inputAudit: committee
         validator: \(try masternode(0).description)
         validationSamples: 50
-        deposit: 20000000000
+        deposit: 60000000000
         \(fields)
 
         """.write(to: spec, atomically: true, encoding: .utf8)
