@@ -237,6 +237,12 @@ extension Executor {
         throw .failed("a jury found this account a liar in '\(tombstone.service)' at height \(tombstone.height)")
     }
 
+    /// Pay and bond wait for the end of a dispute: else a liar would take them out while it is looked into.
+    func refuseAccused(_ account: Account, of service: ServiceRecord) throws(Halt) {
+        guard try value(.dispute(service.contract, account)) != nil else { return }
+        throw .failed("a dispute about this account is open in '\(service.service)': pay and bond wait for its end")
+    }
+
     private var disputeDeposit: UInt128 { parameters.deposit(keyBytes: 65, valueBytes: Self.storedBytes) }
 
     /// The service's contract's account, the accused's, the stage, the level and the outcome (255: none yet).

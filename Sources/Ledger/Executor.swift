@@ -183,6 +183,10 @@ final class Executor {
     ) throws(Halt) -> [UInt8] {
         try gas.charge(readGas(.tombstone(transaction.sender)))
         try refuseTombstoned(transaction.sender)
+        if transaction.actionId == .paymentWorkerSignature {
+            try gas.charge(readGas(.dispute(service.contract, transaction.sender)))
+            try refuseAccused(transaction.sender, of: service)
+        }
         if transaction.value > 0 { try gas.charge(writeGas(.account(service.contract))) }
         // Whoever funds a service gives it the credits of that money too, so that it can act at once.
         try pay(transaction.value, from: transaction.sender, to: service.contract, carryingCredits: true)

@@ -128,12 +128,20 @@ public struct PanelRecord: BorshCodable, Hashable, Sendable {
     /// convention of jobs a round's validation is sent for the item `r<round>/v`.
     public func hasValidated(round: UInt32, since time: Time) -> Bool {
         recent.contains { validation in
-            let name = validation.post.bytes
-            guard name.first == 0x72, name.suffix(2) == [0x2F, 0x76],
-                let validated = UInt32(String(decoding: name.dropFirst().dropLast(2), as: UTF8.self))
-            else { return false }
+            guard let validated = Self.validatedRound(validation.post) else { return false }
             return validation.at >= time && validated >= round && validated - round <= Self.roundsOfWork
         }
+    }
+
+    /// When the last work that was validated can't be disputed any more (``Dispute/windowMs``); nil where there is none.
+    public var disputableUntil: Time? {
+        recent.filter { Self.validatedRound($0.post) != nil }.map { $0.at.advanced(by: Dispute.windowMs) }.max()
+    }
+
+    private static func validatedRound(_ post: PostId) -> UInt32? {
+        let name = post.bytes
+        guard name.first == 0x72, name.suffix(2) == [0x2F, 0x76] else { return nil }
+        return UInt32(String(decoding: name.dropFirst().dropLast(2), as: UTF8.self))
     }
 
     /// Rounds after its own in which an asynchronous job still takes late work.

@@ -28,6 +28,8 @@ package struct CertifiedReader: Sendable {
                 return true
             }
         }
+
+        var value: Height { height.withLock { $0 } }
     }
 
     package init(
@@ -45,6 +47,19 @@ package struct CertifiedReader: Sendable {
         self.init(
             genesis: genesis, nodes: client.nodes.count, ask: { try await client.stateExtract(of: $0) },
             distrust: { client.distrustNode() }, report: report)
+    }
+
+    /// Of the newest certified header that was seen.
+    private var height: Height { newest.value }
+
+    /// Whether a block of which a node speaks can be there: far beyond what is certified, none is. Whoever believed in one
+    /// would take all answers after it for old ones.
+    package func allows(block: UInt64, now: Date = Date()) async throws -> Bool {
+        func isNear() -> Bool { block <= height.value.addingSaturating(WorkerLimits.blocksAhead) }
+        if isNear() { return true }
+        // This worker may have slept.
+        _ = try await read([], now: now)
+        return isNear()
     }
 
     /// A minute of asking.

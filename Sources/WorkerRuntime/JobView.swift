@@ -84,10 +84,14 @@ struct JobView: Sendable {
     /// Asked for in each round: by then the job's code may be another one than this worker has joined.
     func participants() async throws -> [JobParticipant] {
         let key = StateKey.service(job)
-        if let record: ServiceRecord = try await reader.read([key]).decode(key), !acceptedCode.contains(record.codeHash) {
+        let unknown = certified.unknownKeys
+        let state = try await reader.read([key] + unknown)
+        if let record: ServiceRecord = try state.decode(key), !acceptedCode.contains(record.codeHash) {
             throw WorkerError.unknownCode(job.description, record.codeHash.hex)
         }
-        return try await certified.certify((try await ask(.participants) as JobParticipants).all)
+        certified.note(state, at: unknown)
+        let told: (reply: JobParticipants, block: UInt64) = try await answer(.participants)
+        return try await certified.certify(told.reply.all, after: told.block)
     }
     /// Whether what a node says of this participant is what the certified state holds.
     func isCertain(_ told: JobParticipant) async throws -> Bool {
@@ -107,6 +111,14 @@ struct JobView: Sendable {
         let state = try await reader.read(keys)
         // One that was closed in between is gone.
         return try keys.compactMap { try state.decode($0) }
+    }
+
+    /// Milliseconds of the chain's time for which work of the last rounds can still be disputed; zero where none can.
+    func disputableMs() async throws -> UInt64 {
+        let key = StateKey.panel(contract)
+        let state = try await reader.read([key])
+        guard let panel: PanelRecord = try state.decode(key), let until = panel.disputableUntil else { return 0 }
+        return until.value - min(until.value, state.time.value)
     }
 
     func tombstone() async throws -> Tombstone? {
@@ -136,15 +148,30 @@ struct JobView: Sendable {
     }
 
     private func ask<Reply: BorshDecodable>(_ query: JobQuery, input: [UInt8]? = nil) async throws -> Reply {
+        try await answer(query, input: input).reply
+    }
+
+    /// With the block after which it holds, as the node says.
+    private func answer<Reply: BorshDecodable>(
+        _ query: JobQuery, input: [UInt8]? = nil
+    ) async throws -> (reply: Reply, block: UInt64) {
+        var failure: any Error = StaleAnswer()
         for _ in 0..<Self.staleTries {
             let answer = try await client.query(job, input: input ?? query.input)
+            guard try await reader.allows(block: answer.height) else {
+                client.distrustNode()
+                failure = WorkerError.untrusted("it answers for block \(answer.height), which no masternode has seen")
+                continue
+            }
             guard horizon.admits(answer.height) else {
                 try await Task.sleep(for: .milliseconds(WorkerLimits.retryMs))
                 continue
             }
-            do { return try Reply(borsh: answer.data) } catch { throw WorkerError.notAJob(job.description, "\(error)") }
+            do { return (try Reply(borsh: answer.data), answer.height) } catch {
+                throw WorkerError.notAJob(job.description, "\(error)")
+            }
         }
-        throw StaleAnswer()
+        throw failure
     }
 
     /// Sends one of the chain's own actions and waits until it is final. A failed outcome is thrown.
@@ -160,6 +187,6 @@ struct JobView: Sendable {
                 service: job, post: post, action: action, data: data, value: value,
                 gasLimit: WorkerLimits.actionGas))
         // What is read from now on is of a state that knows of it.
-        if let height = done.inclusion?.height { _ = horizon.admits(height) }
+        if let height = done.inclusion?.height, try await reader.allows(block: height) { _ = horizon.admits(height) }
     }
 }

@@ -98,7 +98,7 @@ public struct Worker: Sendable {
         let parts = try await WorkerParts(
             configuration: configuration, spec: spec, plan: plan, job: job.contract,
             secrets: WorkerSecrets(key: configuration.key, job: job.contract, keys: keys), members: members,
-            postman: postman, state: state, digest: job.digest)
+            postman: postman, state: state, digest: job.digest, report: report)
         let answers = Answers(
             job: job.contract, genesis: job.sender.genesis, key: configuration.key, keys: keys, members: members,
             shelf: parts.shelf, samples: parts.samples, overlap: parts.overlap, audits: parts.audits,
@@ -166,7 +166,8 @@ struct WorkerParts: Sendable {
 
     init(
         configuration: WorkerConfiguration, spec: JobSpec, plan: TrainingPlan, job: Account, secrets: WorkerSecrets,
-        members: Members, postman: Postman, state: WorkerState, digest: Digest
+        members: Members, postman: Postman, state: WorkerState, digest: Digest,
+        report: @escaping @Sendable (WorkerEvent) -> Void
     ) async throws {
         let secret = try state.secret()
         self.secrets = secrets
@@ -202,7 +203,7 @@ struct WorkerParts: Sendable {
             samples = nil
         }
         audits = AuditShelf(
-            AuditShelf.Store(job: digest, state: state) { [images, samples, own = OwnSamples()] kept in
+            AuditShelf.Store(job: digest, state: state, report: report) { [images, samples, own = OwnSamples()] kept in
                 try await Self.base(of: kept, spec: spec, plan: plan, images: images, own: own, samples: samples)
             })
         if role == .device, let found {

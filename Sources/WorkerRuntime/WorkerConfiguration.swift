@@ -40,6 +40,8 @@ public struct WorkerConfiguration: Sendable {
     public var triesEachUpdate: Bool
     /// Of all steps the part that a validator does again, 0 to 1.
     public var auditShare: Double
+    /// Whether to stay when the job is over, until nobody can dispute its last rounds' work any more.
+    public var stays: Bool
     /// For experiments alone.
     public var faults: Faults
 
@@ -48,7 +50,7 @@ public struct WorkerConfiguration: Sendable {
         publicHost: String? = nil, parent: Account? = nil, data: ImageSource?, stateFolder: URL, modelFile: URL? = nil,
         weightsFile: URL? = nil, threads: Int = 1,
         waits: Bool = false, acceptedCode: Set<Digest>, acceptedValidators: Set<Account> = [], genesis: Genesis? = nil,
-        triesEachUpdate: Bool = true, auditShare: Double = 0.1, faults: Faults = Faults()
+        triesEachUpdate: Bool = true, auditShare: Double = 0.1, stays: Bool = true, faults: Faults = Faults()
     ) {
         self.job = job
         self.role = role
@@ -69,6 +71,7 @@ public struct WorkerConfiguration: Sendable {
         self.genesis = genesis
         self.triesEachUpdate = triesEachUpdate
         self.auditShare = auditShare
+        self.stays = stays
         self.faults = faults
     }
 

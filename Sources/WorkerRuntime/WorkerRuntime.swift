@@ -13,7 +13,8 @@
 /// - **training on threads of its own**: peers and the chain are heard while it computes;
 /// - **no hang**: every wait ends at a deadline of the chain's own or a time-out named here;
 /// - **restartable**: what must survive a crash (models, an unopened commitment, a score, keys, what samples were exposed
-///   to) is on disk before the chain learns of it, and a round can be done again: the same work gives the same commitments.
+///   to) is on disk before the chain learns of it, and a round can be done again: the same work gives the same commitments;
+/// - **there to answer**: it stays after the job's end while its last rounds' work can be disputed, unless it is told not to.
 public enum WorkerLimits {
     /// Envelopes of one sender that wait for their turn: the two sides alternate, so one of this round and one that
     /// comes early for the next. Further ones are refused with 503, and the sender tries again.
@@ -43,6 +44,8 @@ public enum WorkerLimits {
     public static let clockToleranceMs: UInt64 = 120_000
     /// The age from which on a certified state is worth a warning.
     public static let certifiedAgeMs: UInt64 = 120_000
+    /// Blocks by which a node's answer may be ahead of the newest certified state that was seen.
+    public static let blocksAhead: UInt64 = 1_000
     /// Rounds of one epoch of a job: so many are done with one key for sealing.
     public static let roundsEachKey: UInt32 = 16
     /// Time that a peer gets to answer one request.
@@ -86,6 +89,9 @@ public enum WorkerLimits {
     /// Samples times epochs of a fog node's round that an auditor does again: what somebody hands over must not keep it busy
     /// for ever.
     public static let auditedPasses = 1_000_000
+    /// How often it is asked for disputes that no event has announced: events can get lost, and a turn of a dispute takes
+    /// a minute.
+    public static let disputePollMs: Int64 = 15_000
     /// Time in which a worker hands over what an auditor asks for.
     public static let auditAnswerMs: Int64 = 15_000
     /// Gas that one action on a job may use.
@@ -101,6 +107,7 @@ public enum WorkerError: Error, CustomStringConvertible {
     case unusableData(String)
     case jobFull(String)
     case damagedState(String, String)
+    case unusableEvidence(String, String, round: UInt32)
     case stateInUse(String)
     case cannotWrite(String, String)
     case cannotListen(String, String)
@@ -126,6 +133,10 @@ public enum WorkerError: Error, CustomStringConvertible {
         case .unusableData(let reason): "the images can't be used: \(reason)"
         case .jobFull(let reason): "the job does not take this worker: \(reason)"
         case .damagedState(let path, let reason): "\(path) is damaged: \(reason); move it aside and start again"
+        case .unusableEvidence(let path, let reason, let round):
+            "the evidence of round \(round) in \(path) can't be used: \(reason). Without it this worker can't answer when "
+                + "its work of that round is audited or disputed: put a copy of the file there, or make it readable. "
+                + "It is looked at again each time"
         case .stateInUse(let path):
             "another worker uses \(path): stop it first, or give each worker a --state folder of its own"
         case .cannotWrite(let path, let reason): "\(path) can't be written: \(reason)"

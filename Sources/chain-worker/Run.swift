@@ -66,6 +66,11 @@ struct Run: AsyncParsableCommand {
         help: "Of all steps the part that a validator does again, from 0 to 1. All members of a committee use the same."
     )
     var auditShare = 0.1
+    @Flag(
+        inversion: .prefixedNo,
+        help:
+            "Whether to stay when the job is over, until the work of its last rounds can't be disputed any more (10 minutes): who is silent in a dispute can be found a liar."
+    ) var stay = true
     @Option(
         help:
             "For experiments: withhold, poison, lie, slow, ignore or copy, and in which part of the rounds (or steps), as in poison:0.2; may be repeated."
@@ -162,7 +167,7 @@ struct Run: AsyncParsableCommand {
             modelFile: model.map { URL(filePath: FilePath.expanded($0)) },
             weightsFile: weights.map { URL(filePath: FilePath.expanded($0)) }, threads: threads, waits: wait,
             acceptedCode: codes, acceptedValidators: validators,
-            genesis: network, triesEachUpdate: tryUpdates, auditShare: auditShare, faults: faults)
+            genesis: network, triesEachUpdate: tryUpdates, auditShare: auditShare, stays: stay, faults: faults)
     }
 }
 

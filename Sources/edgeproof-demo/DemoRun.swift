@@ -164,7 +164,7 @@ struct DemoRun: Sendable {
         return try ChildProcess(
             name: party.name, program: try Programs.url("chain-worker"),
             arguments: [
-                "run", "--job", Self.job, "--wait", "--data", data, "--key", party.name, "--state",
+                "run", "--no-stay", "--job", Self.job, "--wait", "--data", data, "--key", party.name, "--state",
                 folder.appending(path: "state").path,
             ] + extra + nodes,
             logFile: folder.appending(path: "log"), environment: plan.environment)

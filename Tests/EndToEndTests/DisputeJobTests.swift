@@ -22,13 +22,14 @@ import Testing
         try await DisputeStage.with(workers: ["cloud", "fog-1", "fog-2", "fog-3"]) { stage in
             try await stage.registerFog(3)
             try await stage.start("cloud", ["--role", "cloud", "--no-try-updates"])
-            try await stage.start("fog-1", ["--role", "fog", "--shard", "0/3"])
+            try await stage.start("fog-1", ["--role", "fog", "--shard", "0/3"], stays: true)
             try await stage.start(
                 "fog-2",
                 ["--role", "fog", "--shard", "1/3", "--fault", Self.count == nil ? "lie:0.5" : "lie:0.1", "--fault-seed", "\(seed)"])
             try await stage.start(
                 "fog-3", ["--role", "fog", "--shard", "2/3", "--fault", "copy:0.2", "--fault-seed", "\(seed)"])
             try await stage.expect(tombstoned: ["fog-2"], of: ["cloud", "fog-1", "fog-2", "fog-3"])
+            try await stage.expectToStay("fog-1", notToStay: "cloud")
             try await stage.expectNothingForCopies(of: "fog-3", among: ["fog-1", "fog-2"], seed: seed)
         }
     }
@@ -150,19 +151,19 @@ private struct DisputeStage {
         try """
         id: \(Self.job)
         quorum: 1
-        rounds: 60
+        rounds: 400
         batchSize: 8
         learningRate: 0.02
         openTimeout: 60s
         commitMin: 10s
         commitMax: 15s
-        revealTimeout: 10s
-        validateTimeout: 30s
+        revealTimeout: 15s
+        validateTimeout: 60s
         epsilon: 1
         inputAudit: committee
         validator: \(try masternode(0).description)
         validationSamples: 50
-        deposit: 20000000000
+        deposit: 60000000000
         \(fields)
 
         """.write(to: spec, atomically: true, encoding: .utf8)
@@ -181,12 +182,15 @@ private struct DisputeStage {
         }
     }
 
-    func start(_ name: String, _ arguments: [String], key: String? = nil, node: Int = 0) async throws {
+    func start(
+        _ name: String, _ arguments: [String], key: String? = nil, node: Int = 0, stays: Bool = false
+    ) async throws {
         await network.add(
             try ChildProcess(
                 name: name, program: try Programs.url("chain-worker"),
                 arguments: [
-                    "run", "--job", Self.job, "--data", images.path, "--key", key ?? name, "--state",
+                    "run", stays ? "--stay" : "--no-stay", "--job", Self.job, "--data", images.path, "--key", key ?? name,
+                    "--state",
                     folder.appending(path: "state-\(name)", directoryHint: .isDirectory).path, "--node",
                     network.plan.apiURL(node),
                 ] + arguments,
@@ -195,9 +199,14 @@ private struct DisputeStage {
 
     func log(_ name: String) async -> String { await network.process(name)?.logTail(lines: 60) ?? "" }
 
+    /// All that it has said.
+    func wholeLog(_ name: String) -> String {
+        (try? Data(contentsOf: folder.appending(path: "\(name).log"))).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
+
     private func findings(_ account: Account) async throws -> [String] {
         try await network.withClient { client in
-            (try await client.history(of: account))?.entries.compactMap(\.finding).map(\.kind) ?? []
+            try await client.wholeHistory(of: account).compactMap(\.finding).map(\.kind)
         }
     }
 
@@ -206,9 +215,9 @@ private struct DisputeStage {
     /// Who commits to another's commitment can't open it: such a round gives a fault, and neither pay nor credit.
     func expectNothingForCopies(of copier: String, among others: [String], seed: UInt64) async throws {
         func done(_ name: String) async throws -> (commits: [UInt32: [UInt8]], reveals: Set<UInt32>) {
-            let history = try await network.withClient { try await $0.history(of: try account(name)) }
+            let history = try await network.withClient { try await $0.wholeHistory(of: try account(name)) }
             var (commits, reveals) = ([UInt32: [UInt8]](), Set<UInt32>())
-            for action in history?.entries.compactMap(\.action) ?? [] where action.outcome.kind == .succeeded {
+            for action in history.compactMap(\.action) where action.outcome.kind == .succeeded {
                 let post = String(decoding: action.transaction.postId.bytes, as: UTF8.self)
                 guard action.transaction.actionId == 6, let round = UInt32(post.dropFirst().dropLast(2)) else { continue }
                 if post.hasSuffix("c") { commits[round] = action.transaction.data?.wrappedValue }
@@ -240,30 +249,48 @@ private struct DisputeStage {
         }
         #expect(copies.isDisjoint(with: own.reveals))
         #expect(earned <= own.reveals.count && Int(member?.acceptedRounds ?? 0) == earned)
-        #expect(found.count { $0 == "notRevealed" } >= copies.filter { copy in closed.contains { $0.round == copy } }.count)
+        // A copy that came late is a commitment to the next round.
+        let judged = copies.filter { copy in closed.contains { $0.round == copy } && closed.contains { $0.round > copy } }
+        #expect(found.count { $0 == "notRevealed" } >= judged.count, "copied in \(copies.sorted()): \(found)")
+    }
+
+    /// The job is over, and its last rounds' work can still be disputed: who may be asked for it is there, or told what it
+    /// means to leave.
+    func expectToStay(_ name: String, notToStay other: String) async throws {
+        try await eventually("\(name) says that it stays") { wholeLog(name).contains("this worker stays to answer") }
+        let process = try #require(await network.process(name))
+        #expect(process.isRunning)
+        let leaver = try #require(await network.process(other))
+        try await eventually("\(other) ends") { !leaver.isRunning }
+        #expect(wholeLog(other).contains("who is silent in a dispute can be found a liar"))
+        #expect(process.isRunning, "it stays")
     }
 
     func expect(tombstoned liars: [String], of workers: [String]) async throws {
         for name in liars {
             let account = try account(name)
-            try await eventually("\(name) is found a liar", within: .seconds(DisputeJobTests.seeds.count > 1 ? 900 : 150)) {
+            try await eventually("\(name) is found a liar", within: .seconds(DisputeJobTests.seeds.count > 1 ? 1_500 : 240)) {
                 try await findings(account).contains("fraud")
             }
             // Its worker learns of it, and ends.
             let process = try #require(await network.process(name))
-            try await eventually("\(name) ends", within: .seconds(30)) { !process.isRunning }
+            try await eventually("\(name) ends") { !process.isRunning }
             #expect(process.exitStatus == 1)
-            #expect(await log(name).contains("a jury found this account's work false"))
+            #expect(wholeLog(name).contains("a jury found this account's work false"))
         }
         let aborted = try await network.cli("job", "abort", Self.job, "--from", "owner", "--yes")
         #expect(aborted.status == 0, "\(aborted.err)")
+        // The running round comes to its end first: what follows is read of one and the same state.
+        try await eventually("the job is over", within: .seconds(240)) {
+            try await network.withClient { try await $0.jobStatus(service) }.phase.isOver
+        }
         for name in workers where !liars.contains(name) {
             #expect(try await !findings(account(name)).contains("fraud"), "\(name)")
         }
         for index in 0..<4 { #expect(try await !findings(masternode(index)).contains("fraud")) }
-        let rounds = try await network.withClient { try await $0.jobHistory(service) }.count
-        print("\(liars.joined(separator: ", ")) tombstoned after \(rounds) rounds; nobody else of \(workers.count) workers and 4 judges")
+        let round = try await network.withClient { try await $0.jobStatus(service) }.round
+        print("\(liars.joined(separator: ", ")) tombstoned by round \(round); nobody else of \(workers.count) workers and 4 judges")
         // Both sides have shown what they computed before the jury voted.
-        #expect(await log("judge-0").contains("accused of step"))
+        #expect(wholeLog("judge-0").contains("accused of step"))
     }
 }

@@ -86,6 +86,7 @@ import Testing
         let said = stage.wholeLog("fog-1")
         #expect(said.contains("a node's answer does not hold, and is not used"), "\(said)")
         #expect(said.contains("a node names another key for"), "\(said)")
+        #expect(!stage.wholeLog("fog-2").contains("a node names another key for"), "its node is honest")
         #expect(liar.lies > 0)
     }
 

@@ -87,7 +87,7 @@ struct FogJobStage {
             try ChildProcess(
                 name: name, program: try Programs.url("chain-worker"),
                 arguments: [
-                    "run", "--job", Self.job, "--key", name, "--state",
+                    "run", "--no-stay", "--job", Self.job, "--key", name, "--state",
                     folder.appending(path: "state-\(name)", directoryHint: .isDirectory).path, "--node",
                     (nodes ?? [network.plan.apiURL(0)]).joined(separator: ","),
                 ] + arguments,

@@ -347,8 +347,8 @@ private struct JobStage {
             try ChildProcess(
                 name: name, program: try Programs.url("chain-worker"),
                 arguments: [
-                    "run", "--job", Self.job, "--data", images.path, "--key", name, "--state", state(name).path, "--node",
-                    network.plan.apiURL(0),
+                    "run", "--no-stay", "--job", Self.job, "--data", images.path, "--key", name, "--state",
+                    state(name).path, "--node", network.plan.apiURL(0),
                 ] + arguments,
                 logFile: folder.appending(path: "\(name).log"), environment: network.plan.environment))
     }

@@ -168,6 +168,24 @@ import Testing
         #expect(next == nil, "nothing is left in the queue")
     }
 
+    /// A liar must not take its pay and bond out while it is looked into; whom nothing is found about gets them after.
+    @Test mutating func payAndBondWaitForTheEndOfADispute() throws {
+        #expect(try chain.send(bob, service: "job", .paymentWorkerSignature).outcome == .succeeded)
+        #expect(try accuse(accusation(of: bob)) == .succeeded)
+        let refused = try chain.send(bob, service: "job", .paymentWorkerSignature).outcome.failure
+        #expect(refused == "a dispute about this account is open in 'job': pay and bond wait for its end")
+        // Its work goes on, and nobody else waits.
+        #expect(try chain.send(bob, service: "job", .commitmentTask, post: "r3/c").outcome == .succeeded)
+        #expect(try chain.send(alice, service: "job", .paymentWorkerSignature).outcome == .succeeded)
+        for _ in 0..<3 {
+            try chain.run(after: Dispute.turnMs)
+            try chain.run(after: 1_000)
+        }
+        #expect(try dispute == nil)
+        #expect(try chain.send(bob, service: "job", .paymentWorkerSignature).outcome == .succeeded)
+        #expect(try chain.isConserved())
+    }
+
     @Test mutating func nobodyIsAccusedOfWhatHeDidNotSendNorByAnybody() throws {
         #expect(try accuse(accusation(of: bob, sign: false)).failure == "the accused has not signed this envelope")
         #expect(

@@ -5,6 +5,27 @@ import Testing
 
 /// The dispute as a machine: a search through everything that parties, jury and time may do.
 @Suite struct DisputeTests {
+    /// Until when who did a round's work has to be there.
+    @Test func workIsDisputableForAWhileAfterItsValidation() throws {
+        var panel = PanelRecord()
+        #expect(panel.disputableUntil == nil)
+        func note(_ post: String, at time: UInt64) throws {
+            panel.note(try #require(PostId(post)), byValidator: true, member: nil, at: Time(time))
+        }
+        for post in ["r3/c", "x3/v", "r/v", "r-3/v", "r99999999999/v"] { try note(post, at: 900) }
+        #expect(panel.disputableUntil == nil, "no validation of a round")
+        try note("r7/v", at: 1_000)
+        #expect(panel.disputableUntil == Time(1_000 + Dispute.windowMs))
+        try note("r8/v", at: 5_000)
+        try note("r7/v", at: 6_000)
+        let until = try #require(panel.disputableUntil)
+        #expect(until == Time(5_000 + Dispute.windowMs), "the first word about a round counts")
+        // What the chain itself goes by.
+        func since(_ now: UInt64) -> Time { Time(now - Dispute.windowMs) }
+        #expect(panel.hasValidated(round: 8, since: since(until.value)))
+        #expect(!panel.hasValidated(round: 8, since: since(until.value + 1)))
+    }
+
     private static func account(_ byte: UInt8) -> Account { Account([UInt8](repeating: byte, count: 32)) ?? .zero }
     private static func leaf(_ text: String) -> Digest { Digest(sha256: Array(text.utf8)) }
     private static let accuser = account(1), accused = account(2)

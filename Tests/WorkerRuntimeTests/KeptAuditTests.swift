@@ -111,6 +111,50 @@ import WorkerRuntime
         #expect(try Self.shelf(state).lastSaid().isEmpty)
     }
 
+    /// What is there and can't be used is not taken for what is not there: it may be all that the worker has to show.
+    @Test func evidenceThatIsOfNoUseIsToldOf() async throws {
+        let state = try WorkerState(folder: folder.url)
+        let plan = try RoundPlan(
+            seed: FogStage.plan(epochs: 1).seed, round: 0, steps: 1, batchSize: 8,
+            optimiser: FogStage.plan(epochs: 1).optimiser)
+        let base = AuditLog.Base(model: .whole(try FogStage.plan(epochs: 1).initialNetwork()), plan: plan)
+        let warnings = Mutex<[String]>([])
+        let store = AuditShelf.Store(
+            job: Digest(sha256: [7]), state: state,
+            report: { event in
+                if case .warning(let text) = event { warnings.withLock { $0.append(text) } }
+            },
+            base: { kept in AuditLog.Base(model: kept.model, plan: plan) })
+        let shelf = AuditShelf(store)
+        // The newest alone stay in memory.
+        for round in UInt32(0)..<7 {
+            _ = shelf.begin(round, base)
+            try shelf.keep(round, place: 0)
+        }
+        let whole = try Data(contentsOf: folder.url.appending(path: "audit-0"))
+        let copy = try Data(contentsOf: folder.url.appending(path: "audit-1"))
+        #expect(await shelf.log(of: 0) != nil)
+        #expect(await shelf.log(of: 9) == nil)
+        #expect(await Self.shelf(state, job: Digest(sha256: [8])).log(of: 1) == nil)
+        #expect(warnings.withLock { $0 }.isEmpty, "not there, or another job's")
+        try folder.write(Array(whole.dropLast()), as: "audit-1")
+        try folder.write(Array(whole), as: "audit-2")
+        try FileManager.default.removeItem(at: folder.url.appending(path: "audit-3"))
+        try FileManager.default.createDirectory(
+            at: folder.url.appending(path: "audit-3"), withIntermediateDirectories: false)
+        for (round, reason) in [(UInt32(1), "it is damaged"), (2, "it is round 0's"), (3, "it can't be read")] {
+            #expect(await shelf.log(of: round) == nil && shelf.named(in: round) == nil)
+            let said = warnings.withLock { $0 }
+            #expect(said.count == Int(round), "once: \(said)")
+            #expect(said.last?.contains(reason) == true && said.last?.contains("audit-\(round)") == true, "\(said)")
+            #expect(said.last?.contains("put a copy of the file there, or make it readable") == true)
+        }
+        // A copy helps, without a restart.
+        try folder.write(Array(copy), as: "audit-1")
+        #expect(await shelf.log(of: 1) != nil)
+        #expect(warnings.withLock { $0 }.count == 3)
+    }
+
     @Test func oldRoundsThatAreAskedForPushOutNoneUnderWay() async throws {
         let state = try WorkerState(folder: folder.url)
         let model = JobModel.whole(try FogStage.plan(epochs: 1).initialNetwork())

@@ -43,14 +43,17 @@ import WorkerRuntime
         }
 
         /// An answer to a request for these keys.
-        /// - Parameter lie: a KEM key that is put into the answer in place of the first member's.
-        func answer(_ asked: [StateKey], height: UInt64 = 5, lie: KEMPublicKey? = nil, signers: Int = 3) throws
-            -> [UInt8]
-        {
+        /// - Parameters:
+        ///   - lie: a KEM key that is put into the answer in place of the first member's.
+        ///   - renewed: the first member's key in the state itself.
+        func answer(
+            _ asked: [StateKey], height: UInt64 = 5, lie: KEMPublicKey? = nil, renewed: KEMPublicKey? = nil,
+            signers: Int = 3
+        ) throws -> [UInt8] {
             var values: [StateKey: [UInt8]] = [.scheduleSlot(1): [1]]
             for (slot, member) in members.enumerated() {
                 values[CertifiedParticipants.key(contract: testJob, slot: UInt8(slot))] = stored(
-                    member, kem: member.kem.publicKey)
+                    member, kem: slot == 0 ? renewed ?? member.kem.publicKey : member.kem.publicKey)
             }
             var nodes = Nodes()
             let update = try StateTree.update(
@@ -111,13 +114,91 @@ import WorkerRuntime
         let participants = CertifiedParticipants(
             contract: testJob, own: try Person("cloud").account,
             read: { try await reader.read($0, now: Date(timeIntervalSince1970: 0)) }, report: { said.note($0) })
-        let found = try await participants.certify(told(spy.kem.publicKey))
+        let found = try await participants.certify(told(spy.kem.publicKey), after: 4)
         #expect(found.map(\.kemPublicKey) == [edge.kem.publicKey, other.kem.publicKey])
         #expect(said.all.count == 1 && said.all.first?.contains(edge.account.short) == true, "\(said.all)")
         // Nor in any later answer, and it is said once.
-        #expect(try await participants.certify(told(spy.kem.publicKey)).first?.kemPublicKey == edge.kem.publicKey)
+        #expect(try await participants.certify(told(spy.kem.publicKey), after: 4).first?.kemPublicKey == edge.kem.publicKey)
         #expect(said.all.count == 1)
-        #expect(try await participants.certify(told(edge.kem.publicKey)).count == 2)
+        #expect(try await participants.certify(told(edge.kem.publicKey), after: 4).count == 2)
+    }
+
+    /// A certified state that the chain has come to, and what it holds of the first member.
+    private final class Moment: Sendable {
+        private let now: Mutex<(height: UInt64, key: KEMPublicKey)>
+
+        init(_ height: UInt64, _ key: KEMPublicKey) { now = Mutex((height, key)) }
+
+        func set(_ height: UInt64, _ key: KEMPublicKey) { now.withLock { $0 = (height, key) } }
+        var value: (height: UInt64, key: KEMPublicKey) { now.withLock { $0 } }
+    }
+
+    private func participants(_ moment: Moment, _ said: Said) throws -> (CertifiedReader, CertifiedParticipants) {
+        let certified = certified
+        let reader = CertifiedReader(
+            genesis: certified.genesis, nodes: 1,
+            ask: { keys in
+                let (height, key) = moment.value
+                return try certified.answer(keys, height: height, renewed: key)
+            }, report: { said.note($0) })
+        let participants = CertifiedParticipants(
+            contract: testJob, own: try Person("cloud").account,
+            read: { try await reader.read($0, now: Date(timeIntervalSince1970: 0)) }, report: { said.note($0) })
+        return (reader, participants)
+    }
+
+    /// The header of height 6 carries the state after block 5.
+    @Test func whoHasJustRenewedHisKeyMakesNoNodeALiar() async throws {
+        let (old, new, said) = (edge.kem.publicKey, spy.kem.publicKey, Said())
+        let moment = Moment(5, old)
+        let (_, participants) = try participants(moment, said)
+        func certified(_ key: KEMPublicKey, after block: UInt64) async throws -> KEMPublicKey? {
+            try await participants.certify(told(key), after: block).first?.kemPublicKey
+        }
+        #expect(try await certified(old, after: 4) == old)
+        // Renewed in block 5, whose state no header carries yet.
+        #expect(try await certified(new, after: 5) == old)
+        moment.set(6, new)
+        #expect(try await certified(new, after: 5) == new)
+        // An answer of before, which the certified state has overtaken.
+        #expect(try await certified(old, after: 4) == new)
+        #expect(said.all.isEmpty, "\(said.all)")
+        // The old key after block 6 is a lie, and known to be one once the state after block 6 is certified, whoever answers
+        // by then.
+        #expect(try await certified(old, after: 6) == new)
+        #expect(said.all.isEmpty, "\(said.all)")
+        moment.set(7, new)
+        #expect(try await certified(new, after: 7) == new)
+        #expect(said.all.count == 1 && said.all.first?.contains(edge.account.short) == true, "\(said.all)")
+    }
+
+    /// Who reads what the contract keeps before he asks a node sees through its first answer, also where the chain has gone
+    /// on in between.
+    @Test func theFirstLieIsNoticed() async throws {
+        let (key, said) = (edge.kem.publicKey, Said())
+        let moment = Moment(5, key)
+        let (reader, participants) = try participants(moment, said)
+        let unknown = participants.unknownKeys
+        #expect(unknown.count == 64 && Set(unknown).count == 64)
+        participants.note(try await reader.read(unknown, now: Date(timeIntervalSince1970: 0)), at: unknown)
+        #expect(participants.unknownKeys.isEmpty)
+        moment.set(9, key)
+        #expect(try await participants.certify(told(spy.kem.publicKey), after: 6).first?.kemPublicKey == key)
+        #expect(said.all.count == 1, "\(said.all)")
+    }
+
+    /// A node that speaks of a block that is far from there would make all honest answers after it look old.
+    @Test func noNodeTurnsTheClockForward() async throws {
+        let moment = Moment(5, edge.kem.publicKey)
+        let (reader, _) = try participants(moment, Said())
+        let now = Date(timeIntervalSince1970: 0)
+        #expect(try await reader.allows(block: 5 + WorkerLimits.blocksAhead, now: now))
+        #expect(try await !reader.allows(block: 6 + WorkerLimits.blocksAhead, now: now))
+        #expect(try await !reader.allows(block: .max, now: now))
+        // The worker has slept, and the chain has not.
+        moment.set(90_000, edge.kem.publicKey)
+        #expect(try await reader.allows(block: 90_001, now: now))
+        #expect(try await !reader.allows(block: .max, now: now))
     }
 
     @Test func aMemberThatTheChainDoesNotKnowIsNone() async throws {
@@ -127,13 +208,13 @@ import WorkerRuntime
             try await reader.read($0, now: Date(timeIntervalSince1970: 0))
         }
         let stranger = spy.participant(.edge, index: 2, slot: 2)
-        let found = try await participants.certify([
-            edge.participant(.edge), other.participant(.edge, slot: 1), stranger,
-        ])
+        let found = try await participants.certify(
+            [edge.participant(.edge), other.participant(.edge, slot: 1), stranger], after: 4)
         #expect(found.map(\.account) == [edge.account, other.account])
         // In the place of somebody else it is none either.
         #expect(
-            try await participants.certify([spy.participant(.edge), other.participant(.edge, slot: 1)]).map(\.account)
+            try await participants.certify([spy.participant(.edge), other.participant(.edge, slot: 1)], after: 4)
+                .map(\.account)
                 == [other.account])
     }
 

@@ -272,8 +272,8 @@ struct PaperChain: Sendable {
         return try ChildProcess(
             name: name, program: try Programs.url("chain-worker"),
             arguments: [
-                "run", "--job", Self.job, "--key", name, "--state", folder.appending(path: "state").path, "--accept-code",
-                contract,
+                "run", "--no-stay", "--job", Self.job, "--key", name, "--state", folder.appending(path: "state").path,
+                "--accept-code", contract,
             ]
                 + (hasData ? ["--data", data.path] : []) + extra + (0..<plan.masternodes).flatMap { ["--node", plan.apiURL($0)] },
             logFile: folder.appending(path: "log"), environment: plan.environment)

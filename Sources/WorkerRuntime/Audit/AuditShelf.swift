@@ -20,14 +20,17 @@ package final class AuditShelf: Sendable {
         /// What a round worked on, from what was kept of it; nil while its samples are not there.
         let base: @Sendable (KeptAudit) async throws -> AuditLog.Base?
         let mostBytes: Int
+        let report: @Sendable (WorkerEvent) -> Void
 
         package init(
             job: Digest, state: WorkerState, mostBytes: Int = WorkerLimits.keptAuditBytes,
+            report: @escaping @Sendable (WorkerEvent) -> Void = { _ in },
             base: @escaping @Sendable (KeptAudit) async throws -> AuditLog.Base?
         ) {
             self.job = job
             self.state = state
             self.mostBytes = mostBytes
+            self.report = report
             self.base = base
         }
     }
@@ -37,6 +40,8 @@ package final class AuditShelf: Sendable {
         /// The last one that came from the disk. Apart, so that questions about old rounds push out none under way.
         var loaded: (round: UInt32, log: AuditLog)?
         var pinned: Set<UInt32> = []
+        /// Rounds whose evidence was said to be of no use.
+        var unusable: Set<UInt32> = []
     }
 
     private let state = Mutex(State())
@@ -80,7 +85,7 @@ package final class AuditShelf: Sendable {
             state.logs.first { $0.round == round }?.log ?? state.loaded.flatMap { $0.round == round ? $0.log : nil }
         }
         if let known { return known }
-        guard let store, let kept = try? store.state.audit(round, job: store.job) else { return nil }
+        guard let store, let kept = kept(round, in: store) else { return nil }
         let until = ContinuousClock.now + patience
         while true {
             if let base = try? await store.base(kept) {
@@ -95,17 +100,30 @@ package final class AuditShelf: Sendable {
 
     /// What a cloud named in a round, if it is kept.
     package func named(in round: UInt32) -> [UInt16: AuditedRound.Named]? {
-        guard let store, let kept = try? store.state.audit(round, job: store.job), !kept.partners.isEmpty else {
+        guard let store, let kept = kept(round, in: store), !kept.partners.isEmpty else { return nil }
+        return kept.named
+    }
+
+    /// A round's evidence on disk. Of a file that is there and can't be used its operator is told, once: it may be all that
+    /// this worker has to show for itself.
+    private func kept(_ round: UInt32, in store: Store) -> KeptAudit? {
+        do { return try store.state.audit(round, job: store.job) } catch {
+            if state.withLock({ $0.unusable.insert(round).inserted }) { store.report(.warning("\(error)")) }
             return nil
         }
-        return kept.named
+    }
+
+    /// Whether any round's evidence is here, of this run or one before it.
+    var holdsSome: Bool {
+        if state.withLock({ !$0.logs.isEmpty }) { return true }
+        return store.map { store in (try? store.state.audits())?.isEmpty == false } ?? false
     }
 
     /// How the envelopes of the last rounds open, for complaints that came while this worker was away.
     package func lastSaid() throws -> [StepEvidence.Said] {
         guard let store else { return [] }
         return try store.state.audits().prefix(Self.leastRounds).flatMap {
-            try store.state.audit($0.round, job: store.job)?.said ?? []
+            kept($0.round, in: store)?.said ?? []
         }
     }
 }

@@ -79,11 +79,22 @@ extension WorkerState {
 
     func save(_ kept: KeptAudit) throws { try write(kept.borsh, to: "\(Self.audits)\(kept.round)") }
 
-    /// Nil for what is not there, damaged, or another job's.
+    /// Nil for what is not there, or another job's.
+    /// - Throws: ``WorkerError/unusableEvidence(_:_:round:)`` for what is there, and damaged or not to be read.
     func audit(_ round: UInt32, job: Digest) throws -> KeptAudit? {
-        guard let kept = try read("\(Self.audits)\(round)").flatMap({ try? KeptAudit(borsh: $0) }), kept.job == job,
-            kept.round == round
-        else { return nil }
+        let name = "\(Self.audits)\(round)"
+        func unusable(_ reason: String) -> WorkerError {
+            .unusableEvidence(folder.appending(path: name).path, reason, round: round)
+        }
+        let bytes: [UInt8]?
+        do { bytes = try read(name) } catch WorkerError.damagedState(_, let reason) {
+            throw unusable("it can't be read: \(reason)")
+        }
+        guard let bytes else { return nil }
+        let kept: KeptAudit
+        do { kept = try KeptAudit(borsh: bytes) } catch { throw unusable("it is damaged: \(error)") }
+        guard kept.job == job else { return nil }
+        guard kept.round == round else { throw unusable("it is damaged: it is round \(kept.round)'s") }
         return kept
     }
 

@@ -92,19 +92,7 @@ extension WorkerLoop {
     /// Whether anything of what a worker does can be done again by this account under the job's terms. Nobody audits
     /// himself.
     private func mayAudit(_ worker: JobParticipant, _ spec: JobSpec) -> Bool {
-        // Longer rounds are not kept (``AuditLog``): nobody is to blame for that.
-        let messages = Int(clamping: spec.stepsPerRound) + 1
-        let each = (try? Joining.envelopeLimit(plan, spec)) ?? .max
-        let senders = worker.role == .cloud ? Int(spec.workers) : 1
-        guard worker.account != account, each <= WorkerLimits.auditBytes / messages / senders else { return false }
-        switch (spec.trainingProtocol, worker.role) {
-        case (.split, .cloud): return true
-        case (.split, .edge): return spec.inputAudit == .committee
-        // In an asynchronous round the cloud signs nothing for anybody: the committee's score alone speaks of its mean.
-        case (.fog, .cloud): return !plan.isSecureSum && spec.mode == .synchronous
-        case (.fog, .fog): return spec.inputAudit == .committee && (try? Replay.requireReproducible(plan)) != nil
-        default: return false
-        }
+        worker.account != account && AuditTerms.mayBeDoneAgain(worker.role, spec, plan)
     }
 
     /// The round from whose model a worker's work started.
@@ -279,10 +267,16 @@ extension WorkerLoop {
         } catch { warn("\(accused.short) could not be accused: \(error)") }
     }
 
+    /// Whether to ask for open disputes: an event has told of one, or it is long ago.
+    var looksForDisputes: Bool {
+        guard !mayHaveDisputes, let disputesAskedAt else { return true }
+        return ContinuousClock.now - disputesAskedAt >= .milliseconds(WorkerLimits.disputePollMs)
+    }
+
     /// Does what this account owes in open disputes.
     /// - Returns: whether one is open that it has, or may yet have, a part in.
     func followDisputes(_ status: JobStatus, _ participants: [JobParticipant]) async throws -> Bool {
-        guard mayHaveDisputes else { return false }
+        disputesAskedAt = .now
         let open = try await job.disputes()
         if open.isEmpty { mayHaveDisputes = false }
         parts.evaluators.setJurors(Set(open.flatMap(\.jury)))
@@ -310,7 +304,7 @@ extension WorkerLoop {
     }
 
     private func move(_ dispute: Dispute, _ list: [Digest]) async throws {
-        let mark = DisputeMark(accused: dispute.accused, stage: dispute.stage, level: dispute.path.count)
+        let mark = DisputeMark(dispute, dispute.stage, level: dispute.path.count)
         // Certified state lags a block behind what was sent.
         guard disputeMoves.insert(mark).inserted else { return }
         do {
@@ -331,7 +325,9 @@ extension WorkerLoop {
             let evidence = try log.evidence(
                 AuditQuestion(round: dispute.round, claim: dispute.claim, key: secrets.keys.current))
         else {
-            return warn("a dispute about round \(dispute.round) can't be answered: its steps are not kept any more")
+            return warn(
+                "a dispute about round \(dispute.round) can't be answered: its steps, or the samples that they worked on, are not there"
+            )
         }
         let material = AuditMaterial(model: log.base.model, evidence: evidence)
         guard let start = material.start else { return }
@@ -352,8 +348,12 @@ extension WorkerLoop {
     private func judge(_ dispute: Dispute, _ status: JobStatus, _ participants: [JobParticipant]) async throws {
         guard let seat = dispute.jury.firstIndex(of: account), dispute.votes.indices.contains(seat),
             dispute.votes[seat] == .none,
-            !disputeMoves.contains(DisputeMark(accused: dispute.accused, stage: .vote, level: 0))
+            !disputeMoves.contains(DisputeMark(dispute, .vote))
         else { return }
+        // Who is accused of what nobody can do again has no way to answer.
+        guard AuditTerms.mayBeDoneAgain(dispute.role, status.spec, plan) else {
+            return try await say(.right, "by the job's terms nobody does this step again", dispute)
+        }
         let question = AuditQuestion(round: dispute.round, claim: dispute.claim, key: secrets.keys.current)
         var vote = Dispute.Vote.unavailable
         var reason = "it has left the job"
@@ -371,16 +371,29 @@ extension WorkerLoop {
         // Once more before the time is over, where the accused may only be slow.
         let now = UInt64(clamping: Int64(Date().timeIntervalSince1970 * 1_000))
         if vote == .unavailable, !dispute.isSilent, now + Dispute.turnMs / 3 < dispute.deadline.value { return }
+        try await say(vote, reason, dispute)
+    }
+
+    private func say(_ vote: Dispute.Vote, _ reason: String, _ dispute: Dispute) async throws {
         try await job.actOnChain(
             .judgeDispute, DisputeVote(service: job.job, accused: dispute.accused, vote: vote).borsh)
-        disputeMoves.insert(DisputeMark(accused: dispute.accused, stage: .vote, level: 0))
+        disputeMoves.insert(DisputeMark(dispute, .vote))
         report(.disputed(dispute.accused, "this juror says \(vote): \(reason)"))
     }
 }
 
 /// A move that was sent, so that it is not sent twice.
 struct DisputeMark: Hashable {
-    let accused: Account
-    let stage: Dispute.Stage
-    let level: Int
+    private let accused: Account
+    /// An account may be accused again.
+    private let openedAt: Height
+    private let stage: Dispute.Stage
+    private let level: Int
+
+    init(_ dispute: Dispute, _ stage: Dispute.Stage, level: Int = 0) {
+        accused = dispute.accused
+        openedAt = dispute.openedAt
+        self.stage = stage
+        self.level = level
+    }
 }

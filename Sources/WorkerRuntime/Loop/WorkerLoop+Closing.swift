@@ -64,6 +64,54 @@ extension WorkerLoop {
         }
     }
 
+    /// The job is over, and no dispute is open that this worker has a part in.
+    /// - Returns: whether nothing is left to do.
+    func end(_ status: JobStatus) async throws -> Bool {
+        if overSince == nil {
+            if status.phase == .finished {
+                try await finish(status)
+            } else {
+                try leaveModels()
+                await claim()
+            }
+        }
+        if try await staysToAnswer() { return false }
+        if status.phase == .aborted { throw WorkerError.aborted(status.reason) }
+        return true
+    }
+
+    /// Whether the last rounds' work can still be disputed: whoever did it must answer then, and validators sit on juries.
+    /// Not for longer than a dispute can be opened, also where no node can be asked.
+    private func staysToAnswer() async throws -> Bool {
+        let hasWorked = configuration.role == .validator || opening != nil || parts.audits.holdsSome
+        let since = overSince ?? .now
+        overSince = since
+        guard hasWorked, ContinuousClock.now - since < .milliseconds(Dispute.windowMs) else { return false }
+        let left = configuration.stays ? try await job.disputableMs() : (try? await job.disputableMs()) ?? 0
+        guard left > 0 else { return false }
+        let minutes = (left + 59_999) / 60_000
+        let time = "\(minutes) more minute\(minutes == 1 ? "" : "s")"
+        if !configuration.stays {
+            if configuration.role != .validator {
+                report(
+                    .warning(
+                        "the work of the last rounds can be disputed for \(time), and this worker leaves: who is silent in a "
+                            + "dispute can be found a liar. The same command without --no-stay answers"))
+            }
+            return false
+        }
+        if !hasSaidThatItStays {
+            hasSaidThatItStays = true
+            report(
+                .waiting(
+                    configuration.role == .validator
+                        ? "the job is over; for \(time) its last rounds' work can be disputed, and this validator stays for the juries"
+                        : "the job is over and the pay is taken; for \(time) the work of its last rounds can be disputed, and this "
+                            + "worker stays to answer, since who is silent can be found a liar. It ends by itself"))
+        }
+        return true
+    }
+
     func finish(_ status: JobStatus) async throws {
         if configuration.modelFile != nil, status.checkpoint != .zero, accepted?.digest != status.checkpoint {
             let participants = try await job.participants()

@@ -71,6 +71,10 @@ actor WorkerLoop {
     var namedPartners: [UInt32: [JobPartner]] = [:]
     /// Events announce disputes; one may be open when the worker starts.
     var mayHaveDisputes = true
+    var disputesAskedAt: ContinuousClock.Instant?
+    /// Since when the job is over, its pay taken and its models left.
+    var overSince: ContinuousClock.Instant?
+    var hasSaidThatItStays = false
     var accusedBefore = false
     /// A fog node's update in an asynchronous job.
     var update = BufferedUpdate()
@@ -252,16 +256,11 @@ actor WorkerLoop {
         try await close(status)
         await accuseFound(status)
         // Whoever has a part in a dispute stays until it is over, also when the job is.
-        let isDisputed = mayHaveDisputes ? try await followDisputes(status, try await job.participants()) : false
-        if status.phase.isOver, isDisputed { return false }
+        let isDisputed = looksForDisputes ? try await followDisputes(status, try await job.participants()) : false
         switch status.phase {
-        case .finished:
-            try await finish(status)
-            return true
-        case .aborted:
-            try leaveModels()
-            await claim()
-            throw WorkerError.aborted(status.reason)
+        case .finished, .aborted:
+            if isDisputed { return false }
+            return try await end(status)
         case .registered, .open, .final, .starved: break
         case .paused: warn("the job is paused" + (status.reason.isEmpty ? "" : ": \(status.reason)"))
         case .commit, .reveal, .validate, .score, .challenge:
