@@ -214,7 +214,7 @@ let package = Package(
                 "PeerNetwork", "LocalNetwork", "TestSupport", .crypto, .nioCore, .nioEmbedded, .nioPosix, .nioSSL, .logging,
             ]),
         tests(of: "NodeAPI", values + ["NodeAPI", "APIModel", "ChainClient", "JobProtocol", .hummingbird, "WebClient", .logging]),
-        tests(of: "WebClient", ["WebClient", .nioCore, .nioHTTP1, .nioPosix]),
+        tests(of: "WebClient", ["WebClient", .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
         tests(
             of: "ChainClient",
             values + ["ChainClient", "APIModel", "KeyFiles", .nioCore]),

@@ -85,16 +85,14 @@ package final class ExecutedBlock {
     }
 
     /// Whether the state holds a sign that the key has voted: in an epoch before, or in a block of this one.
-    func hasSeen(_ key: PublicKey) -> Bool {
-        guard let bytes = try? layer.value(.masternode(key)), let record = try? MasternodeRecord(borsh: bytes) else {
-            return false
-        }
+    /// - Throws: where the state can't be read: taken for a no, a key that has voted would vote again.
+    func hasSeen(_ key: PublicKey) throws -> Bool {
+        guard let bytes = try layer.value(.masternode(key)) else { return false }
+        let record = try MasternodeRecord(borsh: bytes)
         // Who registers or resumes is noted for the epoch before it takes part; the genesis' masternodes for epoch 0.
         if case .active(let from) = record.status, record.lastSeen >= from, record.lastSeen > .zero { return true }
-        guard let place = context.set.index(of: key), let bytes = try? layer.value(.epochProgress),
-            let progress = try? EpochProgress(borsh: bytes)
-        else { return false }
-        return progress.hasSeen(place)
+        guard let place = context.set.index(of: key), let bytes = try layer.value(.epochProgress) else { return false }
+        return try EpochProgress(borsh: bytes).hasSeen(place)
     }
 
     /// The state after this block, as the store takes it together with the next block.

@@ -133,9 +133,9 @@ public final class NodeMachine {
         memory = VoteMemory(journal: journal)
         if let identity = self.identity {
             let mark = rules.checkMemory ? try store.voteMark().flatMap { $0.key == identity.key ? $0 : nil } : nil
+            let wasSeen = try rules.checkMemory && start.head.hasSeen(identity.key)
             let first = memory.check(
-                against: mark, name: journalName, epoch: start.head.context.epoch,
-                wasSeen: rules.checkMemory && start.head.hasSeen(identity.key))
+                against: mark, name: journalName, epoch: start.head.context.epoch, wasSeen: wasSeen)
             desk.starts(with: first)
         }
         let seat = try Seat(

@@ -4,7 +4,8 @@ import ProgramSupport
 
 extension HTTPClient {
     private static let noTLS =
-        "it offers no TLS, or none that this machine trusts; a node itself speaks http://, and https:// where a proxy adds it"
+        "it offers no TLS, or none that this machine trusts (SSL_CERT_FILE can name a file of authorities); a node itself speaks "
+        + "http://, and https:// where a proxy adds it"
 
     /// Why no answer came, in words for whoever named the address.
     public static func reason(_ error: any Error) -> String {
@@ -20,6 +21,8 @@ extension HTTPClient {
         case let error as HTTPClientError where error == .deadlineExceeded || error == .readTimeout:
             return "no answer in time"
         case let error as HTTPClientError where error == .remoteConnectionClosed: return "it closed the connection"
+        case HTTPClientError.noAuthorities(let path):
+            return "SSL_CERT_FILE names '\(path)', which can't be read or has no certificate in it"
         case is NIOTooManyBytesError: return "its answer is longer than any that is taken"
         // What a failed connection is depends on how the name was resolved; the cause is in its text.
         case let error where "\(error)".contains("Connection refused"): return "connection refused"

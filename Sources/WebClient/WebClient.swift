@@ -2,6 +2,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import ProgramSupport
 import Synchronization
 
 /// # WebClient
@@ -24,6 +25,8 @@ public final class HTTPClient: Sendable {
         public var idleTimeout: TimeAmount = .seconds(30)
         /// Connections to one host at the same time; further requests wait.
         public var connectionsPerHost = 64
+        /// PEM file of the authorities that are trusted instead of the system's. The variable is OpenSSL's, curl's and Go's.
+        public var authorities: String? = Environment.value("SSL_CERT_FILE")
 
         public init() {}
     }
@@ -127,7 +130,14 @@ public final class HTTPClient: Sendable {
     private func secured() throws -> NIOSSLContext {
         try tls.withLock { context in
             if let context { return context }
-            let made = try NIOSSLContext(configuration: .makeClientConfiguration())
+            var settings = TLSConfiguration.makeClientConfiguration()
+            if let path = configuration.authorities {
+                guard let certificates = try? NIOSSLCertificate.fromPEMFile(path), !certificates.isEmpty else {
+                    throw HTTPClientError.noAuthorities(path)
+                }
+                settings.trustRoots = .certificates(certificates)
+            }
+            let made = try NIOSSLContext(configuration: settings)
             context = made
             return made
         }
@@ -143,6 +153,8 @@ public enum HTTPClientError: Error, Equatable, Sendable {
     /// Nothing came for ``HTTPClient/Configuration/readTimeout``.
     case readTimeout
     case remoteConnectionClosed
+    /// The file of authorities can't be read, or has no certificate.
+    case noAuthorities(String)
     case shutDown
 }
 

@@ -63,9 +63,10 @@ struct Run: AsyncParsableCommand {
     @Flag(inversion: .prefixedNo, help: "Whether a fog job's cloud tries each update on its reserved images.")
     var tryUpdates = true
     @Option(
-        help: "Of all steps the part that a validator does again, from 0 to 1. All members of a committee use the same."
+        help:
+            "Of all steps the part that a validator does again, from 0 to 1. All members of a committee use the same. Default: 0.1."
     )
-    var auditShare = 0.1
+    var auditShare: Double?
     @Flag(
         inversion: .prefixedNo,
         help:
@@ -75,7 +76,7 @@ struct Run: AsyncParsableCommand {
         help:
             "For experiments: withhold, poison, lie, slow, ignore or copy, and in which part of the rounds (or steps), as in poison:0.2; may be repeated."
     ) var fault: [String] = []
-    @Option(help: "For experiments: in which rounds the faults fall.") var faultSeed: UInt64 = 0
+    @Option(help: "For experiments: in which rounds the faults fall.") var faultSeed: UInt64?
     @Flag(help: "Wait for a job that does not exist yet.") var wait = false
     @Flag(help: "One JSON document a line instead of text.") var json = false
 
@@ -83,7 +84,18 @@ struct Run: AsyncParsableCommand {
         guard ServiceId(job) != nil, !job.isEmpty else { throw ValidationError("--job takes 1 to 32 bytes") }
         guard (1...64).contains(threads) else { throw ValidationError("--threads takes 1 to 64") }
         if let samples, samples < 1 { throw ValidationError("--samples takes a number from 1 on") }
-        guard (0...1).contains(auditShare) else { throw ValidationError("--audit-share takes a number from 0 to 1") }
+        if let auditShare {
+            guard (0...1).contains(auditShare) else {
+                throw ValidationError("--audit-share takes a number from 0 to 1")
+            }
+            guard role == .validator else {
+                throw ValidationError("--audit-share is for validators: they do steps again")
+            }
+        }
+        if !tryUpdates, role != .cloud {
+            throw ValidationError("--no-try-updates is for clouds: nobody else tries updates")
+        }
+        if faultSeed != nil, fault.isEmpty { throw ValidationError("--fault-seed goes with --fault") }
         for text in fault where Faults.parse(text) == nil {
             throw ValidationError(
                 "--fault \(text): write one of \(Faults.Kind.allCases.map(\.rawValue).joined(separator: ", ")), a colon and a share from 0 to 1"
@@ -152,7 +164,7 @@ struct Run: AsyncParsableCommand {
         if let weights { _ = try InputFile.read(weights, "file of weights", limit: 1 << 30) }
         let (host, port) = try address()
         var faults = Faults()
-        faults.seed = faultSeed
+        faults.seed = faultSeed ?? 0
         for text in fault { if let (kind, share) = Faults.parse(text) { faults[kind] = share } }
         let images = data.map {
             ImageSource(
@@ -167,7 +179,7 @@ struct Run: AsyncParsableCommand {
             modelFile: model.map { URL(filePath: FilePath.expanded($0)) },
             weightsFile: weights.map { URL(filePath: FilePath.expanded($0)) }, threads: threads, waits: wait,
             acceptedCode: codes, acceptedValidators: validators,
-            genesis: network, triesEachUpdate: tryUpdates, auditShare: auditShare, stays: stay, faults: faults)
+            genesis: network, triesEachUpdate: tryUpdates, auditShare: auditShare ?? 0.1, stays: stay, faults: faults)
     }
 }
 

@@ -21,6 +21,12 @@ struct Demo: AsyncParsableCommand {
     @Option(help: "Rounds of the job.") var rounds: UInt32 = 30
     @Option(help: "Steps in a round; each edge gives 32 images to a step.") var steps: UInt32 = 16
 
+    func validate() throws {
+        // By the job's own bounds; a network would be up before the job is refused.
+        guard (1...1_000_000).contains(rounds) else { throw ValidationError("--rounds takes 1 to 1000000") }
+        guard steps > 0 else { throw ValidationError("--steps takes a number from 1 on") }
+    }
+
     func run() async throws {
         let run = DemoRun(
             home: URL(filePath: FilePath.expanded(home), directoryHint: .isDirectory), data: FilePath.expanded(data),

@@ -165,6 +165,63 @@ import Testing
         #expect(moved > 15, "seed \(seed)")
     }
 
+    /// What waiting calls were paid lies in no account. Money that goes from contract to contract, and grows credits anew for
+    /// each, can pile up more than it could hold at once; each call locks a deposit, so the supply bounds that too. Back in
+    /// an account, it is within the account's capacity again.
+    @Test(arguments: [1, 4]) func creditsInWaitingCallsAreBoundedByTheirDeposits(services: Int) throws {
+        let alice = try User("alice")
+        let money: UInt128 = 4_000_000_000
+        var chain = try TestChain([alice], balance: money, deposits: true)
+        let parameters = chain.ledger.genesis.parameters
+        let calls = 8
+        let due = chain.time.value + UInt64(services + 1) * 2 * parameters.creditWindowMs
+        let price = parameters.deposit(keyBytes: 9, valueBytes: 8 + 128)
+        func waiting() throws -> UInt128 {
+            try chain.state.values.reduce(0) { sum, entry in
+                guard entry.key.bytes.first == UInt8(ascii: "t") else { return sum }
+                return sum + UInt128(try ScheduledCall(borsh: entry.value).gas)
+            }
+        }
+
+        var contracts: [Account] = []
+        for index in 0..<services {
+            try chain.run(after: parameters.creditWindowMs)
+            let (contract, receipt) = try chain.deploy(
+                "s\(index)", owner: alice, deposit: 2_400_000_000,
+                [
+                    (
+                        "action",
+                        [
+                            .when(action: 256, Array(repeating: .scheduleInputTime(entry: 1), count: calls)),
+                            .when(action: 257, [.transfer(to: alice.account.bytes, amount: 2_300_000_000)]),
+                        ]
+                    ),
+                    ("scheduled", []),
+                ])
+            #expect(receipt.outcome == .succeeded)
+            contracts.append(contract)
+            #expect(try chain.send(alice, service: "s\(index)", ActionId(256), data: due.borsh, gas: 20_000_000).outcome == .succeeded)
+            #expect(try chain.send(alice, service: "s\(index)", ActionId(257)).outcome == .succeeded)
+            #expect(try waiting() == UInt128(index + 1) * UInt128(calls) * UInt128(parameters.scheduledGasPerCall))
+            #expect(try chain.record(contract).deposit == UInt128(calls) * price)
+        }
+        let locked = try contracts.reduce(UInt128(0)) { try $0 + chain.record($1).deposit }
+        #expect(try waiting() == locked / price * UInt128(parameters.scheduledGasPerCall))
+        // One service alone stays below what the money can hold at once; four are beyond it.
+        let most = UInt128(Credits(parameters).capacity(stake: money))
+        #expect(try waiting() > most || services == 1)
+
+        try chain.run(after: due - chain.time.value)
+        for _ in 0..<services where try waiting() > 0 { try chain.run() }
+        #expect(try waiting() == 0)
+        // What came back is no more than what is left of the money there can hold; the deposits are free.
+        for contract in contracts {
+            let record = try chain.record(contract)
+            #expect(record.credits <= Credits(parameters).capacity(stake: record.stake) && record.deposit == 0)
+        }
+        #expect(try chain.totalCredits() <= chain.mostCredits())
+    }
+
     @Test func whatWasReservedBeyondTheUseIsHalfPaid() throws {
         let alice = try User("alice")
         var chain = try TestChain([alice])

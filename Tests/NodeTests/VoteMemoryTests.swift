@@ -42,6 +42,22 @@ import Testing
         #expect(fourth.machine.notVoting != nil)
     }
 
+    /// Home and journal are lost, and what the state knows of the key's votes can't be read: that is no sign that there
+    /// were none.
+    @Test func aStateThatCannotBeReadIsNoSign() throws {
+        let first = try Bench.chain(blocks: 6)
+        let identity = first.cast.identity(0)
+        func start(hole: StateKey?) throws -> NodeMachine {
+            let machine = try NodeMachine(
+                genesis: first.cast.genesis, role: .masternode(identity), store: HomelessStore(first.store, hole: hole),
+                journal: [], journalName: 78, rejoin: nil, signatures: KeyedHash(), rules: NodeRules())
+            _ = machine.handle(.start, at: first.clock)
+            return machine
+        }
+        #expect(try start(hole: nil).notVoting != nil)
+        #expect(throws: (any Error).self) { try start(hole: .masternode(identity.key)) }
+    }
+
     @Test func anOlderCopyIsRecognised() throws {
         let first = try Bench.chain(blocks: 3)
         let copy = first.journal
@@ -175,5 +191,29 @@ import Testing
         #expect(again.beaconsAsked == [1])
         again.handle(.beaconMade(generation: 1, Cast.beacon(0, generation: 1)))
         #expect(try grows(again, client: 4) && again.halts.isEmpty)
+    }
+}
+
+/// A store that was fetched from others: it knows nothing of the node's own votes. One of its values can't be read.
+private final class HomelessStore: NodeStore {
+    private let full: SimulatedStore
+    private let hole: StateKey?
+
+    private struct Unreadable: Error {}
+
+    init(_ full: SimulatedStore, hole: StateKey?) {
+        self.full = full
+        self.hole = hole
+    }
+
+    func head() throws -> ChainHead? { try full.head() }
+    func block(at height: Height) throws -> FinalizedBlock? { try full.block(at: height) }
+    func height(of digest: Digest) throws -> Height? { try full.height(of: digest) }
+    func voteMark() throws -> VoteMark? { nil }
+    func node(_ key: [UInt8]) throws -> [UInt8]? { try full.node(key) }
+
+    func value(_ key: StateKey) throws -> [UInt8]? {
+        if key == hole { throw Unreadable() }
+        return try full.value(key)
     }
 }

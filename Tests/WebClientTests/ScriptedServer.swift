@@ -1,6 +1,7 @@
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOSSL
 import Synchronization
 
 /// A server that answers by the path: `/ok`, `/ok?n=...`, `/close` (ends the connection after the answer), `/lost` (ends it
@@ -8,6 +9,7 @@ import Synchronization
 /// `/early` (100 before the answer), `/echo` (the body).
 final class ScriptedServer: Sendable {
     private let channel: any Channel
+    private let scheme: String
     let counts: Counts
 
     final class Counts: Sendable {
@@ -28,24 +30,29 @@ final class ScriptedServer: Sendable {
         func asked() { state.withLock { $0.requests += 1 } }
     }
 
-    var url: String { "http://127.0.0.1:\(channel.localAddress?.port ?? 0)" }
+    var url: String { "\(scheme)://127.0.0.1:\(channel.localAddress?.port ?? 0)" }
 
-    private init(channel: any Channel, counts: Counts) {
+    private init(channel: any Channel, scheme: String, counts: Counts) {
         self.channel = channel
+        self.scheme = scheme
         self.counts = counts
     }
 
-    static func with<Value>(_ body: (ScriptedServer) async throws -> Value) async throws -> Value {
+    /// - Parameter tls: nil for a server that speaks http.
+    static func with<Value>(
+        tls: NIOSSLContext? = nil, _ body: (ScriptedServer) async throws -> Value
+    ) async throws -> Value {
         let counts = Counts()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
                     try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: false)
                     try channel.pipeline.syncOperations.addHandler(Script(counts))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
-        let server = ScriptedServer(channel: channel, counts: counts)
+        let server = ScriptedServer(channel: channel, scheme: tls == nil ? "http" : "https", counts: counts)
         do {
             let value = try await body(server)
             try await channel.close()

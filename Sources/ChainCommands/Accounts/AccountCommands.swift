@@ -87,7 +87,7 @@ struct AccountCommand: AsyncParsableCommand {
             let names = try Self.names(global)
             var accounts: [AccountSummaryDocument] = []
             if mine {
-                for account in names.keys.sorted(by: { names[$0] ?? "" < names[$1] ?? "" }) {
+                for account in names.keys.sorted(by: { names[$0] ?? "" < names[$1] ?? "" }).prefix(Int(limit)) {
                     let found = try await client.account(account)
                     accounts.append(
                         AccountSummaryDocument(

@@ -50,6 +50,7 @@ struct LoadCommand: AsyncParsableCommand {
             throw ValidationError("--bytes is \(range.lowerBound) to \(range.upperBound), not \(bytes)")
         }
         if try sizes().isEmpty, try rates().count > 1 { throw ValidationError("several rates go with --devnet alone") }
+        if devnet != nil, !global.nodes.isEmpty { throw ValidationError("--devnet has nodes of its own: leave --node out") }
         if devnet != nil, from != nil || fund != nil { throw ValidationError("--devnet has senders of its own: leave --from and --fund out") }
     }
 

@@ -140,7 +140,9 @@ struct ServiceCommand: AsyncParsableCommand {
                     Format.label(service.id), service.kind, service.owner.description, Format.money(service.balance),
                     "\(service.registeredAt)")
             }
-            global.show(ServicesDocument(services: services, next: nil), table.text(none: "no services are registered"))
+            global.show(
+                ServicesDocument(services: services, next: nil),
+                table.text(none: "no services\(kind.map { " of the kind '\($0)'" } ?? "") are registered"))
         }
     }
 
@@ -224,10 +226,15 @@ struct SponsoringOptions: ParsableArguments {
     var sponsorTotal: UInt64?
     @Option(
         help: ArgumentHelp(
-            "Accounts that may apply at its cost in a window before they have joined.", valueName: "count"))
-    var sponsorNewcomers: UInt32 = 8
+            "Accounts that may apply at its cost in a window before they have joined. Default: 8.", valueName: "count"))
+    var sponsorNewcomers: UInt32?
 
     func validate() throws {
+        if sponsorMember == 0, sponsorTotal != nil || sponsorNewcomers != nil {
+            throw ValidationError(
+                "--sponsor-total and --sponsor-newcomers go with --sponsor-member: without it the service pays for nobody"
+            )
+        }
         if let sponsorTotal, sponsorTotal < sponsorMember {
             throw ValidationError("--sponsor-total \(sponsorTotal) is less than --sponsor-member \(sponsorMember)")
         }
@@ -238,7 +245,7 @@ struct SponsoringOptions: ParsableArguments {
         let (many, overflow) = sponsorMember.multipliedReportingOverflow(by: 16)
         return Sponsorship(
             creditsPerMember: sponsorMember, creditsPerWindow: sponsorTotal ?? (overflow ? .max : many),
-            newcomers: sponsorNewcomers)
+            newcomers: sponsorNewcomers ?? 8)
     }
 }
 
