@@ -91,10 +91,13 @@ struct PaperOptions: ParsableArguments {
 
     static let withoutChain = "Left out (--no-chain): all figures below come from one process."
 
-    func announce(_ forecast: Double) {
+    /// - Parameter jobs: on the chain, whose time is mostly that of the rounds' phases.
+    func announce(_ forecast: Double, jobs: Int) {
         let minutes = forecast / 60
         let text = minutes > 120 ? String(format: "%.1f hours", minutes / 60) : String(format: "%.0f minutes", max(minutes, 1))
-        Console.error("forecast: about \(text) on this machine if nothing else runs; interrupted, the same command goes on")
+        let chain = noChain ? "" : jobs == 1 ? ", and the job on the chain before it" : ", and \(jobs) jobs on the chain before it"
+        Console.error(
+            "forecast: about \(text) on this machine if nothing else runs\(chain); results that are kept in \(folder.appending(path: "runs").path) are not counted; interrupted, the same command goes on")
     }
 
     func write(_ files: ReportFiles) throws {
@@ -150,7 +153,7 @@ struct PaperACommand: AsyncParsableCommand {
         let paper = PaperA(
             settings: settings, data: data, laboratory: try options.laboratory(), model: own ?? PaperModels.leNet5())
         if let problem = paper.problem { throw UsageError("this can't be trained: \(problem)") }
-        options.announce(try paper.forecast())
+        options.announce(try paper.forecast(), jobs: 1)
         var chain = PaperOptions.withoutChain
         if !options.noChain {
             chain = try await PaperChain(
@@ -252,10 +255,12 @@ struct PaperBCommand: AsyncParsableCommand {
         let (data, folder) = try dataset == .svhn ? PaperData.svhn(options.data) : PaperData.mnist(options.data)
         let settings = try chosen(for: data)
         let own = settings.models == [.own] ? try model.map { try PaperOptions.ownModel($0) } : nil
+        let wanted = settings.models.map { (settings.samples[$0.rawValue] ?? 0) + (settings.validation[$0.rawValue] ?? 0) }.max()
         let paper = PaperB(
-            settings: settings, data: data, laboratory: try options.laboratory(), ownModel: own)
+            settings: settings, data: try data.mixed(training: wanted ?? 0, test: settings.testSamples),
+            laboratory: try options.laboratory(), ownModel: own)
         if let problem = paper.problem { throw UsageError("this can't be trained: \(problem)") }
-        options.announce(try paper.forecast())
+        options.announce(try paper.forecast(), jobs: settings.fault == nil ? 1 : 3)
         var chain = PaperOptions.withoutChain
         if !options.noChain, let first = settings.models.first {
             // More fog nodes with all of their devices are more processes than two processors can feed.
