@@ -135,12 +135,19 @@ struct PaperACommand: AsyncParsableCommand {
     @Option(help: "Edges that share the training samples.")
     var edges: Int = 2
 
+    @Option(help: "Devices of each edge in the job on the chain, which hand it their samples; with 0 the edges have them.")
+    var clients = 0
+
     @Option(help: ArgumentHelp("A model of your own with a cut, as in Models/lenet5.yaml. Default: LeNet-5.", valueName: "file"))
     var model: String?
 
     func run() async throws {
         try options.check()
         guard (1...16).contains(edges) else { throw UsageError("--edges \(edges): 1 to 16 are possible") }
+        guard (0...16).contains(clients) else { throw UsageError("--clients \(clients): 0 to 16 are possible") }
+        guard 1 + edges * (1 + clients) <= 64 else {
+            throw UsageError("--clients \(clients): a cloud, \(edges) edges and their devices are more than the 64 places of a job")
+        }
         let (data, folder) = try PaperData.mnist(options.data)
         var settings = options.full ? PaperA.Settings.full : PaperA.Settings()
         settings.samples = min(options.samples ?? settings.samples, data.training.count)
@@ -160,7 +167,7 @@ struct PaperACommand: AsyncParsableCommand {
                 out: options.folder, data: folder, contract: options.contract, model: paper.model,
                 modelName: settings.model, edges: edges, samples: settings.samples,
                 store: paper.laboratory.store
-            ).splitReport(settings)
+            ).splitReport(settings, devicesEach: clients)
         }
         let report = try paper.run()
         try options.write(try report.files(chain: chain))

@@ -94,7 +94,8 @@ extension WorkerLoop {
     private func mayAudit(_ worker: JobParticipant, _ spec: JobSpec) -> Bool {
         // Longer rounds are not kept (``AuditLog``): nobody is to blame for that.
         let messages = Int(clamping: spec.stepsPerRound) + 1
-        let each = (try? Joining.envelopeLimit(plan, spec)) ?? .max
+        let isSplit = spec.trainingProtocol == .split
+        let each = (try? isSplit ? Joining.roundLimit(plan, spec) : Joining.envelopeLimit(plan, spec)) ?? .max
         let senders = worker.role == .cloud ? Int(spec.workers) : 1
         guard worker.account != account, each <= WorkerLimits.auditBytes / messages / senders else { return false }
         switch (spec.trainingProtocol, worker.role) {
