@@ -116,6 +116,33 @@ public struct JobViewDocument: Codable, Equatable, Sendable {
     }
 }
 
+/// `GET /v1/jobs/{service}/metrics`: how well a training job does, round by round, for whoever draws it.
+public struct JobMetricsDocument: Codable, Equatable, Sendable {
+    public var phase: String
+    /// The running round, from 0.
+    public var round: UInt32
+    public var rounds: UInt32
+    /// Accuracy of the accepted model on reserved samples, times 10^6.
+    @DecimalText public var metricMicro: UInt64
+    @DecimalText public var lossMicro: UInt64
+    @DecimalText public var bestMetricMicro: UInt64
+    /// Closed ones, ascending; of a long job the last 64, which is what its contract keeps.
+    public var history: [JobViewDocument.Round]
+
+    public init(
+        phase: String, round: UInt32, rounds: UInt32, metricMicro: UInt64, lossMicro: UInt64, bestMetricMicro: UInt64,
+        history: [JobViewDocument.Round]
+    ) {
+        self.phase = phase
+        self.round = round
+        self.rounds = rounds
+        self.metricMicro = metricMicro
+        self.lossMicro = lossMicro
+        self.bestMetricMicro = bestMetricMicro
+        self.history = history
+    }
+}
+
 /// What bytes say, for people: of a transaction's data or a contract's event, where their form is known.
 public struct MeaningDocument: Codable, Equatable, Sendable {
     public struct Field: Codable, Equatable, Sendable {

@@ -30,6 +30,17 @@ public struct ExperimentData: Sendable {
         self.test = test
     }
 
+    /// With `samples` for training as far as the test images reach: the first of these come behind the training images,
+    /// the last `test` of them stay for the test. So the paper on fog computing can take its 80,000 of SVHN, whose
+    /// training part has 73,257. Runs of the file move, never single samples: digits of one photo stand together.
+    public func mixed(training samples: Int, test: Int) throws -> ExperimentData {
+        let moved = min(samples - training.count, self.test.count - test)
+        guard moved > 0 else { return self }
+        return ExperimentData(
+            kind: kind, name: name, training: try training.appending(self.test.prefix(moved)),
+            test: try self.test.select(self.test.count - test..<self.test.count))
+    }
+
     var plan: DataPlan { kind == .mnist ? .mnist : DataPlan(kind: kind, normalisation: .measured) }
 }
 

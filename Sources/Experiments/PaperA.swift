@@ -102,6 +102,19 @@ public struct PaperA: Sendable {
         public let layer: String
         public let imageBytes: Int
         public let values: Int
+
+        /// What crosses the cut in this precision, for each byte of the image.
+        public func ratio(_ precision: BoundaryPrecision) -> Double {
+            Double(BoundaryCodec.byteCount(shape: [1, values], precision: precision)) / Double(imageBytes)
+        }
+    }
+
+    /// What a device does that hands its samples to its edge server, which runs the front for it.
+    public struct HandedOver: Codable, Sendable {
+        public let samples: Int
+        /// Of the device, for one sample: choosing, normalising, blurring and encoding it, once for all epochs.
+        public let processorSecondsEachSample: Double
+        public let bytesEachSample: Double
     }
 
     public struct Attack: Codable, Sendable {
@@ -125,6 +138,7 @@ public struct PaperA: Sendable {
         public let runs: [Run]
         public let scaling: [Scaling]
         public let savings: [Saving]
+        public let handedOver: HandedOver
         public let attacks: [Attack]
         /// The wanted pictures themselves: PNG in base64.
         public let originals: [String]
@@ -162,7 +176,17 @@ public struct PaperA: Sendable {
     /// Of everything that decides what a run gives, in short.
     private static func digest(_ plan: TrainingPlan) -> String { String(Digest(sha256: plan.borsh).hex.prefix(12)) }
 
-    /// Seconds that the whole would take here, from a few steps of central training.
+    /// What a run's result is kept by.
+    private func name(_ road: Road, seed: Int, training: Int, test: Int) -> String {
+        "a-\(data.kind)-\(road.rawValue)-seed\(seed)-s\(training)-e\(settings.epochs)-n\(settings.edges)-b\(settings.batch)-r\(settings.rounds.steps)-t\(test)-p\(Self.digest(plan(road, seed: seed)))"
+    }
+
+    private func attackName(training: Int) -> String {
+        "a-\(data.kind)-attack-s\(min(training, 6_000))-p\(Self.digest(plan(.central, seed: 0)))"
+    }
+
+    /// Seconds that what is left would take here, from a few steps of central training: runs that are kept already take
+    /// none.
     public func forecast() throws -> Double {
         let probe = try data.training.prefix(512)
         let plan = plan(.central, seed: 0)
@@ -170,15 +194,25 @@ public struct PaperA: Sendable {
         var network = try Network(plan.model, seed: plan.seed)
         let start = ContinuousClock.now
         let optimiser = try plan.optimiser
-        for step in 0..<8 {
-            let (inputs, labels) = try samples.batch(step * 64..<(step + 1) * 64)
+        let batch = min(64, probe.count)
+        guard batch > 0 else { throw ExperimentError("\(data.name) has no training samples") }
+        let steps = probe.count / batch
+        for step in 0..<steps {
+            let (inputs, labels) = try samples.batch(step * batch..<(step + 1) * batch)
             _ = try network.train(inputs, labels: labels, optimiser: optimiser, threads: laboratory.threads)
         }
-        let each = (ContinuousClock.now - start).seconds / 512
-        let training = Double(min(settings.samples, data.training.count) * settings.epochs * settings.seeds * Road.allCases.count)
-        let testing = Double(settings.testSamples * settings.epochs * settings.seeds * Road.allCases.count) / 3
+        let each = (ContinuousClock.now - start).seconds / Double(steps * batch)
+        let (training, test) = (min(settings.samples, data.training.count), min(settings.testSamples, data.test.count))
+        var left = 0
+        for seed in 0..<settings.seeds {
+            for road in Road.allCases {
+                let kept = try laboratory.store.load(name(road, seed: seed, training: training, test: test))
+                left += kept == nil ? 1 : 0
+            }
+        }
         // Encoding and decoding of boundary values takes about as long again; the attacks about 40 s.
-        return each * (training * 1.6 + testing) + 40
+        let run = each * Double(settings.epochs) * (Double(training) * 1.6 + Double(test) / 3)
+        return Double(left) * run + (try laboratory.store.load(attackName(training: training)) == nil ? 40 : 0)
     }
 
     public func run() throws -> Report {
@@ -190,8 +224,7 @@ public struct PaperA: Sendable {
         var runs: [Run] = []
         for seed in 0..<settings.seeds {
             for road in Road.allCases {
-                let name =
-                    "a-\(data.kind)-\(road.rawValue)-seed\(seed)-s\(training.count)-e\(settings.epochs)-n\(settings.edges)-b\(settings.batch)-r\(settings.rounds.steps)-t\(test.count)-p\(Self.digest(plan(road, seed: seed)))"
+                let name = name(road, seed: seed, training: training.count, test: test.count)
                 let run = try laboratory.result(name) {
                     try train(road, seed: seed, training: training, test: test, done: done / total, share: 1 / total)
                 }
@@ -201,11 +234,12 @@ public struct PaperA: Sendable {
             }
         }
         let scaling = try measureScaling(training)
+        let handedOver = try measureHandingOver(training)
         laboratory.progress("figure 5: values counted for scales 1 to 8", (done + 1) / total)
-        let attack = try laboratory.result("a-\(data.kind)-attack-s\(min(training.count, 6_000))-p\(Self.digest(plan(.central, seed: 0)))") { try attacks(training, test) }
+        let attack = try laboratory.result(attackName(training: training.count)) { try attacks(training, test) }
         return Report(
             paper: "A", dataset: data.name, settings: settings, runs: runs, scaling: scaling, savings: Self.savings(),
-            attacks: attack.attacks, originals: attack.originals, seconds: (ContinuousClock.now - start).seconds)
+            handedOver: handedOver, attacks: attack.attacks, originals: attack.originals, seconds: (ContinuousClock.now - start).seconds)
     }
 
     // MARK: Training
@@ -400,10 +434,26 @@ public struct PaperA: Sendable {
             let message = SplitLearning.boundaryMessage(
                 try front.forward(inputs).output, labels: labels, precision: .float32)
             let parameters = Difference.dense(network.parameters).borsh
+            // Counted in what arrives.
+            var decoder = BorshDecoder(message)
             return Scaling(
-                scale: scale, boundaryValues: front.outputShape.reduce(1, *), boundaryBytes: message.count,
-                parameters: network.parameterCount, parameterBytes: parameters.count)
+                scale: scale, boundaryValues: try decoder.boundary().tensor.count, boundaryBytes: message.count,
+                parameters: try Difference(borsh: parameters).values?.count ?? 0, parameterBytes: parameters.count)
         }
+    }
+
+    private func measureHandingOver(_ training: ImageSet) throws -> HandedOver {
+        var plan = plan(.central, seed: 0)
+        plan.device = DevicePlan(fraction: TrainingPlan.one, noise: 10_000)
+        let images = try training.prefix(2_000)
+        let secret = SecretSeed(plan.seed.bytes) ?? .generate()
+        let start = laboratory.processorSeconds()
+        let sent = try DeviceStep.samples(of: images, plan: plan, device: 0, secret: secret)
+        let bytes = try DeviceSamplesMessage.parts(of: sent, round: 0).reduce(0) { $0 + $1.borsh.count }
+        let seconds = laboratory.processorSeconds() - start
+        let count = Double(max(sent.count, 1))
+        return HandedOver(
+            samples: sent.count, processorSecondsEachSample: seconds / count, bytesEachSample: Double(bytes) / count)
     }
 
     /// For larger images: what one sample is, and what crosses each cut of the front's two stages.

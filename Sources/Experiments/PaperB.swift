@@ -197,10 +197,11 @@ public struct PaperB: Sendable {
         return (min(wanted, all - kept), kept)
     }
 
-    /// Seconds that the whole would take here, from a few steps of each model.
+    /// Seconds that what is left would take here, from a few steps of each model: runs that are kept already take none.
     public func forecast() throws -> Double {
         var total = 0.0
         for model in settings.models {
+            let (samples, validation) = try sizes(model)
             let plan = plan(model, seed: 0)
             let probe = try plan.evaluationSamples(data.training.prefix(64))
             var network = try plan.initialNetwork()
@@ -211,16 +212,26 @@ public struct PaperB: Sendable {
                 _ = try network.train(inputs, labels: labels, optimiser: optimiser, threads: laboratory.threads)
             }
             let each = (ContinuousClock.now - start).seconds / 64
-            let (samples, validation) = try sizes(model)
             let epochs = settings.epochs[model.rawValue] ?? 1
-            for nodes in settings.fogNodes {
-                // A forward pass is a third of a step.
-                let evaluations = validation * (nodes + 1) + settings.testSamples + min(samples, nodes * 200)
-                total += each * Double(epochs * settings.seeds) * (Double(samples) + Double(evaluations) / 3)
+            // A forward pass is a third of a step.
+            func cost(evaluations: Int) -> Double { each * Double(epochs) * (Double(samples) + Double(evaluations) / 3) }
+            func fog(_ nodes: Int, _ seed: Int, _ fault: Fault?, validates: Bool) throws -> Double {
+                let name = fogName(
+                    self.plan(model, seed: seed), model: model, nodes: nodes, seed: seed, samples: samples,
+                    validation: validation, epochs: epochs, fault: fault, validates: validates)
+                guard try laboratory.store.load(name) == nil else { return 0 }
+                return cost(evaluations: validation * (nodes + 1) + settings.testSamples + min(samples, nodes * 200))
             }
-            total += each * Double(epochs * settings.seeds) * (Double(samples) + Double(settings.testSamples) / 3)
+            for seed in 0..<settings.seeds {
+                let central = centralName(model, seed: seed, samples: samples, validation: validation, epochs: epochs)
+                if try laboratory.store.load(central) == nil { total += cost(evaluations: settings.testSamples) }
+                for nodes in settings.fogNodes { total += try fog(nodes, seed, nil, validates: true) }
+                guard let fault = settings.fault, model == settings.models.first, let most = settings.fogNodes.max()
+                else { continue }
+                total += try fog(most, seed, fault, validates: true) + fog(most, seed, fault, validates: false)
+            }
         }
-        return total * (settings.fault == nil ? 1 : 1.5) + (settings.variants ? 60 : 0)
+        return total + (settings.variants ? 60 : 0)
     }
 
     public func run() throws -> Report {
@@ -268,8 +279,11 @@ public struct PaperB: Sendable {
                 progress("\(variant.name): \(Markdown.percent(run.accuracy))")
             }
         }
+        // As many as there were: a fifth of the training samples at most.
+        var used = settings
+        for model in settings.models { used.validation[model.rawValue] = try sizes(model).validation }
         return Report(
-            paper: "B", dataset: data.name, settings: settings, fog: fog, central: central, faults: faults,
+            paper: "B", dataset: data.name, settings: used, fog: fog, central: central, faults: faults,
             variants: variants, seconds: (ContinuousClock.now - start).seconds)
     }
 
@@ -277,6 +291,20 @@ public struct PaperB: Sendable {
 
     /// Of everything that decides what a run gives, in short.
     private static func digest(_ plan: TrainingPlan) -> String { String(Digest(sha256: plan.borsh).hex.prefix(12)) }
+
+    // What a result is kept by.
+
+    private func centralName(_ model: Model, seed: Int, samples: Int, validation: Int, epochs: Int) -> String {
+        "b-\(data.kind)-central-\(model.rawValue)-seed\(seed)-s\(samples)-v\(validation)-e\(epochs)-t\(settings.testSamples)-c\(settings.clients)-p\(Self.digest(plan(model, seed: seed)))"
+    }
+
+    private func fogName(
+        _ plan: TrainingPlan, model: Model, nodes: Int, seed: Int, samples: Int, validation: Int, epochs: Int,
+        fault: Fault?, validates: Bool
+    ) -> String {
+        let faultName = fault.map { "-\($0.kind.rawValue)\($0.share)-\(validates)" } ?? ""
+        return "b-\(data.kind)-fog\(nodes)-\(model.rawValue)-seed\(seed)-s\(samples)-v\(validation)-e\(epochs)-t\(settings.testSamples)-c\(settings.clients)-x\(settings.epsilonMicro)-p\(Self.digest(plan))\(faultName)"
+    }
 
     /// What the devices of all fog nodes hand over, and what the cloud keeps.
     private struct Stage {
@@ -317,7 +345,7 @@ public struct PaperB: Sendable {
     private func centralRun(_ model: Model, seed: Int) throws -> CentralRun {
         let (samples, validation) = try sizes(model)
         let epochs = settings.epochs[model.rawValue] ?? 1
-        let name = "b-\(data.kind)-central-\(model.rawValue)-seed\(seed)-s\(samples)-v\(validation)-e\(epochs)-t\(settings.testSamples)-c\(settings.clients)-p\(Self.digest(plan(model, seed: seed)))"
+        let name = centralName(model, seed: seed, samples: samples, validation: validation, epochs: epochs)
         return try laboratory.result(name) {
             let start = ContinuousClock.now
             let plan = plan(model, seed: seed)
@@ -354,8 +382,9 @@ public struct PaperB: Sendable {
         _ plan: TrainingPlan, model: Model, nodes: Int, seed: Int, samples: Int, validation: Int, epochs: Int,
         variant: String, fault: Fault? = nil, validates: Bool = true
     ) throws -> FogRun {
-        let faultName = fault.map { "-\($0.kind.rawValue)\($0.share)-\(validates)" } ?? ""
-        let name = "b-\(data.kind)-fog\(nodes)-\(model.rawValue)-seed\(seed)-s\(samples)-v\(validation)-e\(epochs)-t\(settings.testSamples)-c\(settings.clients)-x\(settings.epsilonMicro)-p\(Self.digest(plan))\(faultName)"
+        let name = fogName(
+            plan, model: model, nodes: nodes, seed: seed, samples: samples, validation: validation, epochs: epochs,
+            fault: fault, validates: validates)
         var run = try laboratory.result(name) { () throws -> FogRun in
             let start = ContinuousClock.now
             let stage = try stage(plan, nodes: nodes, samples: samples, validation: validation)

@@ -12,24 +12,43 @@ extension Routes {
                 "getJob", "Where a training job stands: its phase, workers, closed rounds and money", .json("Job"),
                 parameters: [.service], errors: [400, 404, 422, 503])
         ) { input, node in
-            let name = try input.service()
-            guard let view = try await node.backend.service(name) else { throw unknownService(name) }
-            guard view.record.kind == "job" else {
-                throw APIError(
-                    .unprocessableContent, "not_a_job", "the service is of kind '\(view.record.kind)', not a job")
-            }
-            func ask<Reply: BorshDecodable>(_ query: JobQuery, as type: Reply.Type = Reply.self) async throws -> Reply {
-                let answer: QueryResult
-                do { answer = try await node.query(name, input: query.input) } catch is QueryRefusal { throw broken }
-                guard let reply = try? Reply(borsh: answer.data) else { throw broken }
-                return reply
-            }
-            let status = try await ask(.status, as: JobStatus.self)
-            let workers = try await ask(.participants, as: JobParticipants.self)
-            let history = try await ask(.history, as: JobHistory.self)
+            let job = try await contract(of: try input.service(), node)
+            let status = try await ask(job, .status, node, as: JobStatus.self)
+            let workers = try await ask(job, .participants, node, as: JobParticipants.self)
+            let history = try await ask(job, .history, node, as: JobHistory.self)
             return .document(JobViewDocument(status, workers, history))
-        }
+        },
+        Route(
+            method: .get, path: "/v1/jobs/{service}/metrics", weight: .light,
+            operation: Operation(
+                "getJobMetrics", "How well a training job does: accuracy and loss of each of its last 64 closed rounds",
+                .json("JobMetrics"), parameters: [.service], errors: [400, 404, 422, 503])
+        ) { input, node in
+            let job = try await contract(of: try input.service(), node)
+            let status = try await ask(job, .status, node, as: JobStatus.self)
+            let history = try await ask(job, .history, node, as: JobHistory.self)
+            return .document(JobMetricsDocument(status, history))
+        },
     ]
+
+    /// The name, if it is that of a service that calls itself a job.
+    private static func contract(of name: ServiceId, _ node: RouteServices) async throws -> ServiceId {
+        guard let view = try await node.backend.service(name) else { throw unknownService(name) }
+        guard view.record.kind == "job" else {
+            throw APIError(
+                .unprocessableContent, "not_a_job", "the service is of kind '\(view.record.kind)', not a job")
+        }
+        return name
+    }
+
+    private static func ask<Reply: BorshDecodable>(
+        _ job: ServiceId, _ query: JobQuery, _ node: RouteServices, as type: Reply.Type
+    ) async throws -> Reply {
+        let answer: QueryResult
+        do { answer = try await node.query(job, input: query.input) } catch is QueryRefusal { throw broken }
+        guard let reply = try? Reply(borsh: answer.data) else { throw broken }
+        return reply
+    }
 
     private static let broken = APIError(
         .unprocessableContent, "not_a_job",
@@ -53,11 +72,24 @@ extension JobViewDocument {
                     samples: $0.samples, endpoint: $0.endpoint, committed: $0.committed, revealed: $0.revealed,
                     misses: Int($0.misses), acceptedRounds: $0.acceptedRounds, owed: $0.owed)
             },
-            history: history.rounds.map {
-                Round(
-                    round: $0.round, outcome: $0.outcome.description, metricMicro: $0.metricMicro,
-                    lossMicro: $0.lossMicro,
-                    closedAt: $0.closedAt, checkpoint: $0.checkpoint, participants: Int($0.participants), paid: $0.paid)
-            })
+            history: history.rounds.map { Round($0) })
+    }
+}
+
+extension JobViewDocument.Round {
+    init(_ round: JobRound) {
+        self.init(
+            round: round.round, outcome: round.outcome.description, metricMicro: round.metricMicro,
+            lossMicro: round.lossMicro, closedAt: round.closedAt, checkpoint: round.checkpoint,
+            participants: Int(round.participants), paid: round.paid)
+    }
+}
+
+extension JobMetricsDocument {
+    init(_ status: JobStatus, _ history: JobHistory) {
+        self.init(
+            phase: status.phase.description, round: status.round, rounds: status.spec.rounds,
+            metricMicro: status.metricMicro, lossMicro: status.lossMicro, bestMetricMicro: status.bestMetricMicro,
+            history: history.rounds.map { JobViewDocument.Round($0) })
     }
 }

@@ -153,6 +153,11 @@ enum OpenAPISchemas {
             property("owed", "U128", "earned, and not yet taken"),
             list("workers", "JobWorker", "who applied"), list("history", "JobRound", "closed rounds, ascending"),
         ]),
+        "JobMetrics": object([
+            property("phase", "Text"), count("round", "the running one, from 0"), count("rounds", "in all"),
+            property("metricMicro", "U64", "accuracy of the accepted model, times 10^6"), property("lossMicro", "U64"),
+            property("bestMetricMicro", "U64"), list("history", "JobRound", "the last 64 closed rounds, ascending"),
+        ]),
         "JobWorker": object([
             property("account", "Address"), property("role", "Text"), property("standing", "Text"),
             count("index", "place among those of its role"), count("samples", "that it holds"),

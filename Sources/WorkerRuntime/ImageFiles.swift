@@ -35,7 +35,17 @@ public enum ImageFiles {
     public static func images(_ folder: String, kind: DataPlan.Kind, part: Part) throws -> ImageSet {
         do {
             switch kind {
-            case .mnist, .idx: return try load(folder, part: part).images
+            case .mnist: return try load(folder, part: part).images
+            case .idx:
+                // Of any one size, and with as many classes as the job's model has.
+                let (url, names) = try list(folder)
+                let prefix = part == .train ? "train" : "t10k"
+                guard names.contains(where: { $0.hasPrefix("\(prefix)-images") && $0.contains("ubyte") }) else {
+                    return try load(folder, part: part).images
+                }
+                return try ImageSet(
+                    idxImages: bytes(url, name(of: "\(prefix)-images", in: names, folder)),
+                    idxLabels: bytes(url, name(of: "\(prefix)-labels", in: names, folder)))
             case .svhn:
                 let (url, names) = try list(folder)
                 let name = "\(part.rawValue)_32x32.mat"

@@ -26,7 +26,8 @@ package enum JobModel: Sendable, Equatable {
 
     /// The part that a participant of this role trains with.
     package func part(for role: Role) -> JobModel {
-        if case .split(let checkpoint) = self, role == .edge {
+        // A device needs none; what its edge may see is all that it gets.
+        if case .split(let checkpoint) = self, role == .edge || role == .device {
             return .front(checkpoint.front, back: checkpoint.back.digest)
         }
         return self

@@ -28,7 +28,7 @@ package enum Joining {
         }
         guard known.parent == parent else {
             throw WorkerError.cannotWork(
-                "this key takes part in the job as a device of \(known.parent), not of \(parent): give --fog-node \(known.parent)")
+                "this key takes part in the job as a device of \(known.parent), not of \(parent): give --fog-node (or --edge) \(known.parent)")
         }
         if known.kemPublicKey != identity.kemPublicKey || known.endpoint != identity.endpoint { return .identify }
         return known.standing == .applied ? .confirm : .joined
@@ -42,9 +42,10 @@ package enum Joining {
         do { plan = try TrainingPlan(checking: spec.plan) } catch { throw WorkerError.cannotWork("its \(error)") }
         switch (spec.trainingProtocol, role) {
         case (_, .cloud), (_, .validator), (.split, .edge), (.fog, .fog), (.fog, .device): break
+        case (.split, .device) where spec.devices > 0: break
         case (let kind, _): throw WorkerError.cannotWork("a \(kind) job has no role '\(role)'")
         }
-        if spec.trainingProtocol == .split, let problem = plan.splitProblem {
+        if spec.trainingProtocol == .split, let problem = plan.splitProblem(devices: Int(spec.devices)) {
             throw WorkerError.cannotWork(problem)
         }
         if let problem = plan.problem(
@@ -78,6 +79,13 @@ package enum Joining {
     /// Bytes of the longest envelope that a worker of the job sends: a step's boundary values and labels, a difference,
     /// a part of a device's samples.
     package static func envelopeLimit(_ plan: TrainingPlan, _ spec: JobSpec) throws -> Int {
+        let longest = try roundLimit(plan, spec)
+        guard spec.trainingProtocol == .fog || spec.devices > 0 else { return longest }
+        return max(longest, 5 * DeviceSamplesMessage.valuesInMessage + WorkerLimits.envelopeOverhead)
+    }
+
+    /// The same of a round's own envelopes, without devices' samples.
+    package static func roundLimit(_ plan: TrainingPlan, _ spec: JobSpec) throws -> Int {
         let parameters = try plan.model.parameterCount
         switch spec.trainingProtocol {
         case .split:
@@ -90,7 +98,7 @@ package enum Joining {
             let shared = plan.sharedFraction < TrainingPlan.one
             let difference =
                 shared ? 8 * (parameters / Int(TrainingPlan.one) + 1) * Int(plan.sharedFraction) : 4 * parameters
-            return max(difference, 5 * DeviceSamplesMessage.valuesInMessage) + WorkerLimits.envelopeOverhead
+            return difference + WorkerLimits.envelopeOverhead
         }
     }
 }

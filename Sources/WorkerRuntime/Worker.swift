@@ -155,7 +155,7 @@ struct WorkerParts: Sendable {
     let images: ImageSet?
     /// A cloud's or validator's.
     let reserved: ImageSet?
-    /// A fog node's devices' samples.
+    /// Of the devices of a fog node, or of an edge in a job that has devices.
     let samples: SampleStore?
     /// A device's samples.
     let feed: DeviceFeed?
@@ -178,12 +178,14 @@ struct WorkerParts: Sendable {
         let isReserved = role == .cloud || role == .validator
         let found = try configuration.data.map { try $0.load(plan.data.kind, isReserved: isReserved) }
         try found.map { try Self.check($0, plan, folder: configuration.data?.folder ?? "") }
-        if found == nil, role == .edge || role == .device || role == .validator {
+        // Devices' samples are enough for an edge, as for a fog node.
+        let takesSamples = role == .fog || (role == .edge && spec.devices > 0)
+        if found == nil, (role == .edge && !takesSamples) || role == .device || role == .validator {
             throw WorkerError.unusableData("a worker with the role \(role) needs images: give --data")
         }
         images = role == .edge || role == .fog ? found : nil
         reserved = isReserved ? found : nil
-        if role == .fog {
+        if takesSamples {
             let ring = secrets.keys
             samples = SampleStore(
                 shareBytes: WorkerLimits.sampleBytes / max(1, Int(spec.devices)), shape: plan.model.input,
@@ -245,7 +247,8 @@ struct WorkerParts: Sendable {
             if all == nil { all = own } else { try all?.append(own) }
         }
         guard let all, all.digest == kept.samples else { return nil }
-        return AuditLog.Base(model: kept.model, plan: round, samples: all)
+        return AuditLog.Base(
+            model: kept.model, plan: round, shard: spec.trainingProtocol == .split ? all : nil, samples: all)
     }
 
     private static func check(_ images: ImageSet, _ plan: TrainingPlan, folder: String) throws {

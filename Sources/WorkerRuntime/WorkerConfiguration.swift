@@ -10,7 +10,7 @@ public struct WorkerConfiguration: Sendable {
     public var job: ServiceId
     /// `.cloud`, `.edge`, `.fog`, `.device` or `.validator`.
     public var role: Role
-    /// The fog node that a device belongs to.
+    /// The fog node that a device belongs to, or the edge in a split job.
     public var parent: Account?
     public var key: PrivateKey
     public var nodes: [NodeAddress]
@@ -94,7 +94,7 @@ public enum WorkerEvent: Sendable {
     case edgeDropped(UInt32, UInt16)
     /// What a fog node delivered was left out, and why.
     case leftOut(UInt32, UInt16, String)
-    /// A device's samples are at its fog node.
+    /// A device's samples are at its fog node, or edge.
     case fed(Int, Account)
     case validated(UInt32, accuracyMicro: UInt64, lossMicro: UInt64)
     /// A worker's picked steps were done again: so many, or the one that failed and why.

@@ -2,7 +2,8 @@
 ///
 /// A participant of a training job, of either protocol: it follows the job's contract through the chain, exchanges sealed
 /// messages with the others of its round, and puts the digests of what it did on the chain. Edges and a cloud do split
-/// learning; devices, fog nodes and a cloud fog learning; validators evaluate.
+/// learning, and devices that hand the front's work to their edge; devices, fog nodes and a cloud fog learning;
+/// validators evaluate.
 ///
 /// The module promises
 /// - **the chain decides, and no node is believed**: who takes part, where and with which key, and what the job's code is,

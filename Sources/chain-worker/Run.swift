@@ -13,8 +13,8 @@ struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Join a job and work until it is finished.",
         discussion: """
-            Split learning: an edge trains on its own images, which never leave it; the cloud runs the back of the \
-            network. Fog learning: a device hands its blurred samples to its fog node (--fog-node); a fog node trains \
+            Split learning: an edge trains on its own images, which never leave it, and on its devices' samples, if the \
+            job has devices (--edge); the cloud runs the back of the network. Fog learning: a device hands its blurred samples to its fog node (--fog-node); a fog node trains \
             on them, and on its own --data if there is any; the cloud takes the mean of the updates. A validator, or a \
             cloud that is one, evaluates on reserved images.
 
@@ -34,7 +34,11 @@ struct Run: AsyncParsableCommand {
     ) var data: String?
     @Option(help: "train or test. Clouds and validators take the test part, all others the train part.")
     var part: ImageFiles.Part?
-    @Option(help: "The account of the fog node that a device belongs to, or the name of its key.") var fogNode: String?
+    @Option(
+        name: [.customLong("fog-node"), .customLong("edge")],
+        help:
+            "The account of the fog node that a device belongs to (in a split job: of the edge), or the name of its key."
+    ) var fogNode: String?
     @Option(help: "I/N, with I from 0 to N - 1: every N-th image from the I-th on is this worker's part.") var shard:
         Shard?
     @Option(help: "Use the first images of the part only.") var samples: Int?
@@ -108,7 +112,10 @@ struct Run: AsyncParsableCommand {
             throw ValidationError("--fault ignore is for clouds: they act as if their first worker were not there")
         }
         if (role == .device) != (fogNode != nil) {
-            throw ValidationError(role == .device ? "a device needs --fog-node ACCOUNT" : "--fog-node is for devices")
+            throw ValidationError(
+                role == .device
+                    ? "a device needs --fog-node ACCOUNT, or --edge ACCOUNT in a split job"
+                    : "--fog-node and --edge are for devices")
         }
         if data == nil, shard != nil || samples != nil || part != nil {
             throw ValidationError("--shard, --samples and --part are for images: give --data, too")

@@ -90,6 +90,22 @@ import Training
         #expect(slow.text.contains("problem: a round takes"))
     }
 
+    /// Devices hand the front's work to their edge.
+    @Test func readsASplitJobWithDevices() throws {
+        let yaml = Self.yaml + "\ndevices: 4\ndeviceFraction: 0.5\ndeviceNoise: 0.02\n"
+        let file = try parse(yaml)
+        #expect(file.spec.trainingProtocol == .split && file.spec.devices == 4)
+        #expect(file.plan.device.fraction == 500_000 && file.plan.device.noise == 20_000)
+        for (refused, reason) in [
+            (yaml + "join: weightedSum\n", "devices, and a weighted sum"),
+            (Self.yaml + "\ndeviceNoise: 0.02\n", "deviceNoise means something in a job with devices alone"),
+            (yaml + "projection: 64\n", "projection means something in a fog job alone"),
+        ] {
+            let error = #expect(throws: UsageError.self) { try parse(refused) }
+            #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
+        }
+    }
+
     @Test func weightsThatDoNotFitAreRefused() throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "weights-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

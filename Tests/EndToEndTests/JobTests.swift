@@ -89,6 +89,33 @@ import Testing
         }
     }
 
+    /// Paper A's roles: phones hand the front's work to their edges, of which one has no images of its own.
+    @Test func devicesHandTheFrontsWorkToTheirEdges() async throws {
+        let phones = ["phone-1", "phone-2", "phone-3"]
+        try await JobStage.with(devices: phones) { stage in
+            try await stage.register(rounds: 2, devices: phones.count)
+            let model = stage.folder.appending(path: "model.bin")
+            try await stage.startCloud(model: model)
+            try await stage.startEdgeWithoutImages("edge-1")
+            try await stage.startEdge("edge-2", shard: "3/4")
+            for (index, phone) in phones.enumerated() {
+                try await stage.startDevice(phone, of: index < 2 ? "edge-1" : "edge-2", shard: "\(index)/4")
+            }
+            #expect(try await stage.untilOver().phase == .finished)
+            for worker in JobStage.workers + phones { #expect(try await stage.end(of: worker) == 0, "\(worker)") }
+            for phone in phones { #expect(await stage.log(phone).contains("100 samples to"), "\(phone)") }
+            let edge = try stage.account("edge-1")
+            let participants = try await stage.network.withClient { try await $0.jobParticipants(stage.service) }
+            #expect(participants.first { $0.account == edge }.map { $0.acceptedRounds > 0 } == true)
+            // Devices commit nothing.
+            #expect(participants.filter { $0.role == .device }.allSatisfy { $0.acceptedRounds == 0 })
+            let evaluated = try await stage.network.run(
+                "chain-worker",
+                ["evaluate", "--model", model.path, "--data", stage.images.path, "--job", JobStage.job, "--json"])
+            #expect(evaluated.json?["isChainCheckpoint"] as? Bool == true, "\(evaluated.out) \(evaluated.err)")
+        }
+    }
+
     @Test func aKilledEdgeComesBackInTheMiddleOfARound() async throws {
         try await JobStage.with { stage in
             try await stage.register(rounds: 3, steps: 60)
@@ -288,8 +315,8 @@ private struct JobStage {
     let service = ServiceId(unchecked: Array(job.utf8))
     var folder: URL { network.plan.folder }
 
-    static func with(_ body: (JobStage) async throws -> Void) async throws {
-        try await TestNetwork.with(masternodes: 1, accounts: ["owner"] + workers) { network in
+    static func with(devices: [String] = [], _ body: (JobStage) async throws -> Void) async throws {
+        try await TestNetwork.with(masternodes: 1, accounts: ["owner"] + workers + devices) { network in
             let images = try BlockImages.folder(in: network.plan.folder, train: 400, test: 100)
             // The validator is a party outside the owner's control: a masternode's hot account. Here it is the cloud, too.
             let consensus = URL(filePath: network.plan.home(0).keysFolder.path).appending(path: "consensus.json")
@@ -298,7 +325,7 @@ private struct JobStage {
             try FileManager.default.copyItem(at: consensus, to: cloud)
             let stage = JobStage(network: network, images: images)
             do { try await body(stage) } catch {
-                for worker in workers { print("--- \(worker)\n\(await stage.log(worker))") }
+                for worker in workers + devices { print("--- \(worker)\n\(await stage.log(worker))") }
                 throw error
             }
         }
@@ -308,13 +335,16 @@ private struct JobStage {
     func state(_ name: String) -> URL { folder.appending(path: "state-\(name)", directoryHint: .isDirectory) }
     func newState() -> URL { state(UUID().uuidString) }
 
-    func register(rounds: Int, steps: Int = 8, edges: Int = 2, commitMaxMs: Int = 12_000) async throws {
+    func register(
+        rounds: Int, steps: Int = 8, edges: Int = 2, devices: Int = 0, commitMaxMs: Int = 12_000
+    ) async throws {
         let contract = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "Contracts/.build/job.wasm")
         let spec = folder.appending(path: "job.yaml")
         try """
             id: \(Self.job)
             edges: \(edges)
+            devices: \(devices)
             quorum: 1
             rounds: \(rounds)
             stepsPerRound: \(steps)
@@ -342,14 +372,14 @@ private struct JobStage {
         try #require(funded.status == 0, "\(funded.err)")
     }
 
-    private func start(_ name: String, _ arguments: [String]) async throws {
+    private func start(_ name: String, _ arguments: [String], hasImages: Bool = true) async throws {
         await network.add(
             try ChildProcess(
                 name: name, program: try Programs.url("chain-worker"),
                 arguments: [
-                    "run", "--no-stay", "--job", Self.job, "--data", images.path, "--key", name, "--state",
-                    state(name).path, "--node", network.plan.apiURL(0),
-                ] + arguments,
+                    "run", "--no-stay", "--job", Self.job, "--key", name, "--state", state(name).path, "--node",
+                    network.plan.apiURL(0),
+                ] + (hasImages ? ["--data", images.path] : []) + arguments,
                 logFile: folder.appending(path: "\(name).log"), environment: network.plan.environment))
     }
 
@@ -359,6 +389,15 @@ private struct JobStage {
 
     func startEdge(_ name: String, shard: String, more: [String] = []) async throws {
         try await start(name, ["--role", "edge", "--shard", shard] + more)
+    }
+
+    /// Its devices have them.
+    func startEdgeWithoutImages(_ name: String) async throws {
+        try await start(name, ["--role", "edge"], hasImages: false)
+    }
+
+    func startDevice(_ name: String, of edge: String, shard: String) async throws {
+        try await start(name, ["--role", "device", "--edge", try account(edge).description, "--shard", shard])
     }
 
     func startEdges() async throws {

@@ -97,6 +97,25 @@ import Testing
         }
     }
 
+    /// Accuracy and loss, round by round, for whoever draws them.
+    @Test func metricsOfAJob() async throws {
+        let node = try FakeNode()
+        node.closeRound(0, phase: .commit)
+        node.closeRound(1, phase: .commit)
+        try await serving(node) { live in
+            let answer = try await live.request("/v1/jobs/digits/metrics")
+            #expect(answer.status == 200, "\(answer.text)")
+            let metrics = try JSONDecoder().decode(JobMetricsDocument.self, from: Data(answer.body))
+            #expect(metrics.history.map(\.round) == [0, 1])
+            #expect(metrics.history.map(\.metricMicro) == [700_000, 760_000])
+            #expect(metrics.history.allSatisfy { $0.lossMicro == 800_000 && $0.outcome == "accepted" })
+            #expect(metrics.metricMicro == 912_300 && metrics.round == 1)
+            #expect(try await live.request("/v1/jobs/none/metrics").status == 404)
+            // A service that is no job.
+            #expect(try await live.request("/v1/jobs/0xff00/metrics").status == 422)
+        }
+    }
+
     @Test func whatIsNotThereIsNil() async throws {
         let node = try FakeNode()
         try await serving(node) { live in

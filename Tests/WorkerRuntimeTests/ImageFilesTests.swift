@@ -26,6 +26,24 @@ import WorkerRuntime
         #expect(try ImageFiles.load(folder.url.path, part: .test, limit: 9).labels == [4])
     }
 
+    /// Images of one's own: of another size than MNIST's, with more classes.
+    @Test func imagesOfOnesOwnAreFound() throws {
+        func file(_ magic: UInt8, _ sizes: [UInt8], _ data: [UInt8]) -> [UInt8] {
+            [0, 0, 8, magic] + sizes.flatMap { [0, 0, 0, $0] } + data
+        }
+        let folder = try TemporaryFolder()
+        try folder.write(file(3, [2, 4, 5], Array(0..<40)), as: "train-images-idx3-ubyte")
+        try folder.write(file(1, [2], [25, 0]), as: "train-labels-idx1-ubyte")
+        let images = try ImageFiles.images(folder.url.path, kind: .idx, part: .train)
+        #expect(images.height == 4 && images.width == 5 && images.labels == [25, 0] && images.pixels == Array(0..<40))
+        // MNIST has one size.
+        #expect(throws: WorkerError.self) { try ImageFiles.images(folder.url.path, kind: .mnist, part: .train) }
+        // The reserved part is not there; and labels that belong to no image.
+        #expect(throws: WorkerError.self) { try ImageFiles.images(folder.url.path, kind: .idx, part: .test) }
+        try folder.write(file(1, [3], [25, 0, 1]), as: "train-labels-idx1-ubyte")
+        #expect(throws: WorkerError.self) { try ImageFiles.images(folder.url.path, kind: .idx, part: .train) }
+    }
+
     @Test func whatCannotBeUsedIsSaid() throws {
         let folder = try TemporaryFolder()
         let path = folder.url.path

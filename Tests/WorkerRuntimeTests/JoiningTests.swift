@@ -49,8 +49,23 @@ import WorkerRuntime
             $0.devices = 4
         }
         for role in [Role.cloud, .fog, .device, .validator] { _ = try Joining.check(fog, role: role) }
+        // A device of a split job hands its samples to its edge, and gets no more of the model than that may see.
+        let withDevices = try testSpec { $0.devices = 4 }
+        for role in [Role.cloud, .edge, .device, .validator] { _ = try Joining.check(withDevices, role: role) }
+        #expect(try Joining.envelopeLimit(testPlan(), withDevices) > 4 * DeviceSamplesMessage.valuesInMessage)
+        #expect(try Joining.roundLimit(testPlan(), withDevices) == Joining.envelopeLimit(testPlan(), testSpec()))
+        guard case .front = try JobModel.initial(testPlan(), protocol: .split).part(for: .device) else {
+            Issue.record("a device has the back")
+            return
+        }
         for (spec, role) in [
             (fog, Role.edge), (try testSpec(), .fog), (try testSpec(), .device),
+            (
+                try testSpec {
+                    $0.devices = 4
+                    $0.plan = testPlan { $0.join = .weightedSum }.borsh
+                }, .edge
+            ),
             (try testSpec { $0.stepsPerRound = .max }, .edge), (try testSpec { $0.quorum = 0 }, .edge),
             (try testSpec { $0.commitMaxMs = .max }, .edge), (try testSpec { $0.plan = [1, 2, 3] }, .edge),
             // The floors: a worker is not made late by a time-out that nobody can hold.

@@ -27,6 +27,12 @@ final class RawConnection: @unchecked Sendable {
 
     func close() { Foundation.close(descriptor) }
 
+    /// Sends the text and no more.
+    func say(_ text: String) throws {
+        let bytes = Array(text.utf8)
+        guard send(descriptor, bytes, bytes.count, 0) == bytes.count else { throw Failed() }
+    }
+
     /// Sends the text and gives what comes until the other side closes.
     static func ask(_ port: Int, _ text: String) async throws -> String {
         let connection = try await RawConnection(port: port)

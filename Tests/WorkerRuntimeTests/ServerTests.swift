@@ -164,6 +164,28 @@ import WorkerRuntime
         }
     }
 
+    /// A member that stops in the middle of a message holds up nobody, and takes no place from itself: the same message
+    /// comes in by another connection.
+    @Test func whoStallsInMidMessageHoldsUpNobody() async throws {
+        try await withDoor { door in
+            let envelope = try door.edge.envelope(to: door.cloud, index: 1, payload: Array(repeating: 0, count: 3_000))
+            let stalled = try await RawConnection(port: door.port)
+            defer { stalled.close() }
+            try stalled.say(
+                "POST /v1/envelopes HTTP/1.1\r\nhost: x\r\ncontent-length: \(envelope.ciphertext.count)\r\n"
+                    + "edgeproof-envelope: \(Hexadecimal.encode(envelope.head.borsh))\r\n\r\n"
+                    + String(repeating: "x", count: 100))
+            let end = ContinuousClock.now + .seconds(20)
+            while await door.inbox.expected == 0, ContinuousClock.now < end {
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(await door.inbox.expected == 1)
+            #expect(try await door.post(envelope) == 202)
+            #expect(await door.inbox.count == 1)
+            #expect(await door.inbox.next(of: 0, until: .now + .seconds(20)) == envelope)
+        }
+    }
+
     /// Idle connections, more than a worker holds, do not keep a member out.
     @Test func idleConnectionsShutNobodyOut() async throws {
         try await withDoor { door in

@@ -24,10 +24,11 @@ import Training
 /// localEpochs: 1
 /// aggregation: mean         # or median, trimmed:0.1, krum:1, secureSum:3
 /// sharedFraction: 1         # of a difference's entries, the largest
-/// deviceFraction: 1         # of a device's samples
-/// deviceNoise: 0.01         # standard deviations
 /// passed: last              # or epochMean: the mean of each weight over the epoch's steps
 /// projection: 0             # values that devices project each sample to; 0 for none
+/// # with devices, in either protocol
+/// deviceFraction: 1         # of a device's samples
+/// deviceNoise: 0.01         # standard deviations
 /// # private gradients, all four or none: a fog node stops before the step that would go over the budget
 /// clipNorm: 1               # the largest norm of one sample's gradient
 /// noiseMultiplier: 1.1      # standard deviation of the noise in clip norms
@@ -48,7 +49,7 @@ enum JobPlanFields {
         (["join", "boundaryBits"], false),
         (
             privacyNames.union([
-                "localEpochs", "aggregation", "sharedFraction", "deviceFraction", "deviceNoise", "passed", "projection",
+                "localEpochs", "aggregation", "sharedFraction", "passed", "projection",
             ]), true
         ),
     ]
@@ -60,6 +61,12 @@ enum JobPlanFields {
                 throw UsageError(
                     "\(fields.place(name))\(name) means something in a \(forFog ? "fog" : "split") job alone")
             }
+        }
+        let devices: UInt16 = try fields.number("devices", standard: 0)
+        if !isFog, devices == 0,
+            let name = try ["deviceFraction", "deviceNoise"].first(where: { try fields.optional($0) != nil })
+        {
+            throw UsageError("\(fields.place(name))\(name) means something in a job with devices alone: give devices, too")
         }
         let kind: DataPlan.Kind = try fields.choice(
             "dataset", ["mnist": .mnist, "svhn": .svhn, "idx": .idx], standard: .mnist)

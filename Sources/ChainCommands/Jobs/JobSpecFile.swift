@@ -14,7 +14,7 @@ import Yams
 /// title: LeNet-5 on digits
 /// protocol: split           # or fog
 /// workers: 2                # places for edges, or fog nodes ('edges' and 'fogNodes' mean the same)
-/// devices: 12               # of all fog nodes together
+/// devices: 12               # of all fog nodes, or edges, together
 /// clouds: 1                 # one leads, the others stand by
 /// quorum: 1                 # workers that suffice after a deadline; all of them if absent
 /// mode: synchronous         # or asynchronous: a round closes at bufferedUpdates workers
@@ -127,7 +127,7 @@ package struct JobSpecFile: Sendable {
         {
             throw UsageError("the specification cannot run: \(problem)")
         }
-        if kind == .split, let problem = plan.splitProblem {
+        if kind == .split, let problem = plan.splitProblem(devices: Int(spec.devices)) {
             throw UsageError("the specification cannot run: \(problem)")
         }
         self.spec = spec

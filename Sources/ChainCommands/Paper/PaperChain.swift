@@ -55,12 +55,16 @@ struct PaperChain: Sendable {
     }
 
     /// Split learning with `edges` edges and one cloud, in rounds of so many steps.
+    /// - Parameter devicesEach: devices of each edge, which hand it their samples; with none the edges have them.
     func splitJob(
-        rounds: Int, steps: Int, batch: Int, learningRate: UInt32, momentum: UInt32
+        rounds: Int, steps: Int, batch: Int, learningRate: UInt32, momentum: UInt32, devicesEach: Int = 0
     ) async throws -> Outcome {
-        let names = ["owner", "cloud"] + (1...edges).map { "edge-\($0)" }
-        return try await onDevnet(names, "split/\(rounds)/\(steps)/\(batch)/\(learningRate)/\(momentum)") {
-            plan, client, group in
+        let edgeNames = (1...edges).map { "edge-\($0)" }
+        let devices = edgeNames.flatMap { edge in (0..<devicesEach).map { (edge: edge, name: "\(edge)-device-\($0 + 1)") } }
+        let names = ["owner", "cloud"] + edgeNames + devices.map(\.name)
+        let settings = "split/\(rounds)/\(steps)/\(batch)/\(learningRate)/\(momentum)"
+            + (devicesEach > 0 ? "/\(devicesEach)" : "")
+        return try await onDevnet(names, settings) { plan, client, group in
             let cloud = try account("cloud", plan)
             let spec = """
                 id: \(Self.job)
@@ -68,6 +72,7 @@ struct PaperChain: Sendable {
                 protocol: split
                 model: \(try modelFile().path)
                 edges: \(edges)
+                devices: \(devices.count)
                 quorum: 1
                 rounds: \(rounds)
                 stepsPerRound: \(steps)
@@ -87,11 +92,19 @@ struct PaperChain: Sendable {
                 """
             try await register(spec, plan)
             try await group.add(worker("cloud", ["--role", "cloud", "--model", finished.path], plan))
-            for edge in 1...edges {
+            for (index, edge) in edgeNames.enumerated() {
+                let own = ["--samples", "\(max(1, samples / edges))", "--shard", "\(index)/\(edges)"]
+                try await group.add(
+                    worker(edge, ["--role", "edge"] + (devices.isEmpty ? own : []), plan, hasData: devices.isEmpty))
+            }
+            for (index, device) in devices.enumerated() {
                 try await group.add(
                     worker(
-                        "edge-\(edge)",
-                        ["--role", "edge", "--samples", "\(max(1, samples / edges))", "--shard", "\(edge - 1)/\(edges)"], plan))
+                        device.name,
+                        [
+                            "--role", "device", "--edge", account(device.edge, plan).description, "--samples",
+                            "\(max(1, samples / devices.count))", "--shard", "\(index)/\(devices.count)",
+                        ], plan))
             }
             return try await outcome(client, group, plan, rounds: rounds, tolerant: [])
         }

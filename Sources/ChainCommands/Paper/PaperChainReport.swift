@@ -4,18 +4,19 @@ import Foundation
 
 /// What a report says about the jobs on the chain.
 extension PaperChain {
-    func splitReport(_ settings: PaperA.Settings) async throws -> String {
+    func splitReport(_ settings: PaperA.Settings, devicesEach: Int) async throws -> String {
         let outcome = try await splitJob(
             rounds: settings.rounds.count, steps: settings.rounds.steps, batch: settings.batch,
-            learningRate: settings.learningRate, momentum: settings.momentum)
+            learningRate: settings.learningRate, momentum: settings.momentum, devicesEach: devicesEach)
+        let devices = devicesEach == 0 ? "" : ", and \(devicesEach) devices of each edge, which hand it the front's work"
         return String(
             format: """
-                A devnet of %d masternodes, one cloud and %d edges, each a process of its own; the job ran as a contract on it: \
+                A devnet of %d masternodes, one cloud and %d edges%@, each a process of its own; the job ran as a contract on it: \
                 %d of %d rounds accepted, %d passes over %@ samples, %llu blocks, %.0f s. **The checkpoint that the chain names \
                 (`%@...`) gets %.2f %% of %@ test images.** The validator scored each round on 1,000 of them, and took no model \
                 that was 2 points worse; nothing was trained on them.
                 """,
-            Self.masternodes, edges, outcome.accepted, outcome.rounds, settings.epochs, Markdown.count(samples),
+            Self.masternodes, edges, devices, outcome.accepted, outcome.rounds, settings.epochs, Markdown.count(samples),
             outcome.height, outcome.seconds, outcome.title, outcome.accuracy * 100, Markdown.count(outcome.testSamples))
     }
 

@@ -91,10 +91,13 @@ struct PaperOptions: ParsableArguments {
 
     static let withoutChain = "Left out (--no-chain): all figures below come from one process."
 
-    func announce(_ forecast: Double) {
+    /// - Parameter jobs: on the chain, whose time is mostly that of the rounds' phases.
+    func announce(_ forecast: Double, jobs: Int) {
         let minutes = forecast / 60
         let text = minutes > 120 ? String(format: "%.1f hours", minutes / 60) : String(format: "%.0f minutes", max(minutes, 1))
-        Console.error("forecast: about \(text) on this machine if nothing else runs; interrupted, the same command goes on")
+        let chain = noChain ? "" : jobs == 1 ? ", and the job on the chain before it" : ", and \(jobs) jobs on the chain before it"
+        Console.error(
+            "forecast: about \(text) on this machine if nothing else runs\(chain); results that are kept in \(folder.appending(path: "runs").path) are not counted; interrupted, the same command goes on")
     }
 
     func write(_ files: ReportFiles) throws {
@@ -132,12 +135,19 @@ struct PaperACommand: AsyncParsableCommand {
     @Option(help: "Edges that share the training samples.")
     var edges: Int = 2
 
+    @Option(help: "Devices of each edge in the job on the chain, which hand it their samples; with 0 the edges have them.")
+    var clients = 0
+
     @Option(help: ArgumentHelp("A model of your own with a cut, as in Models/lenet5.yaml. Default: LeNet-5.", valueName: "file"))
     var model: String?
 
     func run() async throws {
         try options.check()
         guard (1...16).contains(edges) else { throw UsageError("--edges \(edges): 1 to 16 are possible") }
+        guard (0...16).contains(clients) else { throw UsageError("--clients \(clients): 0 to 16 are possible") }
+        guard 1 + edges * (1 + clients) <= 64 else {
+            throw UsageError("--clients \(clients): a cloud, \(edges) edges and their devices are more than the 64 places of a job")
+        }
         let (data, folder) = try PaperData.mnist(options.data)
         var settings = options.full ? PaperA.Settings.full : PaperA.Settings()
         settings.samples = min(options.samples ?? settings.samples, data.training.count)
@@ -150,14 +160,14 @@ struct PaperACommand: AsyncParsableCommand {
         let paper = PaperA(
             settings: settings, data: data, laboratory: try options.laboratory(), model: own ?? PaperModels.leNet5())
         if let problem = paper.problem { throw UsageError("this can't be trained: \(problem)") }
-        options.announce(try paper.forecast())
+        options.announce(try paper.forecast(), jobs: 1)
         var chain = PaperOptions.withoutChain
         if !options.noChain {
             chain = try await PaperChain(
                 out: options.folder, data: folder, contract: options.contract, model: paper.model,
                 modelName: settings.model, edges: edges, samples: settings.samples,
                 store: paper.laboratory.store
-            ).splitReport(settings)
+            ).splitReport(settings, devicesEach: clients)
         }
         let report = try paper.run()
         try options.write(try report.files(chain: chain))
@@ -252,10 +262,12 @@ struct PaperBCommand: AsyncParsableCommand {
         let (data, folder) = try dataset == .svhn ? PaperData.svhn(options.data) : PaperData.mnist(options.data)
         let settings = try chosen(for: data)
         let own = settings.models == [.own] ? try model.map { try PaperOptions.ownModel($0) } : nil
+        let wanted = settings.models.map { (settings.samples[$0.rawValue] ?? 0) + (settings.validation[$0.rawValue] ?? 0) }.max()
         let paper = PaperB(
-            settings: settings, data: data, laboratory: try options.laboratory(), ownModel: own)
+            settings: settings, data: try data.mixed(training: wanted ?? 0, test: settings.testSamples),
+            laboratory: try options.laboratory(), ownModel: own)
         if let problem = paper.problem { throw UsageError("this can't be trained: \(problem)") }
-        options.announce(try paper.forecast())
+        options.announce(try paper.forecast(), jobs: settings.fault == nil ? 1 : 3)
         var chain = PaperOptions.withoutChain
         if !options.noChain, let first = settings.models.first {
             // More fog nodes with all of their devices are more processes than two processors can feed.

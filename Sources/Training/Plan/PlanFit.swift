@@ -9,6 +9,16 @@ extension TrainingPlan {
         return nil
     }
 
+    /// What of the plan split learning can't do with so many devices; nil where nothing is.
+    public func splitProblem(devices: Int) -> String? {
+        if let splitProblem { return splitProblem }
+        // A device's samples are with one edge, and a weighted sum needs the same ones at all of them.
+        if devices > 0, join == .weightedSum {
+            return "devices, and a weighted sum, for which all edges need the same samples: join: concatenation takes devices"
+        }
+        return nil
+    }
+
     /// What of the plan can't be done with so many workers, or when no more than a quorum of them are left; nil where
     /// nothing is.
     public func problem(workers: Int, quorum: Int, isAsynchronous: Bool = false) -> String? {

@@ -15,7 +15,7 @@ package final class AuditLog: Sendable {
         package let plan: RoundPlan
         /// An edge's shard.
         package let shard: (any SampleSource)?
-        /// All that a fog node trains on.
+        /// All that a fog node trains on, or an edge whose devices gave it: then it is the shard, too.
         package let samples: FeatureSet?
 
         package init(model: JobModel, plan: RoundPlan, shard: (any SampleSource)? = nil, samples: FeatureSet? = nil) {

@@ -9,7 +9,9 @@ package enum AuditTerms {
     package static func mayBeDoneAgain(_ role: Role, _ spec: JobSpec, _ plan: TrainingPlan) -> Bool {
         // Longer rounds are not kept (``AuditLog``): nobody is to blame for that.
         let messages = Int(clamping: spec.stepsPerRound) + 1
-        let each = (try? Joining.envelopeLimit(plan, spec)) ?? .max
+        // Devices hand samples to an edge in envelopes apart, which are no part of what a round has to show.
+        let isSplit = spec.trainingProtocol == .split
+        let each = (try? isSplit ? Joining.roundLimit(plan, spec) : Joining.envelopeLimit(plan, spec)) ?? .max
         let senders = role == .cloud ? max(1, Int(spec.workers)) : 1
         guard each <= WorkerLimits.auditBytes / messages / senders else { return false }
         switch (spec.trainingProtocol, role) {

@@ -2,7 +2,7 @@ import Cryptography
 import Primitives
 import Training
 
-/// What a fog node's devices have handed to it. Each device has an even part of the room; what it sent twice counts
+/// What a fog node's devices have handed to it, or an edge's in a split job. Each device has an even part of the room; what it sent twice counts
 /// once. Nothing of it is written anywhere: a fog node that restarts is given everything again.
 package actor SampleStore {
     private struct Device {

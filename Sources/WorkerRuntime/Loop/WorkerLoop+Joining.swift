@@ -45,7 +45,8 @@ extension WorkerLoop {
         if isDevice,
             !(try await job.participants().contains { $0.account == configuration.parent && $0.standing != .released })
         {
-            throw WorkerError.peer("the fog node \(configuration.parent?.short ?? "") has not applied yet")
+            let parent = status.spec.trainingProtocol == .split ? "edge" : "fog node"
+            throw WorkerError.peer("the \(parent) \(configuration.parent?.short ?? "") has not applied yet")
         }
         let application = JobApplication(
             role: configuration.role, samples: UInt32(clamping: parts.sampleCount),

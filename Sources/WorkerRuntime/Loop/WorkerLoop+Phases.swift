@@ -131,7 +131,7 @@ extension WorkerLoop {
         await parts.shelf.put(model)
     }
 
-    /// A device looks after what its fog node has.
+    /// A device looks after what its fog node has, or its edge in a split job.
     func feed(_ status: JobStatus) async throws {
         if let fedAt, ContinuousClock.now - fedAt < .milliseconds(WorkerLimits.feedMs) { return }
         let participants = try await job.participants()
@@ -147,7 +147,7 @@ extension WorkerLoop {
         } catch let error as CancellationError {
             throw error
         } catch {
-            warn("the fog node \(fog.account.short) can't be given the samples now: \(told(error))")
+            warn("\(fog.role == .edge ? "the edge" : "the fog node") \(fog.account.short) can't be given the samples now: \(told(error))")
         }
     }
 }

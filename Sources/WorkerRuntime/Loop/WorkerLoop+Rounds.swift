@@ -77,9 +77,17 @@ extension WorkerLoop {
                 }
             }
         case (.split, _, .front(let front, _)):
-            guard let images = parts.images else { throw WorkerError.unusableData("an edge needs images: give --data") }
-            let source = try plan.source(images, edge: Int(me.index), of: Int(spec.workers))
-            let exchange = try kept(shard: source)
+            // With devices, what they have handed over comes first, and is kept as a fog node's is.
+            let handed = try await parts.samples == nil ? nil : samples(status, roster, deadline: left)
+            if parts.samples != nil, handed == nil { return }
+            let source: any SampleSource
+            if let handed { source = handed } else {
+                guard let images = parts.images else {
+                    throw WorkerError.unusableData("an edge needs images: give --data")
+                }
+                source = try plan.source(images, edge: Int(me.index), of: Int(spec.workers))
+            }
+            let exchange = try kept(shard: source, samples: handed)
             body = {
                 let (work, front) = try await EdgeExchange(
                     exchange: exchange, me: me, cloud: cloud, front: front, shard: source
@@ -334,8 +342,8 @@ extension WorkerLoop {
 
     // MARK: Samples
 
-    /// What a fog node trains on: what its devices have handed over, and its own. It waits for devices that hold a place
-    /// for a part of the time.
+    /// What a fog node trains on, or an edge with devices: what these have handed over, and its own. It waits for devices
+    /// that hold a place for a part of the time.
     private func samples(
         _ status: JobStatus, _ roster: [JobParticipant], deadline left: UInt64
     ) async throws -> FeatureSet? {
