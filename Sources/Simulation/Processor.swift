@@ -88,8 +88,11 @@ struct SimulatedProcessor {
     /// The process died, and what it was about with it.
     mutating func stop() { (freeAt, inbox) = (0, []) }
 
+    /// Whatever a turn is about, it ends: what was begun while the processor was starved must not last for minutes after.
+    private static let longestTurn: UInt64 = 2_000_000
+
     mutating func work(_ cost: UInt64, at now: UInt64) {
-        freeAt = max(freeAt, now * 1_000) + cost * (starvedUntil > now ? times : 1)
+        freeAt = max(freeAt, now * 1_000) + min(Self.longestTurn, cost * (starvedUntil > now ? times : 1))
     }
 }
 
