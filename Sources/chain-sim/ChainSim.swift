@@ -68,7 +68,8 @@ struct ChainSim: AsyncParsableCommand {
         let chosen = try kinds()
         if trials != "all", chosen.contains(.upgrade), epochs < Self.epochsOfUpgrade {
             throw ValidationError(
-                "--trials upgrade needs --epochs \(Self.epochsOfUpgrade) or more: a version holds from the second epoch after its proposal")
+                "--trials upgrade needs --epochs \(Self.epochsOfUpgrade) or more: a version holds from the second epoch after its proposal"
+            )
         }
         guard (1...64).contains(nodes) else { throw ValidationError("--nodes \(nodes) is not in 1...64") }
         guard (0...(nodes - 1) / 3).contains(byzantine) else {
