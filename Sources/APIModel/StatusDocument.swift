@@ -85,6 +85,9 @@ public struct StatusDocument: Codable, Equatable, Sendable {
     /// Why a masternode's node does not vote though it could, and what its operator can do; absent while it votes, and in
     /// a follower.
     public var notVoting: String?
+    /// Milliseconds that the node's clock is ahead of the other masternodes', about; negative where it is behind. Absent in a
+    /// follower, and until enough of them have proposed blocks.
+    public var clockOffsetMs: Int?
     /// Absent where the node can't read its state.
     public var liveness: LivenessDocument?
 
@@ -92,7 +95,7 @@ public struct StatusDocument: Codable, Equatable, Sendable {
         chain: String, genesisHash: Digest, version: String, role: String, node: String, head: Head, state: State,
         epoch: Epoch, protocolVersion: UInt16?, upgrade: Upgrade?, view: View, peers: Int, mempool: Mempool,
         uptimeMs: UInt64, finalityMs: Finality?, catchingUp: Bool, notVoting: String? = nil,
-        liveness: LivenessDocument? = nil
+        clockOffsetMs: Int? = nil, liveness: LivenessDocument? = nil
     ) {
         self.chain = chain
         self.genesisHash = genesisHash
@@ -111,6 +114,18 @@ public struct StatusDocument: Codable, Equatable, Sendable {
         self.finalityMs = finalityMs
         self.catchingUp = catchingUp
         self.notVoting = notVoting
+        self.clockOffsetMs = clockOffsetMs
         self.liveness = liveness
+    }
+
+    /// From here on a clock's difference is a fault: half of what a header's time may be ahead of a voter's clock, and more
+    /// than a block's way takes.
+    public static let clockToleranceMs = 1_000
+
+    /// What is wrong with the node's clock, and what to do.
+    public var clockProblem: String? {
+        guard let clockOffsetMs, clockOffsetMs.magnitude >= Self.clockToleranceMs else { return nil }
+        return
+            "this machine's clock is about \(clockOffsetMs.magnitude) ms \(clockOffsetMs > 0 ? "ahead of" : "behind") those of the other masternodes, which holds up blocks: let it be synchronised (NTP)"
     }
 }

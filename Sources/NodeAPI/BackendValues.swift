@@ -1,8 +1,12 @@
+import APIModel
 import Cryptography
 import Primitives
 
 /// What a node says of itself.
 public struct NodeStatus: Sendable {
+    /// See ``StatusDocument``.
+    public static let clockToleranceMs = StatusDocument.clockToleranceMs
+
     public enum Role: String, Sendable { case masternode, follower }
 
     /// Version of the program.
@@ -34,6 +38,9 @@ public struct NodeStatus: Sendable {
     public var catchingUp: Bool
     /// Why a masternode does not vote though it could, and what its operator can do.
     public var notVoting: String?
+    /// Milliseconds that its clock is ahead of the other masternodes', about; negative where it is behind. Nil where it has
+    /// heard too few of them.
+    public var clockOffsetMs: Int64?
     /// Nil where the state can't be read.
     public var liveness: Liveness?
 
@@ -42,7 +49,7 @@ public struct NodeStatus: Sendable {
         stateHeight: Height, stateRoot: Digest, epoch: Epoch, protocolVersion: UInt16?, upgrade: PlannedUpgrade?,
         view: View, peersConnected: Int, mempoolCount: Int, mempoolBytes: Int, uptimeMs: UInt64, finalityP50Ms: UInt64?,
         finalityP95Ms: UInt64?, catchingUp: Bool = false,
-        notVoting: String? = nil, liveness: Liveness? = nil
+        notVoting: String? = nil, clockOffsetMs: Int64? = nil, liveness: Liveness? = nil
     ) {
         self.version = version
         self.role = role
@@ -64,6 +71,7 @@ public struct NodeStatus: Sendable {
         self.finalityP95Ms = finalityP95Ms
         self.catchingUp = catchingUp
         self.notVoting = notVoting
+        self.clockOffsetMs = clockOffsetMs
         self.liveness = liveness
     }
 }

@@ -19,6 +19,7 @@ extension StatusDocument {
             view: status.view, peers: status.peersConnected,
             mempool: Mempool(transactions: status.mempoolCount, bytes: status.mempoolBytes),
             uptimeMs: status.uptimeMs, finalityMs: finality, catchingUp: status.catchingUp, notVoting: status.notVoting,
+            clockOffsetMs: status.clockOffsetMs.map { Int(clamping: $0) },
             liveness: status.liveness.map { LivenessDocument($0) })
     }
 }

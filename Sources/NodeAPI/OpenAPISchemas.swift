@@ -299,6 +299,13 @@ enum OpenAPISchemas {
         inline("finalityMs", [property("p50", "U64"), property("p95", "U64")]).optional,
         flag("catchingUp", "whether the node fetches blocks that it missed"),
         property("notVoting", "Text", "why this masternode does not vote, and what to do").optional,
+        Property(
+            name: "clockOffsetMs",
+            schema: [
+                "type": "integer",
+                "description": "ms that its clock is ahead of the other masternodes', about; negative: behind",
+            ]
+        ).optional,
         inline(
             "liveness",
             [

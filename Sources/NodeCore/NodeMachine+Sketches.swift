@@ -17,7 +17,7 @@ extension NodeMachine {
         guard header.parentCertificateHash == sketch.parentCertificate.hash || !rules.bindBodies else {
             return outputs.append(.note(.offence(peer, .unboundBody)))
         }
-        if sync.bodies[digest] == nil, !takesRelayed(header, from: peer) { return }
+        if sync.bodies[digest] == nil, !takesRelayed(header, from: peer, clock) { return }
         if let block = sketches.add(
             sketch, digest: digest, from: peer, at: clock.monotonic.milliseconds, known: { mempool.transaction($0)?.signed })
         {

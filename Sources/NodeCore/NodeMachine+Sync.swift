@@ -145,12 +145,12 @@ extension NodeMachine {
         guard !rules.bindBodies || block.isBoundByHeader else {
             return outputs.append(.note(.offence(peer, .unboundBody)))
         }
-        guard sync.bodies[digest] != nil || sketches.holds(digest) || takesRelayed(header, from: peer) else { return }
+        guard sync.bodies[digest] != nil || sketches.holds(digest) || takesRelayed(header, from: peer, clock) else { return }
         insertBody(block, digest: digest, clock)
     }
 
     /// Whether a body that nobody asked for comes from the leader of its view, and is not one too many of this view.
-    func takesRelayed(_ header: Header, from peer: NodePeer) -> Bool {
+    func takesRelayed(_ header: Header, from peer: NodePeer, _ clock: NodeClock) -> Bool {
         guard header.epoch == epoch.epoch, case .masternode(header.proposer) = names.peer(of: peer, in: epoch.set),
             epoch.leaders.leader(of: header.view) == header.proposer, header.view > chain.view,
             header.view <= view.advanced(by: 8),
@@ -162,6 +162,7 @@ extension NodeMachine {
             if case .follower = peer { outputs.append(.note(.offence(peer, .unwantedBody))) }
             return false
         }
+        compareClock(header, clock)
         return true
     }
 

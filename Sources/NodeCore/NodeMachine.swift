@@ -80,6 +80,7 @@ public final class NodeMachine {
     var names = PeerNames()
     var sync = SyncProgress()
     var sketches = SketchTable()
+    var clocks = ClockComparison()
     var ticks: UInt64 = 0
 
     var outputs: [NodeOutput] = []

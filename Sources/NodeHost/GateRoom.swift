@@ -28,6 +28,8 @@ actor GateRoom {
     /// Messages of masternodes with transactions, whose signatures are to be checked together.
     private var waiting: [(peer: PeerId, transactions: [SignedTransaction])] = []
     private var waitingCount = 0
+    /// Whose messages were checked together last time: mostly all who are given transactions, before each block.
+    private var company: Set<PeerId> = []
     private var alarm: Alarm?
     private var isAlarmSet = false
 
@@ -81,8 +83,9 @@ actor GateRoom {
 
     /// Signatures are checked together up to so many transactions.
     private static let mostTogether = 512
-    /// So many are worth a batch of their own; fewer wait this long for those that other masternodes tell of at the same
-    /// time, before the same block: alone a signature costs three times what it costs in their company.
+    /// So many are worth a batch of their own; fewer wait for those that other masternodes tell of at the same time, before
+    /// the same block: alone a signature costs three times what it costs in their company. Nobody else is expected once those
+    /// of last time are here; else they wait this long.
     private static let enough = 64
     private static let companyMs = 2
 
@@ -105,7 +108,7 @@ actor GateRoom {
             next = Gossip(event)
             if next == nil { other = event }
         }
-        if waitingCount >= Self.enough {
+        if waitingCount >= Self.enough || (!waiting.isEmpty && company.isSubset(of: waiting.map(\.peer))) {
             await takeWaiting()
         } else if !waiting.isEmpty, !isAlarmSet {
             isAlarmSet = true
@@ -124,6 +127,7 @@ actor GateRoom {
         guard !waiting.isEmpty else { return }
         let messages = waiting
         (waiting, waitingCount, isAlarmSet) = ([], 0, false)
+        company = Set(messages.map(\.peer))
         var sound: [(message: NodeMessage, from: PeerId)] = []
         for (message, outcome) in zip(messages, check.check(messages.map(\.transactions))) {
             switch outcome {

@@ -5,7 +5,7 @@ import Primitives
 /// is made, which could not take them earlier, and not at all longer than a moment where no block is expected.
 package struct GossipBatch {
     /// How long before a block transactions leave, so that whoever makes it has them checked.
-    package static let leadMs: UInt64 = 5
+    package static let leadMs: UInt64 = 4
     /// Where the next block is due, or nothing is known of it.
     package static let shortestMs: UInt64 = 2
     /// Nobody's clock makes a client wait longer.

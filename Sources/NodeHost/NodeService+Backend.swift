@@ -30,7 +30,8 @@ extension NodeService: NodeBackend {
             mempoolCount: machine.mempool.count, mempoolBytes: machine.mempool.byteCount,
             uptimeMs: UInt64(max(0, elapsed.seconds)) * 1_000 + UInt64(max(0, elapsed.attoseconds)) / 1_000_000_000_000_000,
             finalityP50Ms: finality.percentile(50), finalityP95Ms: finality.percentile(95),
-            catchingUp: machine.isCatchingUp, notVoting: machine.notVoting, liveness: facts.map { liveness($0) })
+            catchingUp: machine.isCatchingUp, notVoting: machine.notVoting, clockOffsetMs: machine.clockOffsetMs,
+            liveness: facts.map { liveness($0) })
     }
 
     public nonisolated func block(at height: Height) async throws -> StoredBlock? {

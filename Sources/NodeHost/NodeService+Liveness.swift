@@ -7,6 +7,8 @@ extension NodeService {
     static let livenessInterval = Duration.seconds(5)
     /// A stall that lasts is told again after this time.
     static let stallRepeatMs: UInt64 = 60_000
+    /// So is a clock that is off, after as many looks.
+    private static let clockRepeat = 12
 
     func liveness(_ facts: ChainFacts) -> Liveness {
         let connected = peerBook.masternodes
@@ -19,11 +21,32 @@ extension NodeService {
             quorum: facts.set.quorum)
     }
 
+    /// Logs that this machine's clock is off, and that it is right again.
+    ///
+    /// - Parameter looks: since when it is off; 0 where it was right.
+    private func watchClock(_ looks: Int) -> Int {
+        guard let offset = machine.clockOffsetMs, offset.magnitude >= NodeStatus.clockToleranceMs else {
+            if looks > 0 { logger.notice("this machine's clock agrees with those of the other masternodes") }
+            return 0
+        }
+        if looks.isMultiple(of: Self.clockRepeat) {
+            logger.warning(
+                "this machine's clock is off",
+                metadata: [
+                    "ahead_ms": "\(offset)",
+                    "what_to_do": "let it be synchronised (NTP): headers of the future wait, and late votes find their view given up",
+                ])
+        }
+        return looks + 1
+    }
+
     /// Logs when the chain comes to stand still, while it does, and when it goes on. Until the task is cancelled.
     func watchLiveness() async {
         var toldAtMs: UInt64?
+        var looks = 0
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.livenessInterval)
+            if !Task.isCancelled { looks = watchClock(looks) }
             guard !Task.isCancelled, let facts = await chainFacts() else { continue }
             let liveness = liveness(facts)
             if liveness.isStalled, !machine.isCatchingUp {

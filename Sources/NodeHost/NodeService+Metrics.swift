@@ -25,6 +25,9 @@ extension NodeService {
         if machine.identity != nil {
             add("observing", "gauge", "1 while this masternode does not vote since votes of its key are lost or not known.", machine.notVoting == nil ? 0 : 1)
         }
+        if let offset = machine.clockOffsetMs {
+            add("clock_offset_seconds", "gauge", "How far this machine's clock is ahead of the other masternodes', about.", Double(offset) / 1_000)
+        }
         add("peer_inbound_bytes", "gauge", "Bytes of peers' messages that wait for this node.", traffic.inboundBytes)
         add("peer_frames_refused_total", "counter", "Frames that nobody wanted from their sender, skipped unread.", traffic.framesRefused)
         add("peer_refused_total", "counter", "Connections refused before they were anybody's.", traffic.connectionsRefused)

@@ -102,7 +102,10 @@ extension SimulatedCluster {
     var isOutsideOfModel: Bool {
         for epoch in [invariants.epoch, invariants.epoch.next] {
             guard let set = invariants.epochs.set(of: epoch) else { continue }
-            if set.members.count(where: { !invariants.isHonest($0.consensusKey) }) > set.faultTolerance { return true }
+            let bad = set.members.count {
+                !invariants.isHonest($0.consensusKey) || invariants.isCopied($0.consensusKey)
+            }
+            if bad > set.faultTolerance { return true }
         }
         return false
     }

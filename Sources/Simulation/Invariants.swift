@@ -14,6 +14,9 @@ struct Invariants {
     private(set) var accused: Set<UInt16> = []
     /// Honest masternodes that lost votes and came back: as rule 12 says, they count among those that the set tolerates.
     private(set) var careless: Set<UInt16> = []
+    /// Honest masternodes of whose homes there was a copy that voted, too; of the second set it ran beside them.
+    private(set) var copied: Set<UInt16> = []
+    private var twice: Set<UInt16> = []
     /// Highest final block that an honest node told of.
     private(set) var height = Height.zero
 
@@ -47,6 +50,12 @@ struct Invariants {
     func isHonest(_ key: PublicKey) -> Bool {
         cast.keys.firstIndex { $0.publicKey == key }.map { isHonest(UInt16($0)) } ?? true
     }
+    func isCopied(_ key: PublicKey) -> Bool {
+        cast.keys.firstIndex { $0.publicKey == key }.map { copied.contains(UInt16($0)) } ?? false
+    }
+    func isCopied(_ member: UInt16, in set: MasternodeSet) -> Bool {
+        set.member(member).map { isCopied($0.consensusKey) } ?? false
+    }
     func isHonest(_ member: UInt16, in set: MasternodeSet) -> Bool {
         set.member(member).map { isHonest($0.consensusKey) } ?? true
     }
@@ -59,6 +68,8 @@ struct Invariants {
 
     /// An honest masternode sends this.
     mutating func sent(_ message: ConsensusMessage, by node: UInt16, disk: SimulatedDisk) {
+        // Neither home knows what the other one said.
+        if twice.contains(node), isOwnVote(message, node) { return }
         switch message {
         // Others' votes go back to their signer, who has lost them.
         case .notarizeVote(let vote) where !isOwn(vote, node): break
@@ -192,6 +203,12 @@ struct Invariants {
         careless.insert(node)
         promised[node] = nil
         said[node] = nil
+    }
+
+    mutating func isCopied(_ node: UInt16, runsTwice: Bool) {
+        losesVotes(node)
+        copied.insert(node)
+        if runsTwice { twice.insert(node) }
     }
 
     // MARK: Blocks

@@ -96,9 +96,11 @@ extension SimulatedCluster {
     /// is not possible fails with a receipt.
     private func membershipChange(sequence: UInt64) throws -> SignedTransaction {
         count(.membership)
+        if let step = governance() {
+            return try ownersTransaction(sequence, step.action, step.post, data: step.data)
+        }
         let candidate = chance.pick(Array(cast.candidates)) ?? 0
         let key = cast.keys[candidate]
-        let (action, data, value): (ActionId, [UInt8], UInt128)
         switch chance.below(4) {
         case 0, 1:
             let consent = RegisterMasternode.Consent(owner: cast.owner.account, beaconTip: cast.beacons[candidate].tip)
@@ -107,15 +109,24 @@ extension SimulatedCluster {
             let register = RegisterMasternode(
                 name: "m\(candidate)", consensusKey: key.publicKey, beaconTip: cast.beacons[candidate].tip,
                 consent: signature)
-            (action, data, value) = (.registerMasternode, register.borsh, UInt128(cast.genesis.parameters.collateral))
-        case 2: (action, data, value) = (.unregisterMasternode, MasternodeReference(consensusKey: key.publicKey).borsh, 0)
+            return try ownersTransaction(
+                sequence, .registerMasternode, data: register.borsh, value: UInt128(cast.genesis.parameters.collateral))
+        case 2:
+            return try ownersTransaction(
+                sequence, .unregisterMasternode, data: MasternodeReference(consensusKey: key.publicKey).borsh)
         default:
             let anybody = cast.keys[chance.below(cast.keys.count)]
-            (action, data, value) = (.resumeMasternode, MasternodeReference(consensusKey: anybody.publicKey).borsh, 0)
+            return try ownersTransaction(
+                sequence, .resumeMasternode, data: MasternodeReference(consensusKey: anybody.publicKey).borsh)
         }
+    }
+
+    private func ownersTransaction(
+        _ sequence: UInt64, _ action: ActionId, _ post: PostId = .none, data: [UInt8], value: UInt128 = 0
+    ) throws -> SignedTransaction {
         let transaction = try Transaction(
             sender: cast.owner.account, sequence: sequence, validUntil: Time(Cast.genesisTime.value + 1_800_000),
-            gasLimit: 5_000_000, value: value, serviceId: .chain, actionId: action, data: data)
+            gasLimit: 5_000_000, value: value, serviceId: .chain, postId: post, actionId: action, data: data)
         return try cast.owner.sign(transaction, genesis: cast.genesisHash)
     }
 
@@ -125,6 +136,7 @@ extension SimulatedCluster {
         }
         guard let node = chance.pick(reachable), let machine = nodes[node].machine else { return }
         let (submission, outputs) = machine.submit(signed, at: nodes[node].clock(now))
+        charge(node, for: nil, outputs)
         log("\(name(node)) is sent \(signed.transaction.actionId) \(signed.transaction.sequence): \(submission)")
         hash.mix(now << 8 ^ UInt64(node) ^ 0xC11E << 48)
         if case .failed(let reason) = submission, !nodes[node].disk.store.isFailing {

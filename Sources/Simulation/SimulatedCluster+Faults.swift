@@ -86,6 +86,12 @@ extension SimulatedCluster {
     func heal() {
         isHealed = true
         healedAt = now
+        for node in nodes.indices {
+            nodes[node].processor.starvedUntil = 0
+            guard nodes[node].kind == .second else { continue }
+            crash(node)
+            nodes[node].isGone = true
+        }
         survivors = randomQuorum()
         log("healing: the quorum is \(survivors.map { name($0) }.joined(separator: " "))")
         network = NetworkFaults()
@@ -122,9 +128,12 @@ extension SimulatedCluster {
     /// epochs, some are left out as long as the set tolerates them beside the liars, however it shrinks and grows by what
     /// is under way; candidates stay, since a registration of theirs may be.
     private func randomQuorum() -> [Int] {
+        // Who ran twice or was put back counts among those that are tolerated, whatever becomes of it.
+        let candidates = honestMasternodes.filter { !trials.copied.contains($0) }
         guard configuration.epochs > 1 else {
-            return Array(chance.shuffled(honestMasternodes).prefix(cast.genesis.masternodes.quorum)).sorted()
+            return Array(chance.shuffled(candidates).prefix(cast.genesis.masternodes.quorum)).sorted()
         }
+        if candidates.count < honestMasternodes.count { return candidates }
         var chosen = honestMasternodes
         let sets = [invariants.epoch, invariants.epoch.next].compactMap { invariants.epochs.set(of: $0) }
         let machine = honestMasternodes.compactMap { nodes[$0].machine }.max { $0.headHeight < $1.headHeight }

@@ -62,7 +62,7 @@ extension SimulatedCluster {
     private func deliver(_ message: NodeMessage, from node: Int, to other: Int, _ connection: Int) {
         queue.add(
             .deliver(message, from: node, to: other, connection: connection),
-            at: now + chance.among(2...network.slowestMs))
+            at: now + lag(node) + chance.among(2...network.slowestMs))
     }
 
     /// The message after a journey as bytes.

@@ -1,5 +1,6 @@
 import Consensus
 import Cryptography
+import Ledger
 import NodeCore
 import Primitives
 
@@ -24,16 +25,24 @@ extension SimulatedCluster {
         rules.journalBytes = scenario.journalBytes
         rules.candidateBlocks = scenario.candidateBlocks
         rules.beaconReserve = scenario.beaconReserve
+        rules.newestProtocol = max(rules.newestProtocol, nodes[node].newestProtocol)
         let role: NodeRole =
             nodes[node].kind == .follower
             ? .follower
             : .masternode(cast.identity(identity))
+        let verifier: any NodeSignatures = scenario.realSignatures ? Ed25519Verifier() : KeyedHash()
+        nodes[node].meter = trials.processor == nil ? nil : SignatureMeter(verifier)
         do {
             nodes[node].machine = try NodeMachine(
                 genesis: cast.genesis, role: role, store: nodes[node].disk.store, journal: nodes[node].disk.journal,
                 journalName: chance.among(1...1 << 60),
                 rejoin: nodes[node].hasLostVotes && nodes[node].comesBack ? .rejoins(insists: false) : nil,
-                signatures: scenario.realSignatures ? Ed25519Verifier() : KeyedHash(), rules: rules)
+                signatures: nodes[node].meter ?? verifier, rules: rules)
+        } catch NodeStartError.newerProtocol where nodes[node].newestProtocol < Self.nextProtocol
+            && trials.kinds.contains(.upgrade)
+        {
+            install(node)
+            return queue.add(.restart(node), at: now + chance.among(50...6_000))
         } catch {
             if nodes[node].isHonest { fail("\(name(node)) does not start: \(error)") }
             return
@@ -80,7 +89,9 @@ extension SimulatedCluster {
         guard let machine = nodes[node].machine else { return }
         log("\(name(node)) <- \(Words.of(input))")
         hash.mix(now << 8 ^ UInt64(node) ^ Words.code(of: input) << 48)
-        perform(machine.handle(input, at: nodes[node].clock(now)), node)
+        let outputs = machine.handle(input, at: nodes[node].clock(now))
+        charge(node, for: input, outputs)
+        perform(outputs, node)
     }
 
     func perform(_ outputs: [NodeOutput], _ node: Int) {
@@ -101,6 +112,9 @@ extension SimulatedCluster {
             }
             if machine.epoch.epoch > nodes[node].position.epoch { invariants.entered(machine.epoch, by: name(node)) }
             nodes[node].position = machine.position
+            if machine.epoch.protocolVersion > nodes[node].newestProtocol {
+                fail("\(name(node)) goes on by rules that its program does not know")
+            }
             for pool in machine.pools where pool.count > pool.limit {
                 fail("\(name(node)) holds \(pool.count) \(pool.name), the limit is \(pool.limit)")
             }
@@ -138,18 +152,19 @@ extension SimulatedCluster {
         case .journal(let entries, let token):
             nodes[node].disk.write(.append(entries, token))
             if failsToWrite(node) { return }
-            queue.add(.journalSynced(token, node: node, life: life), at: now + chance.among(1...15))
+            queue.add(.journalSynced(token, node: node, life: life), at: now + lag(node) + chance.among(1...15))
         case .rewriteJournal(let entries):
             count(.journalCut)
             nodes[node].disk.write(.rewrite(entries))
-            queue.add(.rewritten(node: node, life: life), at: now + chance.among(1...10))
+            queue.add(.rewritten(node: node, life: life), at: now + lag(node) + chance.among(1...10))
         case .commit(let commits):
             nodes[node].disk.write(commits)
             if failsToWrite(node) { return }
             guard let last = commits.last else { return }
             let slowest = max(1, configuration.slowestCommitMs ?? scenario.slowestCommitMs)
             queue.add(
-                .commitSynced(last.block.block.header.height, node: node, life: life), at: now + chance.among(1...slowest))
+                .commitSynced(last.block.block.header.height, node: node, life: life),
+                at: now + lag(node) + chance.among(1...slowest))
         case .published(let block):
             guard nodes[node].isHonest else { return }
             log("\(name(node)) publishes \(block.height) \(Words.short(block.digest))")
@@ -172,6 +187,10 @@ extension SimulatedCluster {
         case .note(let note): take(note, node)
         case .halt(let reason):
             if nodes[node].disk.store.isFailing || !nodes[node].isHonest { return crash(node) }
+            if isOutdated(node) {
+                install(node)
+                return crash(node)
+            }
             fail("\(name(node)) halts: \(reason)")
         }
     }
@@ -223,15 +242,18 @@ extension SimulatedCluster {
             if !nodes[node].hasLostVotes { fail("\(name(node)) may no longer vote: \(reason)") }
         case .rejectedProposal(let view, let reason):
             if let context = nodes[node].machine?.epoch,
-                invariants.isHonest(context.leaders.leader(of: view), in: context.set)
+                invariants.isHonest(context.leaders.leader(of: view), in: context.set),
+                !invariants.isCopied(context.leaders.leader(of: view), in: context.set)
             {
                 fail("\(name(node)) rejects an honest leader's proposal of view \(view): \(reason)")
             }
         case .offence(let peer, _) where Self.isStranger(peer): break
+        // What is sent to its key reaches both homes: also what the other one asked for.
+        case .offence where nodes[node].kind == .second || trials.copied.contains(node): break
         // Links lose requests and answers: silence is nobody's fault here.
         case .offence(_, .silence): break
         case .offence(.masternode(let key), let what):
-            if invariants.isHonest(key) { fail("\(name(node)) says that an honest masternode (\(key)) \(what)") }
+            if invariants.isHonest(key), !invariants.isCopied(key) { fail("\(name(node)) says that an honest masternode (\(key)) \(what)") }
         case .offence(.follower, let what): fail("\(name(node)) says that the honest follower \(what)")
         case .enteredView, .enteredEpoch, .upgradeAhead, .catchingUp, .asking, .renewsBeacon: break
         case .takesPart: nodes[node].mustAsk = false
@@ -245,6 +267,7 @@ extension SimulatedCluster {
         nodes[node].machine = nil
         nodes[node].life += 1
         nodes[node].timers = [:]
+        nodes[node].processor.stop()
         nodes[node].pausedUntil = 0
         if let problem = nodes[node].disk.crash(&chance), nodes[node].isHonest { fail("\(name(node)): \(problem)") }
         loseVotes(node)

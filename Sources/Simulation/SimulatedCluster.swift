@@ -20,6 +20,10 @@ public final class SimulatedCluster {
         case rewritten(node: Int, life: Int)
         case stranger(UInt64)
         case beacon(UInt32, node: Int, life: Int)
+        case work(node: Int, life: Int)
+        case trial(Trial)
+        case copyStarts(SimulatedDisk, of: Int, isSecond: Bool)
+        case copyEnds(Int, of: Int)
         case fault, lie, lastPartition, heal, end
     }
 
@@ -47,6 +51,9 @@ public final class SimulatedCluster {
     var nuisanceSequence: UInt64 = 0
     /// Masternodes that lost votes: each counts among those that a set tolerates.
     var lostVotes = 0
+    var trials: Trials
+    /// A node takes what waited while it worked.
+    var takesUp = false
     /// What liars heard, to say it again.
     var overheard: [NodeMessage] = []
 
@@ -57,6 +64,7 @@ public final class SimulatedCluster {
         var chance = Chance(seed: seed)
         scenario = Scenario(&chance, byzantine: configuration.byzantine)
         self.chance = chance
+        trials = Trials(configuration.trials, seed: seed)
         let cast = try Cast.of(
             configuration.masternodes, realSignatures: scenario.realSignatures, hasEpochs: configuration.epochs > 1)
         self.cast = cast
@@ -83,6 +91,7 @@ public final class SimulatedCluster {
 
     /// Faults, then peace, in which everything that clients want must become final.
     public func run() -> SeedReport {
+        beginTrials()
         let late = scenario.hasLateJoiner && nodes.count > 1 ? chance.pick(honestMasternodes) : nil
         for node in nodes.indices {
             if node == late {
@@ -174,6 +183,10 @@ public final class SimulatedCluster {
         case .beacon(let generation, let node, let life):
             guard nodes[node].life == life, !defer_(event, node) else { return }
             step(node, .beaconMade(generation: generation, Cast.beacon(Int(nodes[node].identity), generation: generation)))
+        case .work(let node, let life): takeUp(node, life: life)
+        case .trial(let trial): goOn(with: trial)
+        case .copyStarts(let disk, let node, let isSecond): startCopy(disk, of: node, isSecond: isSecond)
+        case .copyEnds(let place, let node): endCopy(place, of: node)
         case .crash(let node): crash(node)
         case .restart(let node): start(node)
         case .fault: injectFault()
@@ -192,9 +205,10 @@ public final class SimulatedCluster {
         invariants.keeps(machine.finalNotStored, nodes[node].identity, disk: nodes[node].disk)
     }
 
-    /// A paused process takes its inputs when it goes on.
+    /// A paused process takes its inputs when it goes on, and one that works when it is free.
     private func defer_(_ event: Event, _ node: Int) -> Bool {
-        guard nodes[node].pausedUntil > now, nodes[node].machine != nil else { return false }
+        guard nodes[node].machine != nil else { return false }
+        guard nodes[node].pausedUntil > now else { return waitsInLine(event, node) }
         queue.add(event, at: nodes[node].pausedUntil)
         return true
     }
@@ -210,6 +224,7 @@ public final class SimulatedCluster {
         case .honest: "m\(nodes[node].identity)"
         case .follower: "follower"
         case .liar: "liar m\(nodes[node].identity)/\(node)"
+        case .second: "second m\(nodes[node].identity)/\(node)"
         }
     }
 

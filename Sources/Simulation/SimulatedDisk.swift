@@ -97,6 +97,14 @@ struct SimulatedDisk {
     /// What was synced to the journal is gone, or is what it was before.
     mutating func replaceJournal(by entries: [JournalEntry]) { apply(.rewrite(entries)) }
 
+    /// What a copy of the files holds: nothing of what is under way.
+    func copied() -> SimulatedDisk {
+        var copy = self
+        copy.store = store.copied()
+        (copy.pendingJournal, copy.pendingCommits) = ([], [])
+        return copy
+    }
+
     /// Everything is gone.
     mutating func lose() {
         replaceJournal(by: [])

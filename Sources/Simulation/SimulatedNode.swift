@@ -1,13 +1,18 @@
 import Consensus
 import Cryptography
+import Ledger
 import NodeCore
 import Primitives
 
 /// A process with its disk and clocks.
 struct SimulatedNode {
-    enum Kind { case honest, follower, liar }
+    enum Kind {
+        case honest, follower, liar
+        /// A copy of an honest masternode's home, which runs beside it.
+        case second
+    }
 
-    /// Place in the cast; of a follower, beyond it. Liars have two nodes with one place.
+    /// Place in the cast; of a follower, beyond it. Liars have two nodes with one place, and so has who runs twice.
     let identity: UInt16
     /// By which others know it.
     let peer: NodePeer
@@ -39,6 +44,11 @@ struct SimulatedNode {
     var comesBack = false
     /// Its journal as it was at an earlier time.
     var copy: [JournalEntry]?
+    /// The newest version of the protocol that its program knows.
+    var newestProtocol = ProtocolVersion.newest
+    /// What its work costs, in the runs where it costs anything.
+    var processor = SimulatedProcessor()
+    var meter: SignatureMeter?
     /// Will never be back.
     var isGone = false
     /// When it was last published.

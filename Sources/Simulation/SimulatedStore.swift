@@ -20,6 +20,15 @@ package final class SimulatedStore: NodeStore {
         var isFailing = false
     }
 
+    /// Another store with the same content.
+    func copied() -> SimulatedStore {
+        let copy = SimulatedStore()
+        var same = content.withLock { $0 }
+        same.isFailing = false
+        copy.content.withLock { [same] in $0 = same }
+        return copy
+    }
+
     package struct Failure: Error, CustomStringConvertible {
         package let description = "the store can't be read: injected"
     }

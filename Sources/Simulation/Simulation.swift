@@ -16,6 +16,8 @@ import Primitives
 ///   not stored; failing writes and reads;
 /// - **votes**: journals that are gone or replaced by older copies, and empty disks, among as many masternodes as the set
 ///   tolerates; they are brought back by rule 12, or observe;
+/// - what a run is asked for (``Trial``): processors that take time and are overloaded, homes that are copied and run twice
+///   or are put back as they were, upgrades that old programs don't know;
 /// - **strangers**: peers without a key that lie about heads, send what nobody wants, flood with wrong signatures, keep
 ///   silent, and come again under new names;
 /// - **process**: crash at any output, restart, pauses, late joiners, everybody at once, followers;
@@ -49,6 +51,8 @@ public struct SimulationConfiguration: Sendable {
     public var epochs = 1
     /// A contract module for services and scheduled calls: `counter.wasm`. It is part of what a seed means.
     public var contract: [UInt8]?
+    /// Kinds of faults beside those that every seed may have.
+    public var trials: Set<Trial>
     /// Keeps a readable log of every event.
     public var isVerbose: Bool
     package var rules = NodeRules()
@@ -58,12 +62,14 @@ public struct SimulationConfiguration: Sendable {
     package var slowestCommitMs: UInt64?
 
     public init(
-        masternodes: Int, byzantine: Int = 0, epochs: Int = 1, contract: [UInt8]? = nil, isVerbose: Bool = false
+        masternodes: Int, byzantine: Int = 0, epochs: Int = 1, contract: [UInt8]? = nil, trials: Set<Trial> = [],
+        isVerbose: Bool = false
     ) {
         self.masternodes = masternodes
         self.byzantine = byzantine
         self.epochs = max(1, epochs)
         self.contract = contract
+        self.trials = trials
         self.isVerbose = isVerbose
     }
 }
@@ -105,4 +111,15 @@ public enum Fault: String, Sendable, CaseIterable {
     case renewal = "beacon made"
     case stranger, strangeFlood = "a stranger's flood", strangeHead = "a stranger's false head"
     case nuisance = "hopeless transaction", membership = "membership change"
+    case starved = "starved processor", late = "late by overload"
+    case secondHome = "second home with one key", restoredBackup = "restored backup"
+    case upgrade = "program too old"
+
+    /// Comes up only where its ``Trial`` is asked for.
+    public var isOfTrial: Bool {
+        switch self {
+        case .starved, .late, .secondHome, .restoredBackup, .upgrade: true
+        default: false
+        }
+    }
 }

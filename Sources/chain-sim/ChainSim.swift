@@ -18,6 +18,7 @@ struct ChainSim: AsyncParsableCommand {
             --verbose that command writes every event. Exit code 1 means that a rule broke.
 
             Example: chain-sim --seeds 0..999 --nodes 7 --byzantine 2 --epochs 3
+            More:    chain-sim --seeds 0..999 --nodes 4 --epochs 4 --trials all
             Soak:    chain-sim --seeds 0.. --forever --nodes 4 --byzantine 1 --epochs 4
             """,
         version: Product.version)
@@ -44,6 +45,12 @@ struct ChainSim: AsyncParsableCommand {
     )
     var contract: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Kinds of faults that a run has beside those of every seed, joined by commas, or 'all': processor (work takes time, and nodes are overloaded), copies (a home is copied and runs twice under one key, or is put back as it was), upgrade (of the protocol, which some programs don't know; needs --epochs 4 or more).",
+            valueName: "kinds"))
+    var trials: String?
+
     @Option(help: "Clusters that run at the same time. Default: the number of cores.")
     var jobs: Int?
 
@@ -58,6 +65,12 @@ struct ChainSim: AsyncParsableCommand {
 
     func validate() throws {
         _ = try range()
+        let chosen = try kinds()
+        if trials != "all", chosen.contains(.upgrade), epochs < Self.epochsOfUpgrade {
+            throw ValidationError(
+                "--trials upgrade needs --epochs \(Self.epochsOfUpgrade) or more: a version holds from the second epoch after its proposal"
+            )
+        }
         guard (1...64).contains(nodes) else { throw ValidationError("--nodes \(nodes) is not in 1...64") }
         guard (0...(nodes - 1) / 3).contains(byzantine) else {
             throw ValidationError("--byzantine \(byzantine): \(nodes) nodes tolerate at most \((nodes - 1) / 3)")
@@ -79,6 +92,21 @@ struct ChainSim: AsyncParsableCommand {
         return first...last
     }
 
+    private static let epochsOfUpgrade = 4
+
+    private func kinds() throws -> Set<Trial> {
+        guard let trials else { return [] }
+        if trials == "all" { return Set(Trial.allCases) }
+        return Set(
+            try trials.split(separator: ",", omittingEmptySubsequences: false).map { name in
+                guard let kind = Trial(rawValue: String(name)) else {
+                    let known = Trial.allCases.map(\.rawValue).joined(separator: ", ")
+                    throw ValidationError("--trials: there is no kind '\(name)'; there are \(known), and all")
+                }
+                return kind
+            })
+    }
+
     private func code() throws -> [UInt8]? {
         guard let contract else { return FileManager.default.contents(atPath: Self.builtContract).map { Array($0) } }
         return contract == Self.noContract ? nil : try InputFile.read(contract, "contract", limit: 1 << 20)
@@ -91,12 +119,14 @@ struct ChainSim: AsyncParsableCommand {
         }
         let run = SeedRun(
             configuration: SimulationConfiguration(
-                masternodes: nodes, byzantine: byzantine, epochs: epochs, contract: module, isVerbose: verbose),
+                masternodes: nodes, byzantine: byzantine, epochs: epochs, contract: module, trials: try kinds(),
+                isVerbose: verbose),
             seeds: try range(), workers: jobs ?? ProcessInfo.processInfo.activeProcessorCount)
         let console = Console(seeds: run.seeds, isVerbose: verbose, isQuiet: json) { seed in
             var command = "chain-sim --seeds \(seed)..\(seed) --nodes \(nodes)"
             if byzantine > 0 { command += " --byzantine \(byzantine)" }
             if epochs > 1 { command += " --epochs \(epochs)" }
+            if let trials { command += " --trials \(trials)" }
             if module == nil || contract != nil { command += " --contract \(contract ?? Self.noContract)" }
             return command + " --verbose"
         }

@@ -221,6 +221,7 @@ extension FakeNode {
             mempoolCount: pool.count, mempoolBytes: pool.map(\.borsh.count).reduce(0, +), uptimeMs: 3_725_000,
             finalityP50Ms: 182,
             finalityP95Ms: 340,
+            clockOffsetMs: -12,
             liveness: Liveness(
                 sinceBlockMs: state.withLock { $0.silenceMs }, parameters: genesis.parameters, masternodes: 4,
                 reachable: 2,

@@ -85,7 +85,7 @@ import Testing
         let a = try await TestNode(key: keys.keys[0], set: keys.set, clock: clock)
         let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address()])
         try await withNodes([a, b]) {
-            try await until("connected") { a.isConnected(keys.id(1)) }
+            try await until("connected") { a.hasHeard(of: keys.id(1)) }
             for _ in 0..<3 { a.network.report(keys.id(1), .badBlocks) }
             // Two and a half points are missing by now.
             clock.advance(seconds: 15)

@@ -96,7 +96,7 @@ import Testing
         let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address(keys.keys[0].publicKey)])
         var nodes = [a, b]
         do {
-            try await until("connected") { b.isConnected(keys.id(0)) }
+            try await until("connected") { b.hasHeard(of: keys.id(0)) }
             await a.network.shutdown()
             try await until("lost") { !b.disconnections.isEmpty }
             #expect(b.disconnections.first?.description.contains("shutting down") == true)

@@ -89,7 +89,7 @@ import Testing
         let a = try await TestNode(key: keys.keys[0], set: keys.set, limits: limits, consumes: false)
         let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address()], limits: limits)
         try await withNodes([a, b]) {
-            try await until("connected") { b.isConnected(keys.id(0)) }
+            try await until("connected") { b.hasHeard(of: keys.id(0)) }
             try await until("overflow") {
                 (0..<50).contains { _ in
                     b.network.send(kind: 16, [UInt8](repeating: 1, count: 10_000), to: keys.id(0), priority: .urgent) == .overflow

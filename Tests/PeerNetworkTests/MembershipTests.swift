@@ -14,13 +14,16 @@ import Testing
         let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address()])
         let c = try await TestNode(key: keys.keys[2], set: keys.set, dial: [a.address()])
         try await withNodes([a, b, c]) {
-            try await until("connected") { a.network.metrics.masternodes == 2 }
+            try await until("connected") { a.hasHeard(of: keys.id(1)) && a.hasHeard(of: keys.id(2)) }
+            // The other end tells why, too, once it knows of the connection.
+            try await until("connected at the other end") { c.hasHeard(of: keys.id(0)) }
             a.network.update(masternodes: Array(keys.set.dropLast()))
             try await until("disconnected") {
                 a.disconnections.contains(.admissionChanged(keys.set[2], isAdmitted: false))
             }
             try await until("back as a follower") { a.isConnected(PeerId(c.network.tlsKey)) }
             #expect(a.isConnected(keys.id(1)) && !a.isConnected(keys.id(2)))
+            try await until("told why") { !c.disconnections.isEmpty }
             #expect(c.disconnections.contains { $0.description.contains("not admitted any more") })
             #expect(!a.events.contains { if case .disconnected(keys.id(1), _) = $0 { true } else { false } })
         }
@@ -32,9 +35,9 @@ import Testing
         // It knows of itself from the start; a learns of it.
         let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address(keys.set[0])])
         try await withNodes([a, b]) {
-            try await until("a follower") { a.isConnected(PeerId(b.network.tlsKey)) }
+            try await until("a follower") { a.hasHeard(of: PeerId(b.network.tlsKey)) }
             a.network.update(masternodes: keys.set)
-            try await until("a masternode") { a.isConnected(keys.id(1)) && a.network.peers.count == 1 }
+            try await until("a masternode") { a.hasHeard(of: keys.id(1)) && a.network.peers.count == 1 }
             #expect(a.disconnections.contains(.admissionChanged(keys.set[1], isAdmitted: true)))
             #expect(a.network.metrics.knownAddresses == 1)
         }

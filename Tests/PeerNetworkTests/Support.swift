@@ -98,6 +98,20 @@ final class TestNode: Sendable {
     }
 
     func isConnected(_ peer: PeerId) -> Bool { network.peers.contains { $0.id == peer } }
+
+    /// Whether its consumer has been told of the connection. One that ends before leaves no event at all, so a test that
+    /// waits for the end has to wait for this first.
+    func hasHeard(of peer: PeerId) -> Bool {
+        let last = events.last { event in
+            switch event {
+            case .connected(let identity): identity.id == peer
+            case .disconnected(let id, _): id == peer
+            case .message, .refused: false
+            }
+        }
+        if case .connected = last { return true }
+        return false
+    }
 }
 
 /// A clock that goes on when a test says so.

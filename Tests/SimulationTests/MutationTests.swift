@@ -78,6 +78,18 @@ import Testing
         Issue.record("300 seeds did not notice: \(mutation.name)")
     }
 
+    /// A program that does not stop at an epoch whose version of the protocol it does not know.
+    @Test func anOldProgramThatGoesOnIsCaught() throws {
+        for seed in 0..<40 as Range<UInt64> {
+            var configuration = SimulationConfiguration(
+                masternodes: 4, epochs: 4, contract: counterContract, trials: [.upgrade])
+            configuration.rules.newestProtocol = .max
+            let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
+            if report.violation?.contains("does not know") == true { return }
+        }
+        Issue.record("40 seeds did not notice an old program that goes on")
+    }
+
     @Test(arguments: mutations) func isCaught(_ mutation: Mutation) throws {
         var rules = NodeRules()
         mutation.apply(&rules)

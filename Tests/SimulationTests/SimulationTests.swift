@@ -72,6 +72,36 @@ let counterContract: [UInt8]? = {
         }
     }
 
+    struct TrialShape: Sendable, CustomTestStringConvertible {
+        let trials: Set<Trial>, masternodes: Int, byzantine: Int, epochs: Int, faults: [Fault]
+        var testDescription: String { trials.map(\.rawValue).sorted().joined(separator: ", ") }
+    }
+
+    static let trials = [
+        TrialShape(trials: [.processor], masternodes: 4, byzantine: 1, epochs: 1, faults: [.starved, .late]),
+        TrialShape(
+            trials: [.copies], masternodes: 4, byzantine: 0, epochs: 1, faults: [.secondHome, .restoredBackup]),
+        TrialShape(trials: [.upgrade], masternodes: 4, byzantine: 0, epochs: 4, faults: [.upgrade]),
+        TrialShape(trials: Set(Trial.allCases), masternodes: 7, byzantine: 1, epochs: 4, faults: [.starved]),
+    ]
+
+    /// Overloaded processors, homes that run twice or were put back, and upgrades: what only some runs are asked for.
+    @Test(arguments: trials) func trialsBreakNoRule(_ shape: TrialShape) throws {
+        var faults: [Fault: Int] = [:]
+        for seed in 0...(shape.masternodes == 4 ? 11 : 3) as ClosedRange<UInt64> {
+            let configuration = SimulationConfiguration(
+                masternodes: shape.masternodes, byzantine: shape.byzantine, epochs: shape.epochs,
+                contract: counterContract, trials: shape.trials)
+            let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
+            #expect(report.violation == nil, "seed \(seed)")
+            faults.merge(report.faults, uniquingKeysWith: +)
+            guard seed == 0 else { continue }
+            let again = try SimulatedCluster(seed: seed, configuration: configuration).run()
+            #expect(report.digest == again.digest && report.events == again.events)
+        }
+        for fault in shape.faults { #expect(faults[fault, default: 0] > 0, "\(fault) was never injected") }
+    }
+
     @Test func theSameSeedIsTheSameRun() throws {
         for seed in 100...105 as ClosedRange<UInt64> {
             let configuration = SimulationConfiguration(masternodes: 4, byzantine: 1, contract: counterContract)
@@ -99,7 +129,7 @@ let counterContract: [UInt8]? = {
         #expect(totals.seeds == 40)
         // Masternodes lose their votes only where the set tolerates it beside the liars.
         let elsewhere: Set<Fault> = [.membership, .lostJournal, .oldJournal, .lostDisk]
-        for fault in Fault.allCases where !elsewhere.contains(fault) { #expect(totals.faults[fault, default: 0] > 0, "\(fault) was never injected") }
+        for fault in Fault.allCases where !elsewhere.contains(fault) && !fault.isOfTrial { #expect(totals.faults[fault, default: 0] > 0, "\(fault) was never injected") }
         let accusing = try (200...209 as ClosedRange<UInt64>).filter {
             try SimulatedCluster(seed: $0, configuration: run.configuration).run().accused == [3]
         }

@@ -26,6 +26,7 @@ struct StatusCommand: AsyncParsableCommand {
                 ("height", Format.number(status.head.height) + (status.catchingUp ? ", catching up" : "")),
                 ("block", status.head.digest.hex),
                 ("does not vote", status.notVoting),
+                ("clock", Self.clockText(status)),
                 ("time", Format.time(status.head.time)),
                 ("state root", "\(status.state.root) after block \(status.state.height)"),
                 ("epoch, view", "\(status.epoch), \(status.view)"),
@@ -49,6 +50,12 @@ struct StatusCommand: AsyncParsableCommand {
             return (status.catchingUp ? "catching up" : "running")
                 + "; newest block \(Format.duration(liveness.sinceBlockMs)) ago; \(liveness.reachable) of "
                 + "\(liveness.masternodes) masternodes reachable, quorum \(liveness.quorum)"
+        }
+    }
+
+    private static func clockText(_ status: StatusDocument) -> String? {
+        status.clockOffsetMs.map { offset in
+            status.clockProblem.map { "OFF: \($0)" } ?? "within \(offset.magnitude) ms of the other masternodes'"
         }
     }
 

@@ -94,6 +94,8 @@ package struct Participation: Encodable {
                 "the chain stands still: \(problem)"
             } else if let problem = status.notVoting, masternode != nil {
                 problem
+            } else if let problem = status.clockProblem, masternode != nil {
+                problem
             } else if let masternode {
                 Self.advice(masternode, catchingUp: status.catchingUp, epoch: set.epoch)
             } else if status.role == "masternode" {
