@@ -132,6 +132,69 @@ import Testing
         #expect(try chain.run().receipts.isEmpty)
     }
 
+    /// Ten thousand calls of forty contracts are due together; one traps and one loops. Each runs once, no block does more
+    /// than its bounds allow, and a transaction goes in beside them.
+    @Test func tenThousandCallsDueTogether() throws {
+        var parameters = Parameters()
+        // So that few transactions can make so many.
+        parameters.gasPerStorageWrite = 1_000
+        parameters.gasPerStorageByte = 1
+        parameters.scheduledGasPerCall = 1_000_000
+        parameters.scheduledGasPerBlock = 200_000_000
+        parameters.scheduledCallsPerBlock = 500
+        var chain = try TestChain([alice, bob], parameters: parameters)
+        let due = chain.time.value + 10_000_000
+        func call(_ entry: UInt32) -> Step { .schedule(time: Int64(due), entry: entry, data: []) }
+        for index in 0..<40 {
+            try chain.deploy(
+                "s\(index)", owner: alice, deposit: 3_000_000_000,
+                [
+                    (
+                        "action",
+                        [
+                            .when(action: 256, Array(repeating: call(1), count: 50)), .when(action: 257, [call(2)]),
+                            .when(action: 258, [call(3)]),
+                        ]
+                    ),
+                    ("scheduled", [.when(action: 2, [.trap]), .when(action: 3, [.spin])]),
+                ])
+        }
+        for _ in 0..<5 {
+            let block = try (0..<40).map { index in
+                try chain.transaction(bob, service: "s\(index)", ActionId(256), gas: 2_000_000, ahead: UInt64(index))
+            }
+            try chain.run(block)
+        }
+        try chain.send(bob, service: "s0", ActionId(257))
+        try chain.send(bob, service: "s1", ActionId(258))
+        func waiting() -> Int { chain.state.values.keys.count { $0.bytes.first == UInt8(ascii: "t") } }
+        #expect(waiting() == 10_002)
+
+        let wait = due - chain.time.value
+        let transfer = try chain.transaction(
+            bob, .transfer, data: Transfer(recipient: alice.account).borsh, value: 1, gas: 300_000, validFor: wait + 60_000)
+        var execution = try chain.run([transfer], after: wait)
+        #expect(execution.receipts.first?.outcome == .succeeded)
+        var ran: Set<UInt64> = []
+        var (repeated, trapped, exhausted) = (0, 0, 0)
+        for _ in 0..<40 {
+            var (count, gas) = (0, UInt64(0))
+            for receipt in execution.receipts {
+                guard case .scheduled(_, let number) = receipt.origin else { continue }
+                if !ran.insert(number).inserted { repeated += 1 }
+                count += 1
+                gas += receipt.gasUsed
+                guard let failure = receipt.outcome.failure else { continue }
+                if failure == "out of gas" { exhausted += 1 } else { trapped += 1 }
+            }
+            #expect(count <= 500 && gas <= parameters.scheduledGasPerBlock)
+            if count == 0 { break }
+            execution = try chain.run()
+        }
+        #expect(ran.count == 10_002 && repeated == 0 && trapped == 1 && exhausted == 1)
+        #expect(waiting() == 0)
+    }
+
     @Test func aServiceHasItsPartOfTheQueue() throws {
         var parameters = Parameters()
         parameters.scheduledCallsPerService = 3
