@@ -6,7 +6,7 @@ import StateTree
 import TestSupport
 import Testing
 
-@Suite struct ForgeryTests {
+@Suite(.timeLimit(.minutes(20))) struct ForgeryTests {
     // MARK: Bytes
 
     /// Every byte of a file, changed in several ways: damage with the old checksum, forgery with a fresh one.

@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// The walk of an auditor from the genesis' masternodes to later ones.
-@Suite struct LinkTests {
+@Suite(.timeLimit(.minutes(20))) struct LinkTests {
     private let keys: [PrivateKey]
     private let genesis: Genesis
 

@@ -6,7 +6,7 @@ import StateTree
 import Testing
 
 /// What a client that trusts no node takes for the state.
-@Suite struct StateExtractTests {
+@Suite(.timeLimit(.minutes(20))) struct StateExtractTests {
     private let chain: Chain
 
     init() throws { chain = try Chain() }

@@ -6,7 +6,7 @@ import StateTree
 import TestSupport
 import Testing
 
-@Suite struct VerifyTests {
+@Suite(.timeLimit(.minutes(20))) struct VerifyTests {
     @Test func honestFilesVerifyAndReport() throws {
         let chain = try Chain()
         let file = try chain.file()

@@ -2,7 +2,7 @@ import ChainClient
 import NIOCore
 import Testing
 
-@Suite struct EventStreamParserTests {
+@Suite(.timeLimit(.minutes(20))) struct EventStreamParserTests {
     private let text =
         ": hello\nretry: 1000\n\nid: 7\nevent: block\ndata: {\"a\":1}\n\ndata: x\r\ndata: y\r\n\r\nevent: only\n\n"
 
@@ -37,7 +37,7 @@ import Testing
     }
 }
 
-@Suite struct NodeAddressTests {
+@Suite(.timeLimit(.minutes(20))) struct NodeAddressTests {
     @Test(arguments: [
         ("http://127.0.0.1:26600", "http://127.0.0.1:26600"), ("127.0.0.1:26601", "http://127.0.0.1:26601"),
         ("node.example", "http://node.example:26600"), ("https://node.example/", "https://node.example:443"),

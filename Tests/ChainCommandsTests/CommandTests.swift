@@ -8,7 +8,7 @@ import Primitives
 import Testing
 import Training
 
-@Suite struct CommandTests {
+@Suite(.timeLimit(.minutes(20))) struct CommandTests {
     static let validator = Account(Digest(sha256: [1]).bytes) ?? .zero
 
     static let yaml = """

@@ -5,7 +5,7 @@ import Foundation
 import Testing
 
 /// `contract test`: the tests of the repository's own contracts, what a failing one says, and mistakes in the file.
-@Suite struct ContractTestTests {
+@Suite(.timeLimit(.minutes(20))) struct ContractTestTests {
     private static let contracts = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Contracts")
 

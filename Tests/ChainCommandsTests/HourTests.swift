@@ -5,7 +5,7 @@ import Foundation
 import Testing
 
 /// What somebody meets in the first hour.
-@Suite struct HourTests {
+@Suite(.timeLimit(.minutes(20))) struct HourTests {
     private let now = Date(timeIntervalSince1970: 1_800_000_000)
 
     @Test(

@@ -7,7 +7,7 @@ import KeyFiles
 import Primitives
 import Testing
 
-@Suite struct MembershipCommandTests {
+@Suite(.timeLimit(.minutes(20))) struct MembershipCommandTests {
     static let owner = Account(key(200).publicKey)
     static let genesis = Digest(sha256: [1])
 

@@ -4,7 +4,7 @@ import ProgramSupport
 import Testing
 
 /// What all programs share: paths, reasons, numbers, addresses.
-@Suite struct SupportTests {
+@Suite(.timeLimit(.minutes(20))) struct SupportTests {
     @Test(arguments: [
         ("~", "/h"), ("~/a", "/h/a"), ("a~", "a~"), ("/~/a", "/~/a"), ("~x/a", "~x/a"), ("", ""),
     ])

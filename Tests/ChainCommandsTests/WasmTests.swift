@@ -2,7 +2,7 @@ import ChainCommands
 import Foundation
 import Testing
 
-@Suite struct WasmTests {
+@Suite(.timeLimit(.minutes(20))) struct WasmTests {
     /// (module (func (export "f") (result i32) i32.const 7) (func (export "t") unreachable))
     private static let module: [UInt8] =
         [

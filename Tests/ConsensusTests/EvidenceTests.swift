@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// Rule 8.
-@Suite struct EvidenceTests {
+@Suite(.timeLimit(.minutes(20))) struct EvidenceTests {
     let cast = Cast(4)
 
     @Test func eachContradictionIsToldOnceAndVerifies() throws {

@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// Rule 10: what is refused changes nothing.
-@Suite struct HostileTests {
+@Suite(.timeLimit(.minutes(20))) struct HostileTests {
     let cast = Cast(4)
 
     /// A machine in view 6 whose last finalised view is 3.

@@ -4,7 +4,7 @@ import Primitives
 import Testing
 
 /// Durable before public, restarts, catching up.
-@Suite struct JournalTests {
+@Suite(.timeLimit(.minutes(20))) struct JournalTests {
     let cast = Cast(4)
 
     @Test func nothingLeavesBeforeItIsDurable() throws {

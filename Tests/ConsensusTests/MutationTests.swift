@@ -2,7 +2,7 @@ import Consensus
 import Testing
 
 /// Proof that the simulator sees: with any one check of the rules switched off, a few seeds find a broken rule.
-@Suite struct MutationTests {
+@Suite(.timeLimit(.minutes(20))) struct MutationTests {
     struct Mutation: Sendable, CustomTestStringConvertible {
         let name: String
         let apply: @Sendable (inout Rules) -> Void

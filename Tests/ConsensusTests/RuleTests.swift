@@ -4,7 +4,7 @@ import Primitives
 import Testing
 
 /// Each rule of `simplex.md` as short dialogues with one machine.
-@Suite struct RuleTests {
+@Suite(.timeLimit(.minutes(20))) struct RuleTests {
     let cast = Cast(4)
 
     // MARK: 1. Entering views, timers

@@ -3,7 +3,7 @@ import Primitives
 import Testing
 
 /// Rule 9, and timers that adapt.
-@Suite struct SilenceTests {
+@Suite(.timeLimit(.minutes(20))) struct SilenceTests {
     let cast = Cast(4)
 
     @Test(arguments: [4, 7]) func silentLeadersCostNoDelayAndLeadAgain(masternodes: Int) {

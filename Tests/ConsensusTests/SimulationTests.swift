@@ -1,7 +1,7 @@
 import Consensus
 import Testing
 
-@Suite struct SimulationTests {
+@Suite(.timeLimit(.minutes(20))) struct SimulationTests {
     /// Each seed: faults of every kind, liars up to f, then peace in which everything submitted becomes final.
     @Test(arguments: [0, 100, 200] as [UInt64]) func seedsBreakNoRule(first: UInt64) {
         var (finalized, crashes) = (0, 0)

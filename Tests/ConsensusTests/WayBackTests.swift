@@ -3,7 +3,7 @@ import Primitives
 import Testing
 
 /// Rule 12: who does not know the votes of its key asks the others, and votes above what they show.
-@Suite struct WayBackTests {
+@Suite(.timeLimit(.minutes(20))) struct WayBackTests {
     let cast = Cast(4)
 
     private func asking(_ start: VotingStart = .rejoins(insists: false), rules: Rules = Rules()) throws -> Dialogue {

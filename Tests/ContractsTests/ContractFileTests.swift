@@ -1,7 +1,7 @@
 import Testing
 import WebAssembly
 
-@Suite("The contracts as the chain takes them")
+@Suite("The contracts as the chain takes them", .timeLimit(.minutes(20)))
 struct ContractFileTests {
     @Test("size, exports, imports and memory are within the chain's limits", arguments: ["job", "counter", "tally"])
     func limits(name: String) throws {

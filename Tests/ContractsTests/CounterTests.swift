@@ -2,7 +2,7 @@ import Encoding
 import Primitives
 import Testing
 
-@Suite("The counter and notary")
+@Suite("The counter and notary", .timeLimit(.minutes(20)))
 struct CounterTests {
     private let sender = Person("somebody").account
 

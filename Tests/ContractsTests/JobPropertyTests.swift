@@ -2,7 +2,7 @@ import JobProtocol
 import Primitives
 import Testing
 
-@Suite("A job under random use")
+@Suite("A job under random use", .timeLimit(.minutes(20)))
 struct JobPropertyTests {
     /// Well-formed and malformed data for every action, from everybody, in any phase.
     private struct Chaos {

@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// What becomes of rounds: both protocols, both modes, committees, replacements.
-@Suite("Rounds of a job")
+@Suite("Rounds of a job", .timeLimit(.minutes(20)))
 struct JobRoundTests {
     @Test("three rounds are credited, paid and recorded, in both protocols", arguments: [JobSpec.TrainingProtocol.split, .fog])
     func wholeJob(_ trainingProtocol: JobSpec.TrainingProtocol) throws {

@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// What a job refuses, in whose words, and what a refusal leaves behind: nothing.
-@Suite("Rules of a job")
+@Suite("Rules of a job", .timeLimit(.minutes(20)))
 struct JobRuleTests {
     @Test("commits, reveals and validations out of turn are refused and change nothing")
     func outOfTurn() throws {

@@ -3,7 +3,7 @@ import JobProtocol
 import Testing
 
 /// Every state that the job's own code can reach, for small jobs.
-@Suite("States of a job", .serialized)
+@Suite("States of a job", .serialized, .timeLimit(.minutes(20)))
 struct StateSearchTests {
     private func search(_ name: String, _ search: StateSearch) {
         let report = search.run()

@@ -3,7 +3,7 @@ import Primitives
 import Testing
 
 /// The example in C: what `Docs/contracts.md` says is enough for a contract without the SDK.
-@Suite("The tally, written in C")
+@Suite("The tally, written in C", .timeLimit(.minutes(20)))
 struct TallyTests {
     private let alice = Person("alice").account
     private let bob = Person("bob").account

@@ -2,7 +2,7 @@ import Cryptography
 import TestSupport
 import Testing
 
-@Suite struct Bech32mTests {
+@Suite(.timeLimit(.minutes(20))) struct Bech32mTests {
     /// BIP 350, valid strings whose data is whole bytes.
     @Test(arguments: [
         ("a", "A1LQFN3A", 0), ("a", "a1lqfn3a", 0), ("?", "?1v759aa", 0),

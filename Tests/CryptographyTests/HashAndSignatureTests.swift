@@ -5,7 +5,7 @@ import Testing
 
 func hex(_ text: String) throws -> [UInt8] { try #require(Hexadecimal.decode(text)) }
 
-@Suite struct SHA256Tests {
+@Suite(.timeLimit(.minutes(20))) struct SHA256Tests {
     /// FIPS 180-4, examples.
     @Test(arguments: [
         ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
@@ -33,7 +33,7 @@ func hex(_ text: String) throws -> [UInt8] { try #require(Hexadecimal.decode(tex
     }
 }
 
-@Suite struct Bytes32Tests {
+@Suite(.timeLimit(.minutes(20))) struct Bytes32Tests {
     @Test func bytesBitsAndOrder() throws {
         let seed: UInt64 = 0x32
         var generator = SeededGenerator(seed: seed)
@@ -55,7 +55,7 @@ func hex(_ text: String) throws -> [UInt8] { try #require(Hexadecimal.decode(tex
     }
 }
 
-@Suite struct Ed25519Tests {
+@Suite(.timeLimit(.minutes(20))) struct Ed25519Tests {
     /// RFC 8032, section 7.1, tests 1 to 3.
     @Test(arguments: [
         (
@@ -111,7 +111,7 @@ func hex(_ text: String) throws -> [UInt8] { try #require(Hexadecimal.decode(tex
 }
 
 /// The ways around arrays give what the plain definitions give.
-@Suite struct BytesOf32Tests {
+@Suite(.timeLimit(.minutes(20))) struct BytesOf32Tests {
     @Test func allWaysToTheSameBytes() throws {
         let seed: UInt64 = 0xb32
         var generator = SeededGenerator(seed: seed)

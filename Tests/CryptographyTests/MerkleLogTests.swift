@@ -2,7 +2,7 @@ import Cryptography
 import Encoding
 import Testing
 
-@Suite struct MerkleLogTests {
+@Suite(.timeLimit(.minutes(20))) struct MerkleLogTests {
     /// The eight leaves that certificate transparency implementations share, and the roots of their prefixes.
     @Test func rootVectors() throws {
         let entries = [

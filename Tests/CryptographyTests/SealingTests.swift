@@ -2,7 +2,7 @@ import Cryptography
 import Encoding
 import Testing
 
-@Suite struct HPKETests {
+@Suite(.timeLimit(.minutes(20))) struct HPKETests {
     /// RFC 9180, appendix A.2.1.1, sequence number 0: base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256,
     /// ChaCha20-Poly1305.
     @Test func recipientVector() throws {
@@ -58,7 +58,7 @@ import Testing
     }
 }
 
-@Suite struct KeystoreTests {
+@Suite(.timeLimit(.minutes(20))) struct KeystoreTests {
     private let secret = (0..<32).map { UInt8($0) }
     private let owner = [UInt8](repeating: 0xaa, count: 32)
 

@@ -6,7 +6,7 @@ import Testing
 /// A short fuzz of every decoder that strangers reach: the kept corpus and fresh values, whole, cut, and with bytes
 /// changed by a generator whose seed is printed. `scripts/fuzz` runs the same properties under libFuzzer, for as long as
 /// one likes.
-@Suite struct DecodersTests {
+@Suite(.timeLimit(.minutes(20))) struct DecodersTests {
     private static let corpus = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Fuzzing/corpus")
     private static let runs = 4_000

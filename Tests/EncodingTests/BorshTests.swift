@@ -47,7 +47,7 @@ private struct Sample: BorshCodable, Equatable {
     }
 }
 
-@Suite struct BorshTests {
+@Suite(.timeLimit(.minutes(20))) struct BorshTests {
     @Test func goldenBytes() {
         var encoder = BorshEncoder()
         encoder.integer(UInt8(0xab))
@@ -129,7 +129,7 @@ private struct Sample: BorshCodable, Equatable {
     }
 }
 
-@Suite struct HexadecimalTests {
+@Suite(.timeLimit(.minutes(20))) struct HexadecimalTests {
     @Test func roundTripsAndRefusals() {
         let all = (0...255).map { UInt8($0) }
         let text = Hexadecimal.encode(all)

@@ -1,7 +1,7 @@
 import Encoding
 import Testing
 
-@Suite struct JSONFormTests {
+@Suite(.timeLimit(.minutes(20))) struct JSONFormTests {
     private static let endpoint = JSONForm.object([.required("host", .text), .required("port", .port)])
     private static let form = JSONForm.object([
         .required("name", .text), .required("api", endpoint), .optional("peers", .list(endpoint)),

@@ -7,7 +7,7 @@ import Testing
 
 /// What a customer with a little money can't do to everybody else. `scripts/attack` measures it; here is whether the
 /// honest get through at all.
-@Suite(.serialized) struct AttackTests {
+@Suite(.serialized, .timeLimit(.minutes(20))) struct AttackTests {
     private static func id(_ name: String) -> ServiceId { ServiceId(unchecked: Array(name.utf8)) }
 
     private func signed(

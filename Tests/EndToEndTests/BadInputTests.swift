@@ -8,7 +8,7 @@ import Primitives
 import Testing
 
 /// What a node says to input that is wrong: a clear reason, no crash, no state change.
-@Suite struct BadInputTests {
+@Suite(.timeLimit(.minutes(20))) struct BadInputTests {
     @Test func wrongTransactionsAreRefusedWithAReason() async throws {
         try await TestNetwork.with(masternodes: 1) { network in
             let alice = try network.key("alice")

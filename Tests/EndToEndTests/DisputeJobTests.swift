@@ -13,7 +13,7 @@ import Testing
 ///
 /// One seed of the faults in each run; `EDGEPROOF_LIAR_SEEDS=20` (scripts/liars) plays as many, with one lie in ten steps
 /// in both protocols, and prints what became of each.
-@Suite(.serialized) struct DisputeJobTests {
+@Suite(.serialized, .timeLimit(.minutes(20))) struct DisputeJobTests {
     private static let count = ProcessInfo.processInfo.environment["EDGEPROOF_LIAR_SEEDS"].flatMap { UInt64($0) }
     static let seeds = Array(0..<max(1, count ?? 1))
 

@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 
 /// Fog jobs whose participants die, are slow, withhold, and are lied to.
-@Suite(.serialized) struct FogFaultTests {
+@Suite(.serialized, .timeLimit(.minutes(20))) struct FogFaultTests {
     /// Six fog nodes: two die in mid-round, one is slow, one commits and never reveals, and one asks a node that lies about
     /// keys. Then the leading cloud dies. Every round ends by its deadline, and what stands in each history is what the
     /// rules of reputation say of what its account did, no more and no less.

@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 
 /// Fog learning with real processes on a chain: devices, fog nodes, clouds, a committee.
-@Suite(.serialized) struct FogJobTests {
+@Suite(.serialized, .timeLimit(.minutes(20))) struct FogJobTests {
     @Test func devicesFogNodesCloudAndCommitteeFinishAJob() async throws {
         let validators = ["val-1", "val-2", "val-3"]
         let devices = (1...4).map { "device-\($0)" }

@@ -4,7 +4,7 @@ import NodeHome
 import Testing
 
 /// What `chaind init` writes.
-@Suite struct InitialiseTests {
+@Suite(.timeLimit(.minutes(20))) struct InitialiseTests {
     @Test func seedsAreWritten() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "init-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 /// A training job with real processes: a masternode, a cloud, two edges.
-@Suite(.serialized) struct JobTests {
+@Suite(.serialized, .timeLimit(.minutes(20))) struct JobTests {
     @Test func aJobFinishesAndIsOnTheRecord() async throws {
         try await JobStage.with { stage in
             try await stage.register(rounds: 3)

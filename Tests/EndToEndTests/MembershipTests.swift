@@ -6,7 +6,7 @@ import Primitives
 import Testing
 
 /// A network of real processes that changes its masternodes while it works.
-@Suite struct MembershipTests {
+@Suite(.timeLimit(.minutes(20))) struct MembershipTests {
     /// Epochs of a second and a half.
     private static var parameters: Parameters {
         var parameters = Parameters()

@@ -22,7 +22,7 @@ import Testing
 /// healed, what was promised is on every node at the height that was told, and the nodes have one state.
 ///
 /// `EDGEPROOF_FAULT_SEED` repeats a seed's faults, `EDGEPROOF_FAULT_ROUNDS` makes it longer than one of each kind.
-@Suite struct NetworkFaultTests {
+@Suite(.timeLimit(.minutes(20))) struct NetworkFaultTests {
     @Test(.enabled(if: NetworkNamespaces.isPossible, "network namespaces can't be made here; the output says why"))
     func nothingThatWasPromisedIsLost() async throws {
         let environment = ProcessInfo.processInfo.environment

@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 /// Four real masternodes: records, refusals, audits, crashes.
-@Suite struct NetworkTests {
+@Suite(.timeLimit(.minutes(20))) struct NetworkTests {
     @Test func aRecordIsFoundWithAllFieldsOnEveryNode() async throws {
         try await TestNetwork.with(masternodes: 4) { network in
             let submitted = try await network.cli(

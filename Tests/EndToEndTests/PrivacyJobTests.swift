@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Apart from the others, since the contract's shortest times are waited for here.
-@Suite struct PrivacyJobTests {
+@Suite(.timeLimit(.minutes(20))) struct PrivacyJobTests {
     /// 480 samples in batches of 8 with a noise of 1.5: epsilon is 0.68 after two rounds and 0.78 after three.
     @Test func aJobStopsWhenItsPrivacyBudgetIsSpent() async throws {
         try await FogJobStage.with(accounts: ["cloud", "fog-1"]) { stage in

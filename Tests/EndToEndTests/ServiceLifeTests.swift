@@ -3,7 +3,7 @@ import Primitives
 import Testing
 
 /// An owner upgrades its service, hands it over, and the new owner ends it, by the commands that people use.
-@Suite struct ServiceLifeTests {
+@Suite(.timeLimit(.minutes(20))) struct ServiceLifeTests {
     private func contract(_ name: String) throws -> String {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let file = root.appending(path: "Contracts/.build/\(name).wasm").path

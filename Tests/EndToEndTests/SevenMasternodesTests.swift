@@ -7,7 +7,7 @@ import Testing
 /// Seven real masternodes tolerate two faulty ones, of whatever kind: here one is killed, and in the place of another
 /// runs the test program `ByzantineNode`, which sends conflicting votes to its peers in every view. The five others go
 /// on finalising, and find it out. With three stopped nothing becomes final, until one comes back.
-@Suite struct SevenMasternodesTests {
+@Suite(.timeLimit(.minutes(20))) struct SevenMasternodesTests {
     private static let byzantine = 6
 
     @Test func oneIsDeadAndOneLiesAndFiveGoOn() async throws {

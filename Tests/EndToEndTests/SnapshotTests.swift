@@ -9,7 +9,7 @@ import TestSupport
 import Testing
 
 /// A new node joins a network of real processes by a snapshot.
-@Suite struct SnapshotTests {
+@Suite(.timeLimit(.minutes(20))) struct SnapshotTests {
     private static let interval: UInt64 = 20
 
     /// A follower's home with an address of its own.

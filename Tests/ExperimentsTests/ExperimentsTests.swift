@@ -43,7 +43,7 @@ private func laboratory(_ store: MemoryStore) -> Laboratory {
     Laboratory(store: store, threads: 1, processorSeconds: { 0 }, progress: { _, _ in })
 }
 
-@Suite struct ExperimentsTests {
+@Suite(.timeLimit(.minutes(20))) struct ExperimentsTests {
     @Test func paperAFromEndToEndAndResumed() throws {
         let store = MemoryStore()
         let settings = PaperA.Settings(samples: 256, epochs: 2, edges: 2, seeds: 1, batch: 16, testSamples: 50)

@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// The bytes that the job contract, the workers and `Docs/protocol.md` agree on.
-@Suite struct JobBytesTests {
+@Suite(.timeLimit(.minutes(20))) struct JobBytesTests {
     private static let account = Account(Digest(sha256: [1]).bytes) ?? .zero
     private static let spec = JobSpec(
         title: "t", trainingProtocol: .fog, mode: .asynchronous, bufferedUpdates: 2, clouds: 2, workers: 3, devices: 4,

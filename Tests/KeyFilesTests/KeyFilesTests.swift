@@ -15,7 +15,7 @@ private func mode(_ path: String) throws -> Int? {
     try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int
 }
 
-@Suite struct KeyFilesTests {
+@Suite(.timeLimit(.minutes(20))) struct KeyFilesTests {
     /// Weak, so that the tests are quick.
     private static let cost = 10
     private let secret = "correct horse"

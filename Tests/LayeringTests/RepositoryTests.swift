@@ -3,7 +3,7 @@ import Testing
 
 /// What the repository promises to whoever joins: files that are there, one form for all modules, and kinds of faults
 /// that were looked for everywhere and must not come back.
-@Suite struct RepositoryTests {
+@Suite(.timeLimit(.minutes(20))) struct RepositoryTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
@@ -63,6 +63,16 @@ import Testing
         for file in Self.files("Docs", ["md"]) + ["README.md", "CHANGELOG.md"].map({ Self.root.appending(path: $0) }) {
             for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") where !line.contains("`") {
                 #expect(line.firstMatch(of: word) == nil, "\(file.lastPathComponent): \(line)")
+            }
+        }
+    }
+
+    /// A test that hangs must end by itself.
+    @Test func everySuiteHasATimeLimit() throws {
+        for file in Self.files("Tests", ["swift"]) {
+            for line in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+                guard line.drop(while: { $0 == " " }).hasPrefix("@" + "Suite") else { continue }
+                #expect(line.contains(".timeLimit("), "\(file.lastPathComponent): \(line)")
             }
         }
     }

@@ -4,7 +4,7 @@ import Ledger
 import Primitives
 import Testing
 
-@Suite struct BodyCheckTests {
+@Suite(.timeLimit(.minutes(20))) struct BodyCheckTests {
     private let alice: User
     private var chain: TestChain
 

@@ -3,7 +3,7 @@ import Primitives
 import Testing
 
 /// What the pages say (`DocumentedGasTests`) is what is taken: a price that is written and not charged stops nobody.
-@Suite struct ChargedGasTests {
+@Suite(.timeLimit(.minutes(20))) struct ChargedGasTests {
     /// An action that makes a call of the host takes the call's price more than one that makes none.
     @Test func eachCallTakesItsPrice() throws {
         let alice = try User("alice")

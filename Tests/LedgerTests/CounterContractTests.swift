@@ -6,7 +6,7 @@ import Primitives
 import Testing
 
 /// A contract as `Contracts/build` makes it, on the ledger itself.
-@Suite struct CounterContractTests {
+@Suite(.timeLimit(.minutes(20))) struct CounterContractTests {
     private static let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("Contracts/.build/counter.wasm")
 

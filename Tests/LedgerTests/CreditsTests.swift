@@ -2,7 +2,7 @@ import Ledger
 import Primitives
 import Testing
 
-@Suite struct CreditsTests {
+@Suite(.timeLimit(.minutes(20))) struct CreditsTests {
     private static let parameters: Parameters = {
         var parameters = Parameters()
         parameters.balancePerCredit = 10

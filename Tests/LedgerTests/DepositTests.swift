@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// Keys of the state lock a deposit of whoever makes them exist, and give it back when they go.
-@Suite struct DepositTests {
+@Suite(.timeLimit(.minutes(20))) struct DepositTests {
     private let alice: User, bob: User
     private var chain: TestChain
     private var parameters: Parameters { chain.ledger.genesis.parameters }
@@ -120,7 +120,7 @@ import Testing
 }
 
 /// Credits can be moved and lost, never made (architecture, section 4).
-@Suite struct CreditBoundTests {
+@Suite(.timeLimit(.minutes(20))) struct CreditBoundTests {
     /// One unit, or all of it, walks through new accounts: nobody has more than before.
     @Test func moneyThatWalksBringsNoCredits() throws {
         let users = try (0..<6).map { try User("walker \($0)") }
@@ -252,7 +252,7 @@ import Testing
 }
 
 /// A node stops rather than go on with money that was made or lost.
-@Suite struct ConservationTests {
+@Suite(.timeLimit(.minutes(20))) struct ConservationTests {
     @Test func aBlockThatWouldMakeMoneyStopsTheNode() throws {
         let alice = try User("alice")
         var rules = LedgerRules()

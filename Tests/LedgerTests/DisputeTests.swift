@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// Disputes on a chain: who may accuse whom, what time does, and what a jury's word costs.
-@Suite struct DisputeTests {
+@Suite(.timeLimit(.minutes(20))) struct DisputeTests {
     private let alice: User, bob: User
     private let validators: [Validator]
     private let operators: [User]

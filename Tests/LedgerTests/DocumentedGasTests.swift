@@ -5,7 +5,7 @@ import Testing
 import WebAssembly
 
 /// `Docs/contracts.md` and `Docs/gas.md` say what the ledger charges: the pages' tables are made from its own numbers here.
-@Suite struct DocumentedGasTests {
+@Suite(.timeLimit(.minutes(20))) struct DocumentedGasTests {
     private let parameters = Parameters()
 
     private static func page(_ name: String) throws -> String {

@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// Masternodes change parameters, remove one of them, and move to another version of the protocol.
-@Suite struct GovernanceTests {
+@Suite(.timeLimit(.minutes(20))) struct GovernanceTests {
     private let owners: [User]
     private let validators: [Validator]
     private let alice: User

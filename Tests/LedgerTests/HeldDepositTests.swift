@@ -6,7 +6,7 @@ import Testing
 
 /// What every account holds for state is what its state locks, no more and no less, whatever happened: nothing is left
 /// locked by what has gone, and nobody's deposit pays for somebody else's state.
-@Suite struct HeldDepositTests {
+@Suite(.timeLimit(.minutes(20))) struct HeldDepositTests {
     /// From the whole state, as `Docs/protocol.md` has it.
     private func expected(_ chain: TestChain, founders: Set<Account>) throws -> [Account: UInt128] {
         let parameters = chain.ledger.genesis.parameters

@@ -4,7 +4,7 @@ import Ledger
 import Primitives
 import Testing
 
-@Suite struct HostTests {
+@Suite(.timeLimit(.minutes(20))) struct HostTests {
     private let alice: User, bob: User
     private var chain: TestChain
 

@@ -7,7 +7,7 @@ import Primitives
 import Testing
 
 /// The job contract on the real ledger: what it finds weighs by the word of parties outside the owner's control.
-@Suite struct JobContractTests {
+@Suite(.timeLimit(.minutes(20))) struct JobContractTests {
     private let alice: User, cloud: User
     private let edges: [User]
     private let friend: User

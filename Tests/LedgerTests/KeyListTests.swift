@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// A contract's list of its own keys, against a sorted array; and the other things that it can read of the chain.
-@Suite struct KeyListTests {
+@Suite(.timeLimit(.minutes(20))) struct KeyListTests {
     private static let batch = 24
 
     /// Inserts (256) or removes (257) the 4-byte keys of the input. A query `[prefix length, after length, prefix and

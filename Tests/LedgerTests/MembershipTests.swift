@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// Masternodes register, leave, fall silent, come back and contradict themselves.
-@Suite struct MembershipTests {
+@Suite(.timeLimit(.minutes(20))) struct MembershipTests {
     private let owner: User, alice: User
     private let validators: [Validator]
     private var chain: TestChain

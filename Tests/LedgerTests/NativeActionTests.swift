@@ -4,7 +4,7 @@ import Ledger
 import Primitives
 import Testing
 
-@Suite struct NativeActionTests {
+@Suite(.timeLimit(.minutes(20))) struct NativeActionTests {
     private let alice: User, bob: User
     private var chain: TestChain
 

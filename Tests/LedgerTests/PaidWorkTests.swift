@@ -6,7 +6,7 @@ import Testing
 
 /// No work is done that nobody pays for, and no credit pays twice: not when money, a schedule or a sponsor takes it away
 /// in the very block for which it was reserved.
-@Suite struct PaidWorkTests {
+@Suite(.timeLimit(.minutes(20))) struct PaidWorkTests {
     private let alice: User, bob: User
     private var chain: TestChain
     private let contract: Account

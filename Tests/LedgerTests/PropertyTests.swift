@@ -4,7 +4,7 @@ import Ledger
 import Primitives
 import Testing
 
-@Suite struct PropertyTests {
+@Suite(.timeLimit(.minutes(20))) struct PropertyTests {
     /// Random blocks of valid, failing and hostile transactions. Whatever they do: what the builder chooses is valid,
     /// no money comes or goes, histories are complete, and a second run gives the same bytes.
     @Test(arguments: [1, 2, 3, 4] as [UInt64]) func randomBlocksKeepTheInvariants(seed: UInt64) throws {

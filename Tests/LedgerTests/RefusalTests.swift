@@ -4,7 +4,7 @@ import Ledger
 import Primitives
 import Testing
 
-@Suite struct RefusalTests {
+@Suite(.timeLimit(.minutes(20))) struct RefusalTests {
     private let alice: User, poor: User
     private var chain: TestChain
 

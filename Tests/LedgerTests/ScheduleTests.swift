@@ -4,7 +4,7 @@ import Ledger
 import Primitives
 import Testing
 
-@Suite struct ScheduleTests {
+@Suite(.timeLimit(.minutes(20))) struct ScheduleTests {
     private let alice: User, bob: User
     /// Worth the entries of ten calls.
     private static let deposit: UInt128 = 8 * 30_000_000 * 10

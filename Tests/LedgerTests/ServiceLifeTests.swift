@@ -6,7 +6,7 @@ import Testing
 
 /// Upgrades, hand-overs and ends of services, and what hostile owners, heirs and members make of them. That money is
 /// neither made nor lost is checked after every block of the test chain.
-@Suite struct ServiceLifeTests {
+@Suite(.timeLimit(.minutes(20))) struct ServiceLifeTests {
     private static let day: UInt64 = 86_400_000
     private let alice: User
     private let bob: User

@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// A service pays for those who work for it, within its limits, and for nobody else.
-@Suite struct SponsorTests {
+@Suite(.timeLimit(.minutes(20))) struct SponsorTests {
     private let alice: User, rich: User
     private var chain: TestChain
     private let contract: Account

@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// What a contract may find about whom, and what of it counts.
-@Suite struct VerdictTests {
+@Suite(.timeLimit(.minutes(20))) struct VerdictTests {
     private static let unit: Int64 = 1 << 20
     private let alice: User, bob: User
     private let friends: [User]

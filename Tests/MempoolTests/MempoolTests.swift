@@ -3,7 +3,7 @@ import Mempool
 import Primitives
 import Testing
 
-@Suite struct MempoolTests {
+@Suite(.timeLimit(.minutes(20))) struct MempoolTests {
     @Test func refusesWhatIsKnownUsedTooFarOrTaken() throws {
         var pool = Mempool()
         let first = try admitted(1, 5)

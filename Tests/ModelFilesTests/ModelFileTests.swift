@@ -3,7 +3,7 @@ import ModelFiles
 import Testing
 import Training
 
-@Suite struct ModelFileTests {
+@Suite(.timeLimit(.minutes(20))) struct ModelFileTests {
     private static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Models")
 

@@ -2,7 +2,7 @@ import NodeAPI
 import Synchronization
 import Testing
 
-@Suite struct DeadlineTests {
+@Suite(.timeLimit(.minutes(20))) struct DeadlineTests {
     @Test func whatIsCalledOffDoesNotHappen() async {
         let deadlines = Deadlines()
         let happened = Mutex<[String]>([])

@@ -8,7 +8,7 @@ import Primitives
 import Testing
 import WebClient
 
-@Suite struct EventTests {
+@Suite(.timeLimit(.minutes(20))) struct EventTests {
     @Test func replaysThenFollows() async throws {
         let node = try FakeNode()
         for _ in 0..<3 { node.produceBlock() }

@@ -2,7 +2,7 @@ import Foundation
 import NodeAPI
 import Testing
 
-@Suite struct ExplorerTests {
+@Suite(.timeLimit(.minutes(20))) struct ExplorerTests {
     /// The page needs nothing from elsewhere, and its policy lets the browser run just the node's own files.
     @Test func isSelfContained() async throws {
         try await serving(try FakeNode()) { live in

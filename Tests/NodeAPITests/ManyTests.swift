@@ -8,7 +8,7 @@ import Primitives
 import Testing
 
 /// Many transactions in one request: each is taken or refused on its own, raw and in JSON.
-@Suite struct ManyTests {
+@Suite(.timeLimit(.minutes(20))) struct ManyTests {
     private func list(_ transactions: [SignedTransaction]) -> [UInt8] {
         var encoder = BorshEncoder()
         encoder.array(transactions)

@@ -6,7 +6,7 @@ import Primitives
 import Testing
 
 /// What people read about transactions and events: a sentence, and the fields decoded.
-@Suite struct MeaningTests {
+@Suite(.timeLimit(.minutes(20))) struct MeaningTests {
     private static let alice = Account(FakeNode.alice.publicKey)
     private static let digest = Digest(sha256: [7])
 

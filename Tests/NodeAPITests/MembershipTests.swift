@@ -6,7 +6,7 @@ import Primitives
 import Testing
 
 /// Masternodes, proposals and parameters, through the live server and the typed client.
-@Suite struct MembershipTests {
+@Suite(.timeLimit(.minutes(20))) struct MembershipTests {
     @Test func listsEverybodyWhoIsOrWasAMasternode() async throws {
         let node = try FakeNode()
         try await serving(node) { live in

@@ -6,7 +6,7 @@ import Testing
 
 /// The OpenAPI document against the server: every route is in it, every path in it answers, and what the server
 /// answers is what the schemas say.
-@Suite struct OpenAPITests {
+@Suite(.timeLimit(.minutes(20))) struct OpenAPITests {
     @Test func describesExactlyTheRoutes() async throws {
         try await serving(try FakeNode()) { live in
             let document = try await OpenAPIDocument(live)

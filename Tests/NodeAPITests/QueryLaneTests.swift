@@ -4,7 +4,7 @@ import Testing
 
 /// Nobody pays for a question to a contract: all of them together have a bounded place, and those that spin wait among
 /// themselves.
-@Suite struct QueryLaneTests {
+@Suite(.timeLimit(.minutes(20))) struct QueryLaneTests {
     private static func answer(_ gas: UInt64) -> QueryResult { QueryResult(data: [], gasUsed: gas, height: .zero) }
 
     /// A question that goes on until it is let go.

@@ -9,7 +9,7 @@ import Testing
 import WebClient
 
 /// Hostile and mistyped requests: each gets a JSON error that names what is wrong, and the server goes on.
-@Suite struct RefusalTests {
+@Suite(.timeLimit(.minutes(20))) struct RefusalTests {
     @Test(arguments: [
         ("/v1/blocks/abc", "height", "neither a number"),
         ("/v1/blocks/-1", "height", "neither a number"),

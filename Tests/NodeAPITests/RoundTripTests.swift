@@ -7,7 +7,7 @@ import Primitives
 import Testing
 
 /// Every route, through the live server and the typed client.
-@Suite struct RoundTripTests {
+@Suite(.timeLimit(.minutes(20))) struct RoundTripTests {
     @Test func statusGenesisAndMetrics() async throws {
         let node = try FakeNode()
         node.produceBlock()

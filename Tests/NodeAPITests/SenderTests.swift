@@ -7,7 +7,7 @@ import NodeAPI
 import Primitives
 import Testing
 
-@Suite struct SenderTests {
+@Suite(.timeLimit(.minutes(20))) struct SenderTests {
     private func request(_ text: String) -> TransactionRequest {
         TransactionRequest(
             service: ServiceId(unchecked: Array("s".utf8)), post: PostId(unchecked: Array("p".utf8)),

@@ -6,7 +6,7 @@ import Simulation
 import Testing
 
 /// Bodies of proposals, from leaders and from whoever pretends to be one.
-@Suite struct BodyTests {
+@Suite(.timeLimit(.minutes(20))) struct BodyTests {
     let cast: Cast
 
     init() throws { cast = try Cast.of(4, realSignatures: false) }

@@ -6,7 +6,7 @@ import Simulation
 import Testing
 
 /// Fetching blocks from several peers at once.
-@Suite struct CatchingUpTests {
+@Suite(.timeLimit(.minutes(20))) struct CatchingUpTests {
     private func asked(_ bench: Bench) -> [(from: Height, peer: NodePeer)] {
         defer { bench.sent = [] }
         return bench.sent.compactMap { sent in

@@ -6,7 +6,7 @@ import Simulation
 import Testing
 
 /// How far a masternode's clock is from the others', by what their leaders propose.
-@Suite struct ClockTests {
+@Suite(.timeLimit(.minutes(20))) struct ClockTests {
     let cast: Cast
 
     init() throws { cast = try Cast.of(4, realSignatures: false) }

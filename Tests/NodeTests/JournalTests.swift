@@ -6,7 +6,7 @@ import Simulation
 import Testing
 
 /// What a machine says after it died at any instant.
-@Suite struct JournalTests {
+@Suite(.timeLimit(.minutes(20))) struct JournalTests {
     private func votes(_ messages: [NodeMessage]) -> [ConsensusMessage] {
         messages.compactMap {
             switch $0 {

@@ -167,7 +167,7 @@ import Testing
     }
 }
 
-@Suite struct NodeGateTests {
+@Suite(.timeLimit(.minutes(20))) struct NodeGateTests {
     private let stranger = PeerIdentity(key: PrivateKey.generate().publicKey, isMasternode: false)
     private let masternode = PeerIdentity(key: PrivateKey.generate().publicKey, isMasternode: true)
 

@@ -8,7 +8,7 @@ import Primitives
 import Testing
 
 /// What a node's configuration says of peers, and what their misbehaviour weighs.
-@Suite struct PeersTests {
+@Suite(.timeLimit(.minutes(20))) struct PeersTests {
     @Test func misbehaviourWeighs() {
         for forgery in [Misbehaviour.notTheSigner, .wrongSignature, .forgedCertificate] {
             #expect(PeerOffence(Offence.consensus(forgery)) == .forged)

@@ -4,7 +4,7 @@ import Simulation
 import Testing
 
 /// What waits in a node's pool, and what has no business there.
-@Suite struct PoolTests {
+@Suite(.timeLimit(.minutes(20))) struct PoolTests {
     private func record(_ cast: Cast, client: Int = 0, sequence: UInt64, validFor: UInt64 = 1_800_000) throws -> SignedTransaction {
         let transaction = try Transaction(
             sender: cast.clientKeys[client].account, sequence: sequence,

@@ -21,7 +21,7 @@ private final class CountingVerifier: NodeSignatures {
     }
 }
 
-@Suite struct RememberingVerifierTests {
+@Suite(.timeLimit(.minutes(20))) struct RememberingVerifierTests {
     private func signature(_ key: UInt8, _ message: UInt8, _ salt: Int = 0) throws -> Signature {
         let tail = (0..<8).map { UInt8(truncatingIfNeeded: salt >> ($0 * 8)) }
         return try #require(Signature([key, message] + tail + [UInt8](repeating: 0, count: 54)))
@@ -69,7 +69,7 @@ private final class CountingVerifier: NodeSignatures {
     }
 }
 
-@Suite struct GossipBatchTests {
+@Suite(.timeLimit(.minutes(20))) struct GossipBatchTests {
     private func transaction(_ sequence: UInt64, bytes: Int = 0) throws -> SignedTransaction {
         let key = try #require(PrivateKey(seed: [UInt8](repeating: 3, count: 32)))
         return try SignedTransaction(

@@ -6,7 +6,7 @@ import Simulation
 import Testing
 
 /// Proposals travel as sketches: what a node has is not sent again, what it lacks is asked for.
-@Suite struct SketchTests {
+@Suite(.timeLimit(.minutes(20))) struct SketchTests {
     let cast: Cast
     let leader: UInt16
     let other: UInt16

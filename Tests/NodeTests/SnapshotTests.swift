@@ -15,7 +15,7 @@ import TestSupport
 import Testing
 
 /// Joining by a snapshot, from honest peers and others.
-@Suite struct SnapshotTests {
+@Suite(.timeLimit(.minutes(20))) struct SnapshotTests {
     private static let chunkBytes = 2_000
 
     private func small(_ rules: inout SnapshotJoin.Rules) { rules.chunkBytes = Self.chunkBytes }

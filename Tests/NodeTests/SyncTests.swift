@@ -7,7 +7,7 @@ import Storage
 import Testing
 
 /// Catching up from peers, honest and other ones.
-@Suite struct SyncTests {
+@Suite(.timeLimit(.minutes(20))) struct SyncTests {
     private let server: NodePeer
 
     init() throws { server = try Cast.of(1, realSignatures: false).peer(0) }

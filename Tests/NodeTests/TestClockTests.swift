@@ -2,7 +2,7 @@ import NodeHost
 import Testing
 
 /// A node's clock moves for tests alone.
-@Suite struct TestClockTests {
+@Suite(.timeLimit(.minutes(20))) struct TestClockTests {
     private func setting(_ offset: String?, allowed: String? = TestClock.permission) -> TestClock.Setting {
         var environment: [String: String] = [:]
         environment[TestClock.offsetVariable] = offset

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What the address book keeps, whoever passes addresses on.
-@Suite struct AddressBookTests {
+@Suite(.timeLimit(.minutes(20))) struct AddressBookTests {
     private struct Generator: RandomNumberGenerator {
         var seeded: SeededGenerator
         mutating func next() -> UInt64 { seeded.next() }

@@ -4,7 +4,7 @@ import PeerNetwork
 import Testing
 
 /// Offences add up, fade, and lead to bans.
-@Suite struct ConductTests {
+@Suite(.timeLimit(.minutes(20))) struct ConductTests {
     private static let second: UInt64 = 1_000_000_000
 
     @Test func pointsFadeAndBansDouble() throws {

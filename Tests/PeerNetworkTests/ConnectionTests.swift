@@ -6,7 +6,7 @@ import PeerNetwork
 import Primitives
 import Testing
 
-@Suite struct ConnectionTests {
+@Suite(.timeLimit(.minutes(20))) struct ConnectionTests {
     @Test func messagesGoBothWays() async throws {
         let keys = try Keys(2)
         let a = try await TestNode(key: keys.keys[0], set: keys.set)

@@ -4,7 +4,7 @@ import Primitives
 import Testing
 
 /// Whom a node dials, and when again.
-@Suite struct DialPlanTests {
+@Suite(.timeLimit(.minutes(20))) struct DialPlanTests {
     private static let millisecond: UInt64 = 1_000_000
 
     private static var limits: PeerLimits {

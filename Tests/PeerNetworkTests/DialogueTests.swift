@@ -13,7 +13,7 @@ private struct Everything: FrameGate {
 }
 
 /// What a connection decides, frame by frame.
-@Suite struct DialogueTests {
+@Suite(.timeLimit(.minutes(20))) struct DialogueTests {
     private let hello = Hello(genesisHash: sampleGenesis, listenAddress: "", agent: "x", endorsement: nil)
     private let peer = PeerIdentity(key: PrivateKey.generate().publicKey, isMasternode: false)
 
@@ -102,7 +102,7 @@ private struct Everything: FrameGate {
 }
 
 /// The handler that carries the decisions out, on a channel without a network.
-@Suite struct HandlerTests {
+@Suite(.timeLimit(.minutes(20))) struct HandlerTests {
     private func withHandler(
         _ body: (EmbeddedChannel, PeerNetwork, PublicKey) throws -> Void
     ) async throws {

@@ -6,7 +6,7 @@ import Primitives
 import Testing
 
 /// Masternodes find each other through any one of them.
-@Suite struct DiscoveryTests {
+@Suite(.timeLimit(.minutes(20))) struct DiscoveryTests {
     @Test func aMeshGrowsFromOneSeed() async throws {
         let keys = try Keys(4)
         let a = try await TestNode(key: keys.keys[0], set: keys.set)

@@ -7,7 +7,7 @@ import Primitives
 import Testing
 
 /// Nobody can make a node hold more than its bounds, or keep it from hearing others.
-@Suite struct FlowTests {
+@Suite(.timeLimit(.minutes(20))) struct FlowTests {
     @Test func aConsumerThatLagsSlowsThePeerDown() async throws {
         let keys = try Keys(3)
         var limits = TestNode.limits

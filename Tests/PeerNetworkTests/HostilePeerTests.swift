@@ -7,7 +7,7 @@ import Primitives
 import Testing
 
 /// Whoever is not what it should be hears why and is gone; the node goes on.
-@Suite struct HostilePeerTests {
+@Suite(.timeLimit(.minutes(20))) struct HostilePeerTests {
     @Test func otherGenesis() async throws {
         let keys = try Keys(2)
         let other = Digest(sha256: [9])

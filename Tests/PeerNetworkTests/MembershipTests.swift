@@ -7,7 +7,7 @@ import Primitives
 import Testing
 
 /// Who is a masternode changes while the network runs.
-@Suite struct MembershipTests {
+@Suite(.timeLimit(.minutes(20))) struct MembershipTests {
     @Test func aMasternodeThatIsNoneAnyMoreComesBackAsAFollower() async throws {
         let keys = try Keys(3)
         let a = try await TestNode(key: keys.keys[0], set: keys.set)

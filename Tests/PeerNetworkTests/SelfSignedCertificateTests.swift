@@ -3,7 +3,7 @@ import NIOSSL
 import PeerNetwork
 import Testing
 
-@Suite struct SelfSignedCertificateTests {
+@Suite(.timeLimit(.minutes(20))) struct SelfSignedCertificateTests {
     /// Another implementation reads it (BoringSSL), and finds the key; the key has signed what stands in it. Lengths of
     /// one and of two bytes occur.
     @Test(arguments: [1, 64]) func isReadByOthers(length: Int) throws {

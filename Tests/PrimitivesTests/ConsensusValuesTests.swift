@@ -28,7 +28,7 @@ struct KeyedSet {
     }
 }
 
-@Suite struct MasternodeSetTests {
+@Suite(.timeLimit(.minutes(20))) struct MasternodeSetTests {
     @Test func quorums() throws {
         let table = [(0, 1), (0, 2), (0, 3), (1, 3), (1, 4), (1, 5), (2, 5), (2, 6), (2, 7), (3, 7)]
         for (index, (faults, quorum)) in table.enumerated() {
@@ -74,7 +74,7 @@ struct KeyedSet {
     }
 }
 
-@Suite struct CertificateTests {
+@Suite(.timeLimit(.minutes(20))) struct CertificateTests {
     @Test func quorumsVerifyAndNothingElseDoes() throws {
         let keyed = try KeyedSet(7)
         let subject = Finalize(epoch: .zero, view: View(3), digest: Digest(sha256: [1]))
@@ -130,7 +130,7 @@ struct KeyedSet {
     }
 }
 
-@Suite struct GenesisTests {
+@Suite(.timeLimit(.minutes(20))) struct GenesisTests {
     private func genesis() throws -> Genesis {
         let keyed = try KeyedSet(4)
         return try Genesis(

@@ -4,7 +4,7 @@ import Primitives
 import Testing
 
 /// The dispute as a machine: a search through everything that parties, jury and time may do.
-@Suite struct DisputeTests {
+@Suite(.timeLimit(.minutes(20))) struct DisputeTests {
     /// Until when who did a round's work has to be there.
     @Test func workIsDisputableForAWhileAfterItsValidation() throws {
         var panel = PanelRecord()

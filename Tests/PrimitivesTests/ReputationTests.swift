@@ -3,7 +3,7 @@ import Samples
 import TestSupport
 import Testing
 
-@Suite struct ReputationTests {
+@Suite(.timeLimit(.minutes(20))) struct ReputationTests {
     /// One period, as the architecture's table says it.
     private func step(_ record: ReputationRecord) -> ReputationRecord {
         ReputationRecord(

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// What a transaction carries along is what computing it anew gives.
-@Suite struct CarriedBytesTests {
+@Suite(.timeLimit(.minutes(20))) struct CarriedBytesTests {
     @Test func bytesIdentifierAndLeaf() throws {
         var random = SeededGenerator(seed: 2)
         let genesis = random.words(Digest.self), other = random.words(Digest.self)
@@ -125,7 +125,7 @@ struct WireType: Sendable, CustomTestStringConvertible {
     ]
 }
 
-@Suite struct WireTests {
+@Suite(.timeLimit(.minutes(20))) struct WireTests {
     @Test(arguments: WireType.all)
     func roundTripsAndKeepsItsBytes(type: WireType) throws {
         let seed: UInt64 = 0x3157
@@ -220,7 +220,7 @@ struct WireType: Sendable, CustomTestStringConvertible {
     }
 }
 
-@Suite struct TextTests {
+@Suite(.timeLimit(.minutes(20))) struct TextTests {
     /// Names that are cut keep to whole characters and to their limit, so that what is made can be read again.
     @Test func cutTextStaysWithinItsLimit() throws {
         for name in [String(repeating: "a", count: 31) + "é", String(repeating: "語", count: 20), "plain"] {

@@ -3,7 +3,7 @@ import Simulation
 import Testing
 
 /// Proof that the simulator sees: with any one check switched off, a few seeds find a broken rule.
-@Suite struct MutationTests {
+@Suite(.timeLimit(.minutes(20))) struct MutationTests {
     struct Mutation: Sendable, CustomTestStringConvertible {
         let name: String
         /// More than one where only a change of the set shows it.

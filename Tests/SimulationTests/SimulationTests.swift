@@ -10,7 +10,7 @@ let counterContract: [UInt8]? = {
         .map { Array($0) }
 }()
 
-@Suite struct SimulationTests {
+@Suite(.timeLimit(.minutes(20))) struct SimulationTests {
     struct Shape: Sendable, CustomTestStringConvertible {
         let masternodes: Int, byzantine: Int, epochs: Int, seeds: ClosedRange<UInt64>
 

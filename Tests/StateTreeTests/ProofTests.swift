@@ -4,7 +4,7 @@ import StateTree
 import TestSupport
 import Testing
 
-@Suite struct ProofTests {
+@Suite(.timeLimit(.minutes(20))) struct ProofTests {
     @Test(arguments: [11, 12] as [UInt64])
     func proofsVerifyAndEverySingleBitMatters(seed: UInt64) throws {
         var generator = SeededGenerator(seed: seed)

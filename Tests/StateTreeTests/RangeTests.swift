@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A map is given out range by range; whoever puts the ranges together has the map, or notices.
-@Suite struct RangeTests {
+@Suite(.timeLimit(.minutes(20))) struct RangeTests {
     private typealias Pairs = [(path: Digest, valueHash: Digest)]
 
     /// Paths that are spread, and some that share long prefixes.

@@ -4,7 +4,7 @@ import StateTree
 import TestSupport
 import Testing
 
-@Suite struct UpdateTests {
+@Suite(.timeLimit(.minutes(20))) struct UpdateTests {
     @Test func goldenRoots() throws {
         #expect(
             StateTree.emptyRoot.hex == Digest(sha256: Array("edgeproof/state-empty/1".utf8)).hex)
@@ -108,7 +108,7 @@ import Testing
     }
 }
 
-@Suite struct NodeKeyTests {
+@Suite(.timeLimit(.minutes(20))) struct NodeKeyTests {
     @Test func bytesAreCanonical() throws {
         let seed: UInt64 = 0x1e7
         var generator = SeededGenerator(seed: seed)
@@ -129,7 +129,7 @@ import Testing
     }
 }
 
-@Suite struct CorruptionTests {
+@Suite(.timeLimit(.minutes(20))) struct CorruptionTests {
     private struct Unreadable: Error {}
     private struct FailingReader: NodeReader {
         func node(_ key: NodeKey) throws -> [UInt8]? { throw Unreadable() }

@@ -4,7 +4,7 @@ import Primitives
 import Storage
 import Testing
 
-@Suite struct ChainStoreTests {
+@Suite(.timeLimit(.minutes(20))) struct ChainStoreTests {
     @Test(arguments: [1, 2, 3] as [UInt64]) func everythingComesBack(seed: UInt64) throws {
         let folder = try TemporaryFolder()
         let chain = try SampleChain(blocks: 24, seed: seed)

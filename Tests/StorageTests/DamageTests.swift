@@ -5,7 +5,7 @@ import Testing
 
 /// What a crash or a failing disk leaves: a store is before or after a commit, and damage is an error, never a wrong
 /// value.
-@Suite struct DamageTests {
+@Suite(.timeLimit(.minutes(20))) struct DamageTests {
     private static let count = 12
 
     /// A store whose process stops without closing it: commits in sorted files, the last ones in the log.

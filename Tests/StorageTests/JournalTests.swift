@@ -3,7 +3,7 @@ import Storage
 import Synchronization
 import Testing
 
-@Suite struct JournalTests {
+@Suite(.timeLimit(.minutes(20))) struct JournalTests {
     private static let groups: [[[UInt8]]] = [
         [[1, 2, 3]], [[], [4]], [Array(repeating: 9, count: 40)], [[5, 5], [6], [7, 7, 7]],
     ]
@@ -148,7 +148,7 @@ import Testing
     }
 }
 
-@Suite struct AtomicFileTests {
+@Suite(.timeLimit(.minutes(20))) struct AtomicFileTests {
     @Test func replacesWhole() throws {
         let folder = try TemporaryFolder()
         let path = folder.file("file")

@@ -2,7 +2,7 @@ import Foundation
 import Storage
 import Testing
 
-@Suite struct LevelDBTests {
+@Suite(.timeLimit(.minutes(20))) struct LevelDBTests {
     @Test func entriesComeBackInOrder() throws {
         let folder = try TemporaryFolder()
         let database = try LevelDB(path: folder.file("db"))

@@ -5,7 +5,7 @@ import Storage
 import Testing
 
 /// A store that is made from a state instead of a chain.
-@Suite struct SnapshotImportTests {
+@Suite(.timeLimit(.minutes(20))) struct SnapshotImportTests {
     private static let headHeight = 8
 
     private func chain() throws -> SampleChain { try SampleChain(blocks: 14, seed: 21) }

@@ -2,7 +2,7 @@ import Tensor
 import Testing
 
 /// Each backward operator against central differences of its forward operator.
-@Suite struct GradientTests {
+@Suite(.timeLimit(.minutes(20))) struct GradientTests {
     /// `d/dx of sum(weight * f(x))` by differences, at a few elements, against the analytic gradient.
     private func check(
         _ x: FloatTensor, _ analytic: FloatTensor, weight: FloatTensor, step: Float = 1.0 / 64,

@@ -1,7 +1,7 @@
 import Tensor
 import Testing
 
-@Suite struct RandomTests {
+@Suite(.timeLimit(.minutes(20))) struct RandomTests {
     /// The known-answer vectors that the authors publish with their Random123 library.
     @Test func philoxVectors() {
         #expect(

@@ -1,7 +1,7 @@
 import Tensor
 import Testing
 
-@Suite struct ReproducibilityTests {
+@Suite(.timeLimit(.minutes(20))) struct ReproducibilityTests {
     @Test func theProcessorsWidestSetIsInUse() {
         #expect(InstructionSet.current == InstructionSet.widest)
         #expect(InstructionSet.available.first == .scalar)

@@ -2,7 +2,7 @@ import Tensor
 import Testing
 
 /// Tensors come from the network: a wrong shape is an error, never a trap.
-@Suite struct ShapeTests {
+@Suite(.timeLimit(.minutes(20))) struct ShapeTests {
     @Test(arguments: [
         [], [0], [-1, 4], [2, 0, 2], [1, 1, 1, 1, 1], [Int.max, 2], [1 << 40, 1 << 40], [FloatTensor.maximumCount, 2],
     ])

@@ -9,7 +9,7 @@ private func unitsOff(_ found: Float, _ exact: Double) -> Double {
     return abs(Double(found) - exact) / Double(rounded.ulp)
 }
 
-@Suite struct TranscendentalTests {
+@Suite(.timeLimit(.minutes(20))) struct TranscendentalTests {
     @Test func expIsWithinTwoUnits() {
         var worst = 0.0
         // Every 4,001st float between the two thresholds, both signs, subnormal results included.

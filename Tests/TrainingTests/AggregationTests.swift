@@ -11,7 +11,7 @@ private func randomVectors(_ number: Int, count: Int, key: UInt64, scale: Float 
     }
 }
 
-@Suite struct AggregationTests {
+@Suite(.timeLimit(.minutes(20))) struct AggregationTests {
     @Test func theMeanIsTheMeanAndRobustOnesIgnoreOutliers() {
         let honest = randomVectors(5, count: 200, key: 1).map { $0.map { $0 * 0.1 + 1 } }
         let evil = [[Float]](repeating: Array(repeating: -1_000, count: 200), count: 2)

@@ -6,7 +6,7 @@ import Testing
 import Training
 
 /// Steps that are done again, and what becomes of those who lied in them.
-@Suite struct AuditTests {
+@Suite(.timeLimit(.minutes(20))) struct AuditTests {
     private static let genesis = Digest(sha256: [1])
     private static let job = Account(words: Digest(sha256: [2]).words)
 

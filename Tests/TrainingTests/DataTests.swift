@@ -8,7 +8,7 @@ func syntheticImages(count: Int, key: UInt64) throws -> ImageSet { try synthetic
 
 let testSecret = SecretSeed(Digest(sha256: Array("a secret for tests".utf8)).bytes) ?? .generate()
 
-@Suite struct DataTests {
+@Suite(.timeLimit(.minutes(20))) struct DataTests {
     @Test func shardsOfTable1FitTheirData() throws {
         for fogNodes in [3, 5, 7] {
             let size = try #require(Shards.table1(fogNodes: fogNodes))
@@ -113,7 +113,7 @@ let testSecret = SecretSeed(Digest(sha256: Array("a secret for tests".utf8)).byt
     }
 }
 
-@Suite struct OwnImagesTests {
+@Suite(.timeLimit(.minutes(20))) struct OwnImagesTests {
     private func idx(_ magic: UInt32, _ sizes: [UInt32], _ data: [UInt8]) -> [UInt8] {
         ([magic] + sizes).flatMap { word in (0..<4).reversed().map { UInt8(truncatingIfNeeded: word >> (8 * UInt32($0))) } } + data
     }

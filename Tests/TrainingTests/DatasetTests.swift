@@ -1,7 +1,7 @@
 import Testing
 import Training
 
-@Suite struct DatasetTests {
+@Suite(.timeLimit(.minutes(20))) struct DatasetTests {
     private let pixels: [UInt8] = (0..<3 * 784).map { UInt8(truncatingIfNeeded: $0 * 7) }
     private let labels: [UInt8] = [3, 0, 9]
 

@@ -4,7 +4,7 @@ import Primitives
 import Testing
 import Training
 
-@Suite struct EnvelopeTests {
+@Suite(.timeLimit(.minutes(20))) struct EnvelopeTests {
     private let alice: Worker
     private let bob: Worker
     private let carol: Worker

@@ -72,7 +72,7 @@ private struct Fog {
     }
 }
 
-@Suite struct FogTests {
+@Suite(.timeLimit(.minutes(20))) struct FogTests {
     @Test func threeFogNodesLearnTogether() throws {
         var fog = try Fog(3)
         let before = try fog.network.evaluate(on: fog.held)

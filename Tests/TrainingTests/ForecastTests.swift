@@ -3,7 +3,7 @@ import Tensor
 import Testing
 import Training
 
-@Suite struct ForecastTests {
+@Suite(.timeLimit(.minutes(20))) struct ForecastTests {
     @Test func lenet() throws {
         let whole = try LeNet5.spec.forecast(batch: 64)
         #expect(whole.parameters == 61_706)

@@ -20,7 +20,7 @@ private func mnist(_ part: String) throws -> Dataset? {
     return try Dataset(idxImages: images, idxLabels: labels)
 }
 
-@Suite(.enabled(if: mnistFile("t10k-labels-idx1-ubyte") != nil, "MNIST is not at hand"))
+@Suite(.enabled(if: mnistFile("t10k-labels-idx1-ubyte") != nil, "MNIST is not at hand"), .timeLimit(.minutes(20)))
 struct MNISTTests {
     /// Two edges, 64 samples a step in all, 10,240 in the whole.
     @Test func splitTrainingLearnsDigits() throws {

@@ -42,7 +42,7 @@ private func digits(_ count: Int) -> (x: [UInt8], y: [UInt8]) {
     )
 }
 
-@Suite struct MatFileTests {
+@Suite(.timeLimit(.minutes(20))) struct MatFileTests {
     @Test func readsPlainAndCompressedDigits() throws {
         let (x, y) = digits(12)
         for isCompressed in [false, true] {

@@ -3,7 +3,7 @@ import Tensor
 import Testing
 import Training
 
-@Suite struct ModelSpecTests {
+@Suite(.timeLimit(.minutes(20))) struct ModelSpecTests {
     private static let mlp = ModelSpec(
         input: [3, 8, 8],
         layers: [.flatten, .dense(DenseLayer(units: 20)), .activation(.tanh), .dense(DenseLayer(units: 4))], classes: 4)

@@ -4,7 +4,7 @@ import Tensor
 import Testing
 import Training
 
-@Suite struct ModelTests {
+@Suite(.timeLimit(.minutes(20))) struct ModelTests {
     @Test func checkpointsRoundTripByteForByte() throws {
         let checkpoint = try Checkpoint.initial(seed: testSeed)
         let bytes = checkpoint.borsh

@@ -4,7 +4,7 @@ import Tensor
 import Testing
 import Training
 
-@Suite struct NetworkTests {
+@Suite(.timeLimit(.minutes(20))) struct NetworkTests {
     /// Every kind of layer, with halos between padded convolutions and behind pooling, a strided convolution in the
     /// middle, and activations that are fused and that are not.
     static let varied = ModelSpec(

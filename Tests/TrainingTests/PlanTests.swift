@@ -21,7 +21,7 @@ func smallPlan(_ change: (inout TrainingPlan) -> Void = { _ in }) -> TrainingPla
     return plan
 }
 
-@Suite struct PlanTests {
+@Suite(.timeLimit(.minutes(20))) struct PlanTests {
     @Test func bytesRoundTripForEveryChoice() throws {
         var plans = [smallPlan()]
         plans.append(

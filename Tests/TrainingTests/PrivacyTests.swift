@@ -6,7 +6,7 @@ import Testing
 
 import Training
 
-@Suite struct AccountantTests {
+@Suite(.timeLimit(.minutes(20))) struct AccountantTests {
     /// TensorFlow Privacy, privacy/analysis/compute_dp_sgd_privacy_test.py: samples, batch, noise multiplier, epochs,
     /// delta, epsilon.
     @Test(arguments: [
@@ -51,7 +51,7 @@ import Training
     }
 }
 
-@Suite struct SecureSumTests {
+@Suite(.timeLimit(.minutes(20))) struct SecureSumTests {
     /// Drives one sum. `leaving` share their secrets and then never send; they are told to have dropped out.
     private struct Driver {
         var workers: [SecureSum.Worker]

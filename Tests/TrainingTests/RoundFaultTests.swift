@@ -4,7 +4,7 @@ import Testing
 import Training
 
 /// What absent, late, confused and hostile participants can do to a round: nothing but be left out.
-@Suite struct RoundFaultTests {
+@Suite(.timeLimit(.minutes(20))) struct RoundFaultTests {
     private let checkpoint: Checkpoint
     private let data: Dataset
 

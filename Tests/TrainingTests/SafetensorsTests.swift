@@ -4,7 +4,7 @@ import Tensor
 import Testing
 import Training
 
-@Suite struct SafetensorsTests {
+@Suite(.timeLimit(.minutes(20))) struct SafetensorsTests {
     private static func file(_ header: String, data: Int = 0, declaring length: Int? = nil) -> [UInt8] {
         let text = Array(header.utf8)
         let count = length ?? text.count

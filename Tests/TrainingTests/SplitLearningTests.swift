@@ -3,7 +3,7 @@ import Testing
 
 import Training
 
-@Suite struct SplitLearningTests {
+@Suite(.timeLimit(.minutes(20))) struct SplitLearningTests {
     private func plan(_ change: (inout TrainingPlan) -> Void = { _ in }) -> TrainingPlan {
         var plan = TrainingPlan(
             model: LeNet5.spec, data: .mnist, seed: testSeed, batchSize: 16, learningRate: 20_000, momentum: 900_000)

@@ -3,7 +3,7 @@ import Tensor
 import Testing
 import Training
 
-@Suite struct SplitRoundTests {
+@Suite(.timeLimit(.minutes(20))) struct SplitRoundTests {
     @Test func oneEdgeGivesTheBitsOfCentralisedTraining() throws {
         let data = try syntheticDataset(count: 100, key: 1)
         var split = SplitDriver(checkpoint: try .initial(seed: testSeed), shards: [data])
@@ -123,7 +123,7 @@ import Training
     }
 }
 
-@Suite struct SplitRoundChoiceTests {
+@Suite(.timeLimit(.minutes(20))) struct SplitRoundChoiceTests {
     private func plan(_ join: Join, _ precision: BoundaryPrecision, round: UInt32 = 0) throws -> RoundPlan {
         try RoundPlan(
             seed: testSeed, round: round, steps: 3, batchSize: 8, optimiser: LeNet5.optimiser(learningRateMicro: 20_000),

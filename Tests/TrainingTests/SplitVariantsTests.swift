@@ -4,7 +4,7 @@ import Testing
 import Training
 
 /// Both joins and all precisions through the round's machines and real envelopes.
-@Suite struct SplitVariantsTests {
+@Suite(.timeLimit(.minutes(20))) struct SplitVariantsTests {
     private func plan(
         _ round: UInt32 = 0, steps: UInt32 = 3, join: Join = .concatenation, precision: BoundaryPrecision = .float32
     ) throws -> RoundPlan {

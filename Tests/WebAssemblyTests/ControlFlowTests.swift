@@ -1,7 +1,7 @@
 import Testing
 import WebAssembly
 
-@Suite struct ControlFlowTests {
+@Suite(.timeLimit(.minutes(20))) struct ControlFlowTests {
     @Test func nestedBranchTable() throws {
         // Each target adds its own digit; falling out of an inner block runs the outer ones' code too.
         let bytes = single(
@@ -139,7 +139,7 @@ import WebAssembly
     }
 }
 
-@Suite struct TableTests {
+@Suite(.timeLimit(.minutes(20))) struct TableTests {
     private func assembler() -> Assembler {
         var assembler = Assembler()
         let seven = assembler.function([], [.i32], i32(7))

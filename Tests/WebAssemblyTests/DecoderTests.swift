@@ -1,7 +1,7 @@
 import Testing
 import WebAssembly
 
-@Suite struct DecoderTests {
+@Suite(.timeLimit(.minutes(20))) struct DecoderTests {
     private func module(_ sections: (UInt8, [UInt8])...) -> [UInt8] {
         Assembler.header + sections.flatMap { Assembler.section($0.0, $0.1) }
     }

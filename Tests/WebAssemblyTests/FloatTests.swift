@@ -11,7 +11,7 @@ private let nans64: [UInt64] = [
     0x7ff8_0000_0000_0000, 0xfff8_0000_0000_0000, 0x7ff4_0000_0000_0001, 0xfff0_0000_0000_0001, 0x7fff_ffff_ffff_ffff,
 ]
 
-@Suite struct FloatTests {
+@Suite(.timeLimit(.minutes(20))) struct FloatTests {
     @Test func arithmeticIsIEEE() throws {
         let single: [Float] = [
             0, -0.0, 1, -1, 0.1, 3, .infinity, -.infinity, .greatestFiniteMagnitude, .leastNonzeroMagnitude,
@@ -147,7 +147,7 @@ private let nans64: [UInt64] = [
     }
 }
 
-@Suite struct ConversionTests {
+@Suite(.timeLimit(.minutes(20))) struct ConversionTests {
     private func check(_ opcode: [UInt8], _ operand: Value, _ expected: Answer, _ result: ValueType) throws {
         #expect(try evaluate(opcode, [operand], result) == expected, "\(opcode) \(operand)")
     }

@@ -1,7 +1,7 @@
 import Testing
 import WebAssembly
 
-@Suite struct GasTests {
+@Suite(.timeLimit(.minutes(20))) struct GasTests {
     /// Gas of one call, without what the instantiation cost.
     private func cost(_ bytes: [UInt8], _ arguments: Value..., export: String = "run") throws -> UInt64 {
         let instance = try instantiate(bytes)

@@ -1,7 +1,7 @@
 import Testing
 import WebAssembly
 
-@Suite struct HostTests {
+@Suite(.timeLimit(.minutes(20))) struct HostTests {
     private typealias Function = (HostArguments, HostContext) throws(Trap) -> UInt64?
 
     private func module(_ parameters: [ValueType], _ results: [ValueType]) -> [UInt8] {

@@ -1,7 +1,7 @@
 import Testing
 import WebAssembly
 
-@Suite struct IntegerTests {
+@Suite(.timeLimit(.minutes(20))) struct IntegerTests {
     /// What an instruction should do, in plain Swift on wider or checked arithmetic.
     typealias Reference32 = (UInt32, UInt32) -> Answer
     typealias Reference64 = (UInt64, UInt64) -> Answer

@@ -3,7 +3,7 @@ import WebAssembly
 
 /// Checking a module takes work in proportion to its bytes, whoever wrote it. Work is counted, not timed: times are
 /// measured by `scripts/bench-vm`, which runs the same modules.
-@Suite struct LinearityTests {
+@Suite(.timeLimit(.minutes(20))) struct LinearityTests {
     /// Steps of checking, whether or not the module is taken.
     private func work(_ bytes: [UInt8]) -> (steps: Int, error: ModuleError?) {
         Module.measuringWork(parsing: bytes)

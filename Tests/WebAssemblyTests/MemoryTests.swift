@@ -1,7 +1,7 @@
 import Testing
 import WebAssembly
 
-@Suite struct MemoryTests {
+@Suite(.timeLimit(.minutes(20))) struct MemoryTests {
     private static let page = UInt32(Limits.pageBytes)
 
     @Test func everyAccessIsLittleEndianAndExtends() throws {
@@ -175,7 +175,7 @@ import WebAssembly
 }
 
 /// Instances use each other's memory, one after another: nothing of one may show in the next.
-@Suite struct ReusedMemoryTests {
+@Suite(.timeLimit(.minutes(20))) struct ReusedMemoryTests {
     @Test func memoryIsClearAtFirst() throws {
         var assembler = Assembler()
         assembler.memory = [1, 1, 3]

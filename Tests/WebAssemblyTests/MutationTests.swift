@@ -2,7 +2,7 @@ import Testing
 import WebAssembly
 
 /// Hostile input: whatever bytes come, parsing and running end in an error or a result, never in a crash.
-@Suite struct MutationTests {
+@Suite(.timeLimit(.minutes(20))) struct MutationTests {
     /// A module with something of everything.
     static let kitchenSink: [UInt8] = {
         var assembler = Assembler()

@@ -11,7 +11,7 @@ func refusal(_ bytes: [UInt8], limits: Limits = .contract) -> ModuleError? {
     }
 }
 
-@Suite struct ValidationTests {
+@Suite(.timeLimit(.minutes(20))) struct ValidationTests {
     private func refused(_ code: [UInt8]..., parameters: [ValueType] = [], results: [ValueType] = []) -> ModuleError
         .Kind?
     {

@@ -5,7 +5,7 @@ import Training
 import WorkerRuntime
 
 /// What a job's terms let others do again. Beyond that nobody is asked, and nobody is found wrong.
-@Suite struct AuditTermsTests {
+@Suite(.timeLimit(.minutes(20))) struct AuditTermsTests {
     private static func mayBeDoneAgain(
         _ role: Role, _ kind: JobSpec.TrainingProtocol, _ inputs: JobSpec.InputAudit, plan: TrainingPlan = testPlan(),
         spec change: (inout JobSpec) -> Void = { _ in }

@@ -7,7 +7,7 @@ import Training
 import WorkerRuntime
 
 /// Asynchronous fog jobs: updates that wait in the cloud for a round that takes them.
-@Suite struct BufferedTests {
+@Suite(.timeLimit(.minutes(20))) struct BufferedTests {
     private func update(_ round: UInt32, _ index: UInt16 = 0, salt: UInt8 = 0) -> UpdateBuffer.Update {
         UpdateBuffer.Update(
             index: index, commitment: Digest(sha256: [UInt8(round), salt]),

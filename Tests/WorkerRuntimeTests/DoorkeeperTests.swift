@@ -1,7 +1,7 @@
 import Testing
 import WorkerRuntime
 
-@Suite struct DoorkeeperTests {
+@Suite(.timeLimit(.minutes(20))) struct DoorkeeperTests {
     @Test func strangersDisplaceEachOther() {
         var keeper = Doorkeeper()
         for number in 0..<WorkerLimits.strangersOfOneAddress {

@@ -9,7 +9,7 @@ import Training
 import WorkerRuntime
 
 /// One round of fog learning over real connections: devices, fog nodes, the cloud; without a chain.
-@Suite struct FogExchangeTests {
+@Suite(.timeLimit(.minutes(20))) struct FogExchangeTests {
     @Test func aRoundIsWhatItsDifferencesMakeOfTheModel() async throws {
         try await FogStage.with(nodes: 3) { stage in
             let start = try stage.plan.initialNetwork()
@@ -217,7 +217,7 @@ import WorkerRuntime
     }
 }
 
-@Suite struct FaultsTests {
+@Suite(.timeLimit(.minutes(20))) struct FaultsTests {
     @Test func theyHappenInTheirShareOfRounds() {
         for share in [0, 0.1, 0.5, 1] {
             var faults = Faults()

@@ -2,7 +2,7 @@ import Testing
 import Training
 import WorkerRuntime
 
-@Suite struct ImageFilesTests {
+@Suite(.timeLimit(.minutes(20))) struct ImageFilesTests {
     private static func csv(_ labels: [Int], header: String = "label,pixels\n") -> [UInt8] {
         Array((header + labels.map { "\($0)" + String(repeating: ",\($0)", count: 784) + "\n" }.joined()).utf8)
     }

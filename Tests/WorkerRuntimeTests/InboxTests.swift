@@ -15,7 +15,7 @@ extension Inbox {
     }
 }
 
-@Suite struct InboxTests {
+@Suite(.timeLimit(.minutes(20))) struct InboxTests {
     private static let soon = ContinuousClock.now + .milliseconds(20)
     private static let late = ContinuousClock.now + .seconds(60)
 

@@ -6,7 +6,7 @@ import Training
 import WorkerRuntime
 
 /// What a worker does with what it finds on the chain, at its first start or any later.
-@Suite struct JoiningTests {
+@Suite(.timeLimit(.minutes(20))) struct JoiningTests {
     private let cloud: Person
     private let edge: Person
 

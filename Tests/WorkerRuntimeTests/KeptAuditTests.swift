@@ -8,7 +8,7 @@ import Training
 import WorkerRuntime
 
 /// A worker that restarts in the middle of a challenge or a dispute still answers.
-@Suite struct KeptAuditTests {
+@Suite(.timeLimit(.minutes(20))) struct KeptAuditTests {
     private let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }

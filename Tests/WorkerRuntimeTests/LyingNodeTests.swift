@@ -10,7 +10,7 @@ import Testing
 import WorkerRuntime
 
 /// A node that names another KEM key for a worker than the chain holds, and would read what is sealed for him.
-@Suite struct LyingNodeTests {
+@Suite(.timeLimit(.minutes(20))) struct LyingNodeTests {
     /// The certified state: what the job's contract keeps of two workers, finalised by three masternodes of four.
     private struct Certified {
         let genesis: Genesis

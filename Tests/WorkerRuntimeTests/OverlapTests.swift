@@ -1,7 +1,7 @@
 import Testing
 import WorkerRuntime
 
-@Suite struct OverlapTests {
+@Suite(.timeLimit(.minutes(20))) struct OverlapTests {
     private func overlap(_ samples: some Collection<Int>) -> Overlap {
         let all = Array(samples)
         return Overlap(job: testJob, count: all.count) { [UInt8(all[$0] & 0xff), UInt8(all[$0] >> 8 & 0xff)] }

@@ -9,7 +9,7 @@ import Training
 import WorkerRuntime
 
 /// The door of a worker: who gets in, and what everybody else is told.
-@Suite struct ServerTests {
+@Suite(.timeLimit(.minutes(20))) struct ServerTests {
     struct Door: Sendable {
         let cloud: Person
         let edge: Person

@@ -8,7 +8,7 @@ import Training
 import WorkerRuntime
 
 /// What a worker finds on disk after any crash.
-@Suite struct StateTests {
+@Suite(.timeLimit(.minutes(20))) struct StateTests {
     private let folder: TemporaryFolder
     private let job = Digest(sha256: [5])
     private let opening: WorkerState.Opening

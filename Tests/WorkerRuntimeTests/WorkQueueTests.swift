@@ -3,7 +3,7 @@ import Testing
 import WorkerRuntime
 
 /// Training must not take the threads on which everything else runs.
-@Suite struct WorkQueueTests {
+@Suite(.timeLimit(.minutes(20))) struct WorkQueueTests {
     @Test func computingHoldsUpNobody() async throws {
         let started = DispatchSemaphore(value: 0)
         let release = DispatchSemaphore(value: 0)
