@@ -89,11 +89,25 @@ import Testing
         }
     }
 
-    /// Paper A's roles: phones hand the front's work to their edges, of which one has no images of its own.
+    /// Paper A's roles, with a model of one's own: phones hand the front's work to their edges, of which one has no images
+    /// of its own.
     @Test func devicesHandTheFrontsWorkToTheirEdges() async throws {
         let phones = ["phone-1", "phone-2", "phone-3"]
         try await JobStage.with(devices: phones) { stage in
-            try await stage.register(rounds: 2, devices: phones.count)
+            let own = stage.folder.appending(path: "own.yaml")
+            try """
+                input: [1, 28, 28]
+                classes: 10
+                layers:
+                  - convolution: {name: c1, filters: 4, kernel: 5}
+                  - relu
+                  - maximum-pooling: {size: 4}
+                  - cut
+                  - flatten
+                  - dense: {name: output, units: 10}
+
+                """.write(to: own, atomically: true, encoding: .utf8)
+            try await stage.register(rounds: 2, devices: phones.count, more: "model: \(own.path)")
             let model = stage.folder.appending(path: "model.bin")
             try await stage.startCloud(model: model)
             try await stage.startEdgeWithoutImages("edge-1")
@@ -336,7 +350,7 @@ private struct JobStage {
     func newState() -> URL { state(UUID().uuidString) }
 
     func register(
-        rounds: Int, steps: Int = 8, edges: Int = 2, devices: Int = 0, commitMaxMs: Int = 12_000
+        rounds: Int, steps: Int = 8, edges: Int = 2, devices: Int = 0, commitMaxMs: Int = 12_000, more: String = ""
     ) async throws {
         let contract = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "Contracts/.build/job.wasm")
@@ -359,6 +373,7 @@ private struct JobStage {
             validator: \(try account("cloud"))
             validationSamples: 100
             deposit: 20000000000
+            \(more)
 
             """.write(to: spec, atomically: true, encoding: .utf8)
         let registered = try await network.cli(

@@ -55,6 +55,20 @@ extension PaperChain {
                 format: "| %@ | %.2f %% | %+.2f | %d of %d | %d |\n", title, outcome.accuracy * 100,
                 (outcome.accuracy - honest.accuracy) * 100, outcome.accepted, outcome.rounds, outcome.refused)
         }
-        return text
+        return text + "\n" + Self.remark(fault.kind)
+    }
+
+    /// What the fault is on a chain, where that is not what it is in one process.
+    private static func remark(_ kind: PaperB.Fault.Kind) -> String {
+        switch kind {
+        case .withhold:
+            "On the chain a fog node that withholds commits and never reveals: the round goes on, its work is not matched, and it earns nothing for it."
+        case .poison:
+            "Each fog node draws its rounds for itself, so how many differences were poisoned is not the same as in one process."
+        case .lie:
+            "No validation sees so small a lie, and this job is not audited (`inputAudit: none`): audits, and the disputes that follow, need a party outside the owner's control. So this table shows what a lie costs that nobody finds; the runs in one process show what audits do with it."
+        case .copy:
+            "On the chain a fog node that copies commits to what another has committed to, and has nothing to reveal then: it earns nothing in that round."
+        }
     }
 }
