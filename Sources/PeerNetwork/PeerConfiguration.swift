@@ -51,10 +51,10 @@ public struct Endorser: Sendable {
 /// Bounds on what peers can make this node hold or do.
 public struct PeerLimits: Sendable {
     /// From the connection to the peer's accepted Hello.
-    public var handshakeMilliseconds: Int64 = 5_000
-    public var pingMilliseconds: Int64 = 5_000
+    public var handshakeMs: Int64 = 5_000
+    public var pingMs: Int64 = 5_000
     /// Without a byte from the peer.
-    public var idleMilliseconds: Int64 = 20_000
+    public var idleMs: Int64 = 20_000
     /// Connections that others made and in which they have not said who they are: in all, and from one address. A
     /// further one takes the place of the oldest from the address that has most. This node's own dials have places of
     /// their own.
@@ -89,8 +89,8 @@ public struct PeerLimits: Sendable {
     public var bulkBytes = 40_000_000
     public var bulkMessages = 8_192
     /// Reconnection starts with the first and doubles up to the second, each time with a jitter of half.
-    public var firstReconnectMilliseconds: Int64 = 250
-    public var lastReconnectMilliseconds: Int64 = 15_000
+    public var firstReconnectMs: Int64 = 250
+    public var lastReconnectMs: Int64 = 15_000
     /// Consensus keys that are admitted; of a longer list, the first ones.
     public var admittedKeys = 4_096
     /// Dials of addresses from the book that are under way at once.
@@ -98,15 +98,15 @@ public struct PeerLimits: Sendable {
     /// A node that is no masternode itself dials no more when it is connected with as many.
     public var followedMasternodes = 8
     /// Between two rounds of asking for addresses, and how many peers are asked in each.
-    public var addressRoundMilliseconds: Int64 = 60_000
+    public var addressRoundMs: Int64 = 60_000
     public var addressPeers = 3
     /// Requests for addresses that are answered: of one peer one in this time in the long run, of all together
     /// ``addressAnswersPerSecond``.
-    public var addressAnswerMilliseconds: Int64 = 10_000
+    public var addressAnswerMs: Int64 = 10_000
     public var addressAnswerBurst = 4
     public var addressAnswersPerSecond = 20
     /// From a change of the address book to the file.
-    public var bookWriteMilliseconds: Int64 = 5_000
+    public var bookWriteMs: Int64 = 5_000
     /// Points of ``PeerOffence/weight`` that ban, and how many fade in a minute.
     public var banThreshold = 100
     public var pointsForgottenPerMinute = 10

@@ -1,4 +1,6 @@
+import ArgumentParser
 import ChainCommands
+import CommandSupport
 import Foundation
 import Testing
 
@@ -63,6 +65,23 @@ import Testing
         #expect(report.passed == 1)
         #expect(report.failed == 5)
         #expect(report.failures.map { $0.prefix(7) } == ["line 2:", "line 3:", "line 4:", "line 5:", "line 6:"])
+    }
+
+    /// A file of another form is told in the product's words, not in the decoder's.
+    @Test func whatIsNoSuiteIsSaid() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "wasm-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try Data("{}".utf8).write(to: folder.appending(path: "suite.json"))
+        let parsed = try ChainCLI.parseAsRoot(["wasm", "spectest", folder.path])
+        var command = try #require(parsed as? any AsyncParsableCommand)
+        do {
+            try await command.run()
+            Issue.record("it was taken")
+        } catch let error as UsageError {
+            #expect(
+                error.description == "suite.json is no output of wast2json: it has another form than it must have")
+        }
     }
 
     @Test func whatIsRefusedOnPurposeIsSkipped() throws {

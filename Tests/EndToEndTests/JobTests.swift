@@ -294,6 +294,26 @@ import Testing
         }
     }
 
+    /// The job pays for its workers: one whose account is empty, and which the chain does not know, joins and works.
+    @Test func aWorkerWithAnEmptyAccountWorksAtTheJobsCost() async throws {
+        try await JobStage.with { stage in
+            try await stage.register(rounds: 1, edges: 1, more: "sponsoredCredits: 400000000")
+            try await stage.startCloud()
+            let made = try await stage.network.cli("keys", "new", "poor")
+            try #require(made.status == 0, "\(made.err)")
+            try await stage.startEdge("poor", shard: "0/1")
+            #expect(try await stage.untilOver().phase == .finished)
+            #expect(try await stage.end(of: "poor") == 0)
+            let log = await stage.log("poor")
+            #expect(!log.contains("can't pay for its transactions yet"), "\(log)")
+            let account = try stage.account("poor")
+            let found = try await stage.network.withClient { try await $0.account(account) }
+            #expect(try #require(found).balance == 0)
+            let shown = try await stage.network.cli("account", "poor")
+            #expect(shown.status == 0 && shown.out.contains(JobStage.job), "\(shown.out)\(shown.err)")
+        }
+    }
+
     @Test func aWorkerThatDoesNotFitIsToldWhy() async throws {
         try await JobStage.with { stage in
             func fails(_ arguments: [String], with reason: String) async throws {
@@ -349,6 +369,7 @@ private struct JobStage {
     func state(_ name: String) -> URL { folder.appending(path: "state-\(name)", directoryHint: .isDirectory) }
     func newState() -> URL { state(UUID().uuidString) }
 
+    /// - Parameter more: further lines of the specification.
     func register(
         rounds: Int, steps: Int = 8, edges: Int = 2, devices: Int = 0, commitMaxMs: Int = 12_000, more: String = ""
     ) async throws {

@@ -57,6 +57,19 @@ import Testing
         }
     }
 
+    /// A number of milliseconds says so by the end of its name, everywhere in the same way.
+    @Test func oneNameOfMilliseconds() throws {
+        let other = try Regex("\\b[a-z]+(?:[A-Z][a-z]*)*(?:Milliseconds|Millis|InMs|Msec)\\b")
+        let ends = ["Milliseconds", "Millis", "InMs", "Msec"]
+        for file in Self.files("Sources", ["swift"]) {
+            let text = try String(contentsOf: file, encoding: .utf8)
+            guard ends.contains(where: { text.contains($0) }) else { continue }
+            for line in text.split(separator: "\n") {
+                #expect(line.firstMatch(of: other) == nil, "\(file.lastPathComponent): \(line)")
+            }
+        }
+    }
+
     /// One spelling in what people read. The messages of consensus keep the names that their paper gives them.
     @Test func oneSpelling() throws {
         let word = try Regex("\\b(?:[Ff]inalized|[Bb]ehavior|[Nn]eighbor|[Aa]nalyze|[Mm]aximize|[Oo]ptimize)\\b")

@@ -9,8 +9,8 @@ import Testing
 
     private static var limits: PeerLimits {
         var limits = PeerLimits()
-        limits.firstReconnectMilliseconds = 100
-        limits.lastReconnectMilliseconds = 800
+        limits.firstReconnectMs = 100
+        limits.lastReconnectMs = 800
         limits.dialsAtOnce = 3
         return limits
     }

@@ -90,7 +90,7 @@ import Testing
     @Test func forgedAndStrangeAddressesAreNotTaken() async throws {
         let keys = try Keys(3)
         var limits = TestNode.limits
-        limits.addressRoundMilliseconds = 20
+        limits.addressRoundMs = 20
         let a = try await TestNode(key: keys.keys[0], set: keys.set, limits: limits)
         try await withNodes([a]) {
             try await withRawPeer(port: a.port) { peer in
@@ -122,7 +122,7 @@ import Testing
     @Test func floodsOfAddressFramesAreBounded() async throws {
         let keys = try Keys(3)
         var limits = TestNode.limits
-        limits.addressAnswerMilliseconds = 1_000_000
+        limits.addressAnswerMs = 1_000_000
         limits.addressAnswerBurst = 2
         limits.banThreshold = 1_000_000
         let a = try await TestNode(key: keys.keys[0], set: keys.set, limits: limits)

@@ -78,7 +78,7 @@ private struct PickyGate: FrameGate {
         var limits = TestNode.limits
         limits.pendingConnections = 4
         limits.pendingConnectionsPerAddress = 4
-        limits.handshakeMilliseconds = 60_000
+        limits.handshakeMs = 60_000
         let other = try await TestNode(key: keys.keys[1], set: keys.set)
         let node = try await TestNode(key: keys.keys[0], set: keys.set, dial: [], limits: limits)
         let idle = try await withThrowingTaskGroup(of: RawPeer.self) { group in

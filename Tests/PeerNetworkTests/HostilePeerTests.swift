@@ -168,9 +168,9 @@ import Testing
         let keys = try Keys(2)
         var limits = TestNode.limits
         // Long enough for the one that does introduce itself, on a machine that does much else.
-        limits.handshakeMilliseconds = 1_000
-        limits.pingMilliseconds = 50
-        limits.idleMilliseconds = 200
+        limits.handshakeMs = 1_000
+        limits.pingMs = 50
+        limits.idleMs = 200
         let a = try await TestNode(key: keys.keys[0], set: keys.set, limits: limits)
         try await withNodes([a]) {
             try await withRawPeer(port: a.port, encrypted: false) { peer in _ = try await peer.goodbye() }

@@ -64,11 +64,11 @@ final class TestNode: Sendable {
 
     static var limits: PeerLimits {
         var limits = PeerLimits()
-        limits.firstReconnectMilliseconds = 20
-        limits.lastReconnectMilliseconds = 200
-        limits.addressRoundMilliseconds = 100
-        limits.addressAnswerMilliseconds = 10
-        limits.bookWriteMilliseconds = 20
+        limits.firstReconnectMs = 20
+        limits.lastReconnectMs = 200
+        limits.addressRoundMs = 100
+        limits.addressAnswerMs = 10
+        limits.bookWriteMs = 20
         return limits
     }
 

@@ -60,12 +60,13 @@ struct PaperOptions: ParsableArguments {
         }
         if let seeds, seeds > 1_000 { throw UsageError("--seeds \(seeds): at most 1000 are possible") }
         if let threads, threads > 1_024 { throw UsageError("--threads \(threads): at most 1024 are possible") }
-        if !noChain, !FileManager.default.fileExists(atPath: contract) {
+        if !noChain, !FileManager.default.fileExists(atPath: contractPath) {
             throw UsageError(
                 "there is no job contract at \(contract): build it with Contracts/build, name it with --contract, or leave the chain out with --no-chain")
         }
     }
 
+    var contractPath: String { FilePath.expanded(contract) }
     var folder: URL { URL(filePath: FilePath.expanded(out), directoryHint: .isDirectory) }
 
     func laboratory() throws -> Laboratory {
@@ -164,7 +165,7 @@ struct PaperACommand: AsyncParsableCommand {
         var chain = PaperOptions.withoutChain
         if !options.noChain {
             chain = try await PaperChain(
-                out: options.folder, data: folder, contract: options.contract, model: paper.model,
+                out: options.folder, data: folder, contract: options.contractPath, model: paper.model,
                 modelName: settings.model, edges: edges, samples: settings.samples,
                 store: paper.laboratory.store
             ).splitReport(settings, devicesEach: clients)
@@ -272,7 +273,7 @@ struct PaperBCommand: AsyncParsableCommand {
         if !options.noChain, let first = settings.models.first {
             // More fog nodes with all of their devices are more processes than two processors can feed.
             chain = try await PaperChain(
-                out: options.folder, data: folder, contract: options.contract, model: paper.spec(first),
+                out: options.folder, data: folder, contract: options.contractPath, model: paper.spec(first),
                 modelName: first == .own ? model ?? "" : first.rawValue.uppercased(), edges: settings.fogNodes.min() ?? 3,
                 samples: min(settings.samples[first.rawValue] ?? data.training.count, data.training.count),
                 store: paper.laboratory.store

@@ -1,4 +1,5 @@
 import Foundation
+import ProgramSupport
 import WebAssembly
 
 /// Runs files of the official WebAssembly test suite, as `wast2json` of the WebAssembly Binary Toolkit writes them: a
@@ -117,7 +118,7 @@ package struct SpecificationSuite {
                 suite.report.failures.append("line \(command.line): \(command.type): \(reason)")
             } catch {
                 suite.report.failed += 1
-                suite.report.failures.append("line \(command.line): \(command.type): \(error)")
+                suite.report.failures.append("line \(command.line): \(command.type): \(Reason.text(error))")
             }
         }
         return suite.report

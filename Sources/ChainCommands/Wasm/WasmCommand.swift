@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import ProgramSupport
 import WebAssembly
 
 /// The chain's WebAssembly engine on its own, without a chain.
@@ -131,7 +132,7 @@ struct SpectestCommand: AsyncParsableCommand {
     @Flag(help: "One JSON document instead of text.") var json = false
 
     mutating func run() async throws {
-        let folder = URL(filePath: dir, directoryHint: .isDirectory)
+        let folder = URL(filePath: FilePath.expanded(dir), directoryHint: .isDirectory)
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else {
             throw UsageError("\(dir) is no folder that can be read")
         }
@@ -143,7 +144,7 @@ struct SpectestCommand: AsyncParsableCommand {
         for name in documents {
             do {
                 reports.append(try SpecificationSuite.run(folder.appending(path: name)))
-            } catch { throw UsageError("\(name) is no output of wast2json: \(error)") }
+            } catch { throw UsageError("\(name) is no output of wast2json: \(Reason.text(error))") }
         }
         let total = reports.reduce(into: SpecificationSuite.Report(file: "all")) { total, report in
             total.passed += report.passed

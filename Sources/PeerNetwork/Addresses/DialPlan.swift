@@ -82,7 +82,7 @@ package struct DialPlan {
 
     /// Both sides dial: the one with the lower key goes first, and mostly spares the other one its own connection.
     private func fresh(_ key: PublicKey, _ now: UInt64) -> Attempt {
-        var backoff = Backoff(first: limits.firstReconnectMilliseconds, last: limits.lastReconnectMilliseconds)
+        var backoff = Backoff(first: limits.firstReconnectMs, last: limits.lastReconnectMs)
         let wait = own.map { key < $0 } == true ? backoff.take().nanoseconds : 0
         return Attempt(backoff: backoff, next: now &+ wait)
     }

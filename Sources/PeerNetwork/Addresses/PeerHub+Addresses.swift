@@ -128,7 +128,7 @@ extension PeerHub {
             return !state.isBookWritePending
         }
         guard isFirst else { return }
-        let wait = max(0, limits.bookWriteMilliseconds)
+        let wait = max(0, limits.bookWriteMs)
         addressQueue.asyncAfter(deadline: .now() + .milliseconds(Int(clamping: wait))) { [weak self] in
             self?.writeAddressBook()
         }

@@ -9,7 +9,7 @@ extension PeerNetwork {
     /// Connects to the target whenever there is no connection with whoever it is, until the task is cancelled.
     func keepConnected(_ target: PeerAddress) async {
         let limits = hub.limits
-        var backoff = Backoff(first: limits.firstReconnectMilliseconds, last: limits.lastReconnectMilliseconds)
+        var backoff = Backoff(first: limits.firstReconnectMs, last: limits.lastReconnectMs)
         var known = target.consensusKey.map { PeerId($0) }
         // Both sides dial: the one whose connection would stay goes first, and mostly spares the other one its own.
         if let own = configuration.endorser?.consensusKey, let known, known.key < own { await backoff.pause() }
@@ -41,7 +41,7 @@ extension PeerNetwork {
         let hub = hub
         do {
             let channel = try await ClientBootstrap(group: group)
-                .connectTimeout(.milliseconds(hub.limits.handshakeMilliseconds))
+                .connectTimeout(.milliseconds(hub.limits.handshakeMs))
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .channelOption(.writeBufferWaterMark, value: Self.waterMark)
                 .channelInitializer { channel in
@@ -60,7 +60,7 @@ extension PeerNetwork {
 
     /// Dials masternodes whose addresses are known, and again, until the task is cancelled.
     func keepMesh() async {
-        let wait = Duration.milliseconds(min(max(10, hub.limits.firstReconnectMilliseconds), 1_000))
+        let wait = Duration.milliseconds(min(max(10, hub.limits.firstReconnectMs), 1_000))
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
                 for target in hub.dueDials() { group.addTask { await self.dial(target) } }
@@ -80,7 +80,7 @@ extension PeerNetwork {
 
     /// Asks for addresses in rounds, until the task is cancelled.
     func exchangeAddresses() async {
-        let wait = max(10, hub.limits.addressRoundMilliseconds)
+        let wait = max(10, hub.limits.addressRoundMs)
         while !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(wait / 2 + Int64.random(in: 0...wait)))
             if !Task.isCancelled { hub.askForAddresses() }

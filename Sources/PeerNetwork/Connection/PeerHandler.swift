@@ -34,7 +34,7 @@ final class PeerHandler: ChannelDuplexHandler {
         bucketOfBytes = TokenBucket(rate: limits.bytesPerSecond, burst: limits.byteBurst, now: now)
         bucketOfMessages = TokenBucket(rate: limits.messagesPerSecond, burst: limits.messageBurst, now: now)
         addressAnswers = TokenBucket(
-            everyMilliseconds: limits.addressAnswerMilliseconds, burst: limits.addressAnswerBurst, now: now)
+            everyMs: limits.addressAnswerMs, burst: limits.addressAnswerBurst, now: now)
     }
 
     // MARK: Channel events
@@ -44,7 +44,7 @@ final class PeerHandler: ChannelDuplexHandler {
             finish(problem)
             context.close(promise: nil)
         } else if let hello = hub.hello {
-            timer = NIOScheduledTimer(on: context.eventLoop, after: .milliseconds(hub.limits.handshakeMilliseconds)) {
+            timer = NIOScheduledTimer(on: context.eventLoop, after: .milliseconds(hub.limits.handshakeMs)) {
                 self.disconnect(.handshakeTimeout, context: context)
             }
             // TLS holds it back until its handshake is over, on this side as well as on the other.
@@ -259,12 +259,12 @@ final class PeerHandler: ChannelDuplexHandler {
 
     /// Pings, whether or not the other side reads: what it hears keeps it from giving this node up.
     private func keepAlive(context: ChannelHandlerContext) {
-        timer = NIOScheduledTimer(on: context.eventLoop, after: .milliseconds(hub.limits.pingMilliseconds)) {
+        timer = NIOScheduledTimer(on: context.eventLoop, after: .milliseconds(hub.limits.pingMs)) {
             guard case .established = self.dialogue.phase else { return }
             let now = NIODeadline.now()
             // Silence that this node chose is not the peer's.
             if self.gate.isClosed { self.lastHeard = now }
-            guard now - self.lastHeard <= .milliseconds(self.hub.limits.idleMilliseconds) else {
+            guard now - self.lastHeard <= .milliseconds(self.hub.limits.idleMs) else {
                 return self.disconnect(.silent, context: context)
             }
             if context.channel.isWritable {

@@ -11,7 +11,7 @@ struct TokenBucket {
     }
 
     /// One unit for each interval in the long run.
-    init(everyMilliseconds interval: Int64, burst: Int, now: UInt64) {
+    init(everyMs interval: Int64, burst: Int, now: UInt64) {
         self.init(perSecond: 1_000 / Double(max(1, interval)), burst: burst, now: now)
     }
 
