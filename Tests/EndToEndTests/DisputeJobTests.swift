@@ -11,11 +11,18 @@ import Testing
 
 /// Liars and copiers among real workers: audited, accused on the chain, found by a jury of masternodes, and gone.
 ///
-/// One seed of the faults in each run; `EDGEPROOF_LIAR_SEEDS=20` (scripts/liars) plays as many, with one lie in ten steps
-/// in both protocols, and prints what became of each.
+/// One seed of the faults in each run; with `EDGEPROOF_LIAR_SEEDS=0..19` (scripts/liars) all of these are played, with one lie
+/// in ten steps in both protocols, and what became of each is printed.
 @Suite(.serialized, .timeLimit(.minutes(20))) struct DisputeJobTests {
-    private static let count = ProcessInfo.processInfo.environment["EDGEPROOF_LIAR_SEEDS"].flatMap { UInt64($0) }
-    static let seeds = Array(0..<max(1, count ?? 1))
+    private static let chosen = ProcessInfo.processInfo.environment["EDGEPROOF_LIAR_SEEDS"].flatMap(range)
+    static let seeds = Array(chosen ?? 0...0)
+
+    /// `FIRST..LAST`, as `scripts/liars` writes it.
+    private static func range(_ text: String) -> ClosedRange<UInt64>? {
+        let ends = text.components(separatedBy: "..").compactMap { UInt64($0) }
+        guard ends.count == 2, ends[0] <= ends[1], ends[1] < 1_000_000 else { return nil }
+        return ends[0]...ends[1]
+    }
 
     /// A fog node's round is one step: alone in a test it lies in half of them, so that it is soon found.
     @Test(arguments: seeds) func aFogNodeThatLiesIsTombstonedAndNobodyElse(seed: UInt64) async throws {
@@ -25,7 +32,7 @@ import Testing
             try await stage.start("fog-1", ["--role", "fog", "--shard", "0/3"], stays: true)
             try await stage.start(
                 "fog-2",
-                ["--role", "fog", "--shard", "1/3", "--fault", Self.count == nil ? "lie:0.5" : "lie:0.1", "--fault-seed", "\(seed)"])
+                ["--role", "fog", "--shard", "1/3", "--fault", Self.chosen == nil ? "lie:0.5" : "lie:0.1", "--fault-seed", "\(seed)"])
             try await stage.start(
                 "fog-3", ["--role", "fog", "--shard", "2/3", "--fault", "copy:0.2", "--fault-seed", "\(seed)"])
             try await stage.expect(tombstoned: ["fog-2"], of: ["cloud", "fog-1", "fog-2", "fog-3"])
