@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// SHA-256 by the processor's instructions and without them gives what swift-crypto gives, whatever the pieces.
-@Suite(.timeLimit(.minutes(1))) struct HashPathTests {
+@Suite(.timeLimit(.minutes(20))) struct HashPathTests {
     private func digest(_ path: csha_path, _ bytes: [UInt8]) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 32)
         csha_digest_by(path, bytes, bytes.count, &digest)

@@ -3,7 +3,7 @@ import LocalNetwork
 import Testing
 
 /// What somebody meets who starts the programs for the first time, in a shell.
-@Suite(.timeLimit(.minutes(5))) struct FirstHourTests {
+@Suite(.timeLimit(.minutes(20))) struct FirstHourTests {
     /// What a shell makes of the text, with the product's programs in its PATH.
     private func shell(_ text: String) throws -> (status: Int32, text: String) {
         let process = Process()

@@ -6,7 +6,7 @@ import Testing
 
 /// A masternode whose journal was removed says so wherever its operator looks, does not vote, and comes back at its
 /// operator's word.
-@Suite(.timeLimit(.minutes(10))) struct LostVotesTests {
+@Suite(.timeLimit(.minutes(20))) struct LostVotesTests {
     @Test func aRemovedJournalIsToldAndThereIsAWayBack() async throws {
         let network = try TestNetwork(masternodes: 4)
         try await network.use { network in

@@ -7,7 +7,7 @@ import Testing
 
 /// What an operator or a user gets wrong is said in the programs' own words, with 2 as exit code, before anything is
 /// written.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct OperatorMistakeTests {
+@Suite(.serialized, .timeLimit(.minutes(20))) struct OperatorMistakeTests {
     private struct Output {
         let status: Int32
         let out: String

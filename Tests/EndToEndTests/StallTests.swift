@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// A network that lacks a quorum: every way of asking says so, by whom it waits, and what to do.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct StallTests {
+@Suite(.serialized, .timeLimit(.minutes(20))) struct StallTests {
     @Test func aStalledNetworkSaysSo() async throws {
         try await TestNetwork.with(masternodes: 4) { network in
             let before = try await network.cli("status")

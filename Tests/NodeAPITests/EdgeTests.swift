@@ -8,7 +8,7 @@ import Primitives
 import Testing
 
 /// What a server owes to HTTP and to whoever watches it.
-@Suite(.timeLimit(.minutes(2))) struct EdgeTests {
+@Suite(.timeLimit(.minutes(20))) struct EdgeTests {
     @Test func headIsWhereGetIs() async throws {
         try await serving(try FakeNode()) { live in
             for path in ["/", "/v1/status", "/health", "/metrics", "/openapi.json", "/v1/genesis"] {

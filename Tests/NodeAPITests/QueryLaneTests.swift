@@ -21,7 +21,7 @@ import Testing
         func untilStarted() async { for await _ in started.stream { break } }
     }
 
-    @Test(.timeLimit(.minutes(1))) func whatIsHeavyWaitsAmongItself() async throws {
+    @Test(.timeLimit(.minutes(20))) func whatIsHeavyWaitsAmongItself() async throws {
         let lanes = QueryLanes(quickGas: 10, mostGas: 100, share: 100, waiting: 1)
         let spinning = Spinning()
         async let heavy = lanes.run { gas async throws(QueryRefusal) in
@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1))) func oneIsAskedAtATimeAndTooManyAreRefused() async throws {
+    @Test(.timeLimit(.minutes(20))) func oneIsAskedAtATimeAndTooManyAreRefused() async throws {
         let lanes = QueryLanes(quickGas: 10, mostGas: 10, share: 100, waiting: 0)
         let spinning = Spinning()
         async let first = lanes.run { gas async throws(QueryRefusal) in await spinning.ask(gas) }

@@ -10,7 +10,7 @@ import StateSync
 import Testing
 
 /// What strangers say costs a node little, and keeps it from nothing.
-@Suite(.timeLimit(.minutes(5))) struct LiarTests {
+@Suite(.timeLimit(.minutes(20))) struct LiarTests {
     /// Twelve who claim much, never answer, and come back under new names; one who has the chain.
     @Test func aJoinerGetsThereAmongLiars() throws {
         let ahead = try Bench.chain(blocks: 700)

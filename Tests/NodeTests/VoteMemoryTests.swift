@@ -6,7 +6,7 @@ import Simulation
 import Testing
 
 /// A restart can't lie: a home that no longer knows what its key has voted says so, does not vote, and has a way back.
-@Suite(.timeLimit(.minutes(5))) struct VoteMemoryTests {
+@Suite(.timeLimit(.minutes(20))) struct VoteMemoryTests {
     private func grows(_ bench: Bench, client: Int = 1, sequence: UInt64 = 0) throws -> Bool {
         let before = bench.machine.headHeight
         bench.submit(try Bench.record(bench.cast, client: client, sequence: sequence))

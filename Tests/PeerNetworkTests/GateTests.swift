@@ -16,7 +16,7 @@ private struct PickyGate: FrameGate {
 }
 
 /// What strangers can make a node hold and do, however many connections and keys they have.
-@Suite(.timeLimit(.minutes(5))) struct GateTests {
+@Suite(.timeLimit(.minutes(20))) struct GateTests {
     /// Connects, sends, closes, and comes back under a fresh TLS key; the node's consumer is busy elsewhere.
     @Test func whoEndsLeavesNothingBehind() async throws {
         let keys = try Keys(1)

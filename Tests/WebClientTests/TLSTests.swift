@@ -5,7 +5,7 @@ import Testing
 import WebClient
 
 /// `https`, as a proxy before a node speaks it: whom this side trusts is heard, and nobody else is told anything.
-@Suite(.timeLimit(.minutes(2))) struct TLSTests {
+@Suite(.timeLimit(.minutes(20))) struct TLSTests {
     private func context(_ certificate: String) throws -> NIOSSLContext {
         try NIOSSLContext(
             configuration: .makeServerConfiguration(

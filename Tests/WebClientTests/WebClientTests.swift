@@ -2,7 +2,7 @@ import NIOCore
 import Testing
 import WebClient
 
-@Suite(.timeLimit(.minutes(2))) struct WebClientTests {
+@Suite(.timeLimit(.minutes(20))) struct WebClientTests {
     private func text(_ client: HTTPClient, _ url: String, limit: Int = 1_000) async throws -> String {
         let response = try await client.execute(HTTPClientRequest(url: url), timeout: .seconds(60))
         return String(buffer: try await response.body.collect(upTo: limit))
