@@ -60,8 +60,8 @@ public protocol NodeBackend: Sendable {
     /// One element for each role in which there is evidence.
     func reputation(of account: Account) async throws -> [ReputationView]
 
-    /// The audit file of an account (see `Audit`); nil when nothing has ever touched it.
-    func auditFile(of account: Account) async throws -> [UInt8]?
+    /// The audit file of an account (see `Audit`), which may be of any length; nil when nothing has ever touched it.
+    func auditFile(of account: Account) async throws -> BytePieces?
 
     /// Bytes of the state extract with these keys (see `Audit`); nil when there is no certified state yet.
     func stateExtract(of keys: [StateKey]) async throws -> [UInt8]?

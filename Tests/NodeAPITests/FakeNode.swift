@@ -32,6 +32,10 @@ final class FakeNode: NodeBackend {
         var parameters: Parameters?
         var watchers: [AsyncStream<Height>.Continuation] = []
         var reads = 0
+        /// Of an audit file, and how many of all were asked for.
+        var auditPieces = 3
+        var auditPiecesMade = 0
+        var auditFailsAt: Int?
         /// Since the newest block.
         var silenceMs: UInt64 = 1_200
         /// Events that the next block's first transaction, or a scheduled call, announces.
@@ -207,6 +211,8 @@ final class FakeNode: NodeBackend {
     }
 }
 
+struct FakeFailure: Error {}
+
 extension FakeNode {
     func status() async -> NodeStatus {
         let (last, pool) = state.withLock { ($0.blocks.last, $0.pool) }
@@ -348,9 +354,41 @@ extension FakeNode {
             ] : []
     }
 
-    func auditFile(of account: Account) async throws -> [UInt8]? {
-        // Larger than what one write takes.
-        state.withLock { $0.accounts[account] } == nil ? nil : (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    func auditFile(of account: Account) async throws -> BytePieces? {
+        guard state.withLock({ $0.accounts[account] != nil }) else { return nil }
+        let pieces = Places(count: state.withLock { $0.auditPieces })
+        return BytePieces { [self] in
+            guard let place = pieces.next() else { return nil }
+            let fails = state.withLock { state in
+                state.auditPiecesMade += 1
+                return state.auditFailsAt == place
+            }
+            if fails { throw FakeFailure() }
+            return Self.auditPiece(place)
+        }
+    }
+
+    /// Larger than what one write takes.
+    static func auditPiece(_ place: Int) -> [UInt8] {
+        (0..<100_000).map { UInt8(truncatingIfNeeded: ($0 &+ place) &* 31) }
+    }
+
+    /// The bytes of an audit file of so many pieces.
+    static func auditBytes(pieces: Int) -> [UInt8] { (0..<pieces).flatMap { auditPiece($0) } }
+
+    private final class Places: Sendable {
+        private let count: Int
+        private let given = Mutex(0)
+
+        init(count: Int) { self.count = count }
+
+        func next() -> Int? {
+            given.withLock { given in
+                guard given < count else { return nil }
+                defer { given += 1 }
+                return given
+            }
+        }
     }
 
     func stateExtract(of keys: [StateKey]) async throws -> [UInt8]? { keys.isEmpty ? nil : keys.flatMap(\.bytes) }

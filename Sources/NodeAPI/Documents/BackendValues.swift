@@ -118,6 +118,15 @@ public struct IncludedTransaction: Sendable {
     }
 }
 
+/// Bytes that are made while they are sent: each piece is asked for once the one before it is on its way, so that whoever
+/// reads slowly holds no more than one.
+public struct BytePieces: Sendable {
+    /// The next piece; nil after the last one. Called one after the other, once for each piece.
+    public let next: @Sendable () async throws -> [UInt8]?
+
+    public init(_ next: @escaping @Sendable () async throws -> [UInt8]?) { self.next = next }
+}
+
 /// Why a node does not take a transaction.
 public struct SubmissionRefusal: Error, Equatable, Sendable {
     /// What a program can act on. The API answers with the raw value as `error.code`.

@@ -173,8 +173,9 @@ extension NodeService: NodeBackend {
         }
     }
 
-    public nonisolated func auditFile(of account: Account) async throws -> [UInt8]? {
-        try await read { try $0.auditFile(of: account)?.bytes }
+    public nonisolated func auditFile(of account: Account) async throws -> BytePieces? {
+        guard let pieces = try await read({ try AuditPieces(of: account, in: $0) }) else { return nil }
+        return BytePieces { try await self.read { try pieces.next(in: $0) } }
     }
 
     public nonisolated func stateExtract(of keys: [StateKey]) async throws -> [UInt8]? {
