@@ -31,7 +31,13 @@ final class FakeNode: NodeBackend {
         var proposals: [ProposalRecord] = []
         var parameters: Parameters?
         var watchers: [AsyncStream<Height>.Continuation] = []
+        /// Of blocks.
         var reads = 0
+        /// How long one takes.
+        var readTime: Duration?
+        /// Reads under way of blocks at least 128 below the newest, now and at most.
+        var readingOld = 0
+        var mostReadingOld = 0
         /// Of an audit file, and how many of all were asked for.
         var auditPieces = 3
         var auditPiecesMade = 0
@@ -251,8 +257,18 @@ extension FakeNode {
     }
 
     func block(at height: Height) async throws -> StoredBlock? {
-        state.withLock { state in
+        let (isOld, time) = state.withLock { state in
             state.reads += 1
+            let isOld = UInt64(state.blocks.count) >= height.value + 128
+            if isOld {
+                state.readingOld += 1
+                state.mostReadingOld = max(state.mostReadingOld, state.readingOld)
+            }
+            return (isOld, state.readTime)
+        }
+        defer { if isOld { state.withLock { $0.readingOld -= 1 } } }
+        if let time { try await Task.sleep(for: time) }
+        return state.withLock { state in
             guard let index = Int(exactly: height.value), state.blocks.indices.contains(index - 1) else { return nil }
             return state.blocks[index - 1]
         }

@@ -14,6 +14,18 @@ import WebClient
             timeout: .seconds(60))
     }
 
+    /// Waits until no more pieces are made.
+    /// - Returns: how many were.
+    private static func whenMakingStops(_ node: FakeNode) async throws -> Int {
+        var made = 0
+        while true {
+            try await Task.sleep(for: .milliseconds(200))
+            let now = node.state.withLock { $0.auditPiecesMade }
+            if now == made { return made }
+            made = now
+        }
+    }
+
     /// No piece is made before the ones before it went out: what waits for a reader is bounded, whatever is to come.
     @Test func aReaderThatStopsStopsTheMaking() async throws {
         let node = try FakeNode()
@@ -25,13 +37,7 @@ import WebClient
             #expect(response.headers.first(name: "content-length") == nil)
             let chunks = response.body.makeAsyncIterator()
             _ = try await chunks.next()
-            var made = 0
-            while true {
-                try await Task.sleep(for: .milliseconds(200))
-                let now = node.state.withLock { $0.auditPiecesMade }
-                if now == made { break }
-                made = now
-            }
+            let made = try await Self.whenMakingStops(node)
             // 100 MB in all, of which the sockets' buffers hold a part.
             #expect(made > 0 && made < count / 2, "\(made) of \(count) pieces were made for nobody")
         }
@@ -53,13 +59,8 @@ import WebClient
             let slow = try await Self.audit(live)
             let chunks = slow.body.makeAsyncIterator()
             _ = try await chunks.next()
-            // A piece may be in the making at this moment.
-            var status = 0
-            for _ in 0..<200 where status != 200 {
-                status = try await live.request("/v1/blocks/1").status
-                if status != 200 { try await Task.sleep(for: .milliseconds(25)) }
-            }
-            #expect(status == 200)
+            _ = try await Self.whenMakingStops(node)
+            #expect(try await live.request("/v1/blocks/1").status == 200)
             node.state.withLock { $0.auditPieces = 2 }
             let whole = try await live.client().auditFile(of: Account(FakeNode.alice.publicKey))
             #expect(whole == FakeNode.auditBytes(pieces: 2))
@@ -77,9 +78,8 @@ import WebClient
                 $0.streamBytesPerSecond = 1 << 50
             }
         ) { live in
-            let response = try await Self.audit(live)
             await #expect(throws: (any Error).self) {
-                for try await _ in response.body {}
+                for try await _ in try await Self.audit(live).body {}
             }
         }
     }

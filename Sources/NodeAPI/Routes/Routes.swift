@@ -29,7 +29,7 @@ struct RouteServices: Sendable {
         queries = QueryLanes()
         events = EventFeed(
             backend: backend, genesis: genesis, heads: heads,
-            clients: Gate(limit: configuration.eventClients, waiting: 0))
+            clients: Gate(limit: configuration.eventClients, waiting: 0), expensive: expensive)
     }
 }
 
