@@ -15,6 +15,16 @@ public struct NotHeld: Error, Equatable, CustomStringConvertible {
     }
 }
 
+/// The node has what is asked for and can't read it: its store is damaged there. Any method may throw it; the node has
+/// logged what it met.
+public struct StoreDamaged: Error, CustomStringConvertible {
+    public init() {}
+
+    public var description: String {
+        "this node's store is damaged where that lies, as 'chain-cli status' of it says; ask another node"
+    }
+}
+
 /// What the API asks of the node behind it. The node implements it; tests implement it in memory.
 ///
 /// Everything speaks of *finalised* blocks and of the state after the newest of them, unless it says otherwise.

@@ -1,4 +1,5 @@
 import Audit
+import Cryptography
 import NodeAPI
 import Primitives
 import StateTree

@@ -48,6 +48,11 @@ struct ReadView: StateReader, Sendable {
         try value(key).map { try Value(borsh: $0) }
     }
 
+    /// - Throws: ``UnreadableBlock``.
+    func block(at height: Height) throws -> FinalizedBlock? {
+        do { return try snapshot.block(at: height) } catch { throw UnreadableBlock(height: height, cause: error) }
+    }
+
     /// Throws where a block of this height is on the chain, but below what this node has.
     func requireHeld(_ height: Height) throws {
         let base = try snapshot.base()
