@@ -33,6 +33,8 @@ final class FakeNode: NodeBackend {
         var watchers: [AsyncStream<Height>.Continuation] = []
         /// Of blocks.
         var reads = 0
+        /// Whether none can be read.
+        var isDamaged = false
         /// How long one takes.
         var readTime: Duration?
         /// Reads under way of blocks at least 128 below the newest, now and at most.
@@ -233,7 +235,7 @@ extension FakeNode {
             mempoolCount: pool.count, mempoolBytes: pool.map(\.borsh.count).reduce(0, +), uptimeMs: 3_725_000,
             finalityP50Ms: 182,
             finalityP95Ms: 340,
-            clockOffsetMs: -12,
+            clockOffsetMs: -12, storeProblem: state.withLock { $0.isDamaged ? "block 1 can't be read" : nil },
             liveness: Liveness(
                 sinceBlockMs: state.withLock { $0.silenceMs }, parameters: genesis.parameters, masternodes: 4,
                 reachable: 2,
@@ -268,6 +270,7 @@ extension FakeNode {
         }
         defer { if isOld { state.withLock { $0.readingOld -= 1 } } }
         if let time { try await Task.sleep(for: time) }
+        if state.withLock({ $0.isDamaged }) { throw StoreDamaged() }
         return state.withLock { state in
             guard let index = Int(exactly: height.value), state.blocks.indices.contains(index - 1) else { return nil }
             return state.blocks[index - 1]

@@ -71,7 +71,12 @@ package final class StoreHealth: Sendable {
             state.healed &+= 1
             return true
         }
-        if was { logger.notice("a block that could not be read is in the store again", metadata: ["height": "\(height)"]) }
+        if was { logger.notice("a block that could not be read is in the store again",
+                metadata: [
+                    "height": "\(height)",
+                    "what_to_do":
+                        "check the disk. The damaged file stays, and the node stops when it is to be rewritten: at a time that suits, stop the node, move the folder db aside and start it again",
+                ]) }
     }
 
     package var failures: UInt64 { state.withLock { $0.failures } }
@@ -106,7 +111,8 @@ package final class StoreHealth: Sendable {
             case .unknownProposer, .notConserved: false
             }
         // All that is read was written by this node: what does not decode, or is not there, was changed.
-        case is UnreadableBlock, is StateTreeError, is BorshError, is MissingState: true
+        case let error as UnreadableBlock: isDamage(error.cause)
+        case is StateTreeError, is BorshError, is MissingState: true
         default: false
         }
     }
