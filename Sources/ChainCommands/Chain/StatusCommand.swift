@@ -6,8 +6,11 @@ import Primitives
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show a node and the chain it is on.",
-        discussion:
-            "Ends with 1 while the chain stands still, or the node can't read all of its store.\n\nExample: chain-cli status --node http://127.0.0.1:26600")
+        discussion: """
+            Ends with 1 while the chain stands still, or the node can't read all of its store.
+
+            Example: chain-cli status --node http://127.0.0.1:26600
+            """)
 
     @OptionGroup var global: GlobalOptions
 
