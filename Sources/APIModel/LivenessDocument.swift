@@ -42,7 +42,7 @@ public struct LivenessDocument: Codable, Equatable, Sendable {
 
 /// `GET /health`
 public struct HealthDocument: Codable, Equatable, Sendable {
-    public enum Status: String, Codable, Sendable { case ok, catchingUp, stalled }
+    public enum Status: String, Codable, Sendable { case ok, catchingUp, stalled, damaged }
 
     public var status: Status
     @DecimalText public var height: UInt64

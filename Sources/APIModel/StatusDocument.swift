@@ -88,6 +88,8 @@ public struct StatusDocument: Codable, Equatable, Sendable {
     /// Milliseconds that the node's clock is ahead of the other masternodes', about; negative where it is behind. Absent in a
     /// follower, and until enough of them have proposed blocks.
     public var clockOffsetMs: Int?
+    /// What of its store the node can't read, and what to do; absent where it knows of no damage.
+    public var storeProblem: String?
     /// Absent where the node can't read its state.
     public var liveness: LivenessDocument?
 
@@ -95,7 +97,7 @@ public struct StatusDocument: Codable, Equatable, Sendable {
         chain: String, genesisHash: Digest, version: String, role: String, node: String, head: Head, state: State,
         epoch: Epoch, protocolVersion: UInt16?, upgrade: Upgrade?, view: View, peers: Int, mempool: Mempool,
         uptimeMs: UInt64, finalityMs: Finality?, catchingUp: Bool, notVoting: String? = nil,
-        clockOffsetMs: Int? = nil, liveness: LivenessDocument? = nil
+        clockOffsetMs: Int? = nil, storeProblem: String? = nil, liveness: LivenessDocument? = nil
     ) {
         self.chain = chain
         self.genesisHash = genesisHash
@@ -115,6 +117,7 @@ public struct StatusDocument: Codable, Equatable, Sendable {
         self.catchingUp = catchingUp
         self.notVoting = notVoting
         self.clockOffsetMs = clockOffsetMs
+        self.storeProblem = storeProblem
         self.liveness = liveness
     }
 

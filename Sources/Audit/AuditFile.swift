@@ -47,20 +47,13 @@ public struct AuditFile: Hashable, Sendable {
     // MARK: Bytes
 
     public var bytes: [UInt8] {
-        var encoder = BorshEncoder(reserving: 4_096)
-        encoder.fixed(Audit.magic)
-        encoder.integer(Audit.version)
-        encoder.value(genesisHash)
-        encoder.value(account)
-        encoder.array(links)
-        encoder.value(header)
-        encoder.array(descendants)
-        encoder.value(finalization)
-        encoder.value(record)
-        encoder.array(entries)
-        for proven in reputation { encoder.value(proven) }
-        encoder.value(Digest(sha256: encoder.bytes))
-        return encoder.bytes
+        var encoder = AuditFileEncoder()
+        var bytes = encoder.start(genesisHash: genesisHash, account: account, linkCount: links.count)
+        bytes += encoder.links(links)
+        bytes += encoder.body(
+            header: header, descendants: descendants, finalization: finalization, record: record, entryCount: entries.count)
+        bytes += encoder.entries(entries)
+        return bytes + encoder.end(reputation: reputation)
     }
 
     /// Reads a file: its frame, its checksum, its structure. Only ``verify(genesis:checkpoint:)`` says what it is worth.

@@ -15,6 +15,16 @@ public struct NotHeld: Error, Equatable, CustomStringConvertible {
     }
 }
 
+/// The node has what is asked for and can't read it: its store is damaged there. Any method may throw it; the node has
+/// logged what it met.
+public struct StoreDamaged: Error, CustomStringConvertible {
+    public init() {}
+
+    public var description: String {
+        "this node's store is damaged where that lies, as 'chain-cli status' of it says; ask another node"
+    }
+}
+
 /// What the API asks of the node behind it. The node implements it; tests implement it in memory.
 ///
 /// Everything speaks of *finalised* blocks and of the state after the newest of them, unless it says otherwise.
@@ -60,8 +70,8 @@ public protocol NodeBackend: Sendable {
     /// One element for each role in which there is evidence.
     func reputation(of account: Account) async throws -> [ReputationView]
 
-    /// The audit file of an account (see `Audit`); nil when nothing has ever touched it.
-    func auditFile(of account: Account) async throws -> [UInt8]?
+    /// The audit file of an account (see `Audit`), which may be of any length; nil when nothing has ever touched it.
+    func auditFile(of account: Account) async throws -> BytePieces?
 
     /// Bytes of the state extract with these keys (see `Audit`); nil when there is no certified state yet.
     func stateExtract(of keys: [StateKey]) async throws -> [UInt8]?

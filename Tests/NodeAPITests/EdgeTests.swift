@@ -85,6 +85,26 @@ import Testing
         }
     }
 
+    /// What lies in a damaged part of the store is no missing thing, and no fault of the request.
+    @Test func damageIsNeitherMissingNorAFault() async throws {
+        let node = try FakeNode()
+        node.produceBlock()
+        node.state.withLock { $0.isDamaged = true }
+        try await serving(node) { live in
+            for path in ["/v1/blocks/1", "/v1/blocks/1/raw"] {
+                let answer = try await live.request(path)
+                #expect(answer.status == 503)
+                #expect(try answer.error().code == "store_damaged")
+            }
+            #expect(try await live.request("/v1/accounts/\(Account(FakeNode.alice.publicKey))").status == 200)
+            let health = try await live.request("/health")
+            #expect(health.status == 503)
+            let document = try JSONDecoder().decode(HealthDocument.self, from: Data(health.body))
+            #expect(document.status == .damaged && document.reason == "block 1 can't be read")
+            #expect(try await live.client().status().storeProblem == "block 1 can't be read")
+        }
+    }
+
     /// All places taken: who comes is told so, and the operator's two questions are still answered.
     @Test func usedUpConnectionsAreAnswered() async throws {
         try await serving(try FakeNode(), configure: { $0.maxConnections = 2 }) { live in

@@ -113,6 +113,59 @@ import WebClient
         }
     }
 
+    /// A new block is read and encoded once, however many clients wait for it.
+    @Test func aBlockIsEncodedOnceForAll() async throws {
+        let node = try FakeNode()
+        node.produceBlock()
+        let count = 20
+        try await serving(node) { live in
+            var streams: [HTTPClientResponse.Body.Iterator] = []
+            for _ in 0..<count {
+                let response = try await HTTPClient.shared.execute(
+                    HTTPClientRequest(url: live.url + "/v1/events"), timeout: .seconds(60))
+                let chunks = response.body.makeAsyncIterator()
+                #expect(try await chunks.next() != nil)
+                streams.append(chunks)
+            }
+            let before = node.state.withLock { state in
+                // All of them ask before the first has its answer.
+                state.readTime = .milliseconds(300)
+                return state.reads
+            }
+            node.produceBlock()
+            for chunks in streams {
+                var text = ""
+                while !text.contains("id: 2\n"), let chunk = try await chunks.next() { text += String(buffer: chunk) }
+                #expect(text.contains("id: 2\n"))
+            }
+            #expect(node.state.withLock { $0.reads } - before == 1)
+        }
+    }
+
+    /// What lies long ago is read one block at a time for all who replay it, and comes whole.
+    @Test func oldEventsAreReadOneAtATime() async throws {
+        let node = try FakeNode()
+        let count: UInt64 = 160
+        for _ in 0..<count { node.produceBlock() }
+        node.state.withLock { $0.readTime = .milliseconds(1) }
+        try await serving(node) { live in
+            try await withThrowingTaskGroup(of: [UInt64].self) { group in
+                for _ in 0..<4 {
+                    group.addTask {
+                        var seen: [UInt64] = []
+                        for try await block in try live.client().events(from: Height(1)) {
+                            seen.append(block.height)
+                            if block.height == count { break }
+                        }
+                        return seen
+                    }
+                }
+                for try await seen in group { #expect(seen == Array(1...count)) }
+            }
+            #expect(node.state.withLock { $0.mostReadingOld } == 1)
+        }
+    }
+
     @Test func onlySoManyClients() async throws {
         let node = try FakeNode()
         try await serving(node, configure: { $0.eventClients = 1 }) { live in

@@ -31,7 +31,19 @@ final class FakeNode: NodeBackend {
         var proposals: [ProposalRecord] = []
         var parameters: Parameters?
         var watchers: [AsyncStream<Height>.Continuation] = []
+        /// Of blocks.
         var reads = 0
+        /// Whether none can be read.
+        var isDamaged = false
+        /// How long one takes.
+        var readTime: Duration?
+        /// Reads under way of blocks at least 128 below the newest, now and at most.
+        var readingOld = 0
+        var mostReadingOld = 0
+        /// Of an audit file, and how many of all were asked for.
+        var auditPieces = 3
+        var auditPiecesMade = 0
+        var auditFailsAt: Int?
         /// Since the newest block.
         var silenceMs: UInt64 = 1_200
         /// Events that the next block's first transaction, or a scheduled call, announces.
@@ -207,6 +219,8 @@ final class FakeNode: NodeBackend {
     }
 }
 
+struct FakeFailure: Error {}
+
 extension FakeNode {
     func status() async -> NodeStatus {
         let (last, pool) = state.withLock { ($0.blocks.last, $0.pool) }
@@ -221,7 +235,7 @@ extension FakeNode {
             mempoolCount: pool.count, mempoolBytes: pool.map(\.borsh.count).reduce(0, +), uptimeMs: 3_725_000,
             finalityP50Ms: 182,
             finalityP95Ms: 340,
-            clockOffsetMs: -12,
+            clockOffsetMs: -12, storeProblem: state.withLock { $0.isDamaged ? "block 1 can't be read" : nil },
             liveness: Liveness(
                 sinceBlockMs: state.withLock { $0.silenceMs }, parameters: genesis.parameters, masternodes: 4,
                 reachable: 2,
@@ -245,8 +259,19 @@ extension FakeNode {
     }
 
     func block(at height: Height) async throws -> StoredBlock? {
-        state.withLock { state in
+        let (isOld, time) = state.withLock { state in
             state.reads += 1
+            let isOld = UInt64(state.blocks.count) >= height.value + 128
+            if isOld {
+                state.readingOld += 1
+                state.mostReadingOld = max(state.mostReadingOld, state.readingOld)
+            }
+            return (isOld, state.readTime)
+        }
+        defer { if isOld { state.withLock { $0.readingOld -= 1 } } }
+        if let time { try await Task.sleep(for: time) }
+        if state.withLock({ $0.isDamaged }) { throw StoreDamaged() }
+        return state.withLock { state in
             guard let index = Int(exactly: height.value), state.blocks.indices.contains(index - 1) else { return nil }
             return state.blocks[index - 1]
         }
@@ -348,9 +373,41 @@ extension FakeNode {
             ] : []
     }
 
-    func auditFile(of account: Account) async throws -> [UInt8]? {
-        // Larger than what one write takes.
-        state.withLock { $0.accounts[account] } == nil ? nil : (0..<300_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    func auditFile(of account: Account) async throws -> BytePieces? {
+        guard state.withLock({ $0.accounts[account] != nil }) else { return nil }
+        let pieces = Places(count: state.withLock { $0.auditPieces })
+        return BytePieces { [self] in
+            guard let place = pieces.next() else { return nil }
+            let fails = state.withLock { state in
+                state.auditPiecesMade += 1
+                return state.auditFailsAt == place
+            }
+            if fails { throw FakeFailure() }
+            return Self.auditPiece(place)
+        }
+    }
+
+    /// Larger than what one write takes.
+    static func auditPiece(_ place: Int) -> [UInt8] {
+        (0..<100_000).map { UInt8(truncatingIfNeeded: ($0 &+ place) &* 31) }
+    }
+
+    /// The bytes of an audit file of so many pieces.
+    static func auditBytes(pieces: Int) -> [UInt8] { (0..<pieces).flatMap { auditPiece($0) } }
+
+    private final class Places: Sendable {
+        private let count: Int
+        private let given = Mutex(0)
+
+        init(count: Int) { self.count = count }
+
+        func next() -> Int? {
+            given.withLock { given in
+                guard given < count else { return nil }
+                defer { given += 1 }
+                return given
+            }
+        }
     }
 
     func stateExtract(of keys: [StateKey]) async throws -> [UInt8]? { keys.isEmpty ? nil : keys.flatMap(\.bytes) }

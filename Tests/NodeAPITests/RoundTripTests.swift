@@ -58,7 +58,7 @@ import Testing
             #expect(page.entries.count == 1 && page.next?.wrappedValue == 1)
             #expect(try await client.reputation(of: alice).roles.first?.role == "edge")
             #expect(try await client.reputation(of: Account(FakeNode.bob.publicKey)).roles.isEmpty)
-            #expect(try await client.auditFile(of: alice) == node.auditFile(of: alice))
+            #expect(try await client.auditFile(of: alice) == FakeNode.auditBytes(pieces: 3))
             #expect(
                 try await client.stateExtract(of: [.account(alice), .parameters]) == StateKey.account(alice).bytes
                     + StateKey.parameters.bytes)

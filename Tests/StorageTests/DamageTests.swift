@@ -90,6 +90,45 @@ import Testing
         #expect(seen > 20, "damage must be seen; seed \(seed)")
     }
 
+    /// A block that can't be read is an error, and can be read once it was put back; what is not final here is refused.
+    @Test func aBlockIsPutBack() throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: Self.count, seed: 13)
+        let home = try Self.home(in: folder, chain)
+        let lost = chain.commits[2]
+        let needle = Data(lost.block.block.header.reveal.bytes)
+        var isDamaged = false
+        for name in try FileManager.default.contentsOfDirectory(atPath: home).sorted() where name.hasSuffix(".ldb") && !isDamaged {
+            var bytes = Data(try contents(home + "/" + name))
+            guard let place = bytes.range(of: needle) else { continue }
+            bytes[place.lowerBound] ^= 1
+            try put(Array(bytes), at: home + "/" + name)
+            isDamaged = true
+        }
+        try #require(isDamaged)
+        let store = try ChainStore(path: home, genesisHash: chain.genesis)
+        defer { store.close() }
+        var unreadable: [Commit] = []
+        for commit in chain.commits {
+            let height = commit.block.block.header.height
+            do throws(StorageError) { #expect(try store.block(at: height) == commit.block) } catch {
+                #expect(Self.isClear(error), "\(error)")
+                unreadable.append(commit)
+            }
+        }
+        #expect(unreadable.contains { $0.digest == lost.digest } && unreadable.count < Self.count)
+        for commit in unreadable { try store.heal(commit.block, digest: commit.digest) }
+        for commit in chain.commits {
+            let height = commit.block.block.header.height
+            #expect(try store.block(at: height) == commit.block && store.height(of: commit.digest) == height)
+            #expect(try store.snapshot().block(at: height) == commit.block)
+        }
+        #expect(try store.head()?.height == Height(UInt64(Self.count)))
+        let longer = try SampleChain(blocks: Self.count + 1, seed: 13)
+        let above = try #require(longer.commits.last)
+        #expect(throws: StorageError.self) { try store.heal(above.block, digest: above.digest) }
+    }
+
     private static func isClear(_ error: StorageError) -> Bool {
         if case .corrupt = error { error.description.contains("Restore from a peer") } else { false }
     }

@@ -6,8 +6,11 @@ import Primitives
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show a node and the chain it is on.",
-        discussion:
-            "Ends with 1 while the chain stands still.\n\nExample: chain-cli status --node http://127.0.0.1:26600")
+        discussion: """
+            Ends with 1 while the chain stands still, or the node can't read all of its store.
+
+            Example: chain-cli status --node http://127.0.0.1:26600
+            """)
 
     @OptionGroup var global: GlobalOptions
 
@@ -26,6 +29,7 @@ struct StatusCommand: AsyncParsableCommand {
                 ("height", Format.number(status.head.height) + (status.catchingUp ? ", catching up" : "")),
                 ("block", status.head.digest.hex),
                 ("does not vote", status.notVoting),
+                ("store", status.storeProblem.map { "DAMAGED: \($0)" }),
                 ("clock", Self.clockText(status)),
                 ("time", Format.time(status.head.time)),
                 ("state root", "\(status.state.root) after block \(status.state.height)"),
@@ -42,6 +46,7 @@ struct StatusCommand: AsyncParsableCommand {
                 ),
             ]))
         if let problem = status.liveness?.problem { throw Stalled(description: "the chain stands still: \(problem)") }
+        if let problem = status.storeProblem { throw Damaged(description: problem) }
     }
 
     private static func stateText(_ status: StatusDocument) -> String? {
@@ -69,5 +74,10 @@ struct StatusCommand: AsyncParsableCommand {
 
 /// Was shown already; what is left is the exit code.
 struct Stalled: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// So was this.
+struct Damaged: Error, CustomStringConvertible {
     let description: String
 }

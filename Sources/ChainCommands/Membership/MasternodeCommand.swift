@@ -55,6 +55,7 @@ struct MasternodeCommand: AsyncParsableCommand {
             if let problem = status.liveness?.problem {
                 throw Stalled(description: "the chain stands still: \(problem)")
             }
+            if let problem = status.storeProblem { throw Damaged(description: problem) }
         }
     }
 

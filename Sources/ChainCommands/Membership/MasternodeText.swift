@@ -92,6 +92,8 @@ package struct Participation: Encodable {
         advice =
             if let problem = status.liveness?.problem {
                 "the chain stands still: \(problem)"
+            } else if let problem = status.storeProblem {
+                problem
             } else if let problem = status.notVoting, masternode != nil {
                 problem
             } else if let problem = status.clockProblem, masternode != nil {

@@ -50,6 +50,7 @@ package struct Failure {
             }
         case let error as FailedOutcome: self.init(1, "failed", error.description, isShown: true)
         case let error as Stalled: self.init(1, "stalled", error.description, isShown: true)
+        case let error as Damaged: self.init(1, "damaged", error.description, isShown: true)
         case let error as AbortedJob: self.init(1, "aborted", error.description, isShown: true)
         case let error as UnworkableJob: self.init(1, "unworkable", error.description, isShown: true)
         case let error as FailedSuite: self.init(1, "failed", error.description, isShown: true)

@@ -59,4 +59,55 @@ struct GuardedWriter {
             withExtendedLifetime(permit) {}
         }
     }
+
+    /// - Parameters:
+    ///   - gate: each piece is made behind it; what waits for the reader does not hold a place there.
+    ///   - permit: held until all is written.
+    func body(
+        _ pieces: BytePieces, by gate: Gate, pace: ReadingPace, holding permit: Gate.Permit?
+    ) -> ResponseBody {
+        ResponseBody { writer in
+            var pace = pace
+            while let piece = try await Self.next(of: pieces, by: gate) {
+                var rest = ByteBuffer(bytes: piece)
+                while let part = rest.readSlice(length: min(Self.chunk, rest.readableBytes)), part.readableBytes > 0 {
+                    let start = ContinuousClock.now
+                    try await write(part, to: &writer)
+                    guard pace.keeps(bytes: part.readableBytes, in: ContinuousClock.now - start) else {
+                        closeConnection()
+                        throw ReadTooSlowly()
+                    }
+                }
+            }
+            try await writer.finish(nil)
+            withExtendedLifetime(permit) {}
+        }
+    }
+
+    private static func next(of pieces: BytePieces, by gate: Gate) async throws -> [UInt8]? {
+        let permit = try await gate.enterPatiently()
+        defer { withExtendedLifetime(permit) {} }
+        return try await pieces.next()
+    }
 }
+
+/// How slowly a long answer may be read: a place for one is not to be had for a trickle.
+struct ReadingPace {
+    private var left: Duration
+    private let bytesPerSecond: Int
+
+    init(grace: Duration, bytesPerSecond: Int) {
+        left = grace
+        self.bytesPerSecond = max(1, bytesPerSecond)
+    }
+
+    /// - Returns: false once the reader has used up its time.
+    mutating func keeps(bytes: Int, in time: Duration) -> Bool {
+        left += Duration.seconds(1) * bytes / bytesPerSecond
+        left -= time
+        return left >= .zero
+    }
+}
+
+/// Ends an answer in its middle; the connection is closed, and the reader sees that the answer is not whole.
+struct ReadTooSlowly: Error {}

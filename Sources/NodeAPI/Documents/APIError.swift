@@ -78,6 +78,8 @@ struct ErrorMiddleware: RouterMiddleware {
             return error.response
         } catch let error as NotHeld {
             return APIError(.gone, "before_snapshot", error.description).response
+        } catch let error as StoreDamaged {
+            return APIError(.serviceUnavailable, "store_damaged", error.description).response
         } catch let error as any HTTPResponseError where error.status == .notFound {
             let allowed = Routes.methods(of: request.uri.path)
             if !allowed.isEmpty {

@@ -41,6 +41,8 @@ public struct NodeStatus: Sendable {
     /// Milliseconds that its clock is ahead of the other masternodes', about; negative where it is behind. Nil where it has
     /// heard too few of them.
     public var clockOffsetMs: Int64?
+    /// What of its store the node can't read, and what to do; nil where it knows of no damage.
+    public var storeProblem: String?
     /// Nil where the state can't be read.
     public var liveness: Liveness?
 
@@ -49,7 +51,8 @@ public struct NodeStatus: Sendable {
         stateHeight: Height, stateRoot: Digest, epoch: Epoch, protocolVersion: UInt16?, upgrade: PlannedUpgrade?,
         view: View, peersConnected: Int, mempoolCount: Int, mempoolBytes: Int, uptimeMs: UInt64, finalityP50Ms: UInt64?,
         finalityP95Ms: UInt64?, catchingUp: Bool = false,
-        notVoting: String? = nil, clockOffsetMs: Int64? = nil, liveness: Liveness? = nil
+        notVoting: String? = nil, clockOffsetMs: Int64? = nil, storeProblem: String? = nil,
+        liveness: Liveness? = nil
     ) {
         self.version = version
         self.role = role
@@ -72,6 +75,7 @@ public struct NodeStatus: Sendable {
         self.catchingUp = catchingUp
         self.notVoting = notVoting
         self.clockOffsetMs = clockOffsetMs
+        self.storeProblem = storeProblem
         self.liveness = liveness
     }
 }
@@ -116,6 +120,15 @@ public struct IncludedTransaction: Sendable {
         self.transaction = transaction
         self.receipt = receipt
     }
+}
+
+/// Bytes that are made while they are sent: each piece is asked for once the one before it is on its way, so that whoever
+/// reads slowly holds no more than one.
+public struct BytePieces: Sendable {
+    /// The next piece; nil after the last one. Called one after the other, once for each piece.
+    public let next: @Sendable () async throws -> [UInt8]?
+
+    public init(_ next: @escaping @Sendable () async throws -> [UInt8]?) { self.next = next }
 }
 
 /// Why a node does not take a transaction.
@@ -229,6 +242,8 @@ public enum QueryRefusal: Error, Equatable, Sendable {
     case failed(String)
     /// It took all the gas that it was given.
     case outOfGas
+    /// The node can't read what the contract is asked about.
+    case storeDamaged
     /// The node itself could not: the text is logged, not sent.
     case unavailable(String)
 }

@@ -19,7 +19,7 @@ extension StatusDocument {
             view: status.view, peers: status.peersConnected,
             mempool: Mempool(transactions: status.mempoolCount, bytes: status.mempoolBytes),
             uptimeMs: status.uptimeMs, finalityMs: finality, catchingUp: status.catchingUp, notVoting: status.notVoting,
-            clockOffsetMs: status.clockOffsetMs.map { Int(clamping: $0) },
+            clockOffsetMs: status.clockOffsetMs.map { Int(clamping: $0) }, storeProblem: status.storeProblem,
             liveness: status.liveness.map { LivenessDocument($0) })
     }
 }
@@ -36,6 +36,8 @@ extension HealthDocument {
     init(_ status: NodeStatus) {
         if let problem = status.liveness.flatMap({ LivenessDocument($0).problem }) {
             self.init(status: .stalled, height: status.headHeight.value, reason: problem)
+        } else if let problem = status.storeProblem {
+            self.init(status: .damaged, height: status.headHeight.value, reason: problem)
         } else if status.catchingUp {
             self.init(
                 status: .catchingUp, height: status.headHeight.value,

@@ -225,7 +225,7 @@ enum OpenAPISchemas {
             property("height", "U64", "the state after this block was asked"),
         ]),
         "Health": object([
-            choice("status", ["ok", "catchingUp", "stalled"]), property("height", "U64"),
+            choice("status", ["ok", "catchingUp", "stalled", "damaged"]), property("height", "U64"),
             property("reason", "Text", "what is wrong and what to do").optional,
         ]),
         "Blocks": object([
@@ -306,6 +306,7 @@ enum OpenAPISchemas {
                 "description": "ms that its clock is ahead of the other masternodes', about; negative: behind",
             ]
         ).optional,
+        property("storeProblem", "Text", "what of its store the node can't read, and what to do").optional,
         inline(
             "liveness",
             [

@@ -48,7 +48,7 @@ extension Routes {
                     roles: roles.map { ReputationDocument.Entry(role: $0.role, record: $0.record, score: $0.score) }))
         },
         Route(
-            method: .get, path: "/v1/accounts/{account}/audit", weight: .expensive,
+            method: .get, path: "/v1/accounts/{account}/audit", weight: .streamed,
             operation: Operation(
                 "getAudit",
                 "The audit file: everything that is needed to check the account's complete history offline",
@@ -57,7 +57,7 @@ extension Routes {
         ) { input, node in
             let account = try input.account()
             guard let file = try await node.backend.auditFile(of: account) else { throw unknownAccount(account) }
-            return .bytes(file)
+            return .pieces(file)
         },
     ]
 

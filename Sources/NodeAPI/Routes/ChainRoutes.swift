@@ -45,7 +45,7 @@ extension Routes {
                 """
                 Finalised blocks as server-sent events: `event: block`, `id:` the height, `data:` a BlockEvent. \
                 Without a position the stream starts after the newest block. A client that reads slowly is cut off; \
-                it resumes with Last-Event-ID. A position beyond the next block is answered with 409.
+                it resumes with Last-Event-ID. Blocks of long ago come one at a time, for all clients together. A position beyond the next block is answered with 409.
                 """,
                 .eventStream("BlockEvent"),
                 parameters: [

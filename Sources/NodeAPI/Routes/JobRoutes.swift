@@ -45,7 +45,9 @@ extension Routes {
         _ job: ServiceId, _ query: JobQuery, _ node: RouteServices, as type: Reply.Type
     ) async throws -> Reply {
         let answer: QueryResult
-        do { answer = try await node.query(job, input: query.input) } catch is QueryRefusal { throw broken }
+        do { answer = try await node.query(job, input: query.input) } catch QueryRefusal.storeDamaged {
+            throw StoreDamaged()
+        } catch is QueryRefusal { throw broken }
         guard let reply = try? Reply(borsh: answer.data) else { throw broken }
         return reply
     }

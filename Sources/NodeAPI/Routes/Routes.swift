@@ -13,6 +13,7 @@ struct RouteServices: Sendable {
     let heads: HeadWatch
     let configuration: APIConfiguration
     let expensive: Gate
+    let streams: Gate
     let queries: QueryLanes
     let events: EventFeed
 
@@ -24,10 +25,11 @@ struct RouteServices: Sendable {
         self.heads = heads
         self.configuration = configuration
         expensive = Gate(limit: configuration.expensiveRequests, waiting: configuration.expensiveWaiting)
+        streams = Gate(limit: configuration.streamedAnswers, waiting: configuration.expensiveWaiting)
         queries = QueryLanes()
         events = EventFeed(
             backend: backend, genesis: genesis, heads: heads,
-            clients: Gate(limit: configuration.eventClients, waiting: 0))
+            clients: Gate(limit: configuration.eventClients, waiting: 0), expensive: expensive)
     }
 }
 
@@ -49,6 +51,8 @@ package struct Route: Sendable {
         case light
         /// Reads or computes much: runs behind the gate.
         case expensive
+        /// Has an answer of any length: runs behind the gate for each piece of it, and so many are under way at a time.
+        case streamed
     }
 
     package let method: HTTPRequest.Method
@@ -63,15 +67,25 @@ package struct Route: Sendable {
         case fixed(StaticAnswer)
         case document(any Encodable & Sendable, status: HTTPResponse.Status = .ok)
         case bytes([UInt8])
+        case pieces(BytePieces)
     }
 
     func install(on router: Router<APIContext>, services: RouteServices) {
         router.on(RouterPath(stringLiteral: path), method: method) { request, context in
             let input = RequestInput(request: request, context: context)
             if path.hasPrefix("/v1/") { try input.checkQuery(operation) }
-            guard weight == .expensive else { return try await respond(input, services, holding: nil) }
-            guard let permit = await services.expensive.enter() else { throw APIError.busy }
-            return try await respond(input, services, holding: permit)
+            switch weight {
+            case .light: return try await respond(input, services, holding: nil)
+            case .expensive:
+                guard let permit = await services.expensive.enter() else { throw APIError.busy }
+                return try await respond(input, services, holding: permit)
+            case .streamed:
+                guard let place = await services.streams.enter(), let permit = await services.expensive.enter() else {
+                    throw APIError.busy
+                }
+                defer { withExtendedLifetime(permit) {} }
+                return try await respond(input, services, holding: place)
+            }
         }
     }
 
@@ -97,6 +111,14 @@ package struct Route: Sendable {
             return Response(
                 status: .ok, headers: [.contentType: "application/octet-stream"],
                 body: writer.body(bytes, holding: permit))
+        case .pieces(let pieces):
+            return Response(
+                status: .ok, headers: [.contentType: "application/octet-stream"],
+                body: writer.body(
+                    pieces, by: services.expensive,
+                    pace: ReadingPace(
+                        grace: services.configuration.streamGrace,
+                        bytesPerSecond: services.configuration.streamBytesPerSecond), holding: permit))
         }
     }
 }

@@ -57,6 +57,7 @@ extension Routes {
                     throw APIError(.unprocessableContent, "query_failed", "the contract's query failed: \(message)")
                 case .outOfGas:
                     throw APIError(.unprocessableContent, "query_failed", "the contract's query failed: out of gas")
+                case .storeDamaged: throw StoreDamaged()
                 case .unavailable(let detail): throw Unavailable(detail: detail)
                 }
             }

@@ -11,6 +11,11 @@ public struct APIConfiguration: Sendable {
     public var expensiveRequests = 4
     /// ... while this many wait; more are refused with 503.
     public var expensiveWaiting = 64
+    /// Answers of any length (audits) under way at a time: of each a piece is in memory.
+    public var streamedAnswers = 32
+    /// Whoever reads one has this time, and as much again as its bytes take at this rate; then it is cut off.
+    public var streamGrace: Duration = .seconds(30)
+    public var streamBytesPerSecond = 16_384
     public var eventClients = 128
     /// How long a client may take for one chunk of an answer before it is cut off.
     public var writeTimeout: Duration = .seconds(10)

@@ -5,26 +5,72 @@ import Hummingbird
 import Primitives
 import Synchronization
 
-/// Block events by height. The newest are kept, already as text, since every client wants the same ones.
+/// Block events by height. The newest are kept, already as text, since every client wants the same ones; who asks while
+/// one is being made waits for it. Older ones are read for one client, behind the gate of what reads much.
 final class EventFeed: Sendable {
     private static let kept = 128
+
+    private struct State {
+        var recent: [Height: ByteBuffer] = [:]
+        var underWay: [Height: Task<ByteBuffer?, any Error>] = [:]
+    }
 
     private let backend: any NodeBackend
     private let genesis: Digest
     let heads: HeadWatch
     let clients: Gate
-    private let recent = Mutex<[Height: ByteBuffer]>([:])
+    private let expensive: Gate
+    /// Of the places behind the gate, old events take one at a time, whoever replays them.
+    private let replays: Gate
+    private let state = Mutex(State())
 
-    init(backend: any NodeBackend, genesis: Digest, heads: HeadWatch, clients: Gate) {
+    init(backend: any NodeBackend, genesis: Digest, heads: HeadWatch, clients: Gate, expensive: Gate) {
         self.backend = backend
         self.genesis = genesis
         self.heads = heads
         self.clients = clients
+        self.expensive = expensive
+        replays = Gate(limit: 1, waiting: .max)
     }
 
     /// The event of the block as it goes over the wire; nil when the node has no such block.
     func event(at height: Height) async throws -> ByteBuffer? {
-        if let known = recent.withLock({ $0[height] }) { return known }
+        guard isRecent(height) else {
+            let turn = try await replays.enterPatiently()
+            let permit = try await expensive.enterPatiently()
+            defer { withExtendedLifetime((turn, permit)) {} }
+            return try await made(at: height)
+        }
+        let known: (event: ByteBuffer?, task: Task<ByteBuffer?, any Error>?) = state.withLock { state in
+            if let event = state.recent[height] { return (event, nil) }
+            if let task = state.underWay[height] { return (nil, task) }
+            // Of its own, since it goes on for the others when this client leaves.
+            let task = Task { try await self.makeRecent(height) }
+            state.underWay[height] = task
+            return (nil, task)
+        }
+        if let event = known.event { return event }
+        return try await known.task?.value
+    }
+
+    private func isRecent(_ height: Height) -> Bool { heads.head.distance(since: height) < UInt64(Self.kept) }
+
+    private func makeRecent(_ height: Height) async throws -> ByteBuffer? {
+        do {
+            let event = try await made(at: height)
+            state.withLock { state in
+                state.underWay[height] = nil
+                if let event { state.recent[height] = event }
+                if state.recent.count > Self.kept, let oldest = state.recent.keys.min() { state.recent[oldest] = nil }
+            }
+            return event
+        } catch {
+            state.withLock { $0.underWay[height] = nil }
+            throw error
+        }
+    }
+
+    private func made(at height: Height) async throws -> ByteBuffer? {
         guard let stored = try await backend.block(at: height),
             let receipts = try await backend.receipts(at: height)
         else { return nil }
@@ -35,13 +81,6 @@ final class EventFeed: Sendable {
         var buffer = ByteBuffer(string: "id: \(height)\nevent: block\ndata: ")
         buffer.writeBytes(JSONAnswer.data(document))
         buffer.writeString("\n\n")
-        let head = heads.head
-        if head.distance(since: height) < UInt64(Self.kept) {
-            recent.withLock { recent in
-                recent[height] = buffer
-                if recent.count > Self.kept, let oldest = recent.keys.min() { recent[oldest] = nil }
-            }
-        }
         return buffer
     }
 }

@@ -152,6 +152,7 @@ actor GateRoom {
         let message: NodeMessage
         do { message = try NodeMessage(kind: raw, payload: payload) } catch { return network.report(id, .malformed) }
         switch message {
+        case .blocks(let found) where node.healer.take(found, from: id, store: { [node] in node.heal($0, $1) }): break
         case .wantBlocks(let from, let count): blocks.received(from: from, count: count, by: id, isStranger: rank == .stranger)
         case .transactions(let transactions):
             switch check.check(transactions, isStranger: rank == .stranger) {
@@ -310,9 +311,12 @@ final class BlockServer: Sendable {
     ]
     private let waiting = Mutex<[PeerId: Int]>([:])
 
-    init(view: LatestView, network: PeerNetwork) {
+    private let health: StoreHealth
+
+    init(view: LatestView, network: PeerNetwork, health: StoreHealth) {
         self.view = view
         self.network = network
+        self.health = health
     }
 
     func received(from: Height, count: UInt16, by peer: PeerId, isStranger: Bool) {
@@ -338,8 +342,11 @@ final class BlockServer: Sendable {
     private func answer(_ from: Height, _ count: UInt16, _ peer: PeerId) {
         guard network.waitingBytes(for: peer) <= Self.backlog else { return }
         let view = view.current
-        let blocks = SyncAnswer.blocks(from: from, count: count, through: view.header.height) {
-            try? view.snapshot.block(at: $0)
+        let blocks = SyncAnswer.blocks(from: from, count: count, through: view.header.height) { height in
+            do { return try view.block(at: height) } catch {
+                health.note(error)
+                return nil
+            }
         }
         let message = NodeMessage.blocks(blocks)
         network.send(kind: message.kind.rawValue, message.payload, to: peer, priority: message.priority)

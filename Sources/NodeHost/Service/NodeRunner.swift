@@ -105,8 +105,9 @@ public struct NodeRunner: Sendable {
         try check(checkpoint, store)
         let (role, journal, entries) = try openRole(keys, genesis)
         let verifier = RememberingVerifier()
+        let health = StoreHealth(path: home.databaseFolder.path, logger: logger)
         let machine = try NodeMachine(
-            genesis: genesis, role: role, store: store, journal: entries, journalName: .random(in: 1...UInt64.max),
+            genesis: genesis, role: role, store: WatchedStore(store, health: health), journal: entries, journalName: .random(in: 1...UInt64.max),
             rejoin: rejoin, signatures: verifier)
         let started = ContinuousClock.now
         machine.stopwatch = {
@@ -126,7 +127,7 @@ public struct NodeRunner: Sendable {
         }
         let (halts, halted) = AsyncStream.makeStream(of: String.self)
         let service = try NodeService(
-            machine: machine, network: network, store: store, journal: journal, configuration: configuration,
+            machine: machine, network: network, store: store, health: health, journal: journal, configuration: configuration,
             gate: gate, verifier: verifier, logger: logger, makeBeacon: makeBeacon
         ) { halted.yield($0) }
         var api = APIConfiguration()

@@ -12,8 +12,14 @@ extension NodeService: NodeBackend {
         _ body: @escaping @Sendable (ReadView) throws -> Value
     ) async throws -> Value {
         let view = view.current
-        return try await withCheckedThrowingContinuation { continuation in
-            readQueue.async { continuation.resume(with: Result { try body(view) }) }
+        do {
+            return try await withCheckedThrowingContinuation { continuation in
+                readQueue.async { continuation.resume(with: Result { try body(view) }) }
+            }
+        } catch {
+            guard health.note(error) else { throw error }
+            if error is UnreadableBlock { post { $0.lookAfterBlocks() } }
+            throw StoreDamaged()
         }
     }
 
@@ -31,13 +37,13 @@ extension NodeService: NodeBackend {
             uptimeMs: UInt64(max(0, elapsed.seconds)) * 1_000 + UInt64(max(0, elapsed.attoseconds)) / 1_000_000_000_000_000,
             finalityP50Ms: finality.percentile(50), finalityP95Ms: finality.percentile(95),
             catchingUp: machine.isCatchingUp, notVoting: machine.notVoting, clockOffsetMs: machine.clockOffsetMs,
-            liveness: facts.map { liveness($0) })
+            storeProblem: health.problem, liveness: facts.map { liveness($0) })
     }
 
     public nonisolated func block(at height: Height) async throws -> StoredBlock? {
         let genesisHash = genesis.hash
         return try await read { view in
-            guard let block = try view.snapshot.block(at: height) else {
+            guard let block = try view.block(at: height) else {
                 try view.requireHeld(height)
                 return nil
             }
@@ -47,7 +53,7 @@ extension NodeService: NodeBackend {
 
     public nonisolated func receipts(at height: Height) async throws -> [Receipt]? {
         try await read { view in
-            guard try height == .zero || view.snapshot.block(at: height) != nil else {
+            guard try height == .zero || view.block(at: height) != nil else {
                 try view.requireHeld(height)
                 return nil
             }
@@ -59,7 +65,7 @@ extension NodeService: NodeBackend {
         if let waiting = machine.mempool.transaction(id) { return .pending(waiting.signed) }
         return try await read { view in
             guard let location = try view.snapshot.transactionLocation(id),
-                let block = try view.snapshot.block(at: location.height)?.block,
+                let block = try view.block(at: location.height)?.block,
                 let receipts = try view.receipts(at: location.height)
             else { return nil }
             let index = Int(location.index)
@@ -173,8 +179,9 @@ extension NodeService: NodeBackend {
         }
     }
 
-    public nonisolated func auditFile(of account: Account) async throws -> [UInt8]? {
-        try await read { try $0.auditFile(of: account)?.bytes }
+    public nonisolated func auditFile(of account: Account) async throws -> BytePieces? {
+        guard let pieces = try await read({ try AuditPieces(of: account, in: $0) }) else { return nil }
+        return BytePieces { try await self.read { try pieces.next(in: $0) } }
     }
 
     public nonisolated func stateExtract(of keys: [StateKey]) async throws -> [UInt8]? {
@@ -228,6 +235,8 @@ extension NodeService: NodeBackend {
                 case .failed(let message): return .failure(.failed(message))
                 }
             }
+        } catch is StoreDamaged {
+            throw .storeDamaged
         } catch {
             throw .unavailable("\(error)")
         }

@@ -21,6 +21,13 @@ extension NodeService {
             quorum: facts.set.quorum)
     }
 
+    /// Has a block fetched again that the store can't read, where there is one.
+    func lookAfterBlocks() {
+        guard !stopped else { return }
+        let masternodes = peerBook.ids(.masternodes)
+        healer.look(among: masternodes.isEmpty ? peerBook.ids(.everyone) : masternodes)
+    }
+
     /// Logs that this machine's clock is off, and that it is right again.
     ///
     /// - Parameter looks: since when it is off; 0 where it was right.
@@ -46,7 +53,10 @@ extension NodeService {
         var looks = 0
         while !Task.isCancelled {
             try? await Task.sleep(for: Self.livenessInterval)
-            if !Task.isCancelled { looks = watchClock(looks) }
+            if !Task.isCancelled {
+                looks = watchClock(looks)
+                lookAfterBlocks()
+            }
             guard !Task.isCancelled, let facts = await chainFacts() else { continue }
             let liveness = liveness(facts)
             if liveness.isStalled, !machine.isCatchingUp {

@@ -28,6 +28,9 @@ extension NodeService {
         if let offset = machine.clockOffsetMs {
             add("clock_offset_seconds", "gauge", "How far this machine's clock is ahead of the other masternodes', about.", Double(offset) / 1_000)
         }
+        add("store_damaged", "gauge", "1 while something in the store can't be read.", health.problem == nil ? 0 : 1)
+        add("store_read_failures_total", "counter", "Reads that met damage in the store.", health.failures)
+        add("store_healed_blocks_total", "counter", "Blocks that could not be read and were fetched again.", health.healedBlocks)
         add("peer_inbound_bytes", "gauge", "Bytes of peers' messages that wait for this node.", traffic.inboundBytes)
         add("peer_frames_refused_total", "counter", "Frames that nobody wanted from their sender, skipped unread.", traffic.framesRefused)
         add("peer_refused_total", "counter", "Connections refused before they were anybody's.", traffic.connectionsRefused)

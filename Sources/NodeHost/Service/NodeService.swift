@@ -34,6 +34,8 @@ public actor NodeService {
     private let journal: JournalWriter?
     private nonisolated let snapshots: SnapshotServer
     private nonisolated let blocks: BlockServer
+    nonisolated let health: StoreHealth
+    nonisolated let healer: BlockHealer
     private nonisolated let gate: NodeGate
     nonisolated let check: TransactionCheck
     private let commitQueue = DispatchQueue(label: "edgeproof.commit", qos: .userInitiated)
@@ -59,7 +61,7 @@ public actor NodeService {
     private(set) var stopped = false
 
     init(
-        machine: sending NodeMachine, network: PeerNetwork, store: ChainStore, journal: Journal?,
+        machine: sending NodeMachine, network: PeerNetwork, store: ChainStore, health: StoreHealth, journal: Journal?,
         configuration: NodeConfiguration, gate: NodeGate, verifier: any NodeSignatures, logger: Logger,
         makeBeacon: (@Sendable (UInt32) -> BeaconChain)?, onHalt: @escaping @Sendable (String) -> Void
     ) throws {
@@ -75,12 +77,18 @@ public actor NodeService {
         ledger = machine.ledger
         view = LatestView(ReadView(genesis: machine.genesis, snapshot: try store.snapshot(), head: machine.published))
         self.gate = gate
-        blocks = BlockServer(view: view, network: network)
+        self.health = health
+        healer = BlockHealer(genesis: machine.genesis, view: view, health: health, logger: logger) { height, peer in
+            let message = NodeMessage.wantBlocks(from: height, count: 1)
+            if let answer = message.answerKind { gate.expect(answer, from: peer) }
+            network.send(kind: message.kind.rawValue, message.payload, to: peer, priority: message.priority)
+        }
+        blocks = BlockServer(view: view, network: network, health: health)
         check = TransactionCheck(ledger: machine.ledger, view: view, verifier: verifier) { Self.clock().wall }
         intake = ClientIntake(check: check)
         snapshots = SnapshotServer(
             interval: configuration.snapshotBlocks ?? SnapshotLimits.interval, logger: logger,
-            clock: { Self.clock().monotonic.milliseconds }
+            clock: { Self.clock().monotonic.milliseconds }, onUnreadable: { health.note($0) }
         ) { [network] message, peer in
             network.send(kind: message.kind.rawValue, message.payload, to: peer, priority: .bulk)
         }
@@ -309,6 +317,30 @@ public actor NodeService {
         let outputs = machine.handle(.committed(height), at: Self.clock())
         view.current = ReadView(genesis: genesis, snapshot: snapshot, head: machine.published)
         perform(outputs)
+    }
+
+    /// Puts a block back into the store that could not be read there.
+    nonisolated func heal(_ block: FinalizedBlock, _ digest: Digest) {
+        // Between the commits, so that the snapshot shows what the newest of them left.
+        commitQueue.async { [store, health, weak self] in
+            do {
+                try store.heal(block, digest: digest)
+                let snapshot = try store.snapshot()
+                let head = try snapshot.head()
+                self?.post { $0.healed(block.block.header.height, snapshot, head) }
+            } catch {
+                health.note(error)
+            }
+        }
+    }
+
+    private func healed(_ height: Height, _ snapshot: ChainSnapshot, _ head: ChainHead?) {
+        // Else a commit has come in between, whose own snapshot has the block too.
+        if head?.height == machine.published.header.height {
+            view.current = ReadView(genesis: genesis, snapshot: snapshot, head: machine.published)
+        }
+        health.healed(height)
+        lookAfterBlocks()
     }
 
     private func published(_ block: PublishedBlock) {

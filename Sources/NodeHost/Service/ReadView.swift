@@ -48,6 +48,11 @@ struct ReadView: StateReader, Sendable {
         try value(key).map { try Value(borsh: $0) }
     }
 
+    /// - Throws: ``UnreadableBlock``.
+    func block(at height: Height) throws -> FinalizedBlock? {
+        do { return try snapshot.block(at: height) } catch { throw UnreadableBlock(height: height, cause: error) }
+    }
+
     /// Throws where a block of this height is on the chain, but below what this node has.
     func requireHeld(_ height: Height) throws {
         let base = try snapshot.base()
@@ -77,32 +82,6 @@ struct ReadView: StateReader, Sendable {
             if let value { found.append((key, value)) }
         }
         return Array(found.sorted { $0.key < $1.key }.prefix(limit))
-    }
-
-    // MARK: Audit
-
-    /// The audit file of an account against the state that the newest final header certifies. Nil where that state
-    /// does not know the account, or there is no block yet.
-    func auditFile(of account: Account) throws -> AuditFile? {
-        guard let head = try snapshot.head(), let finalized = try snapshot.block(at: head.height),
-            let finalization = finalized.finalization
-        else { return nil }
-        let certified = StoredState(snapshot: snapshot)
-        let record: ProvenValue<AccountRecord> = try certified.prove(.account(account))
-        guard let known = record.value else { return nil }
-        var entries: [HistoryEntry] = []
-        while UInt64(entries.count) < known.history.size {
-            let page = try snapshot.history(account, from: UInt64(entries.count), limit: 1_000)
-            if page.isEmpty { break }
-            // A file with gaps would prove nothing.
-            guard page.first?.index == UInt64(entries.count) else { throw NotHeld(base: try snapshot.base()) }
-            for entry in page where entry.index < known.history.size { entries.append(entry) }
-        }
-        guard UInt64(entries.count) >= known.history.size else { throw NotHeld(base: try snapshot.base()) }
-        return try AuditFile(
-            genesisHash: genesis.hash, account: account, links: try snapshot.links(), header: finalized.block.header, finalization: finalization,
-            record: record, entries: entries
-        ) { try certified.prove(.reputation(account, $0)) }
     }
 }
 
@@ -136,7 +115,7 @@ extension ReadView {
 }
 
 /// The stored state, with proofs against the root that the newest final header carries.
-private struct StoredState: NodeReader {
+struct StoredState: NodeReader {
     let snapshot: ChainSnapshot
 
     func node(_ key: NodeKey) throws -> [UInt8]? { try snapshot.node(key.bytes) }

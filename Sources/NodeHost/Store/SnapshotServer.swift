@@ -20,6 +20,7 @@ package final class SnapshotServer: Sendable {
     private let clock: @Sendable () -> UInt64
     private let queue = DispatchQueue(label: "edgeproof.snapshots", qos: .utility)
     private let send: @Sendable (SnapshotMessage, PeerId) -> Void
+    private let onUnreadable: @Sendable (any Error) -> Void
     private let admission = Mutex(Admission())
     private let kept = Mutex(Kept())
 
@@ -67,15 +68,18 @@ package final class SnapshotServer: Sendable {
     /// - Parameters:
     ///   - interval: blocks from one kept state to the next; 0 keeps none.
     ///   - clock: milliseconds that never go back.
+    ///   - onUnreadable: told why a snapshot could not be read, which is not offered any more then.
     ///   - send: queues an answer.
     package init(
         interval: UInt64, logger: Logger, clock: @escaping @Sendable () -> UInt64,
+        onUnreadable: @escaping @Sendable (any Error) -> Void = { _ in },
         send: @escaping @Sendable (SnapshotMessage, PeerId) -> Void
     ) {
         self.interval = interval
         self.logger = logger
         self.clock = clock
         self.send = send
+        self.onUnreadable = onUnreadable
         kept.withLock { $0.due = interval }
     }
 
@@ -161,13 +165,29 @@ package final class SnapshotServer: Sendable {
             case .wantOffers, .offers, .head, .links, .chunk: return nil
             }
         } catch {
-            logger.error("a snapshot can't be read", metadata: ["error": "\(error)"])
+            logger.error("a snapshot can't be read, and is not offered any more", metadata: ["error": "\(error)"])
+            if let digest = message.wanted { drop(digest) }
+            onUnreadable(error)
             return nil
         }
     }
 
     private func withdraw(_ digest: Digest, because reason: RetainedSnapshot.Unservable) {
         logger.warning("does not serve a snapshot", metadata: ["reason": "\(reason)"])
+        drop(digest)
+    }
+
+    private func drop(_ digest: Digest) {
         kept.withLock { $0.snapshots.removeAll { $0.snapshot.offer.digest == digest } }
+    }
+}
+
+extension SnapshotMessage {
+    /// The head of the snapshot that it asks for a part of.
+    fileprivate var wanted: Digest? {
+        switch self {
+        case .wantHead(let digest), .wantLinks(let digest, _), .wantChunk(let digest, _, _): digest
+        case .wantOffers, .offers, .head, .links, .chunk: nil
+        }
     }
 }

@@ -82,6 +82,22 @@ public final class ChainStore: ChainReading {
         try outcome.get()
     }
 
+    /// Writes a block again that the store holds and can't read, with what leads to it.
+    ///
+    /// - Parameter digest: of the block, which is the final one of its height: the caller has made sure.
+    /// - Throws: `.outOfOrder` for a height that the store does not hold.
+    public func heal(_ block: FinalizedBlock, digest: Digest) throws(StorageError) {
+        let height = block.block.header.height
+        let lowest = try base()
+        let highest = tip.withLock { $0.head?.height ?? .zero }
+        guard height >= lowest, height <= highest else {
+            throw .outOfOrder(path: path, detail: "block \(height) is not between \(lowest) and \(highest)")
+        }
+        var batch = WriteBatch()
+        batch.addBody(block, digest: digest, ids: block.block.transactions.map { $0.id(genesis: genesisHash) })
+        try database.write(batch, sync: true)
+    }
+
     public func snapshot() throws(StorageError) -> ChainSnapshot {
         ChainSnapshot(path: path, snapshot: try database.snapshot())
     }

@@ -1,18 +1,24 @@
+import Cryptography
 import Primitives
 
 extension WriteBatch {
     package mutating func add(_ commit: Commit) {
-        let height = commit.block.block.header.height
-        put(Column.block.key(height), commit.block.borsh)
-        put(Column.height.key(commit.digest.bytes), height.borsh)
-        for (index, id) in commit.transactionIds.enumerated() {
-            let location = TransactionLocation(height: height, index: UInt32(truncatingIfNeeded: index))
-            put(Column.transaction.key(id.bytes), location.borsh)
-        }
-        put(Meta.head.key, ChainHead(height: height, digest: commit.digest).borsh)
+        addBody(commit.block, digest: commit.digest, ids: commit.transactionIds)
+        put(Meta.head.key, ChainHead(height: commit.block.block.header.height, digest: commit.digest).borsh)
         if let link = commit.link { add(link) }
         if let mark = commit.mark { put(Meta.voted.key, mark.borsh) }
         if let state = commit.state { add(state) }
+    }
+
+    /// A block, and the places of what is looked for in it.
+    mutating func addBody(_ block: FinalizedBlock, digest: Digest, ids: [TransactionId]) {
+        let height = block.block.header.height
+        put(Column.block.key(height), block.borsh)
+        put(Column.height.key(digest.bytes), height.borsh)
+        for (index, id) in ids.enumerated() {
+            let location = TransactionLocation(height: height, index: UInt32(truncatingIfNeeded: index))
+            put(Column.transaction.key(id.bytes), location.borsh)
+        }
     }
 
     mutating func add(_ link: EpochLink) { put(Column.link(link.header.epoch), link.borsh) }
