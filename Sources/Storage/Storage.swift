@@ -13,5 +13,5 @@
 ///   threads that carry network and consensus.
 public enum Storage {
     /// Version of the layout of ``ChainStore``; an older or newer store is refused with a message that says so.
-    public static let formatVersion: UInt32 = 2
+    public static let formatVersion: UInt32 = 3
 }
