@@ -131,7 +131,7 @@ let package = Package(
 
         module("Experiments", ["Encoding", "Cryptography", "Tensor", "Training"]),
 
-        module("LocalNetwork", values + ["KeyFiles", "NodeHome", "ProgramSupport"]),
+        module("LocalNetwork", values + ["KeyFiles", "NodeHome", "ProgramSupport", .nioCore, .nioPosix]),
 
         module("Simulation", values + ["Consensus", "Mempool", "StateTree", "Ledger", "NodeCore"]),
 

@@ -41,9 +41,20 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: [.treatAllWarnings(as: .error)]),
+        // A chain of one masternode that is measured step by step.
+        .target(
+            name: "ChainBench", dependencies: [.product(name: "EdgeproofLedger", package: "edgeproof")],
+            path: "Sources/chain", swiftSettings: [.treatAllWarnings(as: .error)]),
         .executableTarget(
             name: "pipeline",
+            dependencies: ["ChainBench", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            swiftSettings: [.treatAllWarnings(as: .error)]),
+        .executableTarget(
+            name: "scale",
             dependencies: [
+                "ChainBench",
+                // The seeded generator.
+                .product(name: "EdgeproofAttacks", package: "edgeproof"),
                 .product(name: "EdgeproofLedger", package: "edgeproof"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],

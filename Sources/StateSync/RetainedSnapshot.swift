@@ -6,7 +6,6 @@ import StateTree
 package final class RetainedSnapshot {
     package let offer: SnapshotOffer
     private let store: any SnapshotSource
-    private var index: Result<LeafIndex, Unservable>?
 
     /// Why it is not given out.
     package struct Unservable: Error, CustomStringConvertible {
@@ -33,113 +32,64 @@ package final class RetainedSnapshot {
     }
 
     /// The largest chunk that begins at the path, shares at least so many bits and keeps to the limit of bytes. Nil
-    /// where the request makes no sense or the snapshot is not servable.
+    /// where the request makes no sense.
+    ///
+    /// What is read is at most the limit and one leaf more, however large the state is.
     package func chunk(
         start: Digest, minimumDepth: Int, limit: Int = SnapshotLimits.chunkBytes
     ) throws -> StateChunk? {
-        let index = try leafIndex().get()
         guard minimumDepth <= StateTree.pathBits else { return nil }
-        var depth = max(minimumDepth, PathRange.smallestDepth(startingAt: start))
-        guard var range = PathRange(start: start, depth: depth) else { return nil }
-        var found = index.leaves(in: range)
-        while found.count > 1, index.bytes(of: found) > limit, depth < StateTree.pathBits,
-            let smaller = PathRange(start: start, depth: depth + 1)
-        {
-            depth += 1
-            range = smaller
-            found = index.leaves(in: range)
-        }
-        var leaves: [StateChunk.Leaf] = []
-        for key in index.keys(of: found) {
-            guard let value = try store.value(key) else {
-                throw Unservable(description: "the value of \(key) is missing")
-            }
-            leaves.append(StateChunk.Leaf(key: key, value: value))
+        let largest = max(minimumDepth, PathRange.smallestDepth(startingAt: start))
+        guard var range = PathRange(start: start, depth: largest) else { return nil }
+        let read = try leaves(of: range, limit: limit)
+        var found = read.leaves
+        if let next = read.next {
+            // Ranges are halved until what does not fit lies outside, and some of what did.
+            while range.contains(next), let half = PathRange(start: start, depth: range.depth + 1) { range = half }
+            while let last = found.last, !range.contains(last.path) { found.removeLast() }
         }
         return StateChunk(
-            range: range, leaves: leaves, proof: try StateTree.prove(reader: Nodes(store: store), range: range))
+            range: range, leaves: found.map(\.leaf), proof: try StateTree.prove(reader: Nodes(store: store), range: range))
     }
 
-    /// Made at the first request: most nodes are never asked.
-    private func leafIndex() throws -> Result<LeafIndex, Unservable> {
-        if let index { return index }
-        let made = try LeafIndex.of(store)
-        index = made
-        return made
+    private typealias Found = [(path: Digest, leaf: StateChunk.Leaf)]
+
+    /// Keys that are read together.
+    private static let page = 256
+
+    /// Leaves of the range in their order, as many as keep to the limit of bytes but at least one, and the path of the
+    /// first one that does not.
+    private func leaves(of range: PathRange, limit: Int) throws -> (leaves: Found, next: Digest?) {
+        let end = range.next
+        var found: Found = []
+        var bytes = 0
+        var from: Digest? = range.start
+        while let start = from {
+            let page = try store.keys(from: start, limit: Self.page)
+            for (path, key) in page {
+                if let end, path >= end { return (found, nil) }
+                let leaf = try leaf(key)
+                bytes += leaf.byteCount
+                if bytes > limit, !found.isEmpty { return (found, path) }
+                found.append((path, leaf))
+            }
+            // The paths behind the last one begin with the next number.
+            let last = page.count < Self.page ? nil : page.last
+            from = last.flatMap { PathRange(start: $0.path, depth: StateTree.pathBits)?.next }
+        }
+        return (found, nil)
+    }
+
+    private func leaf(_ key: StateKey) throws -> StateChunk.Leaf {
+        guard let value = try store.value(key) else { throw Unservable(description: "the value of \(key) is missing") }
+        guard key.bytes.count <= SnapshotLimits.keyBytes, value.count <= SnapshotLimits.leafBytes else {
+            throw Unservable(description: "the leaf \(key) is too large to be sent")
+        }
+        return StateChunk.Leaf(key: key, value: value)
     }
 
     private struct Nodes: NodeReader {
         let store: any SnapshotSource
         func node(_ key: NodeKey) throws -> [UInt8]? { try store.node(key.bytes) }
-    }
-}
-
-/// The keys of a state by their paths. Keys lie in one run of bytes: an array for each would cost more than it holds.
-private struct LeafIndex {
-    private var paths: [Digest] = []
-    private var keyBytes: [UInt8] = []
-    /// Where each key ends.
-    private var keyEnds: [Int] = []
-    /// Bytes of a chunk with all leaves up to each one.
-    private var sums: [Int] = []
-
-    static func of(_ store: any SnapshotSource) throws -> Result<LeafIndex, RetainedSnapshot.Unservable> {
-        var found: [(path: Digest, start: Int, count: Int, bytes: Int)] = []
-        var run: [UInt8] = []
-        var problem: RetainedSnapshot.Unservable?
-        do {
-            try store.everyValue { key, value in
-                let leaf = StateChunk.Leaf(key: key, value: value)
-                guard found.count < SnapshotLimits.leaves else {
-                    throw RetainedSnapshot.Unservable(
-                        description: "the state has more than \(SnapshotLimits.leaves) leaves")
-                }
-                guard key.bytes.count <= SnapshotLimits.keyBytes, value.count <= SnapshotLimits.leafBytes else {
-                    throw RetainedSnapshot.Unservable(description: "the leaf \(key) is too large to be sent")
-                }
-                found.append((key.path, run.count, key.bytes.count, leaf.byteCount))
-                run += key.bytes
-            }
-        } catch let reason as RetainedSnapshot.Unservable {
-            problem = reason
-        }
-        if let problem { return .failure(problem) }
-        found.sort { $0.path < $1.path }
-        var index = LeafIndex()
-        index.keyBytes.reserveCapacity(run.count)
-        var sum = 0
-        for leaf in found {
-            index.paths.append(leaf.path)
-            index.keyBytes += run[leaf.start..<leaf.start + leaf.count]
-            index.keyEnds.append(index.keyBytes.count)
-            sum += leaf.bytes
-            index.sums.append(sum)
-        }
-        return .success(index)
-    }
-
-    func leaves(in range: PathRange) -> Range<Int> {
-        let first = firstIndex(from: range.start)
-        let end = range.next.map { firstIndex(from: $0) } ?? paths.count
-        return first..<max(first, end)
-    }
-
-    func bytes(of leaves: Range<Int>) -> Int {
-        guard let last = leaves.last, let first = leaves.first else { return 0 }
-        return sums[last] - (first > 0 ? sums[first - 1] : 0)
-    }
-
-    func keys(of leaves: Range<Int>) -> [StateKey] {
-        leaves.map { StateKey(Array(keyBytes[($0 > 0 ? keyEnds[$0 - 1] : 0)..<keyEnds[$0]])) }
-    }
-
-    private func firstIndex(from path: Digest) -> Int {
-        var low = 0
-        var high = paths.count
-        while low < high {
-            let middle = low + (high - low) / 2
-            if paths[middle] < path { low = middle + 1 } else { high = middle }
-        }
-        return low
     }
 }

@@ -275,7 +275,7 @@ package struct SnapshotJoin {
         case .choosing, .over: break
         }
         for peer in late { peers[peer]?.underWay -= 1 }
-        // Requests that ran out together are one silence: a server may be making its index.
+        // Requests that ran out together are one silence: they went the same way.
         for peer in Set(late) { peers[peer]?.silences += 1 }
     }
 }

@@ -186,7 +186,7 @@ public enum SnapshotMessage: Hashable, Sendable {
         var decoder = BorshDecoder(payload)
         switch kind {
         case .wantOffers: self = .wantOffers
-        case .offers: self = .offers(try decoder.array(limit: 8, smallestElement: 40))
+        case .offers: self = .offers(try decoder.array(limit: SnapshotLimits.offers, smallestElement: 40))
         case .wantHead: self = .wantHead(try decoder.value())
         case .head: self = .head(try decoder.value(), try decoder.optional())
         case .wantLinks: self = .wantLinks(try decoder.value(), from: try decoder.value())

@@ -11,14 +11,20 @@ import Primitives
 ///   chunk by the head's root, and a state is complete or it is not told of as one;
 /// - **one honest peer is enough**: whoever lies, keeps silent or dawdles loses its place, and no number of such peers
 ///   keeps a node from finishing with the honest one;
-/// - **bounded**: every message decodes within ``SnapshotLimits``.
+/// - **bounded**: every message decodes within ``SnapshotLimits``; a chunk is read from the disk when it is asked for, in
+///   the order in which it lies there, so that a state of any size takes no more memory than one chunk.
 public enum SnapshotLimits {
     /// One state is kept for each stretch of so many blocks; `config.json` may say another number.
     public static let interval: UInt64 = 1_000
-    /// How many are kept, the newest ones.
+    /// How many are kept in any case, the newest ones.
     package static let kept = 2
-    /// A state of more leaves is not served: its index would take about 100 bytes of memory for each.
-    package static let leaves = 1_000_000
+    /// One that is being fetched is kept beyond that: so long after a chunk of it was asked for, and so long in all, in
+    /// milliseconds. A large state takes longer than a busy chain takes for the next ones; but what has changed since then
+    /// stays on the disk twice.
+    package static let fetchedMs: UInt64 = 30_000
+    package static let longestMs: UInt64 = 900_000
+    /// And how many with these, which are all that are offered.
+    package static let offers = 8
     /// Keys and values of one chunk. A single leaf may be larger, up to the second figure.
     package static let chunkBytes = 262_144
     package static let leafBytes = 4_000_000
@@ -41,6 +47,6 @@ package protocol SnapshotSource: Sendable {
     func value(_ key: StateKey) throws -> [UInt8]?
     /// A node of the state tree.
     func node(_ key: [UInt8]) throws -> [UInt8]?
-    /// Every value of the state once, in any fixed order.
-    func everyValue(_ body: (StateKey, [UInt8]) throws -> Void) throws
+    /// Keys of the state from this path on, in the order of their paths.
+    func keys(from path: Digest, limit: Int) throws -> [(path: Digest, key: StateKey)]
 }

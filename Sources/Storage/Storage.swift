@@ -12,6 +12,9 @@
 /// - **blocking**: calls wait for the disk. Callers run them on an executor of their own, not on the cooperative
 ///   threads that carry network and consensus.
 public enum Storage {
-    /// Version of the layout of ``ChainStore``; an older or newer store is refused with a message that says so.
-    public static let formatVersion: UInt32 = 2
+    /// Version of the layout of ``ChainStore``; a newer store, or one that is older than the version before, is refused with
+    /// a message that says so.
+    public static let formatVersion: UInt32 = 3
+    /// The one before, which lacked the keys of the state by their paths.
+    static let formatWithoutPaths: UInt32 = 2
 }

@@ -35,6 +35,10 @@ import Training
         ["--rate", "fast"], ["--rate", "-1"], ["--rate", "1000,max"], ["--seconds", "0"], ["--senders", "0"],
         ["--bytes", "155"],
         ["--in-flight", "0"], ["--devnet", "0"], ["--devnet", "4,"], ["--devnet", "4", "--from", "alice"],
+        ["--link", "100Mbit,50ms"], ["--devnet", "33", "--link", "100Mbit,50ms"],
+        ["--devnet", "4", "--link", "100Mbit"], ["--devnet", "4", "--link", "100,50"],
+        ["--devnet", "4", "--link", "999kbit,50ms"], ["--devnet", "4", "--link", "1Mbit,6s"],
+        ["--devnet", "4", "--link", "-1Mbit,50ms"], ["--devnet", "4", "--link", "1Mbit,50ms,"],
     ])
     func loadSaysWhatItCantTake(arguments: [String]) {
         #expect(throws: (any Error).self) { try ChainCLI.parseAsRoot(["load"] + arguments) }
@@ -42,7 +46,8 @@ import Training
 
     @Test(arguments: [
         ["--rate", "max", "--nodes", "http://127.0.0.1:1,http://127.0.0.1:2"],
-        ["--devnet", "1,4", "--rate", "0,1000,max", "--json"],
+        ["--devnet", "1,4", "--rate", "0,1000,max", "--json"], ["--devnet", "4", "--link", "100Mbit,50ms"],
+        ["--devnet", "32", "--link", "1500kbit,0ms"], ["--devnet", "4", "--link", "10Gbit,5s"],
     ])
     func loadTakes(arguments: [String]) throws { _ = try ChainCLI.parseAsRoot(["load"] + arguments) }
 

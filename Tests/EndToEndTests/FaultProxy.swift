@@ -1,17 +1,8 @@
+import LocalNetwork
 import NIOCore
 import NIOPosix
-
-/// What a link does to the bytes that pass it.
-struct LinkFaults: Sendable {
-    /// Milliseconds that each piece of data is under way.
-    var delay: ClosedRange<Int> = 0...0
-    /// Of a hundred pieces, how many are lost the first time. Over TCP loss is a retransmission: the piece comes late,
-    /// and all that follows it waits.
-    var lossPercent = 0
-
-    static let none = LinkFaults()
-    static let retransmissionMs = 200...600
-}
+import Synchronization
+import TestSupport
 
 /// The links between hosts. Every connection of a pair of hosts, whichever of them made it, goes through the pair's
 /// ``ProxiedLink``.
@@ -34,15 +25,16 @@ final class FaultProxy: Sendable {
         var links: [Pair: ProxiedLink] = [:]
         for low in 0..<network.hosts {
             for high in 0..<network.hosts where high > low {
-                links[Pair(low, high)] = ProxiedLink(
-                    address: network.between(low, high), seed: seed &+ UInt64(10 * low + high), group: group)
+                let generator = SharedGenerator(seed: seed &+ UInt64(10 * low + high))
+                links[Pair(low, high)] = ProxiedLink(address: network.between(low, high), group: group) { generator.next() }
             }
         }
         self.links = links
         do {
             for (pair, link) in links {
                 for host in [pair.low, pair.high] {
-                    try await link.listen(port: ports[host], target: network.address(host))
+                    let target = try SocketAddress(ipAddress: network.address(host), port: ports[host])
+                    try await link.listen(port: ports[host], target: target)
                 }
             }
         } catch {
@@ -59,4 +51,13 @@ final class FaultProxy: Sendable {
         for link in links.values { await link.close() }
         try? await group.shutdownGracefully()
     }
+}
+
+/// A generator that a link draws from, on whichever thread it runs.
+private final class SharedGenerator: Sendable {
+    private let state: Mutex<SeededGenerator>
+
+    init(seed: UInt64) { state = Mutex(SeededGenerator(seed: seed)) }
+
+    func next() -> UInt64 { state.withLock { $0.next() } }
 }

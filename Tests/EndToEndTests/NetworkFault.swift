@@ -1,3 +1,4 @@
+import LocalNetwork
 import NIOCore
 import TestSupport
 

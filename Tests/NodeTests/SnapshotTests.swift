@@ -291,7 +291,77 @@ import Testing
         }
     }
 
+    /// The largest range that fits, out of a state of many pages, from wherever and to whatever limit one asks.
+    @Test(arguments: 1...3 as ClosedRange<UInt64>) func aChunkIsTheLargestRangeThatFits(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let chain = try SnapshotChain(blocks: 6, accounts: 700)
+        let snapshot = try chain.snapshot()
+        var all: [StateChunk.Leaf] = []
+        try chain.store.everyValue { all.append(StateChunk.Leaf(key: $0, value: $1)) }
+        all.sort { $0.key.path < $1.key.path }
+        #expect(all.count > 600)
+        func size(_ leaves: [StateChunk.Leaf]) -> Int { leaves.reduce(0) { $0 + $1.key.bytes.count + $1.value.count + 8 } }
+        for round in 0..<60 {
+            var start = Digest.zero
+            if round > 0 { start = round % 2 == 0 ? all[random.below(all.count)].key.path : Digest(random.bytes(32)) ?? .zero }
+            let limit = [0, 300, 4_000, 60_000, 1 << 20][random.below(5)]
+            let depth = round == 0 ? 0 : random.below(12)
+            // Paths with zeros behind, where large ranges begin.
+            let begin = Self.cut(start, to: round % 3 == 0 ? random.below(9) : 256)
+            let chunk = try #require(try snapshot.chunk(start: begin, minimumDepth: depth, limit: limit))
+            #expect(chunk.range.start == begin && chunk.leaves == all.filter { chunk.range.contains($0.key.path) })
+            #expect(chunk.leaves.count <= 1 || size(chunk.leaves) <= limit, "seed \(seed), round \(round)")
+            let largest = max(depth, PathRange.smallestDepth(startingAt: begin))
+            guard chunk.range.depth > largest, let twice = PathRange(start: begin, depth: chunk.range.depth - 1) else {
+                #expect(chunk.range.depth == largest)
+                continue
+            }
+            let more = all.filter { twice.contains($0.key.path) }
+            #expect(more.count > 1 && size(more) > limit, "seed \(seed), round \(round)")
+        }
+    }
+
+    /// The path with all bits from this one on cleared.
+    private static func cut(_ path: Digest, to bits: Int) -> Digest {
+        var bytes = path.bytes
+        for bit in bits..<max(bits, 256) { bytes[bit / 8] &= ~(UInt8(0x80) >> UInt8(bit % 8)) }
+        return Digest(bytes) ?? .zero
+    }
+
     // MARK: The server
+
+    /// A large state takes longer than a busy chain takes for the next snapshots; nobody holds one for ever.
+    @Test func theServerKeepsWhatIsBeingFetched() async throws {
+        let chains = try [12, 17, 22, 27, 32].map { try SnapshotChain(blocks: $0, accounts: 8) }
+        let time = Mutex<UInt64>(0)
+        let answers = Mutex(0)
+        let server = SnapshotServer(
+            interval: 5, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, clock: { time.withLock { $0 } }
+        ) { _, _ in answers.withLock { $0 += 1 } }
+        let joiner = PeerId(PublicKey([UInt8](repeating: 9, count: 32)) ?? .zero)
+        func fetch(_ chain: SnapshotChain) async throws {
+            let before = answers.withLock { $0 }
+            server.received(.wantChunk(chain.head.digest, start: .zero, minimumDepth: 4), from: joiner)
+            for _ in 0..<1_000 where answers.withLock({ $0 }) == before { try await Task.sleep(for: .milliseconds(10)) }
+        }
+        func consider(_ chain: SnapshotChain, at now: UInt64) throws -> [SnapshotOffer] {
+            time.withLock { $0 = now }
+            server.consider(try chain.store.snapshot())
+            return server.offers
+        }
+        #expect(try consider(chains[0], at: 0) == [chains[0].offer])
+        #expect(try consider(chains[1], at: 10_000) == [chains[1].offer, chains[0].offer])
+        try await fetch(chains[0])
+        // Beyond the newest two, since it was asked for a moment ago.
+        #expect(try consider(chains[2], at: 20_000) == [chains[2].offer, chains[1].offer, chains[0].offer])
+        try await fetch(chains[0])
+        // Nobody has asked for the second one.
+        #expect(try consider(chains[3], at: 40_000) == [chains[3].offer, chains[2].offer, chains[0].offer])
+        time.withLock { $0 = SnapshotLimits.longestMs }
+        try await fetch(chains[0])
+        #expect(try consider(chains[4], at: SnapshotLimits.longestMs + 1) == [chains[4].offer, chains[3].offer])
+        await server.stop()
+    }
 
     @Test func theServerKeepsTheNewestTwoAndBoundsWhatItAnswers() async throws {
         let chain = try SnapshotChain(blocks: 12)

@@ -48,6 +48,40 @@ import Testing
         #expect(try chain.difference(from: store, count: 10) == nil)
     }
 
+    /// The format before had no keys by their paths: they are made, and what is neither is refused.
+    @Test func theFormatBeforeIsBroughtToThisOne() throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: 12, seed: 31)
+        let path = folder.file("chain")
+        let store = try ChainStore(path: path, genesisHash: chain.genesis)
+        try store.commit(Array(chain.commits.prefix(9)))
+        store.close()
+
+        func change(format: UInt32, removesPaths: Bool) throws {
+            let database = try LevelDB(path: path, options: LevelDB.Options(create: false))
+            defer { database.close() }
+            var batch = WriteBatch()
+            let paths = try database.scan(prefix: [UInt8(ascii: "p")], limit: .max)
+            #expect(!paths.isEmpty)
+            if removesPaths { for entry in paths { batch.delete(entry.key) } }
+            batch.put(Array("mformat".utf8), format.borsh)
+            try database.write(batch, sync: true)
+        }
+        try change(format: 2, removesPaths: true)
+        let upgraded = try ChainStore(path: path, genesisHash: chain.genesis)
+        #expect(try chain.difference(from: upgraded, count: 9) == nil)
+        try upgraded.commit(Array(chain.commits.dropFirst(9)))
+        #expect(try chain.difference(from: upgraded, count: 12) == nil)
+        upgraded.close()
+        let again = try ChainStore(path: path, genesisHash: chain.genesis)
+        #expect(try chain.difference(from: again, count: 12) == nil)
+        again.close()
+        for format in [1, Storage.formatVersion + 1] {
+            try change(format: format, removesPaths: false)
+            #expect(throws: StorageError.self) { try ChainStore(path: path, genesisHash: chain.genesis) }
+        }
+    }
+
     @Test func pages() throws {
         let folder = try TemporaryFolder()
         let chain = try SampleChain(blocks: 20, seed: 5)

@@ -66,6 +66,7 @@ import Testing
             #expect(values(chain).first { $0.0 == key }?.1 == value)
         }
         #expect(found == values(chain).map(\.0))
+        #expect(try store.keys(from: .zero, limit: 1_000).map(\.key) == found.sorted { $0.path < $1.path })
 
         // What follows is stored as in any other store, and nothing else.
         #expect(throws: StorageError.self) { try store.commit(chain.commits[Self.headHeight + 1]) }

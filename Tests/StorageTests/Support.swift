@@ -127,6 +127,12 @@ struct SampleChain {
         let stored = try store.scanState(prefix: [], limit: .max)
         guard stored.map(\.key) == values.keys.sorted() else { return "state keys" }
         for (key, value) in stored where values[key] != value { return "value \(key)" }
+        let byPath = values.keys.sorted { $0.path < $1.path }
+        guard try store.keys(from: .zero, limit: .max).map(\.key) == byPath else { return "keys by their paths" }
+        if let middle = byPath.dropFirst(byPath.count / 2).first {
+            let rest = try store.keys(from: middle.path, limit: 3)
+            guard rest.map(\.key) == Array(byPath.dropFirst(byPath.count / 2).prefix(3)) else { return "keys from a path on" }
+        }
         for (key, value) in values where try store.value(key) != value { return "value \(key)" }
         for (key, node) in nodes where try store.node(key) != node { return "node \(key)" }
         for account in accounts where try store.history(account, limit: .max) != histories[account, default: []] {

@@ -16,17 +16,22 @@ final class LoadBook: Sendable {
         var offered = 0
         var submitted = 0
         var taken = 0
-        var blocks = 0
+        /// Bytes of the transactions of each block that has any of these.
+        var blockBytes: [Int] = []
+        /// From the time in each such block's header until it was seen final, in milliseconds.
+        var blockAges: [Double] = []
         var refused: [String: Int] = [:]
         var lastFinal: ContinuousClock.Instant?
     }
 
     private let numbers: [TransactionId: Int32]
     private let each: Int
+    private let size: Int
     private let state: Mutex<State>
 
     init(_ load: SenderLoad) {
         each = load.each
+        size = load.size
         var numbers: [TransactionId: Int32] = [:]
         numbers.reserveCapacity(load.each * load.senders.count)
         for (sender, one) in load.senders.enumerated() {
@@ -69,11 +74,13 @@ final class LoadBook: Sendable {
         }
     }
 
-    func final(_ ids: [TransactionId], at now: ContinuousClock.Instant) {
+    /// - Parameter ageMs: since the time in the block's header.
+    func final(_ ids: [TransactionId], ageMs: Double, at now: ContinuousClock.Instant) {
         let numbers = ids.compactMap { self.numbers[$0] }
         state.withLock { state in
             if !numbers.isEmpty {
-                state.blocks += 1
+                state.blockBytes.append(ids.count * size)
+                state.blockAges.append(ageMs)
                 state.lastFinal = now
             }
             for number in numbers.map(Int.init) where !state.isFinal[number] {
@@ -95,10 +102,12 @@ final class LoadBook: Sendable {
     var underWay: Int { state.withLock { $0.submitted - $0.samples.count } }
 
     struct Summary: Sendable {
-        let offered: Int, submitted: Int, taken: Int, final: Int, lost: Int, blocks: Int
+        let offered: Int, submitted: Int, taken: Int, final: Int, lost: Int
+        let blockBytes: [Int]
         let refused: [String: Int]
         /// Ascending.
         let samples: [Double]
+        let blockAges: [Double]
         let lastFinal: ContinuousClock.Instant?
     }
 
@@ -107,7 +116,8 @@ final class LoadBook: Sendable {
         return state.withLock { state in
             Summary(
                 offered: state.offered, submitted: state.submitted, taken: state.taken, final: state.samples.count, lost: lost,
-                blocks: state.blocks, refused: state.refused, samples: state.samples.sorted(), lastFinal: state.lastFinal)
+                blockBytes: state.blockBytes, refused: state.refused, samples: state.samples.sorted(),
+                blockAges: state.blockAges.sorted(), lastFinal: state.lastFinal)
         }
     }
 

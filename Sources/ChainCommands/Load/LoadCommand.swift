@@ -23,6 +23,7 @@ struct LoadCommand: AsyncParsableCommand {
             Examples:
               chain-cli load --nodes http://127.0.0.1:26600,http://127.0.0.1:26601 --from alice --fund 1000000000 --rate 500
               chain-cli load --devnet 1,4 --rate 1000,max --seconds 30
+              chain-cli load --devnet 4 --link 100Mbit,50ms --rate max --bytes 60000 --in-flight 500
             """)
 
     @Option(help: "Transactions a second, or max: as many as --in-flight leaves room for. 0 sends nothing and measures an idle network. With --devnet several, with commas.")
@@ -37,6 +38,8 @@ struct LoadCommand: AsyncParsableCommand {
     var fund: String?
     @Option(help: ArgumentHelp("Measure a network of its own with so many masternodes on this machine; several, with commas, one after the other.", valueName: "number,..."))
     var devnet: String?
+    @Option(help: ArgumentHelp("With --devnet: gives each masternode a line to the others of this rate in each direction, with this delay to each: \(LinkSpeed.form).", valueName: "rate,delay"))
+    var link: String?
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
@@ -50,6 +53,13 @@ struct LoadCommand: AsyncParsableCommand {
             throw ValidationError("--bytes is \(range.lowerBound) to \(range.upperBound), not \(bytes)")
         }
         if try sizes().isEmpty, try rates().count > 1 { throw ValidationError("several rates go with --devnet alone") }
+        if let link {
+            guard speed != nil else { throw ValidationError("--link is \(LinkSpeed.form), not '\(link)'") }
+            guard let most = try sizes().max() else { throw ValidationError("--link goes with --devnet alone: other networks have lines of their own") }
+            guard most <= SlowLinks.mostMasternodes else {
+                throw ValidationError("--link goes with at most \(SlowLinks.mostMasternodes) masternodes, not \(most)")
+            }
+        }
         if devnet != nil, !global.nodes.isEmpty { throw ValidationError("--devnet has nodes of its own: leave --node out") }
         if devnet != nil, from != nil || fund != nil { throw ValidationError("--devnet has senders of its own: leave --from and --fund out") }
     }
@@ -63,6 +73,8 @@ struct LoadCommand: AsyncParsableCommand {
             return .perSecond(number)
         }
     }
+
+    private var speed: LinkSpeed? { link.flatMap { LinkSpeed($0) } }
 
     private func sizes() throws -> [Int] {
         try devnet?.split(separator: ",", omittingEmptySubsequences: false).map { text in
@@ -124,6 +136,8 @@ struct LoadCommand: AsyncParsableCommand {
         _ = try plan.prepare(
             accounts: [], chainName: "load",
             allocations: keys.map { .init(account: Account($0.publicKey), balance: DevnetPlan.accountBalance) })
+        var lines: SlowLinks?
+        if let speed { lines = try await SlowLinks.lay(speed, between: plan) }
         let nodes = ProcessGroup()
         do {
             for index in 0..<size { await nodes.add(try plan.start(index)) }
@@ -131,9 +145,11 @@ struct LoadCommand: AsyncParsableCommand {
             for address in addresses { try await connected(address, peers: size - 1, nodes) }
             let document = try await run(rate, keys, addresses)
             await nodes.stopAll()
+            await lines?.close()
             return document
         } catch {
             await nodes.stopAll()
+            await lines?.close()
             throw error
         }
     }
@@ -160,14 +176,16 @@ struct LoadCommand: AsyncParsableCommand {
             let machine = LoadMachine(addresses)
             let before = await machine.reading(clients)
             try await Progress.during("measuring an idle network") { try await Task.sleep(for: .seconds(seconds)) }
-            return LoadDocument(idle: await machine.reading(clients).since(before), seconds: seconds, nodes: addresses)
+            return LoadDocument(
+                idle: await machine.reading(clients).since(before), seconds: seconds, nodes: addresses, link: speed?.description)
         }
         Progress.show("signing")
         let load = try await SenderLoad.sign(
-            keys, count: rate.most(seconds: seconds), bytes: bytes, client: clients[0])
+            keys, count: rate.most(seconds: seconds, bytes: bytes), bytes: bytes, client: clients[0])
         Progress.clear()
         let run = LoadRun(
-            rate: rate, seconds: seconds, inFlight: inFlight, load: load, clients: clients, addresses: addresses)
+            rate: rate, seconds: seconds, inFlight: inFlight, load: load, clients: clients, addresses: addresses,
+            link: speed?.description)
         return try await run.measure(bytes: bytes)
     }
 }
@@ -180,12 +198,14 @@ enum LoadRate: Equatable, Sendable {
     /// More than any network here takes: what is signed in advance for a second of `max`.
     private static let mostPerSecond = 25_000
     private static let mostSigned = 1_500_000
+    /// All that is signed is held in memory. Where that does not last, sending ends earlier.
+    private static let mostBytes = 1_000_000_000
 
     /// Transactions that are signed in advance.
-    func most(seconds: Int) -> Int {
+    func most(seconds: Int, bytes: Int) -> Int {
         switch self {
         case .perSecond(let rate): rate * seconds
-        case .max: min(Self.mostSigned, Self.mostPerSecond * seconds)
+        case .max: min(Self.mostSigned, Self.mostPerSecond * seconds, max(1, Self.mostBytes / max(1, bytes)))
         }
     }
 }

@@ -9,6 +9,18 @@ struct LoadDocument: Encodable {
         let p50: Double, p95: Double, p99: Double, max: Double
     }
 
+    /// Of the blocks that hold transactions.
+    struct Blocks: Encodable {
+        /// Of their transactions.
+        let largestBytes: Int
+        let meanBytes: Int
+        let bytesPerSecond: Double
+        /// From the time in the header, which is the proposer's, until the first node announced it.
+        let proposalToFinalMs: Latency
+        /// Views without a block, over the whole run; absent where the blocks could not be asked for.
+        let viewsGivenUp: Int?
+    }
+
     struct Node: Encodable {
         let node: String
         let cpuSeconds: Double
@@ -46,6 +58,9 @@ struct LoadDocument: Encodable {
     /// Accepted, and not final a minute after the last was sent.
     let lost: Int
     let blocks: Int
+    let blockSizes: Blocks?
+    /// Line of each masternode, where `--link` gave it one.
+    let link: String?
     /// From the first submission to the last finalised block.
     let tps: Double
     let latencyMs: Latency?
@@ -54,7 +69,7 @@ struct LoadDocument: Encodable {
 
     init(
         _ summary: LoadBook.Summary, rate: LoadRate, seconds: Double, start: ContinuousClock.Instant, bytes: Int, senders: Int,
-        used: LoadMachine.Use, nodes: [NodeAddress]
+        used: LoadMachine.Use, nodes: [NodeAddress], viewsGivenUp: Int?, link: String?
     ) {
         self.nodes = nodes.count
         self.rate = rate.text
@@ -67,19 +82,24 @@ struct LoadDocument: Encodable {
         refused = summary.refused
         finalised = summary.final
         lost = summary.lost
-        blocks = summary.blocks
+        blocks = summary.blockBytes.count
+        self.link = link
         let wall = summary.lastFinal.map { LoadBook.milliseconds($0 - start) / 1_000 } ?? 0
         tps = wall > 0 ? round3(Double(summary.final) / wall) : 0
-        func percentile(_ percent: Int) -> Double {
-            round3(summary.samples[min(summary.samples.count - 1, summary.samples.count * percent / 100)])
+        latencyMs = Latency(summary.samples)
+        let sum = summary.blockBytes.reduce(0, +)
+        blockSizes = Latency(summary.blockAges).map { ages in
+            Blocks(
+                largestBytes: summary.blockBytes.max() ?? 0, meanBytes: sum / max(1, summary.blockBytes.count),
+                bytesPerSecond: wall > 0 ? (Double(sum) / wall).rounded() : 0, proposalToFinalMs: ages,
+                viewsGivenUp: viewsGivenUp)
         }
-        latencyMs =
-            summary.samples.isEmpty
-            ? nil : Latency(p50: percentile(50), p95: percentile(95), p99: percentile(99), max: round3(summary.samples.last ?? 0))
         machine = Self.machine(used, nodes, transactions: summary.final)
     }
 
-    init(idle used: LoadMachine.Use, seconds: Int, nodes: [NodeAddress]) {
+    init(idle used: LoadMachine.Use, seconds: Int, nodes: [NodeAddress], link: String?) {
+        self.link = link
+        blockSizes = nil
         self.nodes = nodes.count
         rate = "0"
         self.seconds = Double(seconds)
@@ -119,13 +139,26 @@ struct LoadDocument: Encodable {
             ("accepted", Format.number(accepted)),
             ("refused", refused.isEmpty ? "none" : refused.sorted { $0.key < $1.key }.map { "\($0.key) \(Format.number($0.value))" }.joined(separator: ", ")),
             ("final", "\(Format.number(finalised)) in \(Format.number(blocks)) blocks: \(Format.number(Int(tps))) a second"),
+            ("line of each", link),
+            ("blocks", blockSizes.map { Self.text($0) }),
+            ("proposal to final", blockSizes.map { Self.text($0.proposalToFinalMs) }),
+            ("views given up", blockSizes?.viewsGivenUp.map { Format.number($0) }),
             ("lost", lost > 0 ? Format.number(lost) : nil),
-            ("to finality", latencyMs.map { "p50 \(number($0.p50, 1)), p95 \(number($0.p95, 1)), p99 \(number($0.p99, 1)), at most \(number($0.max, 1)) ms" }),
+            ("to finality", latencyMs.map { Self.text($0) }),
             ("nodes' processors", machine.map { cpu($0) }),
             ("this program's", machine.map { "\(number($0.loadCores, 2)) cores" }),
             ("memory", machine.map { $0.nodes.map { "\($0.peakMemoryBytes / 1_000_000)" }.joined(separator: ", ") + " MB at most, by node" }),
             ("bytes a transaction", machine.flatMap { bytesEach($0) }),
         ])
+    }
+
+    private static func text(_ blocks: Blocks) -> String {
+        "\(Format.number(blocks.meanBytes)) bytes in the mean, the largest \(Format.number(blocks.largestBytes)); "
+            + "\(Format.number(Int(blocks.bytesPerSecond))) bytes a second"
+    }
+
+    private static func text(_ times: Latency) -> String {
+        "p50 \(number(times.p50, 1)), p95 \(number(times.p95, 1)), p99 \(number(times.p99, 1)), at most \(number(times.max, 1)) ms"
     }
 
     private func cpu(_ machine: Machine) -> String {
@@ -149,9 +182,35 @@ struct LoadDocument: Encodable {
                 each(run.machine?.sentBytesPerTransaction), each(run.machine?.storedBytesPerTransaction), "0")
         }
         table.add("EdgenceChain (paper A, table 1)", "", "20000", "3000", "", "", "", "", "", "", "", "0")
-        return table.text(none: "")
+        return table.text(none: "") + blocksTable(runs)
             + "\n\nPaper A names 8 MB blocks, 20,000 transactions a second and a confirmation within 3 s, on machines of its own."
             + "\nHere all nodes and this program share one machine; us a tx is processor time of all nodes together."
+    }
+}
+
+extension LoadDocument.Latency {
+    /// Nil without samples, which are ascending.
+    init?(_ samples: [Double]) {
+        guard let last = samples.last else { return nil }
+        func percentile(_ percent: Int) -> Double { round3(samples[min(samples.count - 1, samples.count * percent / 100)]) }
+        self.init(p50: percentile(50), p95: percentile(95), p99: percentile(99), max: round3(last))
+    }
+}
+
+extension LoadDocument {
+    /// How large blocks became, and how long they took, on lines of a given rate; empty without such runs.
+    private static func blocksTable(_ runs: [LoadDocument]) -> String {
+        let runs = runs.filter { $0.link != nil }
+        guard !runs.isEmpty else { return "" }
+        var table = Table([.left("line of each")] + [.right("blocks"), .right("mean bytes"), .right("largest"), .right("bytes/s"), .right("proposal to final p50 ms"), .right("p95 ms"), .right("max ms"), .right("views given up")])
+        for run in runs {
+            guard let link = run.link, let sizes = run.blockSizes else { continue }
+            table.add(
+                link, "\(run.blocks)", "\(sizes.meanBytes)", "\(sizes.largestBytes)", number(sizes.bytesPerSecond, 0),
+                number(sizes.proposalToFinalMs.p50, 0), number(sizes.proposalToFinalMs.p95, 0),
+                number(sizes.proposalToFinalMs.max, 0), sizes.viewsGivenUp.map { "\($0)" } ?? "")
+        }
+        return "\n\n" + table.text(none: "")
     }
 }
 

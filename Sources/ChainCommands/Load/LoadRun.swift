@@ -15,6 +15,7 @@ struct LoadRun: Sendable {
     let load: SenderLoad
     let clients: [ChainClient]
     let addresses: [NodeAddress]
+    var link: String?
 
     /// At a steady rate a request takes what has come due in a few milliseconds; at the highest one a second request is on
     /// its way while a node works on the first.
@@ -29,7 +30,8 @@ struct LoadRun: Sendable {
         let head = try await clients[0].status().head.height
         let watcher = Task { [clients] in
             for try await event in clients[0].events(from: Height(head).next) {
-                book.final(event.transactions.map(\.wrappedValue), at: .now)
+                let ageMs = Date().timeIntervalSince1970 * 1_000 - Double(event.time)
+                book.final(event.transactions.map(\.wrappedValue), ageMs: max(0, ageMs), at: .now)
             }
         }
         defer { watcher.cancel() }
@@ -53,7 +55,42 @@ struct LoadRun: Sendable {
         let used = await machine.reading(clients).since(before)
         return LoadDocument(
             book.summary, rate: rate, seconds: LoadBook.milliseconds(sending) / 1_000, start: start, bytes: load.size,
-            senders: load.senders.count, used: used, nodes: addresses)
+            senders: load.senders.count, used: used, nodes: addresses, viewsGivenUp: try? await viewsGivenUp(after: head),
+            link: link)
+    }
+
+    // MARK: Views
+
+    /// A final block's place; the genesis has view 0 of epoch 0.
+    private struct Place {
+        var height: UInt64 = 0
+        var epoch: UInt64 = 0
+        var view: UInt64 = 0
+    }
+
+    /// Views without a block, which the views of the final blocks leave out.
+    private func viewsGivenUp(after height: UInt64) async throws -> Int {
+        let head = try await clients[0].status().head.height
+        return try await viewsGivenUp(from: try await place(height), to: try await place(head))
+    }
+
+    private func place(_ height: UInt64) async throws -> Place {
+        guard height > 0 else { return Place() }
+        guard let block = try await clients[0].block(at: Height(height)) else { throw Refused("no_block", "there is no block \(height)") }
+        return Place(height: block.height, epoch: block.epoch, view: block.view)
+    }
+
+    /// Views count anew in each epoch, so that a stretch with a border in it is halved until one part has none.
+    private func viewsGivenUp(from low: Place, to high: Place) async throws -> Int {
+        guard high.height > low.height else { return 0 }
+        if low.epoch == high.epoch {
+            return Int(clamping: high.view) - Int(clamping: low.view) - Int(clamping: high.height - low.height)
+        }
+        // The first block of an epoch.
+        guard high.height - low.height > 1 else { return Int(clamping: high.view) - 1 }
+        let middle = try await place(low.height + (high.height - low.height) / 2)
+        let (below, above) = (try await viewsGivenUp(from: low, to: middle), try await viewsGivenUp(from: middle, to: high))
+        return below + above
     }
 
     private func send(

@@ -9,7 +9,7 @@ import StateSync
 import Storage
 import Synchronization
 
-/// Keeps states of the recent past and answers the nodes that join with them.
+/// Keeps states of the recent past, and those that somebody is fetching, and answers the nodes that join with them.
 ///
 /// It works on a queue of its own: reading for a stranger never holds up consensus, and what one peer or all together
 /// can make it do is bounded (``NodeLimits``). Who asks too fast is answered later; requests above the bounds get no answer, and the asker tries
@@ -25,17 +25,37 @@ package final class SnapshotServer: Sendable {
     private let kept = Mutex(Kept())
 
     private struct Kept {
+        /// The newest first.
         var snapshots: [Held] = []
         /// The next head from this height on is kept.
         var due: UInt64
         var isStopped = false
 
         init() { due = 0 }
+
+        /// All but the newest ones and those that somebody fetches; of these, who began first is not pushed out.
+        mutating func takeOld(_ now: UInt64) -> [Held] {
+            let older = snapshots.dropFirst(SnapshotLimits.kept)
+            let fetched = older.filter { $0.isFetched(now) }.suffix(SnapshotLimits.offers - SnapshotLimits.kept)
+            let old = older.filter { one in !fetched.contains { $0.offer == one.offer } }
+            snapshots = Array(snapshots.prefix(SnapshotLimits.kept)) + fetched
+            return old
+        }
     }
 
     /// Given to the queue alone, which uses it one piece of work at a time.
     private struct Held: @unchecked Sendable {
         let snapshot: RetainedSnapshot
+        /// When it was kept, and when a part of it was asked for last.
+        let since: UInt64
+        var asked: UInt64?
+
+        var offer: SnapshotOffer { snapshot.offer }
+
+        func isFetched(_ now: UInt64) -> Bool {
+            guard let asked else { return false }
+            return now < asked + SnapshotLimits.fetchedMs && now < since + SnapshotLimits.longestMs
+        }
     }
 
     private struct Admission {
@@ -92,17 +112,18 @@ package final class SnapshotServer: Sendable {
                 let block = try snapshot.block(at: head.height), block.finalization != nil
             else { return }
             let offer = SnapshotOffer(height: head.height, digest: head.digest)
-            let fresh = Held(snapshot: RetainedSnapshot(offer: offer, store: snapshot))
-            let dropped: Held? = kept.withLock { kept in
-                guard !kept.isStopped else { return nil }
+            let now = clock()
+            let fresh = Held(snapshot: RetainedSnapshot(offer: offer, store: snapshot), since: now)
+            let dropped: [Held] = kept.withLock { kept in
+                guard !kept.isStopped else { return [] }
                 kept.due = (head.height.value / interval).addingReportingOverflow(1).partialValue
                     .multipliedReportingOverflow(by: interval).partialValue
                 kept.snapshots.insert(fresh, at: 0)
-                return kept.snapshots.count > SnapshotLimits.kept ? kept.snapshots.removeLast() : nil
+                return kept.takeOld(now)
             }
             logger.info("keeps a snapshot for nodes that join", metadata: ["height": "\(head.height)"])
             // LevelDB may have to free much: not under the lock, nor on the caller's queue.
-            if let dropped { queue.async { withExtendedLifetime(dropped) {} } }
+            if !dropped.isEmpty { queue.async { withExtendedLifetime(dropped) {} } }
         } catch {
             logger.error("no snapshot was kept", metadata: ["error": "\(error)"])
         }
@@ -142,10 +163,16 @@ package final class SnapshotServer: Sendable {
         await withCheckedContinuation { continuation in queue.async { continuation.resume() } }
     }
 
-    package var offers: [SnapshotOffer] { kept.withLock { $0.snapshots.map(\.snapshot.offer) } }
+    package var offers: [SnapshotOffer] { kept.withLock { $0.snapshots.map(\.offer) } }
 
     private func snapshot(_ digest: Digest) -> RetainedSnapshot? {
-        kept.withLock { $0.snapshots.first { $0.snapshot.offer.digest == digest } }?.snapshot
+        let now = clock()
+        let found: Held? = kept.withLock { kept in
+            guard let place = kept.snapshots.firstIndex(where: { $0.offer.digest == digest }) else { return nil }
+            kept.snapshots[place].asked = now
+            return kept.snapshots[place]
+        }
+        return found?.snapshot
     }
 
     private func answer(_ message: SnapshotMessage) -> SnapshotMessage? {
@@ -178,7 +205,7 @@ package final class SnapshotServer: Sendable {
     }
 
     private func drop(_ digest: Digest) {
-        kept.withLock { $0.snapshots.removeAll { $0.snapshot.offer.digest == digest } }
+        kept.withLock { $0.snapshots.removeAll { $0.offer.digest == digest } }
     }
 }
 

@@ -10,6 +10,8 @@ enum Column: UInt8 {
     case transaction = 0x74  // t
     case receipts = 0x72  // r
     case value = 0x76  // v
+    /// Keys of the values by their places in the state tree.
+    case path = 0x70  // p
     case node = 0x6e  // n
     case history = 0x69  // i
     case link = 0x6c  // l

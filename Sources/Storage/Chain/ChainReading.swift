@@ -120,6 +120,19 @@ extension ChainReading {
         }
     }
 
+    /// Keys of the state in the order of their paths, which is that of the leaves in the state tree, from this path on.
+    public func keys(from path: Digest, limit: Int) throws(StorageError) -> [(path: Digest, key: StateKey)] {
+        var found: [(path: Digest, key: StateKey)] = []
+        for item in try scan(prefix: Column.path.key([]), from: Column.path.key(path.bytes), limit: limit) {
+            let key = StateKey(item.value)
+            guard let place = Digest(Array(item.key.dropFirst())), key.path == place else {
+                throw .corrupt(path: self.path, detail: "the key \(key) lies under another path than its own")
+            }
+            found.append((place, key))
+        }
+        return found
+    }
+
     /// Shows every value of the state once, in key order, a page at a time.
     public func everyValue(_ body: (StateKey, [UInt8]) throws -> Void) throws {
         var last: StateKey?

@@ -45,7 +45,7 @@ public final class SnapshotImport: Sendable {
         values: [(StateKey, [UInt8])], nodePuts: [([UInt8], [UInt8])], nodeRemovals: [[UInt8]]
     ) throws(StorageError) {
         var batch = WriteBatch()
-        for (key, value) in values { batch.put(Column.value.key(key.bytes), value) }
+        for (key, value) in values { batch.set(key, value) }
         for key in nodeRemovals { batch.delete(Column.node.key(key)) }
         for (key, node) in nodePuts { batch.put(Column.node.key(key), node) }
         try database.write(batch, sync: false)

@@ -21,12 +21,23 @@ extension WriteBatch {
         }
     }
 
+    /// A value of the state, nil where it goes, with what finds its key by its path. That is written again with each value:
+    /// whether it is there already is known to the disk alone.
+    mutating func set(_ key: StateKey, _ value: [UInt8]?) {
+        let path = Column.path.key(key.path.bytes)
+        if let value {
+            put(Column.value.key(key.bytes), value)
+            put(path, key.bytes)
+        } else {
+            delete(Column.value.key(key.bytes))
+            delete(path)
+        }
+    }
+
     mutating func add(_ link: EpochLink) { put(Column.link(link.header.epoch), link.borsh) }
 
     mutating func add(_ state: StateCommit) {
-        for (key, value) in state.values {
-            if let value { put(Column.value.key(key.bytes), value) } else { delete(Column.value.key(key.bytes)) }
-        }
+        for (key, value) in state.values { set(key, value) }
         for key in state.nodeRemovals { delete(Column.node.key(key)) }
         for (key, node) in state.nodePuts { put(Column.node.key(key), node) }
         for (account, entry) in state.history { put(Column.history(account, entry.index), entry.borsh) }
