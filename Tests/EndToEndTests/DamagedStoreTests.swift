@@ -8,7 +8,7 @@ import Testing
 
 /// A byte of a node's store changes on the disk: whoever asks for what lies there is told so, and the node gets it back
 /// from its peers.
-@Suite(.timeLimit(.minutes(10))) struct DamagedStoreTests {
+@Suite(.timeLimit(.minutes(20))) struct DamagedStoreTests {
     @Test func aDamagedBlockIsToldAndFetchedAgain() async throws {
         try await TestNetwork.with(masternodes: 4) { network in
             let alice = try network.key("alice")
