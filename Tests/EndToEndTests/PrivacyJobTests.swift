@@ -21,7 +21,7 @@ import Testing
             // It says why it leaves, and does not come back.
             #expect(try await stage.end(of: "fog-1") == 1)
             #expect(await stage.log("fog-1").contains("the privacy budget"))
-            try await eventually("the job rests", within: .seconds(60)) {
+            try await eventually("the job rests", within: .seconds(240)) {
                 try await stage.network.withClient { try await $0.jobStatus(stage.service) }.phase == .paused
             }
             let status = try await stage.network.withClient { try await $0.jobStatus(stage.service) }
