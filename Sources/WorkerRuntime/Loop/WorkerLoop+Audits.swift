@@ -164,14 +164,25 @@ extension WorkerLoop {
         base: Digest
     ) async throws -> Again {
         guard let key = secrets.keys.key(for: question.key) else { return .notThere("the key for the answer is gone") }
-        let answer: [UInt8]?
-        do {
-            answer = try await parts.postman.ask(
-                .audit, question.borsh, of: worker.account, limit: WorkerLimits.auditBytes * 2,
-                within: .milliseconds(WorkerLimits.auditAnswerMs))
-        } catch let error as CancellationError { throw error } catch {
-            return .notThere("it does not answer: \(told(error))")
+        var answer: [UInt8]?
+        var silence: String?
+        // One that has just restarted is to be found at its new address first, and its devices hand over their samples
+        // again. But all of them together get no more than a part of the phase.
+        let phase = Duration.milliseconds(min(60_000, spec.validateTimeoutMs / 3))
+        let start = ContinuousClock.now
+        let patience = min(
+            .milliseconds(WorkerLimits.auditAnswerMs), phase - (start - (auditing?.since ?? start)))
+        while true {
+            do {
+                answer = try await parts.postman.ask(
+                    .audit, question.borsh, of: worker.account, limit: WorkerLimits.auditBytes * 2,
+                    within: .milliseconds(WorkerLimits.auditAnswerMs))
+                silence = nil
+            } catch let error as CancellationError { throw error } catch { silence = told(error) }
+            guard answer == nil, ContinuousClock.now - start + .seconds(1) < patience else { break }
+            try await Task.sleep(for: .seconds(1))
         }
+        if let silence { return .notThere("it does not answer: \(silence)") }
         guard let answer else { return .notThere("it does not hand over the step's inputs") }
         let round = AuditedRound(
             plan: plan, round: try Joining.roundPlan(plan, spec, round: question.round), named: named)
