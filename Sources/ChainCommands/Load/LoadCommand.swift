@@ -205,7 +205,7 @@ enum LoadRate: Equatable, Sendable {
     func most(seconds: Int, bytes: Int) -> Int {
         switch self {
         case .perSecond(let rate): rate * seconds
-        case .max: min(Self.mostSigned, Self.mostPerSecond * seconds, max(1, Self.mostBytes / max(1, bytes)))
+        case .max: Swift.min(Self.mostSigned, Self.mostPerSecond * seconds, Swift.max(1, Self.mostBytes / Swift.max(1, bytes)))
         }
     }
 }
