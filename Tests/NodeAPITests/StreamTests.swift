@@ -78,7 +78,7 @@ import WebClient
                 $0.streamBytesPerSecond = 1 << 50
             }
         ) { live in
-            await #expect(throws: (any Error).self) {
+            _ = await #expect(throws: (any Error).self) {
                 for try await _ in try await Self.audit(live).body {}
             }
         }
