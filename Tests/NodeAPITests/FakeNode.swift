@@ -261,7 +261,7 @@ extension FakeNode {
     func block(at height: Height) async throws -> StoredBlock? {
         let (isOld, time) = state.withLock { state in
             state.reads += 1
-            let isOld = UInt64(state.blocks.count) >= height.value + 128
+            let isOld = height.value <= UInt64(state.blocks.count) && UInt64(state.blocks.count) - height.value >= 128
             if isOld {
                 state.readingOld += 1
                 state.mostReadingOld = max(state.mostReadingOld, state.readingOld)
