@@ -167,19 +167,20 @@ extension WorkerLoop {
         var answer: [UInt8]?
         var silence: String?
         // One that has just restarted is to be found at its new address first, and its devices hand over their samples
-        // again. But all of them together get no more than a part of the phase.
+        // again. But asking again makes nobody's answer take longer than the first question may, and in all no more than a
+        // part of the phase.
         let phase = Duration.milliseconds(min(60_000, spec.validateTimeoutMs / 3))
         let start = ContinuousClock.now
-        let patience = min(
-            .milliseconds(WorkerLimits.auditAnswerMs), phase - (start - (auditing?.since ?? start)))
+        var within = Duration.milliseconds(WorkerLimits.auditAnswerMs)
+        let patience = min(within, phase - (start - (auditing?.since ?? start)))
         while true {
             do {
                 answer = try await parts.postman.ask(
-                    .audit, question.borsh, of: worker.account, limit: WorkerLimits.auditBytes * 2,
-                    within: .milliseconds(WorkerLimits.auditAnswerMs))
+                    .audit, question.borsh, of: worker.account, limit: WorkerLimits.auditBytes * 2, within: within)
                 silence = nil
             } catch let error as CancellationError { throw error } catch { silence = told(error) }
-            guard answer == nil, ContinuousClock.now - start + .seconds(1) < patience else { break }
+            within = patience - (ContinuousClock.now - start) - .seconds(1)
+            guard answer == nil, within > .zero else { break }
             try await Task.sleep(for: .seconds(1))
         }
         if let silence { return .notThere("it does not answer: \(silence)") }
