@@ -180,7 +180,7 @@ extension NodeService: NodeBackend {
     }
 
     public nonisolated func auditFile(of account: Account) async throws -> BytePieces? {
-        guard let pieces = try await read({ try AuditPieces(of: account, in: $0) }) else { return nil }
+        guard let pieces = try await read({ try AuditPieces(of: account, in: $0, links: self.linkCount) }) else { return nil }
         return BytePieces { try await self.read { try pieces.next(in: $0) } }
     }
 

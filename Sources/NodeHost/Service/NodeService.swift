@@ -28,6 +28,8 @@ public actor NodeService {
     nonisolated let configuration: NodeConfiguration
     nonisolated let readQueue = DispatchQueue(label: "edgeproof.read", attributes: .concurrent)
     nonisolated let intake: ClientIntake
+    /// For audit files, which say at their beginning how many links follow.
+    nonisolated let linkCount = LinkCount()
 
     let machine: NodeMachine
     let network: PeerNetwork
