@@ -327,6 +327,14 @@ public actor NodeService {
         commitQueue.async { [store, health, weak self] in
             do {
                 try store.heal(block, digest: digest)
+                // What lies beside it in the damaged file is found now, not when somebody asks for it: the store can be
+                // written anew once all of it is back.
+                let height = block.block.header.height
+                for near in [height.previous, height.next].compactMap({ $0 }) {
+                    do throws(StorageError) { _ = try store.block(at: near) } catch {
+                        health.note(UnreadableBlock(height: near, cause: error))
+                    }
+                }
                 let snapshot = try store.snapshot()
                 let head = try snapshot.head()
                 self?.post { $0.healed(block.block.header.height, snapshot, head) }
