@@ -19,11 +19,11 @@ struct LoopChannel: ServerChildChannel {
         self.connections = connections
         base = HTTP1Channel(
             responder: { request, writer, channel in
-                guard connections.isSurplus(channel), !Connections.isKept(request.uri.path) else {
+                guard let surplus = connections.surplus(channel), !Connections.isKept(request.uri.path) else {
                     return try await responder(request, writer, channel)
                 }
-                var body = try await writer.writeHead(Connections.refusal.head)
-                try await body.write(Connections.refusal.body)
+                var body = try await writer.writeHead(surplus.head)
+                try await body.write(surplus.body)
                 try await body.finish(nil)
             }, configuration: configuration)
     }
