@@ -23,7 +23,11 @@ extension NodeService: NodeBackend {
         }
     }
 
-    public func status() async -> NodeStatus {
+    public nonisolated func status() async -> NodeStatus {
+        await freshStatus.value(at: view.current.header.height) { await self.statusNow() }
+    }
+
+    private func statusNow() async -> NodeStatus {
         let facts = await chainFacts()
         let published = machine.published.header
         let elapsed = started.duration(to: .now).components

@@ -28,6 +28,9 @@ public actor NodeService {
     nonisolated let configuration: NodeConfiguration
     nonisolated let readQueue = DispatchQueue(label: "edgeproof.read", attributes: .concurrent)
     nonisolated let intake: ClientIntake
+    /// What anybody may ask for, as often as he likes.
+    nonisolated let freshStatus = Fresh<NodeStatus>(age: .milliseconds(50))
+    nonisolated let freshMetrics = Fresh<String>(age: .milliseconds(50))
     /// For audit files, which say at their beginning how many links follow.
     nonisolated let linkCount = LinkCount()
 
