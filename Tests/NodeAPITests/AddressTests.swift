@@ -1,5 +1,7 @@
 import APIModel
+import Cryptography
 import Dispatch
+import Encoding
 import Foundation
 import NodeAPI
 import Primitives
@@ -152,7 +154,7 @@ import Testing
 
     /// A long answer that nobody reads holds no place of what is still to be made, and few of its own.
     @Test func longAnswersThatNobodyReadsAreFew() async throws {
-        let node = try FakeNode()
+        let node = try FakeNode(blockPerTransaction: false)
         // More than the sockets' buffers take.
         let text = String(repeating: "x", count: 60_000)
         for sender in 0..<10 as Range<UInt8> {
@@ -178,11 +180,59 @@ import Testing
             #expect(held.status == 200)
             #expect(try await live.once("/v1/blocks/\(height)/finality", from: Self.first).status == 200)
             let refused = try await live.once(path, from: Self.first)
-            #expect(refused.status == 429 && refused.head.contains("one address may have 1 long answers"), "\(refused.head)")
+            #expect(refused.status == 429)
+            #expect(refused.head.contains("one address may have 1 long answers"), "\(refused.head)")
             let other = try await live.get(path, from: Self.second, headOnly: true)
             #expect(other.status == 200)
             for answer in [held, other] { answer.end() }
         }
+    }
+
+    /// Nobody pays for the check of a wrong signature: an address that sends many is not listened to for a while.
+    @Test func wrongSignaturesAreNotCheckedForEver() async throws {
+        let node = try FakeNode(blockPerTransaction: false)
+        try await serving(
+            node,
+            configure: {
+                Self.patient(&$0)
+                $0.wrongSignaturesPerSecond = 1
+                // So many that none of the test's time makes up for them.
+                $0.wrongSignaturesAtOnce = 4
+            }
+        ) { live in
+            func submit(_ transactions: [SignedTransaction], from address: String) async throws -> HeldAnswer {
+                var body = BorshEncoder()
+                body.array(transactions)
+                return try await live.once(
+                    "/v1/transactions", body: body.bytes, type: "application/vnd.edgeproof.transactions", from: address)
+            }
+            let wrong = try (0..<60 as Range<UInt64>).map {
+                try SignedTransaction.record("x", sequence: $0, genesis: Digest(sha256: [1]))
+            }
+            let right = try SignedTransaction.record("x", sequence: 0, genesis: node.genesisHash)
+            let first = try await submit(wrong, from: Self.first)
+            #expect(first.status == 200 && first.head.contains("bad_signature"), "\(first.head)")
+            let refused = try await submit([right], from: Self.first)
+            #expect(refused.status == 429 && refused.head.contains("wrong_signatures"), "\(refused.head)")
+            #expect(node.state.withLock { $0.pool.isEmpty })
+            // Another address is listened to, and this one may ask for all else.
+            #expect(try await submit([right], from: Self.second).status == 200)
+            #expect(node.state.withLock { $0.pool.count } == 1)
+            #expect(try await live.once("/v1/status", from: Self.first).status == 200)
+        }
+    }
+
+    @Test func wrongSignaturesAreMadeUpFor() throws {
+        let few = WrongSignatures(perSecond: 1_000, burst: 10, limitsLoopback: false)
+        let one = try #require(AddressHolder("203.0.113.7"))
+        few.add(5, by: one)
+        #expect(few.silence(of: one) == nil)
+        few.add(1_000_000, by: one)
+        let silence = try #require(few.silence(of: one))
+        #expect(silence > .seconds(1) && silence <= .seconds(60), "however many they were")
+        #expect(few.silence(of: AddressHolder("203.0.113.8")) == nil)
+        few.add(1_000_000, by: AddressHolder("127.0.0.1"))
+        #expect(few.silence(of: AddressHolder("127.0.0.1")) == nil)
     }
 
     /// A reverse proxy on the node's machine has one address for all of its clients.
@@ -239,10 +289,21 @@ struct HeldAnswer: Sendable {
 extension LiveNode {
     /// Asks from one of this machine's addresses, reads the beginning of the answer, and holds the connection.
     func get(_ path: String, from address: String, headOnly: Bool = false) async throws -> HeldAnswer {
+        try await ask(Array("GET \(path) HTTP/1.1\r\nhost: a\r\n\r\n".utf8), from: address, headOnly: headOnly)
+    }
+
+    /// Sends a body, and does not hold the connection.
+    func once(_ path: String, body: [UInt8], type: String, from address: String) async throws -> HeldAnswer {
+        let head = "POST \(path) HTTP/1.1\r\nhost: a\r\ncontent-type: \(type)\r\ncontent-length: \(body.count)\r\n\r\n"
+        let answer = try await ask(Array(head.utf8) + body, from: address, headOnly: false)
+        answer.end()
+        return answer
+    }
+
+    private func ask(_ request: [UInt8], from address: String, headOnly: Bool) async throws -> HeldAnswer {
         let descriptor = try hold(from: address)
-        let request = "GET \(path) HTTP/1.1\r\nhost: a\r\n\r\n"
         let head = await Self.aside {
-            guard request.withCString({ send(descriptor, $0, strlen($0), Int32(MSG_NOSIGNAL)) }) > 0 else { return "" }
+            guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else { return "" }
             return Self.beginning(descriptor, headOnly)
         }
         return HeldAnswer(descriptor: descriptor, head: head)

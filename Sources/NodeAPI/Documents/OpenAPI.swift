@@ -49,7 +49,7 @@ enum OpenAPI {
         (422, "Refused", "Well-formed, but the chain's rules or a contract refuse it"),
         (
             429, "TooMuch",
-            "The account's credits do not suffice, or the client's address has as many long answers under way as one may: retryAfterMs says when to try again"
+            "The account's credits do not suffice, or the client's address has as much under way as one may, or sent many wrong signatures: retryAfterMs says when to try again"
         ),
         (500, "Internal", "The node failed; its log says why"),
         (503, "Busy", "The node is starting, stopping or at its limit"),

@@ -21,6 +21,7 @@ struct RouteServices: Sendable {
     let long: GatedPlaces
     let queries: QueryLanes
     let queryShares: AddressShares
+    let wrongSignatures: WrongSignatures
     let events: EventFeed
 
     init(backend: any NodeBackend, heads: HeadWatch, configuration: APIConfiguration, logger: Logger) {
@@ -42,6 +43,9 @@ struct RouteServices: Sendable {
             perAddress: configuration.longAnswersPerAddress)
         queries = QueryLanes()
         queryShares = configuration.shares(configuration.queriesPerAddress, of: QueryLanes.mostWaiting)
+        wrongSignatures = WrongSignatures(
+            perSecond: configuration.wrongSignaturesPerSecond, burst: configuration.wrongSignaturesAtOnce,
+            limitsLoopback: configuration.limitsLoopback)
         events = EventFeed(
             backend: backend, genesis: genesis, heads: heads,
             clients: Gate(limit: configuration.eventClients, waiting: 0),

@@ -28,6 +28,10 @@ public struct APIConfiguration: Sendable {
     /// Whoever reads one has this time, and as much again as its bytes take at this rate; then it is cut off.
     public var streamGrace: Duration = .seconds(30)
     public var streamBytesPerSecond = 16_384
+    /// Transactions with wrong signatures that one address may send in the long run, and at once: beyond it, none of its
+    /// are looked at for up to a minute.
+    public var wrongSignaturesPerSecond = 16
+    public var wrongSignaturesAtOnce = 512
     public var eventClients = 128
     /// So many of them, and no more than half, are for one address.
     public var eventClientsPerAddress = 64

@@ -29,11 +29,12 @@ struct LoopChannel: ServerChildChannel {
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        connections.opened(channel)
-        return base.setup(channel: channel, logger: logger)
+        base.setup(channel: channel, logger: logger)
     }
 
     func handle(value: Value, logger: Logger) async {
+        // Not before: until now nobody knows whose it is.
+        connections.opened(value.channel)
         await withTaskExecutorPreference(LoopExecutor(value.channel.eventLoop)) {
             await base.handle(value: value, logger: logger)
         }
