@@ -29,20 +29,34 @@ struct LoopChannel: ServerChildChannel {
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        base.setup(channel: channel, logger: logger)
+        connections.opened(channel)
+        return channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(ArrivalHandler(connections))
+        }.flatMap { [base] in base.setup(channel: channel, logger: logger) }
     }
 
     func handle(value: Value, logger: Logger) async {
-        // Whose it is, is known once it is registered, which may be in a moment.
-        var looks = 0
-        while value.channel.remoteAddress == nil, looks < 1_000 {
-            looks += 1
-            try? await Task.sleep(for: .milliseconds(1))
-        }
-        connections.opened(value.channel)
         await withTaskExecutorPreference(LoopExecutor(value.channel.eventLoop)) {
             await base.handle(value: value, logger: logger)
         }
+    }
+}
+
+/// Tells whose connection it is: known once it is active, and before anything of it is read.
+private final class ArrivalHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let connections: Connections
+
+    init(_ connections: Connections) { self.connections = connections }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { connections.identified(context.channel) }
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        connections.identified(context.channel)
+        context.fireChannelActive()
     }
 }
 
