@@ -127,7 +127,7 @@ import Testing
         let bytes = try chain.transaction(poor, service: "s", .distributeTask).borsh.count
         try expect(
             try chain.transaction(poor, service: "s", .distributeTask),
-            .tooFewCredits(needed: UInt64(bytes) * 100 + 5_000_000, available: 0, enoughAt: nil))
+            .tooFewCredits(needed: UInt64(bytes) * 100 + 10_000_000, available: 0, enoughAt: nil))
         // What waits already has reserved its part.
         let signed = try chain.transaction(alice, service: "s", .distributeTask)
         let verdict = try chain.ledger.admit(
