@@ -116,6 +116,17 @@ import Testing
         let chosen = try bounded.ledger.selectTransactions(
             from: small, state: bounded.state, time: bounded.time.advanced(by: 1_000), certificate: .genesis)
         #expect(chosen.transactions.count == 1 && chosen.gasLimit == each && chosen.refused.isEmpty)
+
+        // Where the gas would do, the bytes decide.
+        parameters.blockGas = 3 * each
+        let roomy = try TestChain([alice], parameters: parameters)
+        let large = try (0..<2 as Range<UInt64>).map {
+            try roomy.transaction(
+                alice, service: "s", .distributeTask, data: Array(repeating: 1, count: 60_000), gas: each, ahead: $0)
+        }
+        let fitting = try roomy.ledger.selectTransactions(
+            from: large, state: roomy.state, time: roomy.time.advanced(by: 1_000), certificate: .genesis)
+        #expect(fitting.transactions.count == 1 && fitting.refused.isEmpty)
     }
 
     /// A proposer whose time is up proposes what it has executed, and says what took so long; the block is as good as one
