@@ -213,7 +213,9 @@ let package = Package(
             values + [
                 "PeerNetwork", "LocalNetwork", "TestSupport", .crypto, .nioCore, .nioEmbedded, .nioPosix, .nioSSL, .logging,
             ]),
-        tests(of: "NodeAPI", values + ["NodeAPI", "APIModel", "ChainClient", "JobProtocol", .hummingbird, "WebClient", .logging]),
+        tests(
+            of: "NodeAPI",
+            values + ["NodeAPI", "APIModel", "ChainClient", "JobProtocol", "ProgramSupport", .hummingbird, "WebClient", .logging]),
         tests(of: "WebClient", ["WebClient", .nioCore, .nioHTTP1, .nioPosix, .nioSSL]),
         tests(
             of: "ChainClient",

@@ -62,6 +62,7 @@ let package = Package(
         .executableTarget(
             name: "gas",
             dependencies: [
+                "ChainBench",
                 .product(name: "EdgeproofAttacks", package: "edgeproof"),
                 .product(name: "EdgeproofLedger", package: "edgeproof"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

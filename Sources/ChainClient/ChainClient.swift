@@ -86,9 +86,13 @@ public final class ChainClient: Sendable {
             do {
                 let reply = try await send(call, to: node)
                 // This node can't, or can't now; another one may.
-                if reply.status >= 500, nodes.count > 1 {
-                    lastRefusal = refusal(reply, call)
-                    continue
+                if nodes.count > 1, reply.status >= 500 || reply.status == 429 {
+                    let refusal = refusal(reply, call)
+                    // An account's credits are the same at each of them.
+                    if reply.status >= 500 || refusal.code == "address_limit" {
+                        lastRefusal = refusal
+                        continue
+                    }
                 }
                 preferred.withLock { $0 = index }
                 return reply

@@ -39,7 +39,9 @@ public struct APIServer: Sendable {
         for route in Routes.all { route.install(on: router, services: services) }
 
         let isServing = Flag()
-        let connections = Connections(limit: configuration.maxConnections)
+        let connections = Connections(
+            limit: configuration.maxConnections,
+            shares: configuration.shares(configuration.connectionsPerAddress, of: configuration.maxConnections))
         let application = Application(
             router: router,
             server: HTTPServerBuilder { [configuration] responder in

@@ -16,6 +16,7 @@ import ProgramSupport
 /// db/            finalised blocks, state, indices (LevelDB)
 /// peers.json     addresses of masternodes that the node found; may be deleted
 /// db.joining/    a state that is being fetched; it becomes db/ when it is complete
+/// db.rewriting/  db/ while it is written anew, since a file of it is damaged; then db.rewritten/, and db.damaged/ the old one
 /// lock           held by the one process that may write here
 /// journal        votes and bodies that are not final yet
 /// ```

@@ -147,8 +147,16 @@ final class PeerHub: Sendable {
             }
             switch state.registry.establish(link, identity) {
             case .refused(let reason): return (reason, false)
-            case .accepted(let replaced):
+            case .accepted(let replaced, let evicted):
                 state.metrics.connectionsEstablished += 1
+                if let evicted {
+                    let reason = DisconnectReason.tooManyFollowers(limits.followers)
+                    state.metrics.connectionsLost += 1
+                    state.departed.add(evicted.identity)
+                    queue.disconnected(evicted.identity, reason)
+                    gate.ended(evicted.identity.id)
+                    evicted.link.disconnect(reason)
+                }
                 // Under the lock: events of one peer come in the order of what happened.
                 if let replaced {
                     queue.disconnected(identity, .duplicate)

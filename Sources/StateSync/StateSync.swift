@@ -32,9 +32,10 @@ public enum SnapshotLimits {
     /// Links between masternode sets in one answer, and their bytes.
     package static let links = 64
     package static let linkBytes = 2_000_000
-    /// Requests of one peer, and of all, that wait for their answer; those above are not answered.
+    /// Requests of one peer that wait for their answer, and of all strangers and of all masternodes, who have theirs apart;
+    /// those above are not answered. As many as all followers that there may be have together: none can keep others out.
     package static let requestsPerPeer = 4
-    package static let requests = 32
+    package static let requests = 128
     /// Requests of one peer that are answered in a second: with full chunks 25 MB/s. Those above wait.
     package static let requestsPerSecond = 100
 }

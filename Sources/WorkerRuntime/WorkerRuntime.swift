@@ -93,7 +93,12 @@ public enum WorkerLimits {
     /// How often it is asked for disputes that no event has announced: events can get lost, and a turn of a dispute takes
     /// a minute.
     public static let disputePollMs: Int64 = 15_000
-    /// Time in which a worker hands over what an auditor asks for.
+    /// Workers that an auditor asks at the same time: silent ones are waited for together.
+    public static let auditsAtOnce = 16
+    /// Bytes of their answers that it holds meanwhile, beside the answer that came first.
+    public static let auditAnswersBytes = auditBytes * 2
+    /// Time in which a worker begins to hand over what an auditor asks for. For the whole answer it has this time for each
+    /// worker that is asked with it: they share the auditor's line.
     public static let auditAnswerMs: Int64 = 15_000
     /// Gas that one action on a job may use.
     public static let actionGas: UInt64 = 10_000_000

@@ -239,10 +239,18 @@ extension LiveNode {
     }
 
     /// A connection that says nothing.
-    func hold() throws -> Int32 {
+    /// - Parameter local: the address of this machine that it comes from.
+    func hold(from local: String = "127.0.0.1") throws -> Int32 {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr(local)
+        let bound = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        try #require(bound == 0)
         address.sin_port = in_port_t(port).bigEndian
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
         let result = withUnsafePointer(to: &address) { pointer in
@@ -274,7 +282,7 @@ extension LiveNode {
     }
 
     /// On a thread that may wait: there are as many for tasks as the machine has cores, and the server needs them to answer.
-    private static func aside(_ body: @escaping @Sendable () -> String) async -> String {
+    static func aside(_ body: @escaping @Sendable () -> String) async -> String {
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async { continuation.resume(returning: body()) }
         }

@@ -152,4 +152,122 @@ import Testing
             }
         }
     }
+
+    // MARK: Writing a store anew
+
+    /// Small files and small buffers: LevelDB merges files after a few hundred kilobytes.
+    private static let merging = LevelDB.Options(writeBufferBytes: 1 << 16, fileBytes: 1 << 20)
+    private static let held = 40
+
+    /// A store with a flipped byte in the block of this height.
+    private static func damaged(_ chain: SampleChain, _ height: Int, in folder: TemporaryFolder) throws -> String {
+        let path = folder.file("db")
+        let store = try ChainStore(path: path, genesisHash: chain.genesis)
+        try store.commit(Array(chain.commits.prefix(held)))
+        store.close()
+        // Opening turns the log of before into a sorted file.
+        try ChainStore(path: path, genesisHash: chain.genesis).close()
+        try flip(Data(chain.commits[height - 1].block.block.header.reveal.bytes), in: path)
+        return path
+    }
+
+    private static func flip(_ needle: Data, in path: String) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: path).sorted() where name.hasSuffix(".ldb") {
+            var bytes = Data(try contents(path + "/" + name))
+            guard let place = bytes.range(of: needle) else { continue }
+            bytes[place.lowerBound] ^= 1
+            return try put(Array(bytes), at: path + "/" + name)
+        }
+        Issue.record("nothing was damaged")
+    }
+
+    private static func unreadable(_ store: ChainStore, _ chain: SampleChain) -> [Commit] {
+        chain.commits.prefix(held).filter { (try? store.block(at: $0.block.block.header.height)) == nil }
+    }
+
+    /// Commits what follows, several megabytes of the same keys' new values: files are merged meanwhile.
+    /// - Returns: what keeps the store from it.
+    private static func goOn(_ path: String, _ chain: SampleChain) throws -> StorageError? {
+        let store = try ChainStore(path: path, genesisHash: chain.genesis, options: merging)
+        defer { store.close() }
+        let rest = Array(chain.commits.dropFirst(held))
+        for start in stride(from: 0, to: rest.count, by: 50) {
+            do throws(StorageError) { try store.commit(Array(rest[start..<min(rest.count, start + 50)])) } catch { return error }
+        }
+        #expect(try chain.difference(from: store, count: chain.commits.count) == nil)
+        return nil
+    }
+
+    /// Blocks that were put back do not take the damage away: LevelDB stops at it when it merges files. Written anew, the
+    /// store goes on.
+    @Test func aHealedStoreIsWrittenAnew() throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: 2_000, seed: 14)
+        let path = try Self.damaged(chain, 20, in: folder)
+        var store = try ChainStore(path: path, genesisHash: chain.genesis)
+        let lost = Self.unreadable(store, chain)
+        try #require(lost.count > 1, "several small blocks lie together")
+        #expect(try StoreRewriteState(path, closing: store).needs == false)
+
+        // One of them is back: the others are named, and nothing has changed.
+        store = try ChainStore(path: path, genesisHash: chain.genesis)
+        try store.heal(lost[0].block, digest: lost[0].digest)
+        #expect(try StoreRewriteState(path, closing: store).needs)
+        let others = lost.dropFirst().map(\.block.block.header.height)
+        #expect(try StoreRewrite.run(path) { _ in } == others)
+        store = try ChainStore(path: path, genesisHash: chain.genesis)
+        #expect(Self.unreadable(store, chain).map(\.digest) == lost.dropFirst().map(\.digest))
+        for commit in lost.dropFirst() { try store.heal(commit.block, digest: commit.digest) }
+        #expect(try chain.difference(from: store, count: Self.held) == nil)
+        store.close()
+
+        // All of them are back, and yet:
+        let asItIs = folder.file("as it is")
+        try FileManager.default.copyItem(atPath: path, toPath: asItIs)
+        let stop = try #require(try Self.goOn(asItIs, chain))
+        #expect(Self.isClear(stop), "\(stop)")
+
+        // Killed at any instant of the exchange.
+        try FileManager.default.createDirectory(atPath: path + ".rewriting", withIntermediateDirectories: false)
+        var told: UInt64 = 0
+        #expect(try StoreRewrite.run(path) { told = $0 } == [])
+        #expect(told > UInt64(Self.held))
+        try FileManager.default.moveItem(atPath: path, toPath: path + ".rewritten")
+        try FileManager.default.createDirectory(atPath: path + ".damaged", withIntermediateDirectories: false)
+        try StoreRewrite.recover(path)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["as it is", "db"])
+        #expect(try StoreRewrite.bytesToWrite(path) == nil)
+        #expect(try Self.goOn(path, chain) == nil)
+    }
+
+    /// What is no block is not put back: the store stays as it is, and says so.
+    @Test func otherDamageIsNotWrittenOver() throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: Self.held, seed: 15)
+        let path = try Self.damaged(chain, 20, in: folder)
+        let node = try #require(chain.commits[38].state?.nodePuts.first)
+        try Self.flip(Data(node.1.prefix(24)), in: path)
+        let store = try ChainStore(path: path, genesisHash: chain.genesis)
+        for commit in Self.unreadable(store, chain) { try store.heal(commit.block, digest: commit.digest) }
+        store.close()
+        let before = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+        let error = try #require(throws: StorageError.self) { _ = try StoreRewrite.run(path) { _ in } }
+        #expect(Self.isClear(error), "\(error)")
+        struct Stopped: Error {}
+        #expect(throws: Stopped.self) { _ = try StoreRewrite.run(path) { _ in throw Stopped() } }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == before)
+        let again = try ChainStore(path: path, genesisHash: chain.genesis)
+        defer { again.close() }
+        #expect(Self.unreadable(again, chain).isEmpty)
+        #expect(try again.head()?.height == Height(UInt64(Self.held)))
+    }
+
+    /// Whether a store has to be written anew, which nobody may have open.
+    private struct StoreRewriteState {
+        let needs: Bool
+        init(_ path: String, closing store: ChainStore) throws {
+            store.close()
+            needs = try StoreRewrite.bytesToWrite(path) != nil
+        }
+    }
 }

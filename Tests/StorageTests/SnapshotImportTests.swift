@@ -2,6 +2,7 @@ import Cryptography
 import Foundation
 import Primitives
 import Storage
+import Synchronization
 import Testing
 
 /// A store that is made from a state instead of a chain.
@@ -43,6 +44,55 @@ import Testing
         try made.add(values: Array(values.dropFirst(4)), nodePuts: [([3], [4])], nodeRemovals: [[1]])
         #expect(try made.node([1]) == nil)
         try made.finish(chain.commits[Self.headHeight - 1], links: links)
+    }
+
+    /// Reads a chain, and counts what is read of it.
+    private final class ReadChain: ChainReading {
+        let path: String
+        private let chain: any ChainReading
+        let entries = Mutex(0)
+
+        init(_ chain: any ChainReading) {
+            self.chain = chain
+            path = chain.path
+        }
+
+        func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? { try chain.get(key) }
+
+        func scan(prefix: [UInt8], from: [UInt8]?, limit: Int) throws(StorageError) -> [LevelDBEntry] {
+            let found = try chain.scan(prefix: prefix, from: from, limit: limit)
+            entries.withLock { $0 += found.count }
+            return found
+        }
+    }
+
+    /// Links are counted once, however many ask; a view of before has fewer, and is not told of those that came after.
+    @Test func linksAreCountedOnce() throws {
+        let folder = try TemporaryFolder()
+        let chain = try chain()
+        let links = try (0..<40).map { try link(UInt64($0) * 3, chain) }
+        try finish(folder.file("db"), chain, links: Array(links.prefix(25)))
+        let store = try ChainStore(path: folder.file("db"), genesisHash: chain.genesis)
+        defer { store.close() }
+        let (count, old) = (LinkCount(), ReadChain(try store.snapshot()))
+        #expect(try count.count(in: old) == 25)
+        #expect(old.entries.withLock { $0 } == 25)
+        for _ in 0..<10 { #expect(try count.count(in: old) == 25) }
+        #expect(old.entries.withLock { $0 } == 35, "each time the last one, to see whether the chain has it")
+
+        // More, with blocks of theirs.
+        for (commit, link) in zip(chain.commits.dropFirst(Self.headHeight), links.dropFirst(25)) {
+            try store.commit(
+                Commit(
+                    block: commit.block, digest: commit.digest, transactionIds: commit.transactionIds, state: commit.state,
+                    link: link))
+        }
+        let added = chain.commits.count - Self.headHeight
+        let new = ReadChain(try store.snapshot())
+        #expect(try count.count(in: new) == 25 + added)
+        #expect(new.entries.withLock { $0 } == 1 + added)
+        #expect(try count.count(in: old) == 25 && count.count(in: new) == 25 + added)
+        #expect(try LinkCount().count(in: ReadChain(store)) == 25 + added)
     }
 
     @Test func theStoreGoesOnFromTheSnapshot() throws {

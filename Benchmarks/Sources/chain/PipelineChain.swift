@@ -4,29 +4,21 @@ import Foundation
 import Ledger
 import Mempool
 import Primitives
-import StateTree
-import Storage
 import Synchronization
 
-/// A chain of one masternode on a store of its own.
-package final class PipelineChain: StateReader, NodeReader {
+/// A chain of records, measured step by step.
+package final class PipelineChain {
     // Names of steps.
     package static let execution = "execution (with history and receipts)"
     package static let commitment = "commitment (state tree)"
     package static let storage = "storage (synced, with its compaction)"
 
-    private let ledger: Ledger
-    private let store: ChainStore
-    private let folder: URL
+    private let chain: StoredChain
     private let keys: [PrivateKey]
     private var sequences: [UInt64]
-    private var values: [StateKey: [UInt8]?] = [:]
-    private var nodes: [[UInt8]: [UInt8]?] = [:]
-    private var pending: StateCommit
-    private var head: (height: Height, digest: Digest)
-    private var time: Time
     private var mempool = Mempool()
 
+    private var ledger: Ledger { chain.ledger }
     package var genesisHash: Digest { ledger.genesisHash }
 
     /// The keys are functions of their numbers: such a chain is worth nothing.
@@ -37,69 +29,13 @@ package final class PipelineChain: StateReader, NodeReader {
 
     /// - Parameter senders: accounts with money, those of the first keys.
     package init(senders: Int) throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: "edgeproof-pipeline-\(UUID().uuidString)")
         keys = try (0..<senders).map { try Self.key($0) }
         sequences = Array(repeating: 0, count: keys.count)
-        guard let masternode = PrivateKey(seed: Digest(sha256: Array("masternode".utf8)).bytes) else {
-            throw CryptographyError.invalidKey
-        }
-        var parameters = Parameters()
-        parameters.balancePerCredit = 1
-        parameters.epochBlocks = 1 << 40
-        parameters.epochMs = 1 << 40
-        parameters.blockGas = 1 << 40
-        let genesis = try Genesis(
-            chainName: "pipeline", time: Time(1_000_000), parameters: parameters,
-            masternodes: MasternodeSet([
-                Masternode(
-                    name: "m", consensusKey: masternode.publicKey, owner: Account(masternode.publicKey), beaconTip: .zero)
-            ]),
-            allocations: (keys + [masternode]).map { .init(account: Account($0.publicKey), balance: 1 << 60) })
-        ledger = Ledger(genesis: genesis)
-        store = try ChainStore(path: folder.path, genesisHash: genesis.hash)
-        head = (.zero, genesis.hash)
-        time = genesis.time
-        let delta = ledger.genesisState()
-        let tree = try StateTree.update(reader: EmptyTree(), changes: Self.changes(delta.changes))
-        pending = Self.commit(.zero, delta.changes, tree)
-        overlay(pending)
-    }
-
-    deinit {
-        store.close()
-        try? FileManager.default.removeItem(at: folder)
-    }
-
-    package func value(_ key: StateKey) throws -> [UInt8]? {
-        if let value = values[key] { return value }
-        return try store.value(key)
-    }
-
-    package func node(_ key: NodeKey) throws -> [UInt8]? {
-        if let node = nodes[key.bytes] { return node }
-        return try store.node(key.bytes)
-    }
-
-    private typealias Changes = [(key: StateKey, value: [UInt8]?)]
-
-    private static func changes(_ changes: Changes) -> [(path: Digest, valueHash: Digest?)] {
-        changes.map { ($0.key.path, $0.value.map { StateTree.valueHash($0) }) }
-    }
-
-    private static func commit(
-        _ height: Height, _ changes: Changes, _ tree: TreeUpdate, receipts: [Receipt] = [],
-        history: [(account: Account, entry: HistoryEntry)] = []
-    ) -> StateCommit {
-        StateCommit(
-            height: height, values: changes.map { ($0.key, $0.value) }, nodePuts: tree.puts.map { ($0.0.bytes, $0.1) },
-            nodeRemovals: tree.removals.map(\.bytes), receipts: receipts, history: history.map { ($0.account, $0.entry) })
-    }
-
-    private func overlay(_ commit: StateCommit) {
-        values = Dictionary(commit.values, uniquingKeysWith: { $1 })
-        nodes = [:]
-        for key in commit.nodeRemovals { nodes.updateValue(nil, forKey: key) }
-        for (key, node) in commit.nodePuts { nodes.updateValue(node, forKey: key) }
+        chain = try StoredChain(
+            name: "pipeline",
+            allocations: (keys + [try StoredChain.key("masternode")]).map {
+                .init(account: Account($0.publicKey), balance: 1 << 60)
+            })
     }
 
     /// What a client sends.
@@ -113,7 +49,7 @@ package final class PipelineChain: StateReader, NodeReader {
                 return try SignedTransaction(
                     signing: Transaction(
                         sender: Account(keys[sender].publicKey), sequence: sequences[sender],
-                        validUntil: time.advanced(by: 300_000), gasLimit: 200_000,
+                        validUntil: chain.time.advanced(by: 300_000), gasLimit: 200_000,
                         serviceId: ServiceId(unchecked: Array("load".utf8)), actionId: .applicationTask, data: bytes),
                     with: keys[sender], genesis: ledger.genesisHash)
             })
@@ -142,10 +78,10 @@ package final class PipelineChain: StateReader, NodeReader {
             }
         }
         let admitted = try steps.measure("admission") {
-            let context = try EpochContext(ledger: ledger, state: self)
+            let context = try EpochContext(ledger: ledger, state: chain)
             return try transactions.map { transaction -> (Admitted, UInt64) in
                 let verdict = try ledger.admit(
-                    transaction, state: self, time: time, parameters: context.parameters, isAuthorized: { _, _ in true })
+                    transaction, state: chain, time: chain.time, parameters: context.parameters, isAuthorized: { _, _ in true })
                 guard case .admitted(let facts) = verdict else { throw PipelineError() }
                 return (
                     Admitted(
@@ -172,7 +108,7 @@ package final class PipelineChain: StateReader, NodeReader {
     }
 
     /// Time goes on to the next block's.
-    package func tick() { time = time.advanced(by: 100) }
+    package func tick() { chain.tick(ms: 100) }
 
     /// One transaction of a sender for the next block.
     package func transaction(
@@ -180,17 +116,9 @@ package final class PipelineChain: StateReader, NodeReader {
     ) throws -> SignedTransaction {
         try SignedTransaction(
             signing: Transaction(
-                sender: Account(key.publicKey), sequence: sequence, validUntil: time.advanced(by: 300_000),
+                sender: Account(key.publicKey), sequence: sequence, validUntil: chain.time.advanced(by: 300_000),
                 gasLimit: 1_000_000, value: value, serviceId: service, actionId: action, data: data),
             with: key, genesis: ledger.genesisHash)
-    }
-
-    private func header(_ transactions: [SignedTransaction]) -> Header {
-        Header(
-            height: head.height.next, view: View(head.height.value + 1), epoch: .zero, parent: head.digest, proposer: 0,
-            time: time, transactionsRoot: Block.transactionsRoot(transactions), stateRoot: .zero, receiptsRoot: .zero,
-            gasUsed: 0, reveal: .zero, randomness: Digest(sha256: head.height.borsh), activeSetHash: .zero,
-            nextSetHash: .zero, parentCertificateHash: .zero)
     }
 
     /// Executes a block of these and writes it.
@@ -198,29 +126,14 @@ package final class PipelineChain: StateReader, NodeReader {
     package func append(
         _ chosen: [SignedTransaction], ids chosenIds: [TransactionId], _ steps: inout Steps
     ) throws -> [Receipt] {
-        let header = header(chosen)
+        let header = chain.header(transactionsRoot: Block.transactionsRoot(chosen))
         let block = Block(header: header, parentCertificate: .genesis, transactions: chosen)
         let execution = try steps.measure(Self.execution) {
-            try ledger.execute(block, state: self, transactionIds: chosenIds)
+            try ledger.execute(block, state: chain, transactionIds: chosenIds)
         }
-        let state = try steps.measure(Self.commitment) {
-            let tree = try StateTree.update(reader: self, changes: Self.changes(execution.delta.changes))
-            return Self.commit(
-                header.height, execution.delta.changes, tree, receipts: execution.receipts, history: execution.delta.history)
-        }
-        try steps.measure(Self.storage) { try write(block, ids: chosenIds, then: state) }
+        let state = try steps.measure(Self.commitment) { try chain.commit(header.height, execution) }
+        try steps.measure(Self.storage) { try chain.write(block, ids: chosenIds, then: state) }
         return execution.receipts
-    }
-
-    /// Writes a block with the state before it, as a node does.
-    private func write(_ block: Block, ids: [TransactionId], then state: StateCommit) throws {
-        let digest = block.header.digest(genesis: ledger.genesisHash)
-        try store.commit(
-            Commit(
-                block: FinalizedBlock(block: block, finalization: nil), digest: digest, transactionIds: ids, state: pending))
-        head = (block.header.height, digest)
-        pending = state
-        overlay(state)
     }
 
     // MARK: Filling
@@ -230,7 +143,7 @@ package final class PipelineChain: StateReader, NodeReader {
 
     /// Gives the accounts of the first keys what the first one has, without transactions.
     package func fill(_ count: Int, progress: (Int) -> Void) throws {
-        guard let record = try value(.account(Account(try Self.key(0).publicKey))) else { throw PipelineError() }
+        guard let record = try chain.value(.account(Account(try Self.key(0).publicKey))) else { throw PipelineError() }
         var made = 0
         while made < count {
             // In the order of their paths, so that what is written together lies together.
@@ -240,16 +153,16 @@ package final class PipelineChain: StateReader, NodeReader {
             }.sorted { $0.path < $1.path }
             for start in stride(from: 0, to: keys.count, by: Self.together) {
                 let part = keys[start..<min(keys.count, start + Self.together)]
-                let changes: Changes = part.map { (key: $0.key, value: record) }
-                let tree = try StateTree.update(reader: self, changes: Self.changes(changes))
                 tick()
-                let block = Block(header: header([]), parentCertificate: .genesis, transactions: [])
-                try write(block, ids: [], then: Self.commit(block.header.height, changes, tree))
+                let header = chain.header(transactionsRoot: Block.transactionsRoot([]))
+                let state = try chain.commit(header.height, part.map { (key: $0.key, value: record) })
+                try chain.write(
+                    Block(header: header, parentCertificate: .genesis, transactions: []), ids: [], then: state)
                 progress(made + part.endIndex)
             }
             made += keys.count
         }
-        settle()
+        StoredChain.settle(seconds: 300)
     }
 
     private static func accounts(_ numbers: Range<Int>) throws -> [Account] {
@@ -263,15 +176,6 @@ package final class PipelineChain: StateReader, NodeReader {
             found.withLock { $0[lane] = part }
         }
         return try found.withLock { $0 }.sorted { $0.key < $1.key }.flatMap { try $0.value.get() }
-    }
-
-    /// Waits until the store has put in order what came much faster than a chain writes: else its debt is measured.
-    private func settle() {
-        for _ in 0..<300 {
-            let before = Steps.processorSeconds
-            Thread.sleep(forTimeInterval: 1)
-            if Steps.processorSeconds - before < 0.02 { return }
-        }
     }
 }
 

@@ -1,17 +1,24 @@
 import Hummingbird
 import HummingbirdCore
 import Logging
+import NIOCore
+import ProgramSupport
 
 /// What a handler needs beside the request.
 struct APIContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// Cuts the client off.
     let closeConnection: @Sendable () -> Void
+    private let channel: any Channel
+
+    /// Who is at the other end; nil for what has no IP address.
+    var holder: AddressHolder? { channel.remoteAddress?.ipAddress.flatMap(AddressHolder.init) }
 
     init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
         let channel = source.channel
         closeConnection = { channel.close(promise: nil) }
+        self.channel = channel
     }
 }
 
@@ -47,40 +54,48 @@ struct GuardedWriter {
         try await writer.write(buffer)
     }
 
-    /// - Parameter permit: held until all is written.
-    func body(_ bytes: some Collection<UInt8> & Sendable, holding permit: Gate.Permit?) -> ResponseBody {
+    /// - Parameters:
+    ///   - pace: nil for a short one.
+    ///   - place: held until all is written.
+    func body(
+        _ bytes: some Collection<UInt8> & Sendable, pace: ReadingPace? = nil, holding place: GatedPlaces.Place? = nil
+    ) -> ResponseBody {
         let whole = ByteBuffer(bytes: bytes)
         return ResponseBody(contentLength: whole.readableBytes) { writer in
-            var rest = whole
-            while let part = rest.readSlice(length: min(Self.chunk, rest.readableBytes)), part.readableBytes > 0 {
-                try await write(part, to: &writer)
-            }
+            var pace = pace
+            try await write(whole, to: &writer, &pace)
             try await writer.finish(nil)
-            withExtendedLifetime(permit) {}
+            withExtendedLifetime(place) {}
         }
     }
 
     /// - Parameters:
     ///   - gate: each piece is made behind it; what waits for the reader does not hold a place there.
-    ///   - permit: held until all is written.
+    ///   - place: held until all is written.
     func body(
-        _ pieces: BytePieces, by gate: Gate, pace: ReadingPace, holding permit: Gate.Permit?
+        _ pieces: BytePieces, by gate: Gate, pace: ReadingPace, holding place: GatedPlaces.Place?
     ) -> ResponseBody {
         ResponseBody { writer in
-            var pace = pace
+            var pace: ReadingPace? = pace
             while let piece = try await Self.next(of: pieces, by: gate) {
-                var rest = ByteBuffer(bytes: piece)
-                while let part = rest.readSlice(length: min(Self.chunk, rest.readableBytes)), part.readableBytes > 0 {
-                    let start = ContinuousClock.now
-                    try await write(part, to: &writer)
-                    guard pace.keeps(bytes: part.readableBytes, in: ContinuousClock.now - start) else {
-                        closeConnection()
-                        throw ReadTooSlowly()
-                    }
-                }
+                try await write(ByteBuffer(bytes: piece), to: &writer, &pace)
             }
             try await writer.finish(nil)
-            withExtendedLifetime(permit) {}
+            withExtendedLifetime(place) {}
+        }
+    }
+
+    private func write(
+        _ whole: ByteBuffer, to writer: inout any ResponseBodyWriter, _ pace: inout ReadingPace?
+    ) async throws {
+        var rest = whole
+        while let part = rest.readSlice(length: min(Self.chunk, rest.readableBytes)), part.readableBytes > 0 {
+            let start = ContinuousClock.now
+            try await write(part, to: &writer)
+            guard pace?.keeps(bytes: part.readableBytes, in: ContinuousClock.now - start) ?? true else {
+                closeConnection()
+                throw ReadTooSlowly()
+            }
         }
     }
 

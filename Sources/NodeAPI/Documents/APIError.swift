@@ -29,6 +29,14 @@ struct APIError: Error {
         .serviceUnavailable, "busy", "the node answers as many requests of this kind as it can; try again in a second",
         retryAfterMs: 1_000)
 
+    /// The client's address has all the places that one may have, while others may have some.
+    static func addressLimit(_ what: String, _ limit: Int, retryAfterMs: UInt64) -> APIError {
+        APIError(
+            .tooManyRequests, "address_limit",
+            "one address may have \(limit) \(what) at a time, and all of them are taken; try again when one of yours has ended, or ask another node",
+            retryAfterMs: retryAfterMs)
+    }
+
     init(_ refusal: SubmissionRefusal) {
         let status: HTTPResponse.Status =
             switch refusal.code {

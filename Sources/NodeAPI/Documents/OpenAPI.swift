@@ -47,7 +47,10 @@ enum OpenAPI {
         (413, "TooLarge", "The body is over its limit"),
         (431, "HeadTooLarge", "The request's line and headers are over their limits"),
         (422, "Refused", "Well-formed, but the chain's rules or a contract refuse it"),
-        (429, "InsufficientCredits", "The account's credits do not suffice; retryAfterMs says when they do"),
+        (
+            429, "TooMuch",
+            "The account's credits do not suffice, or the client's address has as much under way as one may, or sent many wrong signatures: retryAfterMs says when to try again"
+        ),
         (500, "Internal", "The node failed; its log says why"),
         (503, "Busy", "The node is starting, stopping or at its limit"),
     ]

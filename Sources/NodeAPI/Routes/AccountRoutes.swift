@@ -25,7 +25,7 @@ extension Routes {
                     .account,
                     .query("from", "U64", "index of the first entry, 0 if absent"),
                     .count("limit", 1...200, "entries at most, 100 if absent; a page also ends at 2,000,000 bytes"),
-                ], errors: [400, 404, 410, 503])
+                ], errors: [400, 404, 410, 429, 503])
         ) { input, node in
             let account = try input.account()
             let from = try input.number("from", default: 0, in: 0...UInt64.max)
@@ -53,7 +53,7 @@ extension Routes {
                 "getAudit",
                 "The audit file: everything that is needed to check the account's complete history offline",
                 .bytes("Borsh of an audit file (Docs/protocol.md)"), parameters: [.account],
-                errors: [400, 404, 410, 503])
+                errors: [400, 404, 410, 429, 503])
         ) { input, node in
             let account = try input.account()
             guard let file = try await node.backend.auditFile(of: account) else { throw unknownAccount(account) }

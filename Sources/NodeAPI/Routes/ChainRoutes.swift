@@ -22,7 +22,7 @@ extension Routes {
             method: .get, path: "/v1/blocks/{height}", weight: .expensive,
             operation: Operation(
                 "getBlock", "A finalised block, its transactions without their data", .json("Block"),
-                parameters: [.height], errors: [400, 404, 410, 503])
+                parameters: [.height], errors: [400, 404, 410, 429, 503])
         ) { input, node in
             let height = try await resolve(input, node)
             guard let block = try await node.backend.block(at: height) else { throw unknownBlock(height, node) }
@@ -32,7 +32,7 @@ extension Routes {
             method: .get, path: "/v1/blocks/{height}/receipts", weight: .expensive,
             operation: Operation(
                 "getReceipts", "What became of a block's transactions and of the calls that were due at its end",
-                .json("Receipts"), parameters: [.height], errors: [400, 404, 410, 503])
+                .json("Receipts"), parameters: [.height], errors: [400, 404, 410, 429, 503])
         ) { input, node in
             let height = try await resolve(input, node)
             guard let receipts = try await node.backend.receipts(at: height) else { throw unknownBlock(height, node) }

@@ -11,7 +11,7 @@ extension Routes {
             method: .get, path: "/v1/blocks/{height}/raw", weight: .expensive,
             operation: Operation(
                 "getRawBlock", "A finalised block as its bytes: its header hashes to the block's digest",
-                .bytes("Borsh of a Block (Docs/protocol.md)"), parameters: [.height], errors: [400, 404, 410, 503])
+                .bytes("Borsh of a Block (Docs/protocol.md)"), parameters: [.height], errors: [400, 404, 410, 429, 503])
         ) { input, node in
             let height = try await resolve(input, node)
             guard let block = try await node.backend.block(at: height) else { throw unknownBlock(height, node) }
@@ -22,7 +22,7 @@ extension Routes {
             operation: Operation(
                 "getFinality",
                 "What shows that a block is final: a Finalization of it, or of a descendant with the headers that lead there",
-                .json("Finality"), parameters: [.height], errors: [400, 404, 410, 503])
+                .json("Finality"), parameters: [.height], errors: [400, 404, 410, 429, 503])
         ) { input, node in
             let height = try await resolve(input, node)
             var headers: [[UInt8]] = []
@@ -46,7 +46,7 @@ extension Routes {
                 "A value of the state, or that there is none, proven against the state root of the newest final header",
                 .json("StateProof"),
                 parameters: [.path("key", "StateKey", "the state key's bytes (Docs/protocol.md, section 7)")],
-                errors: [400, 404, 503])
+                errors: [400, 404, 429, 503])
         ) { input, node in
             guard let found = try await node.backend.stateProof(try input.stateKey()) else {
                 throw APIError.unknown("state", "no block is final yet, so that no header certifies the state")

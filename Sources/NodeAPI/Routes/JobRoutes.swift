@@ -10,23 +10,23 @@ extension Routes {
             method: .get, path: "/v1/services/{service}/job", weight: .light,
             operation: Operation(
                 "getJob", "Where a training job stands: its phase, workers, closed rounds and money", .json("Job"),
-                parameters: [.service], errors: [400, 404, 422, 503])
+                parameters: [.service], errors: [400, 404, 422, 429, 503])
         ) { input, node in
             let job = try await contract(of: try input.service(), node)
-            let status = try await ask(job, .status, node, as: JobStatus.self)
-            let workers = try await ask(job, .participants, node, as: JobParticipants.self)
-            let history = try await ask(job, .history, node, as: JobHistory.self)
+            let status = try await ask(job, .status, input, node, as: JobStatus.self)
+            let workers = try await ask(job, .participants, input, node, as: JobParticipants.self)
+            let history = try await ask(job, .history, input, node, as: JobHistory.self)
             return .document(JobViewDocument(status, workers, history))
         },
         Route(
             method: .get, path: "/v1/jobs/{service}/metrics", weight: .light,
             operation: Operation(
                 "getJobMetrics", "How well a training job does: accuracy and loss of each of its last 64 closed rounds",
-                .json("JobMetrics"), parameters: [.service], errors: [400, 404, 422, 503])
+                .json("JobMetrics"), parameters: [.service], errors: [400, 404, 422, 429, 503])
         ) { input, node in
             let job = try await contract(of: try input.service(), node)
-            let status = try await ask(job, .status, node, as: JobStatus.self)
-            let history = try await ask(job, .history, node, as: JobHistory.self)
+            let status = try await ask(job, .status, input, node, as: JobStatus.self)
+            let history = try await ask(job, .history, input, node, as: JobHistory.self)
             return .document(JobMetricsDocument(status, history))
         },
     ]
@@ -42,10 +42,12 @@ extension Routes {
     }
 
     private static func ask<Reply: BorshDecodable>(
-        _ job: ServiceId, _ query: JobQuery, _ node: RouteServices, as type: Reply.Type
+        _ job: ServiceId, _ query: JobQuery, _ input: RequestInput, _ node: RouteServices, as type: Reply.Type
     ) async throws -> Reply {
         let answer: QueryResult
-        do { answer = try await node.query(job, input: query.input) } catch QueryRefusal.storeDamaged {
+        do { answer = try await node.query(job, input: query.input, for: input.context.holder) } catch QueryRefusal
+            .storeDamaged
+        {
             throw StoreDamaged()
         } catch is QueryRefusal { throw broken }
         guard let reply = try? Reply(borsh: answer.data) else { throw broken }

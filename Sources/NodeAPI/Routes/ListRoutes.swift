@@ -14,7 +14,7 @@ extension Routes {
                 parameters: [
                     .query("before", "U64", "only heights below this one: next of the page before"),
                     .count("limit", 1...100, "blocks at most, 20 if absent"),
-                ], errors: [400, 410, 503])
+                ], errors: [400, 410, 429, 503])
         ) { input, node in
             let before = try input.optionalNumber("before").map { Height($0) }
             let limit = Int(try input.number("limit", default: 20, in: 1...100))
@@ -37,7 +37,7 @@ extension Routes {
                 parameters: [
                     .query("before", "Place", "only those before this place: next of the page before"),
                     .count("limit", 1...100, "transactions at most, 20 if absent"),
-                ], errors: [400, 410, 503])
+                ], errors: [400, 410, 429, 503])
         ) { input, node in
             let before = try input.place("before")
             let limit = Int(try input.number("limit", default: 20, in: 1...100))
@@ -89,7 +89,7 @@ extension Routes {
                 parameters: [
                     .query("after", "Address", "only accounts after this one: next of the page before"),
                     .count("limit", 1...100, "accounts at most, 50 if absent"),
-                ], errors: [400, 404, 503])
+                ], errors: [400, 404, 429, 503])
         ) { input, node in
             let after = try input.query("after").map { try input.account(text: $0, "after") }
             let limit = Int(try input.number("limit", default: 50, in: 1...100))

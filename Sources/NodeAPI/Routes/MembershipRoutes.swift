@@ -9,7 +9,7 @@ extension Routes {
             operation: Operation(
                 "getMasternodes",
                 "The epoch and everybody who is or was a masternode: status, place in the sets, who leads, who is connected",
-                .json("Masternodes"), errors: [503])
+                .json("Masternodes"), errors: [429, 503])
         ) { _, node in .document(MasternodesDocument(try await node.backend.masternodes())) },
         Route(
             method: .get, path: "/v1/masternodes/{consensusKey}", weight: .light,

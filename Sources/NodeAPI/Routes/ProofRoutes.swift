@@ -10,13 +10,13 @@ extension Routes {
 
     static let proofs: [Route] = [
         Route(
-            method: .post, path: "/v1/proofs", weight: .expensive,
+            method: .post, path: "/v1/proofs", weight: .light,
             operation: Operation(
                 "getProofs",
                 "Values of the state, each with its proof against the newest certified root, and what certifies that root "
                     + "from the genesis on. The body is a Borsh list of up to \(mostProvenKeys) keys (byte strings of up to "
                     + "\(longestProvenKey) bytes; see Docs/protocol.md): raw, or base64 in JSON as `input`.",
-                .bytes("Borsh of a state extract (Docs/protocol.md)"), body: "Query", errors: [400, 404, 413, 503])
+                .bytes("Borsh of a state extract (Docs/protocol.md)"), body: "Query", errors: [400, 404, 413, 429, 503])
         ) { input, node in
             let bytes = try await input.bytes(
                 limit: 4 + mostProvenKeys * (4 + longestProvenKey), timeout: node.configuration.bodyTimeout,
@@ -25,6 +25,8 @@ extension Routes {
             do { keys = try ProvenKeys(borsh: bytes).keys } catch {
                 throw APIError(.badRequest, "malformed", "the body is not a list of keys: \(error)")
             }
+            let place = try await node.expensivePlace(for: input.context.holder)
+            defer { withExtendedLifetime(place) {} }
             guard let extract = try await node.backend.stateExtract(of: keys) else {
                 throw APIError.unknown("block", "there is no certified state yet")
             }

@@ -4,6 +4,7 @@ import Foundation
 import Hummingbird
 import Logging
 import Primitives
+import ProgramSupport
 
 /// What handlers share.
 struct RouteServices: Sendable {
@@ -12,9 +13,15 @@ struct RouteServices: Sendable {
     let genesisDocument: StaticAnswer
     let heads: HeadWatch
     let configuration: APIConfiguration
-    let expensive: Gate
-    let streams: Gate
+    /// Where what reads or computes much is made.
+    let expensive: GatedPlaces
+    /// Answers that are made while they are read.
+    let streams: GatedPlaces
+    /// Long answers that are there and wait for their reader.
+    let long: GatedPlaces
     let queries: QueryLanes
+    let queryShares: AddressShares
+    let wrongSignatures: WrongSignatures
     let events: EventFeed
 
     init(backend: any NodeBackend, heads: HeadWatch, configuration: APIConfiguration, logger: Logger) {
@@ -24,18 +31,45 @@ struct RouteServices: Sendable {
             JSONAnswer.data(GenesisDocument(backend.genesis)), headers: [.contentType: "application/json"])
         self.heads = heads
         self.configuration = configuration
-        expensive = Gate(limit: configuration.expensiveRequests, waiting: configuration.expensiveWaiting)
-        streams = Gate(limit: configuration.streamedAnswers, waiting: configuration.expensiveWaiting)
+        expensive = GatedPlaces(
+            "requests that read much", configuration, limit: configuration.expensiveRequests,
+            waiting: configuration.expensiveWaiting, perAddress: configuration.expensivePerAddress)
+        streams = GatedPlaces(
+            "audit files under way", configuration, limit: configuration.streamedAnswers,
+            waiting: configuration.expensiveWaiting, perAddress: configuration.streamedAnswersPerAddress,
+            sharesWaiting: false)
+        long = GatedPlaces(
+            "long answers under way", configuration, limit: configuration.longAnswers, waiting: 0,
+            perAddress: configuration.longAnswersPerAddress)
         queries = QueryLanes()
+        queryShares = configuration.shares(configuration.queriesPerAddress, of: QueryLanes.mostWaiting)
+        wrongSignatures = WrongSignatures(
+            perSecond: configuration.wrongSignaturesPerSecond, burst: configuration.wrongSignaturesAtOnce,
+            limitsLoopback: configuration.limitsLoopback)
         events = EventFeed(
             backend: backend, genesis: genesis, heads: heads,
-            clients: Gate(limit: configuration.eventClients, waiting: 0), expensive: expensive)
+            clients: Gate(limit: configuration.eventClients, waiting: 0),
+            shares: configuration.shares(configuration.eventClientsPerAddress, of: configuration.eventClients),
+            expensive: expensive.gate)
     }
 }
 
 extension RouteServices {
+    var pace: ReadingPace {
+        ReadingPace(grace: configuration.streamGrace, bytesPerSecond: configuration.streamBytesPerSecond)
+    }
+
+    func expensivePlace(for holder: AddressHolder?) async throws -> GatedPlaces.Place {
+        try await expensive.place(for: holder, retryAfterMs: 1_000)
+    }
+
     /// Asks a service's contract, when its turn comes.
-    func query(_ service: ServiceId, input: [UInt8]) async throws -> QueryResult {
+    /// - Parameter holder: who asks.
+    func query(_ service: ServiceId, input: [UInt8], for holder: AddressHolder?) async throws -> QueryResult {
+        guard let share = queryShares.take(holder) else {
+            throw APIError.addressLimit("questions to contracts that wait", queryShares.limit, retryAfterMs: 1_000)
+        }
+        defer { withExtendedLifetime(share) {} }
         let backend = backend
         let answer = try await queries.run { gas async throws(QueryRefusal) in
             try await backend.query(service, input: input, gas: gas)
@@ -49,7 +83,8 @@ extension RouteServices {
 package struct Route: Sendable {
     enum Weight: Sendable {
         case light
-        /// Reads or computes much: runs behind the gate.
+        /// Reads or computes much: runs behind the gate. One with a body is none of these: it would hold its place while the
+        /// body does not come, and takes it in its handler, by ``RouteServices/expensivePlace(for:)``.
         case expensive
         /// Has an answer of any length: runs behind the gate for each piece of it, and so many are under way at a time.
         case streamed
@@ -77,23 +112,31 @@ package struct Route: Sendable {
             switch weight {
             case .light: return try await respond(input, services, holding: nil)
             case .expensive:
-                guard let permit = await services.expensive.enter() else { throw APIError.busy }
-                return try await respond(input, services, holding: permit)
+                // Held until the answer is made, not until it is read.
+                let place = try await services.expensivePlace(for: context.holder)
+                defer { withExtendedLifetime(place) {} }
+                return try await respond(input, services, holding: nil)
             case .streamed:
-                guard let place = await services.streams.enter(), let permit = await services.expensive.enter() else {
-                    throw APIError.busy
-                }
-                defer { withExtendedLifetime(permit) {} }
+                let place = try await services.streams.place(for: context.holder, retryAfterMs: 5_000)
+                let making = try await services.expensivePlace(for: context.holder)
+                defer { withExtendedLifetime(making) {} }
                 return try await respond(input, services, holding: place)
             }
         }
     }
 
+    /// - Parameter place: of an answer that is made while it is read; held until all is written.
     private func respond(
-        _ input: RequestInput, _ services: RouteServices, holding permit: Gate.Permit?
+        _ input: RequestInput, _ services: RouteServices, holding place: GatedPlaces.Place?
     ) async throws -> Response {
         let writer = GuardedWriter(
             timeout: services.configuration.writeTimeout, closeConnection: input.context.closeConnection)
+        /// What waits for its reader is bounded: short answers by the connections, long ones by places of their own.
+        func body(_ bytes: some Collection<UInt8> & Sendable) async throws -> ResponseBody {
+            guard bytes.count > Self.shortAnswer else { return writer.body(bytes) }
+            let place = try await services.long.place(for: input.context.holder, retryAfterMs: 2_000)
+            return writer.body(bytes, pace: services.pace, holding: place)
+        }
         switch try await handle(input, services) {
         case .response(let response): return response
         case .fixed(let answer): return answer.response(to: input.request)
@@ -106,21 +149,18 @@ package struct Route: Sendable {
                 headers[.contentEncoding] = "gzip"
                 data = short
             }
-            return Response(status: status, headers: headers, body: writer.body(data, holding: permit))
+            return Response(status: status, headers: headers, body: try await body(data))
         case .bytes(let bytes):
             return Response(
-                status: .ok, headers: [.contentType: "application/octet-stream"],
-                body: writer.body(bytes, holding: permit))
+                status: .ok, headers: [.contentType: "application/octet-stream"], body: try await body(bytes))
         case .pieces(let pieces):
             return Response(
                 status: .ok, headers: [.contentType: "application/octet-stream"],
-                body: writer.body(
-                    pieces, by: services.expensive,
-                    pace: ReadingPace(
-                        grace: services.configuration.streamGrace,
-                        bytesPerSecond: services.configuration.streamBytesPerSecond), holding: permit))
+                body: writer.body(pieces, by: services.expensive.gate, pace: services.pace, holding: place))
         }
     }
+
+    private static let shortAnswer = 262_144
 }
 
 /// Every route of the node, in the order of the OpenAPI document.

@@ -5,14 +5,14 @@ import Primitives
 extension Routes {
     static let services: [Route] = [
         Route(
-            method: .get, path: "/v1/services", weight: .light,
+            method: .get, path: "/v1/services", weight: .expensive,
             operation: Operation(
                 "getServices", "Registered services in the order of their names", .json("Services"),
                 parameters: [
                     .query("kind", "Name", "only this kind: job, contract"),
                     .query("after", "Name", "only names after this one: next of the page before"),
                     .count("limit", 1...100, "services at most, 50 if absent"),
-                ], errors: [400])
+                ], errors: [400, 429, 503])
         ) { input, node in
             let kind = try input.text("kind")
             // A text that is no name stands in the order of names where its bytes do.
@@ -43,14 +43,16 @@ extension Routes {
                 "queryService",
                 "Runs the contract's `query` on the newest state, with gas but without credits. The input is the body: "
                     + "raw, or base64 in JSON.",
-                .json("QueryResult"), parameters: [.service], body: "Query", errors: [400, 404, 413, 422, 503])
+                .json("QueryResult"), parameters: [.service], body: "Query", errors: [400, 404, 413, 422, 429, 503])
         ) { input, node in
             let name = try input.service()
             let bytes = try await input.bytes(
                 limit: ChainLimits.transactionDataBytes, timeout: node.configuration.bodyTimeout,
                 from: QueryDocument.self, \.input)
             let result: QueryResult
-            do { result = try await node.query(name, input: bytes) } catch let error as QueryRefusal {
+            do { result = try await node.query(name, input: bytes, for: input.context.holder) } catch let error
+                as QueryRefusal
+            {
                 switch error {
                 case .unknownService: throw unknownService(name)
                 case .failed(let message):

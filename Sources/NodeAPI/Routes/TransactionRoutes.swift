@@ -2,6 +2,7 @@ import APIModel
 import Encoding
 import Hummingbird
 import Primitives
+import ProgramSupport
 
 extension Routes {
     static let transactions: [Route] = [
@@ -15,10 +16,19 @@ extension Routes {
                 .json("Submitted", status: 202), body: "Submission", errors: [400, 403, 409, 413, 422, 429, 503],
                 otherBody: ("Submissions", SubmissionLimits.mediaType), otherAnswer: .json("SubmissionsAnswer"))
         ) { input, node in
+            let holder = input.context.holder
+            if let silence = node.wrongSignatures.silence(of: holder) {
+                var error = APIError(
+                    .tooManyRequests, "wrong_signatures",
+                    "too many transactions with wrong signatures came from this address: look at what signs them, and whether it signs for this chain",
+                    retryAfterMs: UInt64(clamping: silence.components.seconds) * 1_000 + 1_000)
+                error.closesConnection = true
+                throw error
+            }
             let transaction: SignedTransaction
             switch try await input.submission(timeout: node.configuration.bodyTimeout) {
-            case .list(let bytes): return .document(try await submit(try Self.list(bytes), node))
-            case .many(let many): return .document(try await submit(try Self.list(many), node))
+            case .list(let bytes): return .document(try await submit(try Self.list(bytes), holder, node))
+            case .many(let many): return .document(try await submit(try Self.list(many), holder, node))
             case .one(let bytes):
                 do { transaction = try SignedTransaction(borsh: bytes) } catch {
                     throw APIError(SubmissionRefusal(.malformed, "the bytes are not a signed transaction: \(error)"))
@@ -26,6 +36,7 @@ extension Routes {
             }
             let id: TransactionId
             do throws(SubmissionRefusal) { id = try await node.backend.submit(transaction) } catch {
+                if error.code == .badSignature { node.wrongSignatures.add(1, by: holder) }
                 throw APIError(error)
             }
             return .document(SubmittedDocument(id: id), status: .accepted)
@@ -82,14 +93,15 @@ extension Routes {
         }
     }
 
-    private static func submit(_ many: [SignedTransaction], _ node: RouteServices) async throws
-        -> SubmissionsAnswerDocument
-    {
+    private static func submit(
+        _ many: [SignedTransaction], _ holder: AddressHolder?, _ node: RouteServices
+    ) async throws -> SubmissionsAnswerDocument {
         guard !many.isEmpty else {
             throw APIError(SubmissionRefusal(.malformed, "the list is empty: a request has at least one transaction"))
         }
         let refusals: [SubmissionRefusal?]
         do throws(SubmissionRefusal) { refusals = try await node.backend.submit(many) } catch { throw APIError(error) }
+        node.wrongSignatures.add(refusals.count { $0?.code == .badSignature }, by: holder)
         let refused = refusals.enumerated().compactMap { index, refusal in
             refusal.map { SubmissionsAnswerDocument.Refused(index: index, error: APIError($0).document.error) }
         }

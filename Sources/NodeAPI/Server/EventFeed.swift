@@ -19,16 +19,21 @@ final class EventFeed: Sendable {
     private let genesis: Digest
     let heads: HeadWatch
     let clients: Gate
+    let shares: AddressShares
     private let expensive: Gate
     /// Of the places behind the gate, old events take one at a time, whoever replays them.
     private let replays: Gate
     private let state = Mutex(State())
 
-    init(backend: any NodeBackend, genesis: Digest, heads: HeadWatch, clients: Gate, expensive: Gate) {
+    init(
+        backend: any NodeBackend, genesis: Digest, heads: HeadWatch, clients: Gate, shares: AddressShares,
+        expensive: Gate
+    ) {
         self.backend = backend
         self.genesis = genesis
         self.heads = heads
         self.clients = clients
+        self.shares = shares
         self.expensive = expensive
         replays = Gate(limit: 1, waiting: .max)
     }
@@ -98,6 +103,9 @@ enum EventStream {
         } else if let from = try input.optionalNumber("from") {
             start = Height(from)
         }
+        guard let share = node.events.shares.take(input.context.holder) else {
+            throw APIError.addressLimit("event streams", node.events.shares.limit, retryAfterMs: 5_000)
+        }
         guard let permit = await node.events.clients.enter() else {
             throw APIError(
                 .serviceUnavailable, "busy", "the node serves as many event streams as it can; try another node",
@@ -123,7 +131,7 @@ enum EventStream {
             body: ResponseBody { body in
                 try await send(from: cursor, feed, keepAlive: keepAlive, writer, to: &body)
                 try await body.finish(nil)
-                withExtendedLifetime(permit) {}
+                withExtendedLifetime((permit, share)) {}
             })
     }
 

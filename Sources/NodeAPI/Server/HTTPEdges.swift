@@ -4,60 +4,100 @@ import HummingbirdCore
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
+import ProgramSupport
 import Synchronization
 
-/// Which connections came when all places were taken: those get an answer that says so, and the few requests by which
-/// an operator sees what is going on.
+/// Which connections came when all places were taken, or all that one address may have: those get an answer that says
+/// so, and the few requests by which an operator sees what is going on.
 final class Connections: Sendable {
     /// Beyond the limit so many more are taken on, to be told so; further ones wait in the system's queue.
     static let reserve = 64
+    /// Of these, those whose address has too many have so many, whoever they are; further ones are closed at once, or
+    /// one address's could fill that queue.
+    static let reserveForAddresses = 16
     /// How long one of these may last.
     static let surplusSeconds: Int64 = 5
 
-    private let limit: Int
-    private let state = Mutex((count: 0, surplus: Set<ObjectIdentifier>()))
+    /// The answer to nearly everything on a connection that is one too many.
+    struct Refusal: Sendable {
+        let head: HTTPResponse
+        let body: ByteBuffer
 
-    init(limit: Int) { self.limit = limit }
+        fileprivate init(_ error: APIError) {
+            body = ByteBuffer(bytes: JSONAnswer.data(error.document))
+            head = HTTPResponse(
+                status: error.status,
+                headerFields: [
+                    .contentType: "application/json", .contentLength: String(body.readableBytes), .connection: "close",
+                    .retryAfter: "2",
+                ])
+        }
+    }
+
+    private struct State {
+        var count = 0
+        var surplus: [ObjectIdentifier: Bool] = [:]
+        /// Of them, those whose address has too many.
+        var ofAddresses = 0
+    }
+
+    private enum Place {
+        case taken(AddressShares.Share)
+        case surplus
+        case none
+    }
+
+    private let limit: Int
+    private let shares: AddressShares
+    private let state = Mutex(State())
+    private let full: Refusal
+    private let addressFull: Refusal
+
+    init(limit: Int, shares: AddressShares) {
+        self.limit = limit
+        self.shares = shares
+        full = Refusal(
+            APIError(
+                .serviceUnavailable, "busy",
+                "the node has as many connections as it takes; /health and /metrics answer, for the rest ask another node or try again",
+                retryAfterMs: 2_000))
+        addressFull = Refusal(.addressLimit("connections", shares.limit, retryAfterMs: 2_000))
+    }
 
     func opened(_ channel: any Channel) {
         let id = ObjectIdentifier(channel)
-        let isSurplus = state.withLock { state in
+        let share = shares.take(channel.remoteAddress?.ipAddress.flatMap(AddressHolder.init))
+        let place = state.withLock { state in
             state.count += 1
-            guard state.count > limit else { return false }
-            state.surplus.insert(id)
-            return true
+            if let share, state.count <= limit { return Place.taken(share) }
+            if share == nil {
+                guard state.ofAddresses < Self.reserveForAddresses else { return .none }
+                state.ofAddresses += 1
+            }
+            state.surplus[id] = share == nil
+            return .surplus
         }
-        if isSurplus {
-            channel.eventLoop.scheduleTask(in: .seconds(Self.surplusSeconds)) { channel.close(promise: nil) }
+        switch place {
+        case .taken: break
+        case .surplus: channel.eventLoop.scheduleTask(in: .seconds(Self.surplusSeconds)) { channel.close(promise: nil) }
+        case .none: channel.eventLoop.execute { channel.close(promise: nil) }
         }
         channel.closeFuture.whenComplete { _ in
             self.state.withLock { state in
                 state.count -= 1
-                state.surplus.remove(id)
+                if state.surplus.removeValue(forKey: id) == true { state.ofAddresses -= 1 }
             }
+            withExtendedLifetime(place) {}
         }
     }
 
-    func isSurplus(_ channel: any Channel) -> Bool { state.withLock { $0.surplus.contains(ObjectIdentifier(channel)) } }
+    /// What a connection that is one too many is told; nil for the others.
+    func surplus(_ channel: any Channel) -> Refusal? {
+        state.withLock { $0.surplus[ObjectIdentifier(channel)] }.map { $0 ? addressFull : full }
+    }
 
     /// What an operator asks a node that is overrun.
     static func isKept(_ path: String) -> Bool { path == "/health" || path == "/metrics" }
-
-    /// The answer to everything else on such a connection.
-    static let refusal: (head: HTTPResponse, body: ByteBuffer) = {
-        let error = APIError(
-            .serviceUnavailable, "busy",
-            "the node has as many connections as it takes; /health and /metrics answer, for the rest ask another node or try again",
-            retryAfterMs: 2_000)
-        let body = ByteBuffer(bytes: JSONAnswer.data(error.document))
-        let head = HTTPResponse(
-            status: .serviceUnavailable,
-            headerFields: [
-                .contentType: "application/json", .contentLength: String(body.readableBytes), .connection: "close",
-                .retryAfter: "2",
-            ])
-        return (head, body)
-    }()
 }
 
 /// Requests whose head no parser takes (too long, or no HTTP) are answered as all others: with JSON that says what was

@@ -19,21 +19,22 @@ struct LoopChannel: ServerChildChannel {
         self.connections = connections
         base = HTTP1Channel(
             responder: { request, writer, channel in
-                guard connections.isSurplus(channel), !Connections.isKept(request.uri.path) else {
+                guard let surplus = connections.surplus(channel), !Connections.isKept(request.uri.path) else {
                     return try await responder(request, writer, channel)
                 }
-                var body = try await writer.writeHead(Connections.refusal.head)
-                try await body.write(Connections.refusal.body)
+                var body = try await writer.writeHead(surplus.head)
+                try await body.write(surplus.body)
                 try await body.finish(nil)
             }, configuration: configuration)
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        connections.opened(channel)
-        return base.setup(channel: channel, logger: logger)
+        base.setup(channel: channel, logger: logger)
     }
 
     func handle(value: Value, logger: Logger) async {
+        // Not before: until now nobody knows whose it is.
+        connections.opened(value.channel)
         await withTaskExecutorPreference(LoopExecutor(value.channel.eventLoop)) {
             await base.handle(value: value, logger: logger)
         }

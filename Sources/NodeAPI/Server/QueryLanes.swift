@@ -5,6 +5,9 @@ import Synchronization
 /// whoever asks and from however many connections: a quick lane for what a contract answers soon, which is where every
 /// question begins, and a slow one for those that went on. So questions that spin wait among themselves.
 package final class QueryLanes: Sendable {
+    /// In each lane.
+    package static let mostWaiting = 32
+
     private let quick: QueryLane
     private let slow: QueryLane
     private let quickGas: UInt64
@@ -13,7 +16,9 @@ package final class QueryLanes: Sendable {
     /// - Parameters:
     ///   - quickGas: what the quick lane lets a question take: a job's contract answers for half of it.
     ///   - share: of one core, in percent, that each lane has.
-    package init(quickGas: UInt64 = 4_000_000, mostGas: UInt64 = 20_000_000, share: Int = 20, waiting: Int = 32) {
+    package init(
+        quickGas: UInt64 = 4_000_000, mostGas: UInt64 = 20_000_000, share: Int = 20, waiting: Int = mostWaiting
+    ) {
         self.quickGas = quickGas
         self.mostGas = mostGas
         quick = QueryLane(share: share, waiting: waiting)

@@ -53,8 +53,11 @@ extension NodeMachine {
         sources.connected(peer)
         names.add(peer)
         outputs.append(.send(.head(height: published.header.height, digest: published.digest), to: peer))
-        let waiting = waitingForPeers
-        if !waiting.isEmpty { outputs.append(.send(.transactions(waiting), to: peer)) }
+        // Whoever comes again and again under new names is sent no more than that.
+        if case .masternode = peer {
+            let waiting = waitingForPeers
+            if !waiting.isEmpty { outputs.append(.send(.transactions(waiting), to: peer)) }
+        }
         step(.peerConnected(names.peer(of: peer, in: epoch.set)), clock)
     }
 

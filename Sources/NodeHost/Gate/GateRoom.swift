@@ -297,7 +297,10 @@ extension Refusal {
 /// up the node. What waits is bounded, and whoever does not take its answers gets no more.
 final class BlockServer: Sendable {
     private static let perPeer = 4
-    private static let inAll = 64
+    private static let ofMasternodes = 256
+    /// Of strangers, two for each follower that there may be: none of them can keep another one out, nor a masternode.
+    private static let perStranger = 2
+    private static let ofStrangers = 64
     /// Bytes that may wait for a peer before it gets more.
     private static let backlog = 4_000_000
     /// Strangers have one part in so many of their thread's time.
@@ -309,7 +312,7 @@ final class BlockServer: Sendable {
         false: DispatchQueue(label: "edgeproof.blocks", qos: .userInitiated),
         true: DispatchQueue(label: "edgeproof.blocks.strangers", qos: .utility),
     ]
-    private let waiting = Mutex<[PeerId: Int]>([:])
+    private let places = Mutex(RequestPlaces())
 
     private let health: StoreHealth
 
@@ -320,19 +323,16 @@ final class BlockServer: Sendable {
     }
 
     func received(from: Height, count: UInt16, by peer: PeerId, isStranger: Bool) {
-        let isAdmitted = waiting.withLock { waiting in
-            guard waiting.values.reduce(0, +) < Self.inAll, waiting[peer, default: 0] < Self.perPeer else { return false }
-            waiting[peer, default: 0] += 1
-            return true
+        let isAdmitted = places.withLock {
+            isStranger
+                ? $0.enter(peer, isStranger: true, most: Self.perStranger, inAll: Self.ofStrangers)
+                : $0.enter(peer, isStranger: false, most: Self.perPeer, inAll: Self.ofMasternodes)
         }
         guard isAdmitted else { return }
         queues[isStranger]?.async { [self] in
             let start = DispatchTime.now().uptimeNanoseconds
             answer(from, count, peer)
-            waiting.withLock { waiting in
-                let left = waiting[peer, default: 1] - 1
-                waiting[peer] = left > 0 ? left : nil
-            }
+            places.withLock { $0.leave(peer, isStranger: isStranger) }
             guard isStranger else { return }
             let spent = DispatchTime.now().uptimeNanoseconds - start
             usleep(UInt32(clamping: min(spent * (Self.strangerParts - 1) / 1_000, 1_000_000)))

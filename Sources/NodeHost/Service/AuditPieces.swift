@@ -42,8 +42,9 @@ final class AuditPieces: Sendable {
 
     /// Nil where the certified state does not know the account, or there is no block yet.
     ///
+    /// - Parameter links: what audits before this one have counted, so that each link is read once for a file: as it is sent.
     /// - Throws: ``NotHeld`` where the store lacks the history's beginning: a file with gaps would prove nothing.
-    init?(of account: Account, in view: ReadView) throws {
+    init?(of account: Account, in view: ReadView, links: LinkCount) throws {
         let snapshot = view.snapshot
         guard let head = try snapshot.head(), let finalized = try snapshot.block(at: head.height),
             let finalization = finalized.finalization
@@ -61,14 +62,7 @@ final class AuditPieces: Sendable {
         self.record = record
         size = known.history.size
         reputation = try Role.allCases.map { try certified.prove(.reputation(account, $0)) }
-        var count = 0
-        var from: Epoch? = Epoch.zero
-        while let next = from {
-            let page = try snapshot.links(from: next, limit: Self.pageLinks)
-            count += page.count
-            from = page.last?.header.epoch.next
-        }
-        linkCount = count
+        linkCount = try links.count(in: snapshot)
     }
 
     /// The next piece of the file; nil after the last one.

@@ -8,6 +8,8 @@ struct FinalityTimes {
     private var submitted: [TransactionId: ContinuousClock.Instant] = [:]
     private var samples: [UInt64] = []
     private var next = 0
+    /// The samples in their order, from when they are asked for until another one comes.
+    private var ordered: [UInt64]?
 
     mutating func submitted(_ id: TransactionId, at instant: ContinuousClock.Instant) {
         if submitted.count >= Self.mostWaiting { submitted = [:] }
@@ -17,6 +19,7 @@ struct FinalityTimes {
     mutating func included(_ ids: [TransactionId], at instant: ContinuousClock.Instant) {
         for id in ids {
             guard let start = submitted.removeValue(forKey: id) else { continue }
+            ordered = nil
             let elapsed = start.duration(to: instant).components
             let milliseconds = UInt64(max(0, elapsed.seconds)) * 1_000 + UInt64(max(0, elapsed.attoseconds)) / 1_000_000_000_000_000
             if samples.count < NodeLimits.finalitySamples {
@@ -29,9 +32,10 @@ struct FinalityTimes {
     }
 
     /// The sample that `percent` of all are not above; nil without samples.
-    func percentile(_ percent: Int) -> UInt64? {
+    mutating func percentile(_ percent: Int) -> UInt64? {
         guard !samples.isEmpty else { return nil }
-        let ordered = samples.sorted()
+        let ordered = self.ordered ?? samples.sorted()
+        self.ordered = ordered
         return ordered[min(ordered.count - 1, ordered.count * percent / 100)]
     }
 

@@ -53,6 +53,7 @@ public struct NodeRunner: Sendable {
         let keys = try openKeys(genesis)
         let files = FileShares.taken()
         if let warning = files.warning { logger.warning("\(warning)") }
+        let unreadable = try rewriteStore()
         let gate = NodeGate { NodeService.clock().monotonic.milliseconds }
         var peerConfiguration = peerConfiguration(configuration, genesis, keys?.consensus)
         peerConfiguration.gate = gate
@@ -61,10 +62,59 @@ public struct NodeRunner: Sendable {
         let network = try PeerNetwork(configuration: peerConfiguration, logger: logger)
         do {
             let backlog = try await join(network, gate, configuration, genesis)
-            try await run(network, gate, files, after: backlog, configuration, genesis, keys)
+            try await run(network, gate, files, unreadable, after: backlog, configuration, genesis, keys)
         } catch {
             await network.shutdown()
             throw error
+        }
+    }
+
+    /// Writes the store anew where blocks were put back that could not be read. What keeps it from that is told, and the node
+    /// starts with the store as it is.
+    ///
+    /// - Returns: blocks that are to be fetched before it can be done.
+    private func rewriteStore() throws -> [Height] {
+        let path = home.databaseFolder.path
+        try StoreRewrite.recover(path)
+        guard let bytes = try StoreRewrite.bytesToWrite(path) else { return [] }
+        if let free = StoreRewrite.freeBytes(path), free < bytes + bytes / 8 {
+            logger.error(
+                "the store has a damaged file and there is no room to write it anew",
+                metadata: [
+                    "needed_MB": "\(bytes / 1_000_000)", "free_MB": "\(free / 1_000_000)",
+                    "what_to_do": "make room and start the node again, or stop it, move the folder db aside and start it again",
+                ])
+            return []
+        }
+        logger.notice(
+            "writing the store anew, since blocks of a damaged file were put back", metadata: ["MB": "\(bytes / 1_000_000)"])
+        var toldAt = ContinuousClock.now
+        do {
+            let unreadable = try StoreRewrite.run(path) { written in
+                try Task.checkCancellation()
+                guard ContinuousClock.now - toldAt >= .seconds(10) else { return }
+                toldAt = .now
+                logger.info("writing the store anew", metadata: ["entries": "\(written)"])
+            }
+            guard let first = unreadable.first else {
+                logger.notice("the store is written anew, without the damaged file")
+                return []
+            }
+            logger.warning(
+                "the store is not written anew yet: more blocks can't be read, and are fetched from peers first",
+                metadata: [
+                    "blocks": "\(unreadable.count)", "first": "\(first)",
+                    "what_to_do": "start the node again when the log says that they are in the store again",
+                ])
+            return unreadable
+        } catch let error as StorageError {
+            logger.error(
+                "the store can't be written anew",
+                metadata: [
+                    "reason": "\(error)",
+                    "what_to_do": "at a time that suits, stop the node, move the folder db aside and start it again",
+                ])
+            return []
         }
     }
 
@@ -96,8 +146,8 @@ public struct NodeRunner: Sendable {
     }
 
     private func run(
-        _ network: PeerNetwork, _ gate: NodeGate, _ files: FileShares, after backlog: [PeerEvent]?, _ configuration: NodeConfiguration,
-        _ genesis: Genesis, _ keys: NodeKeys?
+        _ network: PeerNetwork, _ gate: NodeGate, _ files: FileShares, _ unreadable: [Height], after backlog: [PeerEvent]?,
+        _ configuration: NodeConfiguration, _ genesis: Genesis, _ keys: NodeKeys?
     ) async throws {
         var options = LevelDB.Options()
         options.openFiles = Int32(clamping: files.store)
@@ -106,6 +156,11 @@ public struct NodeRunner: Sendable {
         let (role, journal, entries) = try openRole(keys, genesis)
         let verifier = RememberingVerifier()
         let health = StoreHealth(path: home.databaseFolder.path, logger: logger)
+        for height in unreadable {
+            health.note(
+                UnreadableBlock(
+                    height: height, cause: .corrupt(path: home.databaseFolder.path, detail: "block \(height) can't be read")))
+        }
         let machine = try NodeMachine(
             genesis: genesis, role: role, store: WatchedStore(store, health: health), journal: entries, journalName: .random(in: 1...UInt64.max),
             rejoin: rejoin, signatures: verifier)

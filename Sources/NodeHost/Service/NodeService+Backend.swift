@@ -23,7 +23,11 @@ extension NodeService: NodeBackend {
         }
     }
 
-    public func status() async -> NodeStatus {
+    public nonisolated func status() async -> NodeStatus {
+        await freshStatus.value(at: view.current.header.height) { await self.statusNow() }
+    }
+
+    private func statusNow() async -> NodeStatus {
         let facts = await chainFacts()
         let published = machine.published.header
         let elapsed = started.duration(to: .now).components
@@ -180,7 +184,7 @@ extension NodeService: NodeBackend {
     }
 
     public nonisolated func auditFile(of account: Account) async throws -> BytePieces? {
-        guard let pieces = try await read({ try AuditPieces(of: account, in: $0) }) else { return nil }
+        guard let pieces = try await read({ try AuditPieces(of: account, in: $0, links: self.linkCount) }) else { return nil }
         return BytePieces { try await self.read { try pieces.next(in: $0) } }
     }
 

@@ -5,7 +5,11 @@ extension NodeService {
     private static let listedBans = 32
 
     /// Prometheus text exposition format, version 0.0.4.
-    public func metrics() async -> String {
+    public nonisolated func metrics() async -> String {
+        await freshMetrics.value(at: view.current.header.height) { await self.metricsNow() }
+    }
+
+    private func metricsNow() async -> String {
         let traffic = network.metrics
         let facts = await chainFacts()
         var text = ""

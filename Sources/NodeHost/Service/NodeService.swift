@@ -28,6 +28,11 @@ public actor NodeService {
     nonisolated let configuration: NodeConfiguration
     nonisolated let readQueue = DispatchQueue(label: "edgeproof.read", attributes: .concurrent)
     nonisolated let intake: ClientIntake
+    /// What anybody may ask for, as often as he likes.
+    nonisolated let freshStatus = Fresh<NodeStatus>(age: .milliseconds(50))
+    nonisolated let freshMetrics = Fresh<String>(age: .milliseconds(50))
+    /// For audit files, which say at their beginning how many links follow.
+    nonisolated let linkCount = LinkCount()
 
     let machine: NodeMachine
     let network: PeerNetwork
@@ -325,6 +330,14 @@ public actor NodeService {
         commitQueue.async { [store, health, weak self] in
             do {
                 try store.heal(block, digest: digest)
+                // What lies beside it in the damaged file is found now, not when somebody asks for it: the store can be
+                // written anew once all of it is back.
+                let height = block.block.header.height
+                for near in [height.previous, height.next].compactMap({ $0 }) {
+                    do throws(StorageError) { _ = try store.block(at: near) } catch {
+                        health.note(UnreadableBlock(height: near, cause: error))
+                    }
+                }
                 let snapshot = try store.snapshot()
                 let head = try snapshot.head()
                 self?.post { $0.healed(block.block.header.height, snapshot, head) }

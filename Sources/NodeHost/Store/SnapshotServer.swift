@@ -59,30 +59,25 @@ package final class SnapshotServer: Sendable {
     }
 
     private struct Admission {
-        private var underWay: [PeerId: Int] = [:]
-        private var total = 0
+        private var places = RequestPlaces()
         /// When a peer that asked at the allowed rate would have asked for the last time, in milliseconds.
         private var paced: [PeerId: UInt64] = [:]
 
         private static let spacingMs = UInt64(1_000 / SnapshotLimits.requestsPerSecond)
 
         /// - Returns: how long the answer has to wait, in milliseconds; nil when there is none.
-        mutating func enter(_ peer: PeerId, now: UInt64) -> UInt64? {
-            guard total < SnapshotLimits.requests, underWay[peer, default: 0] < SnapshotLimits.requestsPerPeer
+        mutating func enter(_ peer: PeerId, isStranger: Bool, now: UInt64) -> UInt64? {
+            guard
+                places.enter(
+                    peer, isStranger: isStranger, most: SnapshotLimits.requestsPerPeer, inAll: SnapshotLimits.requests)
             else { return nil }
-            total += 1
-            underWay[peer, default: 0] += 1
             if paced.count >= 1_024 { paced = paced.filter { $0.value > now } }
             let last = max(paced[peer] ?? now, now) + Self.spacingMs
             paced[peer] = last
             return last > now + 1_000 ? last - now - 1_000 : 0
         }
 
-        mutating func leave(_ peer: PeerId) {
-            total -= 1
-            let left = underWay[peer, default: 1] - 1
-            underWay[peer] = left > 0 ? left : nil
-        }
+        mutating func leave(_ peer: PeerId, isStranger: Bool) { places.leave(peer, isStranger: isStranger) }
     }
 
     /// - Parameters:
@@ -134,9 +129,9 @@ package final class SnapshotServer: Sendable {
     /// - Parameter isStranger: its answers take at most half of the queue's time, however many strangers there are.
     package func received(_ message: SnapshotMessage, from peer: PeerId, isStranger: Bool = false) {
         guard message.kind.isRequest else { return }
-        guard let delay = admission.withLock({ $0.enter(peer, now: clock()) }) else { return }
+        guard let delay = admission.withLock({ $0.enter(peer, isStranger: isStranger, now: clock()) }) else { return }
         if case .wantOffers = message {
-            admission.withLock { $0.leave(peer) }
+            admission.withLock { $0.leave(peer, isStranger: isStranger) }
             if delay == 0 { send(.offers(offers), peer) }
             return
         }
@@ -149,7 +144,7 @@ package final class SnapshotServer: Sendable {
                 usleep(UInt32(clamping: min(spent / 1_000, 1_000_000)))
             }
             // First, since the peer may ask again as soon as it has the answer.
-            admission.withLock { $0.leave(peer) }
+            admission.withLock { $0.leave(peer, isStranger: isStranger) }
             if let answer { send(answer, peer) }
         }
     }

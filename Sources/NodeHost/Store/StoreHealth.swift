@@ -75,7 +75,7 @@ package final class StoreHealth: Sendable {
                 metadata: [
                     "height": "\(height)",
                     "what_to_do":
-                        "check the disk. The damaged file stays, and the node stops when it is to be rewritten: at a time that suits, stop the node, move the folder db aside and start it again",
+                        "check the disk. The damaged file stays, and the node stops when LevelDB comes to rewrite it: at a time that suits, restart the node, which then writes its store anew",
                 ]) }
     }
 

@@ -1,6 +1,7 @@
 import Cryptography
 import NIOCore
 import Primitives
+import ProgramSupport
 import Synchronization
 
 /// What other threads see of a connection: its queue of outgoing messages, and commands to its handler.
@@ -25,7 +26,7 @@ final class PeerLink: Resumable {
         self.channel = channel
         self.dialled = dialled
         self.expectedKey = expectedKey
-        network = channel.remoteAddress?.ipAddress.flatMap { Offender.network($0)?.name }
+        network = channel.remoteAddress?.ipAddress.flatMap { AddressHolder($0)?.name }
         state = Mutex(State(outbound: OutboundQueue(limits: limits)))
     }
 

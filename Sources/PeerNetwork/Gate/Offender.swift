@@ -1,5 +1,5 @@
 import Cryptography
-import Glibc
+import ProgramSupport
 
 /// Who answers for an offence: what a peer can't change at will.
 ///
@@ -18,8 +18,8 @@ package enum Offender: Hashable, Sendable, CustomStringConvertible {
     package init?(consensusKey: PublicKey?, tlsKey: PublicKey?, remoteIP: String?, sparesLoopback: Bool) {
         if let consensusKey {
             self = .masternode(consensusKey)
-        } else if let network = remoteIP.flatMap(Self.network), !(sparesLoopback && network.isLoopback) {
-            self = .address(network.name)
+        } else if let holder = remoteIP.flatMap(AddressHolder.init), !(sparesLoopback && holder.isLoopback) {
+            self = .address(holder.name)
         } else if let tlsKey {
             self = .process(tlsKey)
         } else {
@@ -33,28 +33,5 @@ package enum Offender: Hashable, Sendable, CustomStringConvertible {
         case .address(let name): "address \(name)"
         case .process(let key): "local process \(key)"
         }
-    }
-
-    /// The part of an address that stands for its holder; nil for what is no IP address.
-    static func network(_ ip: String) -> (name: String, isLoopback: Bool)? {
-        var v4 = in_addr()
-        if inet_pton(AF_INET, ip, &v4) == 1 {
-            return networkOfV4(withUnsafeBytes(of: &v4) { Array($0) })
-        }
-        var v6 = in6_addr()
-        // A link-local address comes with its interface.
-        guard inet_pton(AF_INET6, String(ip.prefix { $0 != "%" }), &v6) == 1 else { return nil }
-        let bytes = withUnsafeBytes(of: &v6) { Array($0) }
-        let mapped: [UInt8] = Array(repeating: 0, count: 10) + [0xff, 0xff]
-        if bytes.starts(with: mapped) { return networkOfV4(Array(bytes.suffix(4))) }
-        let groups = stride(from: 0, to: 8, by: 2).map { index in
-            String(UInt16(bytes[index]) << 8 | UInt16(bytes[index + 1]), radix: 16)
-        }
-        let isLoopback = bytes.dropLast().allSatisfy { $0 == 0 } && bytes.last == 1
-        return (groups.joined(separator: ":") + "::/64", isLoopback)
-    }
-
-    private static func networkOfV4(_ bytes: [UInt8]) -> (name: String, isLoopback: Bool) {
-        (bytes.map(String.init).joined(separator: "."), bytes.first == 127)
     }
 }

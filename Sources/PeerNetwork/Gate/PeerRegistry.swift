@@ -6,10 +6,15 @@ struct PeerRegistry {
     struct Entry {
         let link: PeerLink
         let identity: PeerIdentity
+        /// Ascends with the time at which they were established.
+        let number: UInt64
     }
 
     enum Verdict {
-        case accepted(replacing: Entry?)
+        /// - Parameters:
+        ///   - replacing: an older connection of the same peer.
+        ///   - evicting: a follower that has to go for this one, and is forgotten already.
+        case accepted(replacing: Entry?, evicting: Entry?)
         case refused(DisconnectReason)
     }
 
@@ -23,6 +28,7 @@ struct PeerRegistry {
     /// That came by themselves.
     private(set) var followers = 0
     private var isStopping = false
+    private var lastNumber: UInt64 = 0
 
     /// - Parameter ownTLSKey: of this process, for the choice between two connections.
     init(ownTLSKey: PublicKey, limits: PeerLimits) {
@@ -69,12 +75,25 @@ struct PeerRegistry {
 
     /// Why one more peer without a consensus key has no place; nil where it has one. Whom this node dialled needs none.
     func followerProblem(_ link: PeerLink) -> DisconnectReason? {
-        guard !link.dialled else { return nil }
-        guard followers < limits.followers else { return .tooManyFollowers(limits.followers) }
-        let sameAddress = established.values.count { entry in
-            entry.identity.consensusKey == nil && !entry.identity.dialled && entry.link.network == link.network
+        guard !link.dialled, followerPlace(link) == .none else { return nil }
+        return .tooManyFollowers(followers < limits.followers ? limits.followersPerAddress : limits.followers)
+    }
+
+    private func followerPlace(_ link: PeerLink) -> FollowerPlace {
+        let taken = established.values.reduce(into: [String?: Int]()) { taken, entry in
+            taken[entry.link.network, default: 0] += Self.places(entry.identity)
         }
-        return sameAddress < limits.followersPerAddress ? nil : .tooManyFollowers(limits.followersPerAddress)
+        return .for(link.network, taken: taken, limit: limits.followers, perAddress: limits.followersPerAddress)
+    }
+
+    /// Forgets the follower of an address that came last.
+    private mutating func evictFollower(of address: String?) -> Entry? {
+        let last = established.values.filter { Self.places($0.identity) > 0 && $0.link.network == address }
+            .max { $0.number < $1.number }
+        guard let last else { return nil }
+        established[last.identity.id] = nil
+        followers -= 1
+        return last
     }
 
     /// The connection's peer proved who it is, and accepted this node.
@@ -82,12 +101,17 @@ struct PeerRegistry {
         if isStopping { return .refused(.shutdown) }
         let present = established[identity.id]
         if let present, !stays(identity, against: present.identity) { return .refused(.duplicate) }
-        if present == nil, identity.consensusKey == nil, let problem = followerProblem(link) { return .refused(problem) }
+        var evicted: Entry?
+        if present == nil, identity.consensusKey == nil {
+            if let problem = followerProblem(link) { return .refused(problem) }
+            if !link.dialled, case .insteadOf(let address) = followerPlace(link) { evicted = evictFollower(of: address) }
+        }
         forgetPending(link)
+        lastNumber &+= 1
         if let present { followers -= Self.places(present.identity) }
         followers += Self.places(identity)
-        established[identity.id] = Entry(link: link, identity: identity)
-        return .accepted(replacing: present)
+        established[identity.id] = Entry(link: link, identity: identity, number: lastNumber)
+        return .accepted(replacing: present, evicting: evicted)
     }
 
     /// Both ends come to the same answer, whichever connection each of them sees first.

@@ -3,7 +3,7 @@ import Encoding
 import Primitives
 
 /// The keys of ``ChainStore``: one byte names the column; numbers are big endian, so that key order is their order.
-enum Column: UInt8 {
+enum Column: UInt8, CaseIterable {
     case meta = 0x6d  // m
     case block = 0x62  // b
     case height = 0x68  // h
@@ -41,6 +41,8 @@ enum Column: UInt8 {
 /// The single values of the meta column.
 enum Meta: String {
     case format, genesis, head, stateHeight, base, voted
+    /// The height that was put back last: a file of the database is damaged (``StoreRewrite``).
+    case healed
 
     var key: [UInt8] { Column.meta.key(Array(rawValue.utf8)) }
 }

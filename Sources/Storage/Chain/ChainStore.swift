@@ -83,7 +83,8 @@ public final class ChainStore: ChainReading {
         try outcome.get()
     }
 
-    /// Writes a block again that the store holds and can't read, with what leads to it.
+    /// Writes a block again that the store holds and can't read, with what leads to it. The damaged file stays until the
+    /// store is written anew (``StoreRewrite``).
     ///
     /// - Parameter digest: of the block, which is the final one of its height: the caller has made sure.
     /// - Throws: `.outOfOrder` for a height that the store does not hold.
@@ -96,6 +97,7 @@ public final class ChainStore: ChainReading {
         }
         var batch = WriteBatch()
         batch.addBody(block, digest: digest, ids: block.block.transactions.map { $0.id(genesis: genesisHash) })
+        batch.put(Meta.healed.key, height.borsh)
         try database.write(batch, sync: true)
     }
 

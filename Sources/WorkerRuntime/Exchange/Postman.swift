@@ -78,21 +78,29 @@ package struct Postman: Sendable {
     }
 
     /// What a worker answers to a question; nil while it has no answer.
-    /// - Parameter limit: bytes of the longest answer that is taken.
+    /// - Parameters:
+    ///   - limit: bytes of the longest answer that is taken.
+    ///   - time: for the whole answer.
+    ///   - silence: time in which it has to begin; nil for the same.
+    ///   - place: where the answer's bytes have to find room.
     package func ask(
         _ kind: WorkerRequest.Kind, _ argument: [UInt8] = [], of account: Account, limit: Int,
-        within time: Duration? = nil
+        within time: Duration? = nil, silence: Duration? = nil, place: AnswerRoom.Place? = nil
     ) async throws -> [UInt8]? {
         guard let endpoint = await members.endpoint(of: account, again: false) else { return nil }
-        do { return try await ask(kind, argument, of: account, at: endpoint, limit: limit, within: time) } catch {
+        func ask(at endpoint: Endpoint) async throws -> [UInt8]? {
+            try await self.ask(
+                kind, argument, of: account, at: endpoint, limit: limit, within: time, silence: silence, place: place)
+        }
+        do { return try await ask(at: endpoint) } catch {
             guard let moved = await members.endpoint(of: account, again: true), moved != endpoint else { throw error }
-            return try await ask(kind, argument, of: account, at: moved, limit: limit, within: time)
+            return try await ask(at: moved)
         }
     }
 
     package func ask(
         _ kind: WorkerRequest.Kind, _ argument: [UInt8], of account: Account, at endpoint: Endpoint, limit: Int,
-        within time: Duration? = nil
+        within time: Duration? = nil, silence: Duration? = nil, place: AnswerRoom.Place? = nil
     ) async throws -> [UInt8]? {
         let now = Time(UInt64(clamping: Int64(Date().timeIntervalSince1970 * 1_000)))
         let question = try WorkerRequest(
@@ -100,9 +108,37 @@ package struct Postman: Sendable {
         var request = HTTPClientRequest(url: "http://\(endpoint)/v1/ask")
         request.headers.add(name: "edgeproof-request", value: Hexadecimal.encode(question.borsh))
         let allowance = time ?? .milliseconds(WorkerLimits.transferMs + Int64(limit) / WorkerLimits.slowestBytesPerMs)
-        let response = try await http.execute(request, timeout: .init(allowance))
+        let deadline = ContinuousClock.now + allowance
+        let response = try await begin(request, within: allowance, silence: silence)
         guard response.status == .ok else { return nil }
-        return Array(buffer: try await response.body.collect(upTo: limit))
+        guard let place else { return Array(buffer: try await response.body.collect(upTo: limit)) }
+        var answer: [UInt8] = []
+        for try await part in response.body {
+            guard answer.count + part.readableBytes <= limit else { throw NIOTooManyBytesError(maxBytes: limit) }
+            while !place.take(part.readableBytes) {
+                guard ContinuousClock.now < deadline else { throw HTTPClientError.deadlineExceeded }
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            answer.append(contentsOf: part.readableBytesView)
+        }
+        return answer
+    }
+
+    /// The answer's head, in a part of the whole answer's time.
+    private func begin(
+        _ request: HTTPClientRequest, within allowance: Duration, silence: Duration?
+    ) async throws -> HTTPClientResponse {
+        guard let silence, silence < allowance else { return try await http.execute(request, timeout: .init(allowance)) }
+        return try await withThrowingTaskGroup(of: HTTPClientResponse.self) { [http] group in
+            group.addTask { try await http.execute(request, timeout: .init(allowance)) }
+            group.addTask {
+                try await Task.sleep(for: silence)
+                throw HTTPClientError.deadlineExceeded
+            }
+            defer { group.cancelAll() }
+            guard let response = try await group.next() else { throw CancellationError() }
+            return response
+        }
     }
 
     /// Whether another worker with this very key answers there.

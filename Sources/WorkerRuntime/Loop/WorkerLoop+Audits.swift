@@ -54,39 +54,68 @@ extension WorkerLoop {
         }
         var result = AuditResult()
         let named = named(status.round)
-        for worker in workers {
-            // Late work started from an earlier round's model.
-            let base = try await baseDigest(of: workRound(of: worker, status), status)
-            let picks = questions(for: worker, status, named: named, randomness: randomness)
-            guard !picks.isEmpty else { continue }
-            var (isWhole, skipped) = (true, false)
-            for question in picks {
-                switch try await again(question, of: worker, status.spec, named: named, base: base) {
-                case .matched: break
-                case .tooMuch:
-                    isWhole = false
-                    skipped = true
-                case .notThere(let why):
-                    isWhole = false
-                    report(.audited(status.round, worker.account, question.step, "\(why)"))
-                case .differs(let trace, let statement):
-                    isWhole = false
-                    report(
-                        .audited(
-                            status.round, worker.account, question.step, "what it signed is not what the step gives"))
-                    toAccuse.append((status.round, statement, trace))
-                }
-                if !isWhole { break }
-            }
-            if isWhole {
-                result.matched.insert(worker.slot)
-                report(.audited(status.round, worker.account, UInt32(picks.count), nil))
-            } else if !skipped, worker.account != status.lead {
-                result.failed.insert(worker.slot)
+        let asked = workers.map { ($0, questions(for: $0, status, named: named, randomness: randomness)) }
+            .filter { !$0.1.isEmpty }
+        // At the same time: those that are silent are waited for together.
+        let terms = AskingTerms(workers: asked.count)
+        let findings = try await together(asked, most: WorkerLimits.auditsAtOnce) { worker, picks in
+            try await self.examine(worker, picks, status, named: named, terms)
+        }
+        for ((worker, _), finding) in zip(asked, findings) {
+            switch finding {
+            case .matched: result.matched.insert(worker.slot)
+            case .skipped: break
+            case .notThere: if worker.account != status.lead { result.failed.insert(worker.slot) }
+            case .differs(let trace, let statement):
+                toAccuse.append((status.round, statement, trace))
+                if worker.account != status.lead { result.failed.insert(worker.slot) }
             }
         }
         audited = (status.round, result)
         return result
+    }
+
+    /// What doing a worker's picked steps again came to.
+    private enum Finding: Sendable {
+        case matched
+        case skipped
+        case notThere
+        case differs(StepTrace, SignedStatement)
+    }
+
+    /// What those who are asked at the same time have together.
+    private struct AskingTerms: Sendable {
+        let room = AnswerRoom(most: WorkerLimits.auditAnswersBytes)
+        /// For a whole answer: as much as if each were asked alone.
+        let whole: Duration
+
+        init(workers: Int) {
+            whole = .milliseconds(WorkerLimits.auditAnswerMs) * max(1, min(workers, WorkerLimits.auditsAtOnce))
+        }
+    }
+
+    /// Does a worker's picked steps again, up to the first one that is not as it should be.
+    private func examine(
+        _ worker: JobParticipant, _ picks: [AuditQuestion], _ status: JobStatus, named: [UInt16: AuditedRound.Named],
+        _ terms: AskingTerms
+    ) async throws -> Finding {
+        // Late work started from an earlier round's model.
+        let base = try await baseDigest(of: workRound(of: worker, status), status)
+        for question in picks {
+            switch try await again(question, of: worker, status.spec, named: named, base: base, terms) {
+            case .matched: break
+            case .tooMuch: return .skipped
+            case .notThere(let why):
+                report(.audited(status.round, worker.account, question.step, "\(why)"))
+                return .notThere
+            case .differs(let trace, let statement):
+                report(
+                    .audited(status.round, worker.account, question.step, "what it signed is not what the step gives"))
+                return .differs(trace, statement)
+            }
+        }
+        report(.audited(status.round, worker.account, UInt32(picks.count), nil))
+        return .matched
     }
 
     /// Whether anything of what a worker does can be done again by this account under the job's terms. Nobody audits
@@ -161,7 +190,7 @@ extension WorkerLoop {
     /// Asks a worker for a step's evidence, and does the step again.
     private func again(
         _ question: AuditQuestion, of worker: JobParticipant, _ spec: JobSpec, named: [UInt16: AuditedRound.Named],
-        base: Digest
+        base: Digest, _ terms: AskingTerms
     ) async throws -> Again {
         guard let key = secrets.keys.key(for: question.key) else { return .notThere("the key for the answer is gone") }
         var answer: [UInt8]?
@@ -172,15 +201,22 @@ extension WorkerLoop {
         let phase = Duration.milliseconds(min(60_000, spec.validateTimeoutMs / 3))
         let start = ContinuousClock.now
         var within = Duration.milliseconds(WorkerLimits.auditAnswerMs)
-        let patience = min(within, phase - (start - (auditing?.since ?? start)))
+        let left = phase - (start - (auditing?.since ?? start))
+        let patience = min(within, left)
+        // Until the step is done again.
+        var place = terms.room.place()
+        defer { withExtendedLifetime(place) {} }
         while true {
             do {
                 answer = try await parts.postman.ask(
-                    .audit, question.borsh, of: worker.account, limit: WorkerLimits.auditBytes * 2, within: within)
+                    .audit, question.borsh, of: worker.account, limit: WorkerLimits.auditBytes * 2,
+                    within: max(within, min(terms.whole, left) - (ContinuousClock.now - start)), silence: within,
+                    place: place)
                 silence = nil
             } catch let error as CancellationError { throw error } catch { silence = told(error) }
             within = patience - (ContinuousClock.now - start) - .seconds(1)
             guard answer == nil, within > .zero else { break }
+            place = terms.room.place()
             try await Task.sleep(for: .seconds(1))
         }
         if let silence { return .notThere("it does not answer: \(silence)") }
@@ -372,7 +408,7 @@ extension WorkerLoop {
         if let worker = participants.first(where: { $0.account == dispute.accused }) {
             switch try await again(
                 question, of: worker, status.spec, named: named(dispute.round),
-                base: try await baseDigest(of: dispute.round, status))
+                base: try await baseDigest(of: dispute.round, status), AskingTerms(workers: 1))
             {
             case .matched: (vote, reason) = (.right, "the step gives what was signed")
             case .differs: (vote, reason) = (.wrong, "the step gives something else than was signed")
