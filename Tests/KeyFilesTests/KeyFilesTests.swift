@@ -105,7 +105,8 @@ private func mode(_ path: String) throws -> Int? {
         let (named, sealed) = (PrivateKey.generate(), PrivateKey.generate())
         let passphrase = try Passphrase(secret)
         let keystore = try Keystore(
-            sealing: sealed.seed, publicKey: named.publicKey.bytes, purpose: "account", passphrase: secret, logCost: Self.cost)
+            sealing: sealed.seed, publicKey: named.publicKey.bytes, purpose: "account", passphrase: secret,
+            logCost: Self.cost)
         try KeyFile.save(keystore, to: path)
         #expect(throws: KeyFileError.damaged(path: path, detail: "its secret belongs to another public key")) {
             try KeyFile.open(path, passphrase: passphrase)

@@ -97,6 +97,12 @@ import Testing
         try fails(good, 4_999, by: owner, "the collateral of a masternode is 5000000000")
         // Somebody else can't take the key: the consent names its owner.
         try fails(good, 5_000_000_000, by: alice, "the consent is not")
+        // For a point of small order anybody makes a consent that is genuine by ZIP 215.
+        let neutral = [1] + [UInt8](repeating: 0, count: 31)
+        let nobodys = RegisterMasternode(
+            name: good.name, consensusKey: try #require(PublicKey(neutral)), beaconTip: good.beaconTip,
+            consent: try #require(Signature(neutral + [UInt8](repeating: 0, count: 32))))
+        try fails(nobodys, 5_000_000_000, by: owner, "small order")
         let poor = try User("poor")
         try chain.send(alice, .transfer, data: Transfer(recipient: poor.account).borsh, value: 900_000_000)
         try chain.run(after: 600_000)

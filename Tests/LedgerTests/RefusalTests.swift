@@ -178,6 +178,13 @@ import Testing
         }
     }
 
+    @Test mutating func keysOfSmallOrderDoNotReceive() throws {
+        for point in try smallOrderPoints() {
+            let data = Transfer(recipient: Account(point)).borsh
+            #expect(try chain.send(alice, .transfer, data: data, value: 1).outcome.failure?.contains("small order") == true)
+        }
+    }
+
     private func smallOrderPoints() throws -> [PublicKey] {
         let neutral = [1] + [UInt8](repeating: 0, count: 31)
         var negative = neutral

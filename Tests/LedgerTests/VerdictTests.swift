@@ -319,6 +319,7 @@ import Testing
             #expect(outcome.failure?.contains("has locked nothing") == true)
         }
         #expect(try chain.send(alice, .lockMoney).outcome.failure?.contains("needs a value") == true)
+        #expect(try chain.send(alice, .lockMoney, data: [0], value: 1_000_000).outcome.failure?.contains("no data") == true)
         #expect(try chain.send(alice, .lockMoney, value: 1 << 100).outcome.failure?.contains("too small") == true)
         #expect(try chain.send(alice, .unlockMoney, data: all, value: 1).outcome.failure != nil)
         #expect(try chain.isConserved())
