@@ -46,7 +46,7 @@ struct FogJobStage {
     /// A phase of a round ends when all have done their part: its longest time is to be short where somebody does not.
     func register(
         fogNodes: Int, rounds: Int, quorum: Int = 1, validator: String? = nil, open: String = "5min",
-        commitMax: String = "60s", revealAndValidate: String = "60s", more: String
+        commitMax: String = "30s", revealAndValidate: String = "30s", more: String
     ) async throws {
         let contract = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "Contracts/.build/job.wasm")
