@@ -33,7 +33,12 @@ struct LoopChannel: ServerChildChannel {
     }
 
     func handle(value: Value, logger: Logger) async {
-        // Not before: until now nobody knows whose it is.
+        // Whose it is, is known once it is registered, which may be in a moment.
+        var looks = 0
+        while value.channel.remoteAddress == nil, looks < 1_000 {
+            looks += 1
+            try? await Task.sleep(for: .milliseconds(1))
+        }
         connections.opened(value.channel)
         await withTaskExecutorPreference(LoopExecutor(value.channel.eventLoop)) {
             await base.handle(value: value, logger: logger)
