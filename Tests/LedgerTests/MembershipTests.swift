@@ -86,6 +86,22 @@ import Testing
         #expect(try chain.isConserved() && chain.historiesAreComplete())
     }
 
+    /// Leaders are drawn from the randomness two epochs before: a tip that held sooner could be chosen to suit its turns.
+    @Test mutating func aRenewalHoldsFromTheEpochAfterTheNext() throws {
+        let one = validators[0]
+        let tip = Digest(sha256: [7])
+        let receipt = try chain.send(one.user, .renewBeacon, data: RenewBeacon(generation: 1, tip: tip).borsh)
+        #expect(receipt.outcome == .succeeded)
+        func renewal() throws -> BeaconRenewal? {
+            try chain.state.values[.beaconRenewal(one.key)].map { try BeaconRenewal(borsh: $0) }
+        }
+        #expect(try renewal()?.from == Epoch(2) && renewal()?.isInForce == false)
+        try chain.advance(to: 1)
+        #expect(try renewal()?.isInForce == false && chain.state.values[.beacon(one.key)] != tip.bytes)
+        try chain.advance(to: 2)
+        #expect(try renewal()?.isInForce == true && chain.state.values[.beacon(one.key)] == tip.bytes)
+    }
+
     @Test mutating func whatMakesNoRegistration() throws {
         let new = validators[5]
         let good = try registration(of: new, owner: owner)
