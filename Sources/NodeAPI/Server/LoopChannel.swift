@@ -33,11 +33,12 @@ struct LoopChannel: ServerChildChannel {
     }
 
     func handle(value: Value, logger: Logger) async {
-        // Whose it is, is known once it is registered, which may be in a moment.
+        // Whose it is, is known once it is registered, which may be in a moment. Nobody knows of one that has ended already,
+        // and whoever makes many of those is not looked for often.
         var looks = 0
-        while value.channel.remoteAddress == nil, looks < 1_000 {
+        while value.channel.remoteAddress == nil, looks < 10 {
+            try? await Task.sleep(for: .milliseconds(1 << looks))
             looks += 1
-            try? await Task.sleep(for: .milliseconds(1))
         }
         connections.opened(value.channel)
         await withTaskExecutorPreference(LoopExecutor(value.channel.eventLoop)) {
