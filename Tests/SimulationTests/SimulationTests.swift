@@ -102,6 +102,15 @@ let counterContract: [UInt8]? = {
         for fault in shape.faults { #expect(faults[fault, default: 0] > 0, "\(fault) was never injected") }
     }
 
+    /// Masternodes that start again after the healing, for a newer program, while the whole quorum is needed: their clocks
+    /// are right then, or the chain waits for the slowest of them in every view.
+    @Test(arguments: [183, 470, 1_174] as [UInt64]) func whoStartsAfterTheHealingIsOnTime(seed: UInt64) throws {
+        let configuration = SimulationConfiguration(
+            masternodes: 4, epochs: 4, contract: counterContract, trials: [.processor, .copies, .upgrade])
+        let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
+        #expect(report.violation == nil)
+    }
+
     @Test func theSameSeedIsTheSameRun() throws {
         for seed in 100...105 as ClosedRange<UInt64> {
             let configuration = SimulationConfiguration(masternodes: 4, byzantine: 1, contract: counterContract)

@@ -13,6 +13,7 @@ extension SimulatedCluster {
         nodes[node].origin = chance.among(0...1_000_000)
         nodes[node].rate = chance.among(985...1_015)
         nodes[node].skew = Int64(chance.among(0...2 * scenario.skewMs)) - Int64(scenario.skewMs)
+        if isHealed { comeOnTime(node) }
         if nodes[node].kind == .liar {
             nodes[node].audience = Set((0..<UInt16(cast.keys.count)).filter { _ in chance.happens(75) })
         }

@@ -102,7 +102,7 @@ extension SimulatedCluster {
         for node in survivors {
             nodes[node].disk.store.isFailing = false
             nodes[node].pausedUntil = 0
-            nodes[node].skew = nodes[node].skew / 8
+            comeOnTime(node)
             if nodes[node].hasLostVotes, !nodes[node].comesBack || nodes[node].machine?.notVoting != nil {
                 // Its operator sees that it only observes, and brings it back, also once more where it had voted already
                 // when it noticed.
@@ -123,6 +123,12 @@ extension SimulatedCluster {
             }
         }
     }
+
+    /// A wall clock as time services keep it. Who starts again after the healing, for a newer program or to come back, has
+    /// one too: where the whole quorum is needed and two of its clocks are more apart than the 2 s that a header may be
+    /// ahead, each block waits for the slowest clock over views that fail. That goes on, but at no pace that
+    /// ``SimulationLimits/healingMs`` could bound.
+    func comeOnTime(_ node: Int) { nodes[node].skew /= 8 }
 
     /// Honest masternodes that stay a quorum of each set that may come about. In one epoch that is any quorum. With
     /// epochs, some are left out as long as the set tolerates them beside the liars, however it shrinks and grows by what
