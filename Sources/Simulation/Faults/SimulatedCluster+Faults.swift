@@ -97,7 +97,7 @@ extension SimulatedCluster {
         network = NetworkFaults()
         network.lossPercent = scenario.lossInPeacePercent
         network.slowestMs = 80
-        let outside = nodes.indices.filter { !survivors.contains($0) }
+        let outside = nodes.indices.filter { !survivors.contains($0) && !trials.joiners.contains($0) }
         for node in outside where nodes[node].isHonest || scenario.liarsFallSilent { abandon(node) }
         for node in survivors {
             nodes[node].disk.store.isFailing = false
@@ -111,6 +111,7 @@ extension SimulatedCluster {
             }
             start(node)
         }
+        healJoiners()
         // Connections over which packets were lost are made anew, or nobody notices.
         let renew = chance.happens(40)
         for a in survivors {
@@ -189,6 +190,7 @@ extension SimulatedCluster {
         guard invariants.epoch.value + 1 >= UInt64(configuration.epochs) else { return false }
         let highest = clients.map(\.highest).max() ?? .zero
         guard survivors.allSatisfy({ !owesReport($0) }) else { return false }
+        guard trials.joiners.allSatisfy({ nodes[$0].machine != nil && nodes[$0].published >= highest }) else { return false }
         return survivors.allSatisfy { nodes[$0].published >= highest }
     }
 
@@ -206,6 +208,12 @@ extension SimulatedCluster {
         }
         for node in survivors where nodes[node].published < (clients.map(\.highest).max() ?? .zero) {
             return fail("\(name(node)) stands at height \(nodes[node].published) at the end")
+        }
+        for node in trials.joiners {
+            if nodes[node].machine == nil { return fail("\(name(node)) has not joined at the end") }
+            if nodes[node].published < (clients.map(\.highest).max() ?? .zero) {
+                return fail("\(name(node)) stands at height \(nodes[node].published) at the end, having joined")
+            }
         }
     }
 }
