@@ -47,7 +47,7 @@ struct ChainSim: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Kinds of faults that a run has beside those of every seed, joined by commas, or 'all': processor (work takes time, and nodes are overloaded), copies (a home is copied and runs twice under one key, or is put back as it was), upgrade (of the protocol, which some programs don't know; needs --epochs 4 or more).",
+            "Kinds of faults that a run has beside those of every seed, joined by commas, or 'all': processor (work takes time, and nodes are overloaded), copies (a home is copied and runs twice under one key, or is put back as it was), upgrade (of the protocol, which some programs don't know; needs --epochs 4 or more), joiners (nodes join by a snapshot of the state among peers that offer what is false, keep silent or come again under new names, and die meanwhile).",
             valueName: "kinds"))
     var trials: String?
 

@@ -145,6 +145,23 @@ import Testing
         #expect(failed > 0 && run.distrusted.isEmpty)
     }
 
+    /// Where nobody else has a snapshot, the chain may be too young for one, and may be waiting for this very node.
+    @Test func oneSilentOfferDoesNotHoldANodeThatCanGoByBlocks() throws {
+        let chain = try SnapshotChain(blocks: 6)
+        let boaster = SnapshotPeer(1, []) { message in
+            guard case .offers = message else { return nil }
+            return .offers([SnapshotOffer(height: Height(1 << 60), digest: Digest(sha256: [1]))])
+        }
+        let honest = (2...4 as ClosedRange<UInt8>).map { SnapshotPeer($0, []) }
+        let run = try JoinRun(chain, [boaster] + honest)
+        try run.run(seconds: 60)
+        #expect(run.byBlocks != nil && run.begins == 0)
+        // Whoever asks for a snapshot gets no blocks.
+        let waiting = try JoinRun(chain, [boaster] + honest) { $0.mode = .snapshot }
+        try waiting.run(seconds: 60)
+        #expect(!waiting.isOver)
+    }
+
     /// They have the snapshot, prove it, and then give one chunk now and then.
     @Test func aSnapshotIsNotLeftToThoseWhoDawdle() throws {
         let older = try SnapshotChain(blocks: 20, longest: 30)
