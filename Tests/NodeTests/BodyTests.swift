@@ -112,4 +112,13 @@ import Testing
         for pool in bench.machine.pools { #expect(pool.count <= pool.limit, "\(pool.name)") }
         #expect(bench.halts.isEmpty)
     }
+
+    /// A journal of times when the limit was higher, say.
+    @Test func aJournalFillsThePoolToItsLimit() throws {
+        var rules = NodeRules()
+        rules.candidateBlocks = 3
+        let kept = (1...9 as ClosedRange<UInt64>).map { JournalEntry.body(block(view: $0)) }
+        let bench = try Bench(cast, masternode: 0, journal: Bench.home + kept, rules: rules)
+        #expect(bodies(bench) == 3)
+    }
 }
