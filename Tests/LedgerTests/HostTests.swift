@@ -42,6 +42,14 @@ import Testing
         #expect(chain.stored(contract, "q")?.prefix(4) == [3, 0, 0, 0])
     }
 
+    /// There a contract's counters stand.
+    @Test mutating func theEmptyKeyIsTheChainsOwn() throws {
+        for (number, step) in ([.set(key: "", value: [1]), .get(key: ""), .remove(key: "")] as [Step]).enumerated() {
+            try chain.deploy("empty\(number)", owner: alice, [("action", [step])])
+            #expect(try act("empty\(number)").outcome == .failed("a storage key is empty"), "\(step)")
+        }
+    }
+
     @Test mutating func moneyEventsAndRepliesWork() throws {
         let (contract, _) = try chain.deploy(
             "m", owner: alice, deposit: 1_000,

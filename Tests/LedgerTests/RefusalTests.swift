@@ -183,6 +183,15 @@ import Testing
             let data = Transfer(recipient: Account(point)).borsh
             #expect(try chain.send(alice, .transfer, data: data, value: 1).outcome.failure?.contains("small order") == true)
         }
+        // Nor from contracts.
+        let points = try smallOrderPoints()
+        let steps = points.enumerated().flatMap { place, point -> [Step] in
+            [.transfer(to: point.bytes, amount: 100), .setResult(key: "\(place)")]
+        }
+        let (contract, _) = try chain.deploy("payer", owner: alice, deposit: 1_000, [("action", steps)])
+        #expect(try chain.send(alice, service: "payer", ActionId(256)).outcome == .succeeded)
+        for place in points.indices { #expect(chain.stored(contract, "\(place)")?.first == 1) }
+        #expect(try chain.balance(contract) == 1_000)
     }
 
     private func smallOrderPoints() throws -> [PublicKey] {

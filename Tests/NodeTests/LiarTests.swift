@@ -127,6 +127,21 @@ import Testing
         #expect(ahead.sent.contains { if case .blocks = $0.message { true } else { false } })
     }
 
+    /// A masternode is served more than a follower, and has its ration as well.
+    @Test func noMasternodeIsServedWithoutEnd() throws {
+        let ahead = try Bench.chain(blocks: 5)
+        let other = try Cast.of(4, realSignatures: false).peer(1)
+        func answers() -> Int {
+            ahead.sent = []
+            for _ in 0..<120 { ahead.receive(.wantBlocks(from: Height(1), count: 1), from: other) }
+            return ahead.sent.count { if case .blocks = $0.message { true } else { false } }
+        }
+        #expect(answers() == 100)
+        #expect(answers() == 0)
+        ahead.tick()
+        #expect(answers() == 100)
+    }
+
     /// Nineteen whose snapshots are newer than any other, and who never answer for them.
     @Test func aSnapshotIsFoundAmongSilentOffers() throws {
         let chain = try SnapshotChain(blocks: 12)
