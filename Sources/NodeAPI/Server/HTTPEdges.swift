@@ -35,6 +35,7 @@ final class Connections: Sendable {
     }
 
     private struct State {
+        /// Those that are not one too many.
         var count = 0
         var surplus: [ObjectIdentifier: Bool] = [:]
         /// Of them, those whose address has too many.
@@ -68,8 +69,10 @@ final class Connections: Sendable {
         let id = ObjectIdentifier(channel)
         let share = shares.take(channel.remoteAddress?.ipAddress.flatMap(AddressHolder.init))
         let place = state.withLock { state in
-            state.count += 1
-            if let share, state.count <= limit { return Place.taken(share) }
+            if let share, state.count < limit {
+                state.count += 1
+                return Place.taken(share)
+            }
             if share == nil {
                 guard state.ofAddresses < Self.reserveForAddresses else { return .none }
                 state.ofAddresses += 1
@@ -84,7 +87,7 @@ final class Connections: Sendable {
         }
         channel.closeFuture.whenComplete { _ in
             self.state.withLock { state in
-                state.count -= 1
+                if case .taken = place { state.count -= 1 }
                 if state.surplus.removeValue(forKey: id) == true { state.ofAddresses -= 1 }
             }
             withExtendedLifetime(place) {}
