@@ -133,7 +133,7 @@ let package = Package(
 
         module("LocalNetwork", values + ["KeyFiles", "NodeHome", "ProgramSupport", .nioCore, .nioPosix]),
 
-        module("Simulation", values + ["Consensus", "Mempool", "StateTree", "Ledger", "NodeCore"]),
+        module("Simulation", values + ["Consensus", "Mempool", "StateTree", "Ledger", "NodeCore", "StateSync"]),
 
         module(
             "ChainCommands",
@@ -237,7 +237,7 @@ let package = Package(
                 "Consensus", "Mempool", "StateTree", "Ledger", "Storage", "PeerNetwork", "NodeCore", "StateSync",
                 "NodeHome", "NodeHost", "Simulation", "TestSupport", .logging,
             ]),
-        tests(of: "Simulation", values + ["Consensus", "NodeCore", "Simulation"]),
+        tests(of: "Simulation", values + ["Consensus", "NodeCore", "StateSync", "Simulation"]),
         tests(of: "Layering", []),
         tests(
             of: "EndToEnd",

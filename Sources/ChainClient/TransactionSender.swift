@@ -47,8 +47,9 @@ public struct TransactionRequest: Sendable {
         case .transferService: return 2_000_000
         // One write for each of the accounts.
         case .inviteMembers: return 1_000_000 + 4_000 * bytes
-        case .registerMasternode, .unregisterMasternode, .resumeMasternode, .reportEquivocation, .proposeChange:
-            return 2_000_000
+        case .registerMasternode, .unregisterMasternode, .resumeMasternode, .reportEquivocation: return 2_000_000
+        // It looks at all masternodes, and at what is proposed already.
+        case .proposeChange: return 4_000_000
         case .voteProposal where service == .chain: return 2_000_000
         default: return TransactionSender.defaultGas
         }

@@ -1,5 +1,6 @@
 import NodeCore
 import Primitives
+import StateSync
 
 /// # Simulation
 ///
@@ -17,7 +18,8 @@ import Primitives
 /// - **votes**: journals that are gone or replaced by older copies, and empty disks, among as many masternodes as the set
 ///   tolerates; they are brought back by rule 12, or observe;
 /// - what a run is asked for (``Trial``): processors that take time and are overloaded, homes that are copied and run twice
-///   or are put back as they were, upgrades that old programs don't know;
+///   or are put back as they were, upgrades that old programs don't know, nodes that join by a snapshot among peers that
+///   offer them what is false, keep silent or come again under new names, and die meanwhile;
 /// - **strangers**: peers without a key that lie about heads, send what nobody wants, flood with wrong signatures, keep
 ///   silent, and come again under new names;
 /// - **process**: crash at any output, restart, pauses, late joiners, everybody at once, followers;
@@ -29,7 +31,8 @@ import Primitives
 /// receipts root and supply; the chain has no gap; nothing goes back across a restart; what is told of is durable; an
 /// honest node's votes never contradict each other, are in its journal before they leave, and it can serve their
 /// bodies; nobody honest is accused, called misbehaved, or has a proposal rejected; nobody honest halts; pools keep
-/// their limits. Across epochs: all nodes have the same set in each; every border block is where the parameters put it
+/// their limits. Whoever joined by a snapshot holds the state that its block certifies, never distrusts an honest peer, and
+/// in the end joins if one honest node can be reached, and is as far as the others. Across epochs: all nodes have the same set in each; every border block is where the parameters put it
 /// and has a Finalization, by which a light client walks from the genesis; no honest masternode is slashed, and at the end
 /// every accused one is.
 public enum SimulationLimits {
@@ -37,6 +40,8 @@ public enum SimulationLimits {
     public static let healingMs: UInt64 = 90_000
     /// Added for each Byzantine masternode that goes on lying.
     public static let healingPerLiarMs: UInt64 = 60_000
+    /// Added where nodes join by a snapshot among liars: each of those who are new may cost the time of a few requests.
+    public static let joiningMs: UInt64 = 90_000
     /// Events after which a run is taken for a livelock.
     public static let events = 3_000_000
 }
@@ -56,6 +61,7 @@ public struct SimulationConfiguration: Sendable {
     /// Keeps a readable log of every event.
     public var isVerbose: Bool
     package var rules = NodeRules()
+    package var joinChecks = SnapshotJoin.Checks()
     /// Masternodes lose what they know of their votes in every run, not just in some.
     package var losesVotes = false
     /// Longest time that the stores take for a batch; nil leaves it to the seed.
@@ -114,11 +120,14 @@ public enum Fault: String, Sendable, CaseIterable {
     case starved = "starved processor", late = "late by overload"
     case secondHome = "second home with one key", restoredBackup = "restored backup"
     case upgrade = "program too old"
+    case joined = "joined by a snapshot", joinedByBlocks = "joined by blocks instead", diedJoining = "crash in a join"
+    case offerer = "peer with a false snapshot", gaveUpSnapshot = "snapshot given up", oneSource = "one honest source"
 
     /// Comes up only where its ``Trial`` is asked for.
     public var isOfTrial: Bool {
         switch self {
         case .starved, .late, .secondHome, .restoredBackup, .upgrade: true
+        case .joined, .joinedByBlocks, .diedJoining, .offerer, .gaveUpSnapshot, .oneSource: true
         default: false
         }
     }

@@ -2,6 +2,7 @@ import Consensus
 import Cryptography
 import NodeCore
 import Primitives
+import StateSync
 
 /// Events in words for the log, and as numbers for the digest.
 enum Words {
@@ -67,6 +68,47 @@ enum Words {
         case .admit(let keys): "admit \(keys.count) masternodes"
         case .note(let note): "note \(note)"
         case .halt(let reason): "halt: \(reason)"
+        }
+    }
+
+    static func of(_ message: SnapshotMessage) -> String {
+        switch message {
+        case .wantOffers: "what states do you have"
+        case .offers(let offers): "states of \(offers.map { "\($0.height) \(short($0.digest))" }.joined(separator: ", "))"
+        case .wantHead(let digest): "want head \(short(digest))"
+        case .head(let digest, let block): "head \(short(digest))\(block == nil ? ": not here" : "")"
+        case .wantLinks(let digest, let from): "want links of \(short(digest)) from epoch \(from)"
+        case .links(let digest, let from, let links):
+            "links of \(short(digest)) from epoch \(from): \(links.map { "\($0.links.count)" } ?? "not here")"
+        case .wantChunk(let digest, let start, _): "want leaves of \(short(digest)) from \(short(start))"
+        case .chunk(let digest, let start, let chunk):
+            "leaves of \(short(digest)) from \(short(start)): \(chunk.map { "\($0.leaves.count)" } ?? "not here")"
+        }
+    }
+
+    static func code(of message: SnapshotMessage) -> UInt64 {
+        let kind = UInt64(message.kind.rawValue)
+        switch message {
+        case .wantOffers: return kind
+        case .offers(let offers): return offers.reduce(kind) { $0 &* 31 ^ $1.height.value ^ code(of: $1.digest) }
+        case .wantHead(let digest), .head(let digest, _), .wantLinks(let digest, _), .links(let digest, _, _):
+            return kind ^ code(of: digest)
+        case .wantChunk(let digest, let start, _): return kind ^ code(of: digest) ^ code(of: start) &* 31
+        case .chunk(let digest, let start, let chunk):
+            return kind ^ code(of: digest) ^ code(of: start) &* 31 ^ UInt64(chunk?.leaves.count ?? 99) << 8
+        }
+    }
+
+    static func code(of output: SnapshotJoin.Output) -> UInt64 {
+        switch output {
+        case .send(let message, let peer): 51 ^ code(of: message) &* 37 ^ peer.number << 8
+        case .trusts: 52
+        case .begin(let root): 53 ^ code(of: root)
+        case .store(let leaves): 54 ^ UInt64(leaves.count) << 8
+        case .complete(let head): 55 ^ code(of: head.digest)
+        case .byBlocks: 56
+        case .fail: 57
+        case .note: 58
         }
     }
 

@@ -2,8 +2,8 @@ import Cryptography
 import Primitives
 import StateTree
 
-/// One state that this node gives out, as it was when its head became final. Used by one thread at a time.
-package final class RetainedSnapshot {
+/// One state that this node gives out, as it was when its head became final.
+package final class RetainedSnapshot: Sendable {
     package let offer: SnapshotOffer
     private let store: any SnapshotSource
 
@@ -19,8 +19,14 @@ package final class RetainedSnapshot {
 
     package func head() throws -> FinalizedBlock? { try store.block(at: offer.height) }
 
+    /// The steps to the set that finalised the head.
     package func links(from epoch: Epoch) throws -> SnapshotMessage.Links {
-        let found = try store.links(from: epoch, limit: SnapshotLimits.links)
+        guard let head = try head() else { throw Unservable(description: "block \(offer.height) is missing") }
+        let stored = try store.links(from: epoch, limit: SnapshotLimits.links)
+        // Where the head is a border block, the store holds the step that it proves itself: that one is not part of its
+        // proof, and a joiner takes it for a lie.
+        let found = stored.prefix { $0.header.epoch < head.block.header.epoch }
+        let isEnd = found.count < stored.count || stored.count < SnapshotLimits.links
         var bytes = 0
         // One always goes.
         let taken = found.prefix { link in
@@ -28,7 +34,7 @@ package final class RetainedSnapshot {
             return bytes == 0 || bytes + link.borsh.count <= SnapshotLimits.linkBytes
         }
         return SnapshotMessage.Links(
-            links: Array(taken), isLast: taken.count == found.count && found.count < SnapshotLimits.links)
+            links: Array(taken), isLast: taken.count == found.count && isEnd)
     }
 
     /// The largest chunk that begins at the path, shares at least so many bits and keeps to the limit of bytes. Nil

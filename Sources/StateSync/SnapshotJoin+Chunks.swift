@@ -37,7 +37,7 @@ extension SnapshotJoin {
         guard chunk.range.start == start, chunk.range.depth >= smallest else {
             return distrust(peer, "sent a chunk that does not begin where it was asked to")
         }
-        guard chunk.verify(root: fetching.head.block.block.header.stateRoot) else {
+        guard !rules.checks.chunks || chunk.verify(root: fetching.head.block.block.header.stateRoot) else {
             return distrust(peer, "sent a chunk that does not belong to the state")
         }
         if chunk.range.depth > smallest {
@@ -50,6 +50,7 @@ extension SnapshotJoin {
             peers[peer]?.crumbs = crumbs
             if crumbs > rules.crumbs { return distrust(peer, "sends crumbs of the state") }
         }
+        peers[peer]?.served += 1
         if !chunk.leaves.isEmpty { outputs.append(.store(chunk.leaves)) }
         let before = fetching.percent
         fetching.took(chunk, region: region)

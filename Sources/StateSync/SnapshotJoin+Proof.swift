@@ -46,7 +46,9 @@ extension SnapshotJoin {
             guard link.header.epoch < head.block.header.epoch else {
                 return distrust(peer, "sent a link of epoch \(link.header.epoch), which is not before the head's")
             }
-            do { try proving.trusted.follow(link) } catch { return distrust(peer, "sent a wrong link: \(error)") }
+            do { try proving.trusted.follow(link, verifier: verifier) } catch {
+                return distrust(peer, "sent a wrong link: \(error)")
+            }
             proving.links.append(link)
         }
         guard links.isLast else {
@@ -54,7 +56,10 @@ extension SnapshotJoin {
             return
         }
         guard let finalization = head.finalization else { return }
-        do { try proving.trusted.check(head.block.header, finalization: finalization) } catch {
+        do {
+            guard rules.checks.head else { return startFetching(proving, head, now) }
+            try proving.trusted.check(head.block.header, finalization: finalization, verifier: verifier)
+        } catch {
             // The digest binds the header: where it names another set, links are missing; else its proof is wrong.
             let liar: PeerId
             switch error {

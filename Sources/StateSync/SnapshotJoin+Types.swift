@@ -39,7 +39,23 @@ extension SnapshotJoin {
         package let links: [EpochLink]
     }
 
+    /// The checks that make a join safe, as switches, like those of the node's own rules: all are on in the product; tests
+    /// switch one off to see that the simulator notices.
+    package struct Checks: Hashable, Sendable {
+        /// A head is final by the set to which the links lead.
+        package var head = true
+        /// A chunk is what the head's root has in its range.
+        package var chunks = true
+        /// Whoever failed is asked after those who did not; off: the highest claim counts.
+        package var ranking = true
+        /// Who does not answer in time is asked no longer.
+        package var silence = true
+
+        package init() {}
+    }
+
     package struct Rules: Sendable {
+        package var checks = Checks()
         package var mode: SyncMode
         /// Auto: a snapshot below this height is not worth it.
         package var smallestHeight = Height(SnapshotLimits.interval)
@@ -59,6 +75,8 @@ extension SnapshotJoin {
         package var progressChunks = 10
         /// Auto: without anything that was proven.
         package var unprovenMs: UInt64 = 240_000
+        /// Auto: where most peers have no snapshot, those who offer one may fail to show it so many times.
+        package var chances = 2
         package var askAgainMs: UInt64 = 2_000
         /// Bits that split the paths into regions, which are fetched side by side.
         package var regionBits = 4
@@ -72,7 +90,7 @@ extension SnapshotJoin {
         package var crumbs = 256
         /// Bytes of a full chunk.
         package var chunkBytes = SnapshotLimits.chunkBytes
-    
+
         package init(mode: SyncMode, checkpoint: Checkpoint? = nil, expectedPeers: Int) {
             self.mode = mode
             self.checkpoint = checkpoint

@@ -43,6 +43,8 @@ package struct SnapshotJoin {
         /// Nil until it answered.
         var offers: [SnapshotOffer]?
         var silences = 0
+        /// Chunks that it sent since the snapshot was chosen.
+        var served = 0
         var crumbs = 0
         var underWay = 0
         /// Connections are numbered: who came first, and stayed, goes before who comes again and again.
@@ -64,6 +66,7 @@ package struct SnapshotJoin {
 
     let genesis: Genesis
     let rules: Rules
+    let verifier: any SignatureVerifier
     var phase = Phase.choosing
     var peers: [PeerId: PeerState] = [:]
     private var distrusted: Set<PeerId> = []
@@ -79,9 +82,13 @@ package struct SnapshotJoin {
     var hasProven = false
     var outputs: [Output] = []
 
-    package init(genesis: Genesis, rules: Rules, now: UInt64) {
+    /// - Parameter verifier: how signatures are checked; every node of a network must do the same.
+    package init(
+        genesis: Genesis, rules: Rules, now: UInt64, verifier: any SignatureVerifier = Ed25519Verifier()
+    ) {
         self.genesis = genesis
         self.rules = rules
+        self.verifier = verifier
         choosingSince = now
         started = now
     }
@@ -157,7 +164,7 @@ package struct SnapshotJoin {
         guard let best = bestOffer() else {
             if rules.mode == .auto {
                 phase = .over
-                outputs.append(.byBlocks(answered == 0 ? "no peer answered" : "no peer offers a snapshot worth it"))
+                outputs.append(.byBlocks(answered == 0 ? "no peer answered" : "no peer offers a snapshot worth it, and shows it"))
             } else if lastWaitingNote.map({ now >= $0 + 10_000 }) ?? true {
                 lastWaitingNote = now
                 outputs.append(.note(.waiting("\(answered) peers answered, none offers a snapshot")))
@@ -166,6 +173,7 @@ package struct SnapshotJoin {
         }
         for peer in peers.keys {
             peers[peer]?.silences = 0
+            peers[peer]?.served = 0
             peers[peer]?.crumbs = 0
         }
         outputs.append(.note(.chose(best, peers: providers(of: best).count)))
@@ -181,8 +189,13 @@ package struct SnapshotJoin {
         }
         let able = peers.values.filter { !offers($0).isEmpty }
         guard let fewest = able.map(\.faults).min() else { return nil }
-        var reliable = able.filter { $0.faults == fewest }
-        if abandonments % 2 == 1, let first = reliable.min(by: { $0.arrival < $1.arrival }) { reliable = [first] }
+        // Where most peers have none, those who say that they have one get two chances, not all the time there is: the
+        // chain may be waiting for this node.
+        let answered = peers.values.count { $0.offers != nil }
+        if rules.mode == .auto, !hasProven, 2 * able.count < answered, fewest >= rules.chances { return nil }
+        var reliable = able.filter { $0.faults == fewest || !rules.checks.ranking }
+        let prefersFirst = abandonments % 2 == 1 && rules.checks.ranking
+        if prefersFirst, let first = reliable.min(by: { $0.arrival < $1.arrival }) { reliable = [first] }
         return reliable.flatMap(offers).max { ($0.height, $0.digest) < ($1.height, $1.digest) }
     }
 
@@ -219,9 +232,14 @@ package struct SnapshotJoin {
         firstAnswer = nil
         lastAsked = now
         abandonments += 1
+        let providers = peers.filter { $0.value.offers?.contains(offer) == true && !$0.value.denied.contains(offer) }
+        // Silent ones may offer the very snapshot that an honest peer has and sends: it is not to blame for them. Where all
+        // of them sent something and it was too little, all are.
+        let silent = providers.filter { $0.value.silences > 0 || $0.value.served == 0 }
+        let blamed = Set((silent.isEmpty ? providers : silent).keys)
         for peer in peers.keys.sorted() {
             guard let before = peers[peer] else { continue }
-            let isToBlame = before.offers?.contains(offer) == true && !before.denied.contains(offer)
+            let isToBlame = blamed.contains(peer)
             peers[peer] = PeerState(
                 arrival: before.arrival, faults: before.faults + (isToBlame ? 1 : 0), denied: before.denied)
             if isToBlame { outputs.append(.note(.failed(peer))) }
@@ -264,6 +282,7 @@ package struct SnapshotJoin {
     }
 
     private mutating func expireRequests(_ now: UInt64) {
+        guard rules.checks.silence else { return }
         var late: [PeerId] = []
         switch phase {
         case .proving(var proving):

@@ -94,7 +94,7 @@ public enum SnapshotMessage: Hashable, Sendable {
     case wantHead(Digest)
     /// Nil when the sender does not have the snapshot, or not any more; also below.
     case head(Digest, FinalizedBlock?)
-    /// Links that end this epoch or a later one.
+    /// Links that end this epoch or a later one, before the head's epoch.
     case wantLinks(Digest, from: Epoch)
     case links(Digest, from: Epoch, Links?)
     /// The leaves from this path on, in a range that shares at least so many bits.

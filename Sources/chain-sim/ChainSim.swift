@@ -23,8 +23,8 @@ struct ChainSim: AsyncParsableCommand {
             """,
         version: Product.version)
 
-    @Option(help: "Seeds to run: A..B, both included, or A.. with --forever.")
-    var seeds: String = "0..999"
+    @Option(help: "Seeds to run: A..B, both included, or A.. with --forever. Default: 0..999, or 0.. with --forever.")
+    var seeds: String?
 
     @Option(help: "Masternodes of each cluster: 1 to 64.")
     var nodes: Int = 4
@@ -47,7 +47,7 @@ struct ChainSim: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Kinds of faults that a run has beside those of every seed, joined by commas, or 'all': processor (work takes time, and nodes are overloaded), copies (a home is copied and runs twice under one key, or is put back as it was), upgrade (of the protocol, which some programs don't know; needs --epochs 4 or more).",
+            "Kinds of faults that a run has beside those of every seed, joined by commas, or 'all': processor (work takes time, and nodes are overloaded), copies (a home is copied and runs twice under one key, or is put back as it was), upgrade (of the protocol, which some programs don't know; needs --epochs 4 or more), joiners (nodes join by a snapshot of the state among peers that offer what is false, keep silent or come again under new names, and die meanwhile).",
             valueName: "kinds"))
     var trials: String?
 
@@ -76,15 +76,22 @@ struct ChainSim: AsyncParsableCommand {
             throw ValidationError("--byzantine \(byzantine): \(nodes) nodes tolerate at most \((nodes - 1) / 3)")
         }
         guard (1...100).contains(epochs) else { throw ValidationError("--epochs \(epochs) is not in 1...100") }
+        if json, verbose { throw ValidationError("--verbose prints what --json leaves out: give one of them") }
         if let jobs, !(1...1_024).contains(jobs) { throw ValidationError("--jobs \(jobs) is not in 1...1024") }
     }
 
     private func range() throws -> ClosedRange<UInt64> {
+        let seeds = seeds ?? (forever ? "0.." : "0..999")
         let parts = seeds.components(separatedBy: "..")
         guard parts.count == 2, let first = UInt64(parts[0]) else {
             throw ValidationError("--seeds '\(seeds)' is not of the form A..B")
         }
-        if forever { return first...UInt64.max }
+        if forever {
+            guard parts[1].isEmpty else {
+                throw ValidationError("--seeds '\(seeds)' has an end, and --forever has none: write --seeds \(first)..")
+            }
+            return first...UInt64.max
+        }
         guard let last = UInt64(parts[1]), last >= first else {
             throw ValidationError(
                 "--seeds '\(seeds)' is not of the form A..B with A <= B; for an open end add --forever")

@@ -27,6 +27,7 @@ struct Evaluate: AsyncParsableCommand {
     func validate() throws {
         if let job, ServiceId(job) == nil || job.isEmpty { throw ValidationError("--job takes 1 to 32 bytes") }
         if let samples, samples < 1 { throw ValidationError("--samples takes a number from 1 on") }
+        if job == nil, !node.isEmpty { throw ValidationError("--node is asked for the job's model: give --job, too") }
     }
 
     private struct Report: Encodable {

@@ -111,6 +111,16 @@ struct Run: AsyncParsableCommand {
         if role != .cloud, fault.contains(where: { Faults.parse($0)?.kind == .ignore }) {
             throw ValidationError("--fault ignore is for clouds: they act as if their first worker were not there")
         }
+        if role == .device || role == .validator, !fault.isEmpty {
+            throw ValidationError(
+                "--fault is for clouds, edges and fog nodes: a \(role.rawValue) has no work to falsify")
+        }
+        if role == .cloud, fault.contains(where: { Faults.parse($0)?.kind == .copy }) {
+            throw ValidationError("--fault copy is for edges and fog nodes: a cloud has nobody to copy from")
+        }
+        if role == .device || role == .validator, weights != nil {
+            throw ValidationError("--weights is for clouds, edges and fog nodes: a \(role.rawValue) trains nothing")
+        }
         if (role == .device) != (fogNode != nil) {
             throw ValidationError(
                 role == .device

@@ -58,6 +58,11 @@ struct Run: AsyncParsableCommand {
     func validate() throws {
         if insist, !rejoin { throw ValidationError("--insist goes with --rejoin") }
         if rejoin, !masternode { throw ValidationError("--rejoin is for a masternode: add --masternode") }
+        if passphraseFile != nil, !masternode {
+            throw ValidationError(
+                "--passphrase-file opens a masternode's keys: add --masternode, or leave it out, since a node that follows opens none"
+            )
+        }
     }
 
     func run() async throws {

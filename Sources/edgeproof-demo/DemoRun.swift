@@ -77,7 +77,7 @@ struct DemoRun: Sendable {
         Console.step("starting \(plan.masternodes) masternodes on loopback")
         for index in 0..<plan.masternodes { await stage.add(try plan.start(index)) }
         for (index, client) in clients.enumerated() {
-            try await until("masternode \(index) answers", within: .seconds(60), stage) {
+            try await until("masternode \(index) answers", within: .seconds(240), stage) {
                 (try? await client.status().peers) ?? 0 >= plan.masternodes - 1
             }
         }
@@ -106,7 +106,7 @@ struct DemoRun: Sendable {
         }
 
         let (status, restarted) = try await follow(plan, client, clients, stage)
-        try await until("the workers end", within: .seconds(60), stage) { await stage.workersDone }
+        try await until("the workers end", within: .seconds(240), stage) { await stage.workersDone }
         try await stage.check(allowing: nil)
 
         Console.step("comparing the masternodes")
@@ -249,7 +249,7 @@ struct DemoRun: Sendable {
         var heights: [UInt64] = []
         for client in clients { if let status = try? await client.status() { heights.append(status.head.height) } }
         let target = heights.max() ?? 0
-        try await until("every masternode has block \(target)", within: .seconds(60), stage) {
+        try await until("every masternode has block \(target)", within: .seconds(240), stage) {
             for client in clients {
                 guard let status = try? await client.status(), status.head.height >= target else { return false }
             }

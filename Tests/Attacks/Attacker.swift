@@ -62,10 +62,19 @@ public struct Attacker: Sendable {
     private typealias Host = WasmModule.Host
     private static func int(_ value: Int32) -> [UInt8] { WasmModule.int(value) }
 
+    /// Rounds of one call that each write a value, and entries that one makes in the schedule queue: what a transaction has
+    /// gas for.
+    private static let writes = Int(parameters.transactionGas * 7 / 8 / (parameters.gasPerStorageWrite + 2_000))
+    private static let schedulings = Int(
+        parameters.transactionGas * 7 / 8 / (8 * parameters.gasPerStorageWrite + 5_000 * parameters.gasPerStorageByte))
+    private static let parameters = Parameters()
+    /// Of what does nothing but be there: a record, with room.
+    private static let recordGas = parameters.intrinsicGas(dataBytes: 1_000)
+
     /// Sets keys that no call before has set: the block's randomness is in them.
     private static var keys: [UInt8] {
         WasmModule.repeating(
-            WasmModule.storeCounter(at: 32) + Host.storage_set.code(int(0), int(36), int(0), int(0)), count: 350,
+            WasmModule.storeCounter(at: 32) + Host.storage_set.code(int(0), int(36), int(0), int(0)), count: writes,
             prologue: Host.randomness.code(int(0)))
     }
 
@@ -73,12 +82,12 @@ public struct Attacker: Sendable {
         var deposit = [UInt8](repeating: 0, count: 16)
         deposit[2] = 0x20
         return WasmModule.repeating(
-            WasmModule.storeCounter(at: 28) + Host.transfer.code(int(0), int(320)), count: 350,
+            WasmModule.storeCounter(at: 28) + Host.transfer.code(int(0), int(320)), count: writes,
             data: [(320, deposit)], prologue: Host.randomness.code(int(0)))
     }
 
     private static var scheduler: [UInt8] {
-        WasmModule.repeating(Host.schedule.code(WasmModule.long(0), int(0), int(0), int(0)), count: 40)
+        WasmModule.repeating(Host.schedule.code(WasmModule.long(0), int(0), int(0), int(0)), count: schedulings)
     }
 
     private static var spinner: [UInt8] { WasmModule.repeating([], count: Int(Int32.max), entry: "query") }
@@ -151,20 +160,20 @@ public struct Attacker: Sendable {
             // Under ever new names; one in ten of an account that has money.
             let fresh = index % 10 == 0 ? key : PrivateKey.generate()
             return try signed(
-                .distributeTask, Self.id("s"), gas: 200_000, sequence: index % 10 == 0 ? sequence + 2 + UInt64(index / 10 % 60) : 1,
+                .distributeTask, Self.id("s"), gas: Self.recordGas, sequence: index % 10 == 0 ? sequence + 2 + UInt64(index / 10 % 60) : 1,
                 key: fresh)
-        case .dust: return try signed(.distributeTask, Self.id("s"), gas: 200_000, sequence: 0, key: PrivateKey.generate())
+        case .dust: return try signed(.distributeTask, Self.id("s"), gas: Self.recordGas, sequence: 0, key: PrivateKey.generate())
         case .walking:
             // The unit walks on, and whoever has just had it wants to spend.
             if index % 2 == 0 {
                 let next = Account(try walker(index / 2).publicKey)
                 return try signed(
-                    .transfer, .chain, Transfer(recipient: next).borsh, value: accountDeposit + 1, gas: 300_000, sequence: sequence)
+                    .transfer, .chain, Transfer(recipient: next).borsh, value: accountDeposit + 1, gas: 2 * Self.recordGas, sequence: sequence)
             }
             return try signed(
-                .distributeTask, Self.id("s"), gas: 200_000, sequence: 0, key: try walker(max(0, index / 2 - 20)))
+                .distributeTask, Self.id("s"), gas: Self.recordGas, sequence: 0, key: try walker(max(0, index / 2 - 20)))
         case .nothing, .queries, .everything:
-            return try signed(.distributeTask, Self.id("s"), gas: 200_000, sequence: sequence)
+            return try signed(.distributeTask, Self.id("s"), gas: Self.recordGas, sequence: sequence)
         }
     }
 }

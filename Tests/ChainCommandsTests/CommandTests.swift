@@ -44,6 +44,51 @@ import Training
         #expect(throws: (any Error).self) { try ChainCLI.parseAsRoot(["load"] + arguments) }
     }
 
+    /// An option that would do nothing with those beside it is refused, with what to do about it.
+    @Test(arguments: [
+        (["tx", "submit", "--service", "s", "--action", "5", "--timeout", "9"], "--timeout goes with --wait"),
+        (["governance", "propose", "--upgrade", "2", "--timeout", "9"], "--timeout goes with --wait"),
+        (["governance", "vote", "3", "--approve", "--timeout", "9"], "--timeout goes with --wait"),
+        (["masternode", "register", "--home", "h", "--timeout", "9"], "--timeout goes with --wait"),
+        (["masternode", "unregister", "fog-7", "--timeout", "9"], "--timeout goes with --wait"),
+        (["masternode", "resume", "fog-7", "--timeout", "9"], "--timeout goes with --wait"),
+        (["tx", "cancel", "00", "--sequence", "3"], "--sequence and --gas are not for this"),
+        (["tx", "cancel", "00", "--gas", "500000"], "--sequence and --gas are not for this"),
+        (["load", "--in-flight", "5"], "--in-flight goes with --rate max"),
+        (["load", "--in-flight", "5", "--devnet", "1", "--rate", "0,100"], "--in-flight goes with --rate max"),
+        (["load", "--rate", "0", "--fund", "5"], "--rate 0 sends nothing"),
+        (["load", "--rate", "0", "--bytes", "300"], "--rate 0 sends nothing"),
+        (["load", "--devnet", "1", "--rate", "0", "--senders", "5"], "--rate 0 sends nothing"),
+        (["load", "--devnet", "1", "--keys", "/k"], "--keys out"),
+        (["keys", "new", "alice", "--node", "a:1"], "leave --node out"),
+        (["keys", "list", "--node", "a:1"], "leave --node out"),
+        (["keys", "export", "alice", "--yes"], "--yes goes with --secret-seed"),
+        (["job", "check", "digits.yaml", "--node", "a:1"], "leave --node out"),
+        (["audit", "verify", "f", "--genesis", "g", "--node", "a:1"], "leave --node out"),
+        (["service", "retire", "s", "--yes"], "--yes goes with --apply"),
+    ])
+    func whatWouldDoNothingIsRefused(arguments: [String], text: String) {
+        do {
+            _ = try ChainCLI.parseAsRoot(arguments)
+            Issue.record("\(arguments) was taken")
+        } catch {
+            #expect(ChainCLI.fullMessage(for: error).contains(text), "\(ChainCLI.fullMessage(for: error))")
+            #expect(Failure(error).exitCode == 2)
+        }
+    }
+
+    /// And where it does something it is taken.
+    @Test(arguments: [
+        ["tx", "submit", "--service", "s", "--action", "5", "--timeout", "9", "--wait"],
+        ["tx", "submit", "--service", "s", "--action", "5", "--timeout", "9", "--sequence", "3"],
+        ["governance", "vote", "3", "--approve", "--timeout", "9", "--wait"],
+        ["transfer", "bob", "1", "--timeout", "9"],
+        ["tx", "cancel", "00", "--timeout", "9"], ["load", "--rate", "max", "--in-flight", "5"],
+        ["load", "--devnet", "1", "--rate", "0,max", "--in-flight", "5", "--bytes", "300", "--senders", "3"],
+        ["keys", "export", "alice", "--secret-seed", "--yes"], ["service", "retire", "s", "--apply", "--yes"],
+    ])
+    func whatDoesSomethingIsTaken(arguments: [String]) throws { _ = try ChainCLI.parseAsRoot(arguments) }
+
     @Test(arguments: [
         ["--rate", "max", "--nodes", "http://127.0.0.1:1,http://127.0.0.1:2"],
         ["--devnet", "1,4", "--rate", "0,1000,max", "--json"], ["--devnet", "4", "--link", "100Mbit,50ms"],

@@ -35,6 +35,22 @@ import Testing
         }
     }
 
+    /// Whoever contradicts itself in several ways is accused once in each view.
+    @Test func oneAccusationOfASignerInAViewIsEnough() throws {
+        var node = try Dialogue.started(cast, notLeading: 1...1)
+        let liar = node.others[1]
+        for view in [2, 3] as [UInt64] {
+            let messages: [ConsensusMessage] = [
+                .notarizeVote(cast.vote(cast.proposal(view), by: liar)),
+                .notarizeVote(cast.vote(cast.proposal(view, digest: 99), by: liar)),
+                .nullifyVote(cast.vote(cast.nullify(view), by: liar)),
+                .finalizeVote(cast.vote(cast.finalize(view), by: liar)),
+            ]
+            let accusations = messages.map { node.hear($0, from: liar).evidence.count }
+            #expect(accusations == [0, 1, 0, 0], "view \(view)")
+        }
+    }
+
     @Test func votesInsideCertificatesCount() throws {
         var node = try Dialogue.started(cast, notLeading: 1...1)
         let liar = node.others[0]

@@ -274,6 +274,21 @@ import Testing
         #expect(node.notarize(cast.proposal(5)).isEmpty)
     }
 
+    @Test func votesOfAFinalViewComeToNothing() throws {
+        var node = try Dialogue.started(cast, notLeading: 10...10)
+        let nine = cast.certificate(cast.finalize(9), by: Array(node.others))
+        _ = node.hear(.finalization(nine), from: node.others[0])
+        for view in [5, 9] as [UInt64] {
+            for other in node.others {
+                let effects =
+                    node.hear(.nullifyVote(cast.vote(cast.nullify(view), by: other)), from: other)
+                    + node.hear(.notarizeVote(cast.vote(cast.proposal(view), by: other)), from: other)
+                #expect(effects.broadcasts.isEmpty && effects.entered.isEmpty && effects.verifies.isEmpty)
+            }
+        }
+        #expect(node.position == [.finalization(nine)])
+    }
+
     @Test func votesOfAQuorumMakeAFinalization() throws {
         var node = try Dialogue.started(cast, notLeading: 1...2)
         _ = node.notarize(cast.proposal(1))

@@ -72,6 +72,21 @@ import Testing
         #expect(third.contains(.send(.position(epoch: cast.configuration.epoch, view: View(1), returned: [2]), to: .masternode(3))))
     }
 
+    /// Of four, two that lost votes are more than the set tolerates.
+    @Test func noMoreComeBackThanTheSetTolerates() throws {
+        var node = try asking()
+        #expect(floor(answer(&node, 1, from: 1, returned: [3])) == nil)
+        let effects = answer(&node, 1, from: 2, returned: [3])
+        #expect(floor(effects) == nil && effects.contains(.rejoinRefused([3])))
+        // Unless its operator insists; nor is it kept out by what the others know of itself.
+        node = try asking(.rejoins(insists: true))
+        _ = answer(&node, 1, from: 1, returned: [3])
+        #expect(floor(answer(&node, 1, from: 2, returned: [3])) == View(1))
+        node = try asking()
+        _ = answer(&node, 1, from: 1, returned: [0])
+        #expect(floor(answer(&node, 1, from: 2, returned: [0])) == View(1))
+    }
+
     @Test func theFloorOutlivesARestart() throws {
         var node = try asking()
         _ = node.hear(.nullification(cast.certificate(cast.nullify(5), by: [1, 2, 3])), from: 2)

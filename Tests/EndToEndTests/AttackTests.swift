@@ -17,7 +17,7 @@ import Testing
         let now = UInt64(Date().timeIntervalSince1970 * 1_000)
         return try SignedTransaction(
             signing: Transaction(
-                sender: Account(key.publicKey), sequence: sequence, validUntil: Time(now + 120_000), gasLimit: gas,
+                sender: Account(key.publicKey), sequence: sequence, validUntil: Time(now + 400_000), gasLimit: gas,
                 value: value, serviceId: service, actionId: action, data: data), with: key, genesis: genesis)
     }
 
@@ -35,6 +35,12 @@ import Testing
         }
     }
 
+    /// Whether a node has taken something of the attack, or answered it where nothing is ever taken.
+    private static func hasBegun(_ part: Attack, _ tally: Tally) -> Bool {
+        let (taken, refused) = tally.counts
+        return part == .dust || part == .queries ? taken + refused > 0 : taken > 0
+    }
+
     private func attack(_ network: TestNetwork, _ clients: [ChainClient]) async throws {
         let honest = try network.key("honest")
         let team = try await prepare(network, client: clients[1], richest: Account(honest.publicKey))
@@ -43,8 +49,13 @@ import Testing
             await withTaskGroup(of: Void.self) { group in
                 for (part, attacker, tally) in team {
                     group.addTask {
-                        await Assault(attacker: attacker, clients: clients, pause: .milliseconds(150), tally: tally)
-                            .run(part, until: end)
+                        let assault = Assault(
+                            attacker: attacker, clients: clients, pause: .milliseconds(150), tally: tally)
+                        await assault.run(part, until: end)
+                        // On a machine that does much else nothing of it may have come to a node by then.
+                        for _ in 0..<20 where !Self.hasBegun(part, tally) {
+                            await assault.run(part, until: .now + .seconds(4))
+                        }
                     }
                 }
             }
@@ -55,7 +66,8 @@ import Testing
             // Sent and final, or this throws: lost, refused, or longer on its way than anybody would wait.
             try await sender.perform(
                 TransactionRequest(
-                    service: Self.id("honest"), action: .distributeTask, data: Array("\(number)".utf8), gasLimit: 200_000))
+                    service: Self.id("honest"), action: .distributeTask, data: Array("\(number)".utf8), gasLimit: 200_000),
+                timeout: .seconds(100))
             number += 1
             try await Task.sleep(for: .milliseconds(50))
         }
@@ -111,7 +123,7 @@ import Testing
                 let waiting = try signed(
                     alice, network.genesis.hash, .distributeTask, Self.id("s"), gas: 200_000, sequence: 1)
                 let id = try await client.submit(waiting)
-                let cancelling = Task { try await network.cli("tx", "cancel", id.hex, "--from", "alice") }
+                let cancelling = Task { try await network.cli("tx", "cancel", id.hex, "--timeout", "300", "--from", "alice") }
                 try await eventually("the cancellation took its place") { try await client.transaction(id) == nil }
                 try await client.submit(
                     try signed(alice, network.genesis.hash, .distributeTask, Self.id("s"), gas: 200_000, sequence: 0))

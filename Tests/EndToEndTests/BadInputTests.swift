@@ -16,7 +16,7 @@ import Testing
             let genesis = network.genesis.hash
             func transaction(
                 sequence: UInt64 = 0, gas: UInt64 = 1_000_000, action: ActionId = .applicationTask,
-                service: String = "s", validForMs: UInt64 = 60_000
+                service: String = "s", validForMs: UInt64 = 300_000
             ) throws -> Transaction {
                 try Transaction(
                     sender: account, sequence: sequence,
@@ -139,7 +139,7 @@ extension TestNetwork {
         request.body = .bytes(body)
         let status: Int
         do {
-            status = Int(try await client.execute(request, timeout: .seconds(30)).status.code)
+            status = Int(try await client.execute(request, timeout: .seconds(120)).status.code)
         } catch {
             client.shutdown()
             throw error

@@ -33,7 +33,7 @@ import Testing
             try await network.start(3)
             try await network.untilReady(3)
 
-            try await eventually("the block is there again", within: .seconds(120)) {
+            try await eventually("the block is there again") {
                 try await network.run("chain-cli", ["block", "\(height)"], node: 3).status == 0
             }
             let metrics = try await network.withClient([3]) { try await $0.metrics() }

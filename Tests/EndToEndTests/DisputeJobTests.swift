@@ -77,16 +77,21 @@ import Testing
                 await process.waitForExit()
                 try await start(name)
             }
+            for name in ["cloud", "fog-1"] {
+                try await eventually("\(name) is there again") {
+                    stage.wholeLog(name).components(separatedBy: "joined").count > 2
+                }
+            }
             try await stage.startJudges()
             for name in ["cloud", "fog-1", "fog-2"] {
                 let account = try stage.account(name).description
-                try await eventually("\(name)'s work is done again", within: .seconds(240)) {
-                    let said = await stage.log("judge-0")
+                try await eventually("\(name)'s work is done again") {
+                    let said = stage.wholeLog("judge-0")
                     try #require(!said.contains("does not hand over") && !said.contains("does not answer"), "\(said)")
                     return said.contains("\(account): 1 done again, all match")
                 }
             }
-            try await eventually("the round is closed", within: .seconds(240)) {
+            try await eventually("the round is closed") {
                 try await stage.findings("fog-1").contains("auditedMatch")
             }
             for name in ["cloud", "fog-1", "fog-2"] {
@@ -111,7 +116,9 @@ private struct DisputeStage {
             let images = try BlockImages.folder(in: network.plan.folder, train: 120, test: 50)
             let stage = DisputeStage(network: network, images: images)
             do { try await body(stage) } catch {
-                for name in workers + (0..<4).map({ "judge-\($0)" }) { print("--- \(name)\n\(await stage.log(name))") }
+                for name in workers + (0..<4).map({ "judge-\($0)" }) {
+                    print("--- \(name)\n\(stage.wholeLog(name).suffix(10_000))")
+                }
                 throw error
             }
         }
@@ -161,11 +168,11 @@ private struct DisputeStage {
         rounds: 400
         batchSize: 8
         learningRate: 0.02
-        openTimeout: 60s
+        openTimeout: 5min
         commitMin: 10s
         commitMax: 15s
         revealTimeout: 15s
-        validateTimeout: 60s
+        validateTimeout: 4min
         epsilon: 1
         inputAudit: committee
         validator: \(try masternode(0).description)
@@ -203,8 +210,6 @@ private struct DisputeStage {
                 ] + arguments,
                 logFile: folder.appending(path: "\(name).log"), environment: network.plan.environment))
     }
-
-    func log(_ name: String) async -> String { await network.process(name)?.logTail(lines: 60) ?? "" }
 
     /// All that it has said.
     func wholeLog(_ name: String) -> String {
@@ -276,7 +281,7 @@ private struct DisputeStage {
     func expect(tombstoned liars: [String], of workers: [String]) async throws {
         for name in liars {
             let account = try account(name)
-            try await eventually("\(name) is found a liar", within: .seconds(DisputeJobTests.seeds.count > 1 ? 1_500 : 240)) {
+            try await eventually("\(name) is found a liar", within: .seconds(DisputeJobTests.seeds.count > 1 ? 1_500 : 600)) {
                 try await findings(account).contains("fraud")
             }
             // Its worker learns of it, and ends.
@@ -288,7 +293,7 @@ private struct DisputeStage {
         let aborted = try await network.cli("job", "abort", Self.job, "--from", "owner", "--yes")
         #expect(aborted.status == 0, "\(aborted.err)")
         // The running round comes to its end first: what follows is read of one and the same state.
-        try await eventually("the job is over", within: .seconds(240)) {
+        try await eventually("the job is over") {
             try await network.withClient { try await $0.jobStatus(service) }.phase.isOver
         }
         for name in workers where !liars.contains(name) {

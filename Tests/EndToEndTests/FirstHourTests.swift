@@ -48,8 +48,7 @@ import Testing
                     chain-cli history alice --since 1h
                     """)
             #expect(used.status == 0 && used.text.contains("1,000,000"), "\(used.text)")
-            await devnet.stop()
-            #expect(devnet.exitStatus == 0, "\(devnet.logTail())")
+            #expect(try await devnet.endInOrder() == 0, "\(devnet.logTail())")
             let log = folder.appending(path: "net/node0/log")
             for file in [devnet.logFile, log] {
                 let text = try String(contentsOf: file, encoding: .utf8)
@@ -72,8 +71,7 @@ import Testing
                 ], logFile: network.plan.folder.appending(path: "worker.log"), environment: network.plan.environment)
             await network.add(worker)
             try await eventually("it waits") { worker.logTail().contains("waiting for its registration") }
-            await worker.stop()
-            #expect(worker.exitStatus == 0)
+            #expect(try await worker.endInOrder() == 0)
             let log = worker.logTail()
             #expect(!log.lowercased().contains("error") && !log.contains("\u{1b}"), "\(log)")
         }

@@ -22,10 +22,15 @@ struct FogJobStage {
             let images = try BlockImages.folder(in: network.plan.folder, train: 480, test: 100)
             let stage = FogJobStage(network: network, images: images)
             do { try await body(stage) } catch {
-                for name in accounts { print("--- \(name)\n\(await stage.log(name))") }
+                for name in accounts { print("--- \(name)\n\(stage.wholeLog(name).suffix(10_000))") }
                 throw error
             }
         }
+    }
+
+    /// A job whose moments count.
+    static func played(accounts: [String], _ body: (FogJobStage) async throws -> Void) async throws {
+        try await EndToEndTests.played { try await with(accounts: accounts, body) }
     }
 
     func account(_ name: String) throws -> Account { Account(try network.key(name).publicKey) }
@@ -37,9 +42,11 @@ struct FogJobStage {
     }
 
     /// A job with a model described in a file of its own.
+    ///
+    /// A phase of a round ends when all have done their part: its longest time is to be short where somebody does not.
     func register(
-        fogNodes: Int, rounds: Int, quorum: Int = 1, validator: String? = nil, open: String = "60s",
-        commitMax: String = "15s", more: String
+        fogNodes: Int, rounds: Int, quorum: Int = 1, validator: String? = nil, open: String = "5min",
+        commitMax: String = "30s", revealAndValidate: String = "30s", more: String
     ) async throws {
         let contract = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "Contracts/.build/job.wasm")
@@ -65,10 +72,10 @@ struct FogJobStage {
             batchSize: 8
             learningRate: 0.1
             openTimeout: \(open)
-            commitMin: 10s
+            commitMin: \(commitMax)
             commitMax: \(commitMax)
-            revealTimeout: 10s
-            validateTimeout: 10s
+            revealTimeout: \(revealAndValidate)
+            validateTimeout: \(revealAndValidate)
             epsilon: 1
             validator: \(try validator ?? account("cloud").description)
             validationSamples: 100
@@ -105,8 +112,6 @@ struct FogJobStage {
         Foundation.kill(process.processIdentifier, signal)
     }
 
-    func log(_ name: String) async -> String { await network.process(name)?.logTail(lines: 80) ?? "" }
-
     /// All that it has said.
     func wholeLog(_ name: String) -> String {
         (try? Data(contentsOf: folder.appending(path: "\(name).log"))).map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -134,8 +139,17 @@ struct FogJobStage {
         }
     }
 
-    func until(_ name: String, says text: String, within limit: Duration = .seconds(90)) async throws {
-        try await eventually("\(name) says '\(text)'", within: limit) { await log(name).contains(text) }
+    func until(_ name: String, says text: String) async throws {
+        try await eventually("\(name) says '\(text)'") { wholeLog(name).contains(text) }
+    }
+
+    /// Waits for what a worker may never come to say where the job went on without it.
+    func untilInTime(_ name: String, says text: String) async throws {
+        try await eventually("\(name) says '\(text)', or the job is over") {
+            if wholeLog(name).contains(text) { return true }
+            return try await network.withClient { try await $0.jobStatus(service) }.phase.isOver
+        }
+        try asPlanned(wholeLog(name).contains(text), "\(name) did not say '\(text)'")
     }
 
     func end(of name: String) async throws -> Int32 {
@@ -144,8 +158,8 @@ struct FogJobStage {
         return process.exitStatus ?? -1
     }
 
-    func untilOver(within limit: Duration = .seconds(150)) async throws -> JobStatus {
-        try await eventually("the job is over", within: limit) {
+    func untilOver() async throws -> JobStatus {
+        try await eventually("the job is over") {
             try await network.withClient { try await $0.jobStatus(service) }.phase.isOver
         }
         return try await network.withClient { try await $0.jobStatus(service) }

@@ -16,7 +16,8 @@ import Testing
                     let sender = try await TransactionSender(client: client, key: alice)
                     try await sender.perform(
                         TransactionRequest(
-                            service: ServiceId(unchecked: Array("log".utf8)), action: .applicationTask, data: [value]))
+                            service: ServiceId(unchecked: Array("log".utf8)), action: .applicationTask, data: [value]),
+                        timeout: .seconds(110))
                 }
             }
             func notVoting() async throws -> String? {
@@ -61,7 +62,7 @@ import Testing
             await network.stop(3)
             try await network.start(3)
             try await network.untilReady(3)
-            #expect(try await notVoting() == nil)
+            try await eventually("nothing keeps it from voting") { try await notVoting() == nil }
             try await network.expectSameRoots()
         }
     }

@@ -132,7 +132,14 @@ private final class RecordingClient: Sendable {
                 try await Task.sleep(for: .milliseconds(200))
             }
         }
-        // The last one comes after all that was accepted, and takes along what a killed node has forgotten.
+        // The last one comes after all that was accepted, and takes along what a killed node has forgotten. Nodes that have
+        // just come back may answer too late once more.
+        for _ in 0..<4 {
+            do {
+                try await promise(timeout: .seconds(90))
+                return promises
+            } catch is ClientError { try await Task.sleep(for: .seconds(1)) }
+        }
         try await promise(timeout: .seconds(90))
         return promises
     }

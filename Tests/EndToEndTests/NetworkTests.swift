@@ -96,7 +96,8 @@ import Testing
                     let done = try await sender.perform(
                         TransactionRequest(
                             service: ServiceId(unchecked: Array("log".utf8)), action: .applicationTask,
-                            data: Array(text.utf8)))
+                            data: Array(text.utf8)),
+                        timeout: .seconds(110))
                     acknowledged.append(done.transaction.id)
                 }
                 for cycle in 0..<3 {

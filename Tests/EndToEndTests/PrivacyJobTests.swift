@@ -20,8 +20,8 @@ import Testing
             try await stage.start("fog-1", ["--role", "fog", "--data", stage.images.path])
             // It says why it leaves, and does not come back.
             #expect(try await stage.end(of: "fog-1") == 1)
-            #expect(await stage.log("fog-1").contains("the privacy budget"))
-            try await eventually("the job rests", within: .seconds(240)) {
+            #expect(stage.wholeLog("fog-1").contains("the privacy budget"))
+            try await eventually("the job rests") {
                 try await stage.network.withClient { try await $0.jobStatus(stage.service) }.phase == .paused
             }
             let status = try await stage.network.withClient { try await $0.jobStatus(stage.service) }

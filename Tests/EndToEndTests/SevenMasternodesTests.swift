@@ -25,7 +25,7 @@ import Testing
             await network.kill(5)
             try await network.withClient([0, 1, 2]) { client in
                 let sender = try await TransactionSender(client: client, key: alice)
-                for index in 0..<8 { try await sender.perform(Self.record(UInt8(index))) }
+                for index in 0..<8 { try await sender.perform(Self.record(UInt8(index)), timeout: .seconds(110)) }
             }
             try await network.expectContradictionFound(by: byzantine, honest: 0..<6)
 

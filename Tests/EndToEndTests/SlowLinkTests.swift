@@ -27,7 +27,7 @@ import Testing
                 for index in 0..<4 {
                     try await network.withClient([index]) { client in
                         for id in ids {
-                            try await eventually("node\(index) has \(id)", within: .seconds(120)) {
+                            try await eventually("node\(index) has \(id)") {
                                 guard let inclusion = try await client.transaction(id)?.inclusion else { return false }
                                 if index == 0 { heights[inclusion.height, default: 0] += 1 }
                                 return true

@@ -138,7 +138,7 @@ final class TestNetwork: Sendable {
 
 /// Waits for a condition that must come true; the limit only keeps a broken build from hanging.
 func eventually(
-    _ what: String, within limit: Duration = .seconds(240), sourceLocation: SourceLocation = #_sourceLocation,
+    _ what: String, within limit: Duration = .seconds(480), sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
@@ -150,4 +150,35 @@ func eventually(
         try await Task.sleep(for: .milliseconds(100))
     }
     try #require(Bool(false), "never true: \(what)", sourceLocation: sourceLocation)
+}
+
+/// Something came too early or too late for what a test is about.
+struct MissedMoment: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// Plays a scenario whose moments a machine that does much else can miss, and plays it again then, in a network of its own.
+/// What must hold at any pace is expected in it as everywhere; what holds if all came in time is said by ``asPlanned(_:_:)``.
+func played(_ tries: Int = 3, _ scenario: () async throws -> Void) async throws {
+    for number in 1...tries {
+        do { return try await scenario() } catch let missed as MissedMoment where number < tries {
+            print("try \(number) of \(tries): \(missed)")
+        }
+    }
+}
+
+func asPlanned(_ holds: Bool, _ what: @autoclosure () -> String) throws {
+    if !holds { throw MissedMoment(description: what()) }
+}
+
+extension ChildProcess {
+    /// Asks it to stop, and waits for as long as that takes: `stop()` kills what takes long.
+    func endInOrder() async throws -> Int32? {
+        terminate()
+        try await eventually("\(name) ends") { !isRunning }
+        return exitStatus
+    }
+
+    /// All that it has said, over all its starts.
+    var wholeLog: String { (try? Data(contentsOf: logFile)).map { String(decoding: $0, as: UTF8.self) } ?? "" }
 }

@@ -98,6 +98,21 @@ private func mode(_ path: String) throws -> Int? {
         }
     }
 
+    /// Sealed as it should be, by somebody who wants the owner to sign with another key than the file names.
+    @Test func aSecretOfAnotherKeyIsRefused() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("key")
+        let (named, sealed) = (PrivateKey.generate(), PrivateKey.generate())
+        let passphrase = try Passphrase(secret)
+        let keystore = try Keystore(
+            sealing: sealed.seed, publicKey: named.publicKey.bytes, purpose: "account", passphrase: secret,
+            logCost: Self.cost)
+        try KeyFile.save(keystore, to: path)
+        #expect(throws: KeyFileError.damaged(path: path, detail: "its secret belongs to another public key")) {
+            try KeyFile.open(path, passphrase: passphrase)
+        }
+    }
+
     @Test func passphraseSources() throws {
         let folder = try TemporaryFolder()
         let file = folder.file("passphrase")

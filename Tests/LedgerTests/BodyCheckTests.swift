@@ -99,21 +99,34 @@ import Testing
     @Test func blocksAreBounded() throws {
         var parameters = Parameters()
         parameters.blockBytes = 100_000
-        parameters.blockGas = 1_500_000
-        parameters.transactionGas = 1_500_000
+        // Enough for one, too little for two.
+        let each = parameters.intrinsicGas(dataBytes: 60_000)
+        parameters.blockGas = each + each / 2
+        parameters.transactionGas = each + each / 2
         let bounded = try TestChain([alice], parameters: parameters)
         let two = try (0..<2 as Range<UInt64>).map {
             try bounded.transaction(
-                alice, service: "s", .distributeTask, data: Array(repeating: 1, count: 60_000), gas: 840_000, ahead: $0)
+                alice, service: "s", .distributeTask, data: Array(repeating: 1, count: 60_000), gas: each, ahead: $0)
         }
         guard case .invalid(.oversize) = try bounded.check(bounded.block(two)) else { throw BlockIsInvalid() }
         let small = try (0..<2 as Range<UInt64>).map {
-            try bounded.transaction(alice, service: "s", .distributeTask, gas: 840_000, ahead: $0)
+            try bounded.transaction(alice, service: "s", .distributeTask, gas: each, ahead: $0)
         }
-        #expect(try bounded.check(bounded.block(small)) == .invalid(.gasOverLimit(1_500_000)))
+        #expect(try bounded.check(bounded.block(small)) == .invalid(.gasOverLimit(parameters.blockGas)))
         let chosen = try bounded.ledger.selectTransactions(
             from: small, state: bounded.state, time: bounded.time.advanced(by: 1_000), certificate: .genesis)
-        #expect(chosen.transactions.count == 1 && chosen.gasLimit == 840_000 && chosen.refused.isEmpty)
+        #expect(chosen.transactions.count == 1 && chosen.gasLimit == each && chosen.refused.isEmpty)
+
+        // Where the gas would do, the bytes decide.
+        parameters.blockGas = 3 * each
+        let roomy = try TestChain([alice], parameters: parameters)
+        let large = try (0..<2 as Range<UInt64>).map {
+            try roomy.transaction(
+                alice, service: "s", .distributeTask, data: Array(repeating: 1, count: 60_000), gas: each, ahead: $0)
+        }
+        let fitting = try roomy.ledger.selectTransactions(
+            from: large, state: roomy.state, time: roomy.time.advanced(by: 1_000), certificate: .genesis)
+        #expect(fitting.transactions.count == 1 && fitting.refused.isEmpty)
     }
 
     /// A proposer whose time is up proposes what it has executed, and says what took so long; the block is as good as one
@@ -153,7 +166,7 @@ import Testing
         parameters.balancePerCredit = 1_000_000_000_000 / 12_000_000
         let tight = try TestChain([alice], parameters: parameters)
         let three = try (0..<3 as Range<UInt64>).map {
-            try tight.transaction(alice, service: "s", .distributeTask, ahead: $0)
+            try tight.transaction(alice, service: "s", .distributeTask, gas: 5_000_000, ahead: $0)
         }
         guard case .invalid(.transaction(2, .tooFewCredits)) = try tight.check(tight.block(three)) else {
             throw BlockIsInvalid()

@@ -32,11 +32,11 @@ import Testing
             ),
             (
                 "schedule", [.schedule(time: 1 << 50, entry: 1, data: [1])],
-                parameters.storageGas(writes: HostGas.scheduleWrites, bytes: HostGas.scheduleBytes + 1)
+                parameters.gas(of: .schedule) + parameters.storageGas(bytes: 1)
             ),
         ]
         let steps = calls.enumerated().map { Step.when(action: UInt32(256 + $0.offset), $0.element.steps) }
-        try chain.deploy("s", owner: alice, deposit: 8 * 100_000_000, [("action", steps), ("scheduled", [])])
+        try chain.deploy("s", owner: alice, deposit: UInt128(4 * parameters.balancePerCredit * parameters.scheduledGasPerCall), [("action", steps), ("scheduled", [])])
         // An action that none of the steps is for.
         let idle = try chain.send(bob, service: "s", ActionId(999))
         #expect(idle.outcome == .succeeded)

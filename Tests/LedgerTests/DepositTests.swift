@@ -146,6 +146,8 @@ import Testing
         var random = SplitMix64(seed: seed)
         let users = try (0..<12).map { try User("user \($0)") }
         var chain = try TestChain(Array(users.prefix(3)), balance: 90_000_000_000)
+        let parameters = chain.ledger.genesis.parameters
+        let gas = parameters.intrinsicGas(dataBytes: 32) + parameters.storageGas(writes: 1) + 10_000
         var moved = 0
         for _ in 0..<60 {
             let from = users[Int.random(in: 0..<users.count, using: &random)]
@@ -153,7 +155,7 @@ import Testing
             let balance = try chain.balance(from.account)
             let value = balance / UInt128(UInt64.random(in: 1...4, using: &random))
             let signed = try chain.transaction(
-                from, .transfer, data: Transfer(recipient: to.account).borsh, value: value, gas: 250_000)
+                from, .transfer, data: Transfer(recipient: to.account).borsh, value: value, gas: gas)
             if case .admitted = try chain.ledger.admit(signed, state: chain.state, time: chain.time) {
                 try chain.run([signed], after: 1)
                 moved += 1
@@ -171,7 +173,9 @@ import Testing
     @Test(arguments: [1, 4]) func creditsInWaitingCallsAreBoundedByTheirDeposits(services: Int) throws {
         let alice = try User("alice")
         let money: UInt128 = 4_000_000_000
-        var chain = try TestChain([alice], balance: money, deposits: true)
+        var terms = Parameters()
+        terms.scheduledGasPerCall = 30_000_000
+        var chain = try TestChain([alice], balance: money, parameters: terms, deposits: true)
         let parameters = chain.ledger.genesis.parameters
         let calls = 8
         let due = chain.time.value + UInt64(services + 1) * 2 * parameters.creditWindowMs

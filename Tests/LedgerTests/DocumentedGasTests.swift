@@ -28,7 +28,7 @@ import WebAssembly
         let each = "1 for each \(HostGas.copiedBytesPerUnit) bytes"
         let hashing = HostGas.perHashedByte
         let stored = parameters.gasPerStorageByte
-        let scheduling = parameters.storageGas(writes: HostGas.scheduleWrites, bytes: HostGas.scheduleBytes)
+        let scheduling = parameters.gas(of: .schedule)
         let loading = HostGas.loading(codeBytes: 0) + parameters.storageGas(reads: 3)
         let perCodeByte = HostGas.loading(codeBytes: 1) - HostGas.loading(codeBytes: 0)
         return [

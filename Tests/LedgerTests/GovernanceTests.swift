@@ -56,13 +56,13 @@ import Testing
     }
 
     @Test mutating func theBlockLimitOfTheNewParametersHolds() throws {
-        #expect(try propose(.parameter(name: "transactionGas", value: 1_000_000), by: owners[0]) == .succeeded)
+        #expect(try propose(.parameter(name: "transactionGas", value: 10_000_000), by: owners[0]) == .succeeded)
         for user in owners.prefix(3) { #expect(try vote(1, true, by: user) == .succeeded) }
-        let costly = try chain.transaction(alice, service: "s", .applicationTask, gas: 2_000_000, validFor: 500_000)
+        let costly = try chain.transaction(alice, service: "s", .applicationTask, gas: 11_000_000, validFor: 500_000)
         try chain.advance(to: 2)
         #expect(
             try chain.ledger.admit(costly, state: chain.state, time: chain.time)
-                == .refused(.gasLimitTooHigh(2_000_000, limit: 1_000_000)))
+                == .refused(.gasLimitTooHigh(11_000_000, limit: 10_000_000)))
         guard case .invalid(.transaction(0, .gasLimitTooHigh)) = try chain.check(chain.block([costly])) else {
             Issue.record("the new limit does not hold in blocks")
             return
@@ -98,6 +98,8 @@ import Testing
         try refused(.upgrade(protocolVersion: 3), "only the next one")
         try refused(.parameter(name: "clockAheadMs", value: 1 << 40), "could stop the chain")
         try refused(.parameter(name: "transactionGas", value: 30_000), "could stop the chain")
+        // Within its own bounds, and too little for a proposal that would undo it.
+        try refused(.parameter(name: "transactionGas", value: 1_000_000), "proposeChange among 512 masternodes")
         #expect(try vote(7, true, by: owners[0]).failure?.contains("no proposal '7'") == true)
         // What is no ballot does not even get into the pool.
         let bad = try chain.transaction(owners[0], .voteProposal, data: [2], post: "1")
@@ -110,6 +112,18 @@ import Testing
             Issue.record("a proposal '01' was admitted")
             return
         }
+    }
+
+    /// The collateral of those who are there is what it was when they joined: a higher one for others does not pay for
+    /// their transactions.
+    @Test mutating func masternodesCanAffordWhatHolds() throws {
+        #expect(try propose(.parameter(name: "collateral", value: 1 << 50), by: owners[0]) == .succeeded)
+        for user in owners.prefix(3) { #expect(try vote(1, true, by: user) == .succeeded) }
+        try chain.advance(to: 2)
+        #expect(try chain.context.parameters.collateral == 1 << 50)
+        let dear = try propose(.parameter(name: "balancePerCredit", value: 800), from: 4, by: owners[0]).failure
+        #expect(dear?.contains("5000000000 is what a masternode has locked") == true, "\(dear ?? "taken")")
+        #expect(try propose(.parameter(name: "balancePerCredit", value: 12), from: 4, by: owners[0]) == .succeeded)
     }
 
     @Test mutating func aMasternodeIsVotedOut() throws {

@@ -42,6 +42,14 @@ import Testing
         #expect(chain.stored(contract, "q")?.prefix(4) == [3, 0, 0, 0])
     }
 
+    /// There a contract's counters stand.
+    @Test mutating func theEmptyKeyIsTheChainsOwn() throws {
+        for (number, step) in ([.set(key: "", value: [1]), .get(key: ""), .remove(key: "")] as [Step]).enumerated() {
+            try chain.deploy("empty\(number)", owner: alice, [("action", [step])])
+            #expect(try act("empty\(number)").outcome == .failed("a storage key is empty"), "\(step)")
+        }
+    }
+
     @Test mutating func moneyEventsAndRepliesWork() throws {
         let (contract, _) = try chain.deploy(
             "m", owner: alice, deposit: 1_000,
@@ -237,11 +245,11 @@ import Testing
             ])
         for (action, message) in [(256, "unreachable executed"), (257, "out of gas"), (258, "why")] as [(UInt16, String)] {
             let before = chain.state.values.filter { $0.key != .account(bob.account) }
-            let signed = try chain.transaction(bob, service: "t", ActionId(action), gas: 2_500_000)
+            let signed = try chain.transaction(bob, service: "t", ActionId(action), gas: 6_000_000)
             let execution = try chain.run([signed])
             let receipt = try #require(execution.receipts.first)
             #expect(execution.receipts.count == 1 && receipt.outcome == .failed(message) && receipt.events.isEmpty)
-            #expect(action != 257 || receipt.gasUsed == 2_500_000)
+            #expect(action != 257 || receipt.gasUsed == 6_000_000)
             let after = chain.state.values.filter { $0.key != .account(bob.account) }
             let names: [StateKey] = [.height, .time, .randomness, .beacon(chain.masternode.key.publicKey)]
             #expect(after.filter { !names.contains($0.key) } == before.filter { !names.contains($0.key) })

@@ -9,7 +9,9 @@ import Testing
 /// The job contract on the real ledger: what it finds weighs by the word of parties outside the owner's control.
 @Suite(.timeLimit(.minutes(20))) struct JobContractTests {
     private let alice: User, cloud: User
-    private let edges: [User]
+    /// As many as a job can have; most tests have two of them.
+    private let most: [User]
+    private var edges: [User]
     private let friend: User
     private let validators: [Validator]
     private var chain: TestChain
@@ -18,17 +20,18 @@ import Testing
     init() throws {
         alice = try User("alice")
         cloud = try User("cloud")
-        edges = [try User("edge 0"), try User("edge 1")]
+        most = try (0..<Int(JobSpec.mostWorkers)).map { try User("edge \($0)") }
+        edges = Array(most.prefix(2))
         friend = try User("friend")
         validators = try (0..<4).map { try Validator("m\($0)") }
         let operators = try (0..<4).map { try User("operator \($0)") }
         chain = try TestChain(
-            [alice, cloud, friend] + edges + operators, masternodes: zip(validators, operators).map { ($0, owner: $1) })
+            [alice, cloud, friend] + most + operators, masternodes: zip(validators, operators).map { ($0, owner: $1) })
     }
 
     private func spec(_ committee: JobCommittee) -> JobSpec {
         JobSpec(
-            title: "on the ledger", workers: 2, quorum: 1, rounds: 2, stepsPerRound: 1, openTimeoutMs: 600_000,
+            title: "on the ledger", workers: UInt16(edges.count), quorum: 1, rounds: 2, stepsPerRound: 1, openTimeoutMs: 600_000,
             commitMinMs: 600_000, commitMaxMs: 600_000, revealTimeoutMs: 600_000, validateTimeoutMs: 600_000,
             epsilonMicro: 0, committee: committee, cloudPrice: 50, workerPrice: 30, validatorPrice: 20, plan: [])
     }
@@ -43,7 +46,7 @@ import Testing
             validator: validator, initData: spec(committee).borsh)
         let receipt = try chain.send(alice, .registerService, data: data.borsh, value: 100_000_000_000, gas: 20_000_000)
         #expect(receipt.outcome == .succeeded)
-        try send(alice, .paymentRequester, value: 1_000)
+        try send(alice, .paymentRequester, value: 10_000)
         #expect(try chain.send(alice, .lockMoney, value: 100_000_000).outcome == .succeeded)
         for (index, user) in ([cloud] + edges).enumerated() {
             try send(user, .applicationTask, JobApplication(role: index == 0 ? .cloud : .edge, samples: 1).borsh)
@@ -77,7 +80,7 @@ import Testing
         let service = try #require(ServiceId(Self.job))
         let contract = try #require(try chain.ledger.service(service, state: chain.state)).contract
         let reveals = ([cloud] + edges).enumerated().map { index, user in
-            let partners = (0..<2).map {
+            let partners = edges.indices.map {
                 JobPartner(index: UInt16($0), envelopes: 1, root: digest("steps \($0 + 1)"), use: .used)
             }
             return (
@@ -119,6 +122,25 @@ import Testing
         try send(edges[0], .paymentWorkerSignature)
         #expect(try chain.balance(edges[0].account) == before + 30)
         #expect(try chain.isConserved() && chain.historiesAreComplete())
+    }
+
+    /// What a scheduled call may use is enough for the dearest that a job does: to judge and pay as many workers as it can
+    /// have. There is room for a committee that is drawn of 64 masternodes, too, each of which is looked up.
+    @Test mutating func aRoundOfTheMostWorkersClosesInOneCall() throws {
+        edges = most
+        let judge = validators[0].user
+        try register(.validator(), validator: judge.account)
+        try work(0)
+        let validation = try chain.transaction(
+            judge, service: Self.job, .commitmentTask, data: score().borsh, post: PostId.validation(round: 0).description)
+        let receipts = try chain.run([validation]).receipts
+        #expect(receipts.allSatisfy { $0.outcome == .succeeded }, "\(receipts.map(\.outcome))")
+        #expect(try status().acceptedRounds == 1)
+        for edge in edges { #expect(try positive(edge, .edge) == 1 << 20) }
+        let closing = receipts.dropFirst().map(\.gasUsed).max() ?? 0
+        print("gas of closing a round of \(edges.count) workers on the ledger: \(closing)")
+        let parameters = chain.ledger.genesis.parameters
+        #expect(closing > 0 && closing + 64 * parameters.gasPerStorageAccess <= parameters.scheduledGasPerCall, "\(closing)")
     }
 
     @Test mutating func aFriendsWordMakesNone() throws {

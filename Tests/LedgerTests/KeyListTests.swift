@@ -58,7 +58,7 @@ import Testing
                 }
             }
             let action = ActionId(removes ? 257 : 256)
-            let receipt = try chain.send(alice, service: "list", action, data: keys.flatMap(bytes), gas: 30_000_000)
+            let receipt = try chain.send(alice, service: "list", action, data: keys.flatMap(bytes), gas: 40_000_000)
             #expect(receipt.outcome == .succeeded, "seed \(seed), step \(step): \(receipt.outcome)")
             if step % 10 == 9 { try #expect(walk(chain, 5_000) == model.sorted(), "seed \(seed), step \(step)") }
         }
@@ -67,7 +67,7 @@ import Testing
         while !model.isEmpty {
             let keys = Array(model.sorted().prefix(Self.batch))
             let padded = keys + Array(repeating: keys[0], count: Self.batch - keys.count)
-            #expect(try chain.send(alice, service: "list", ActionId(257), data: padded.flatMap(bytes), gas: 30_000_000).outcome == .succeeded)
+            #expect(try chain.send(alice, service: "list", ActionId(257), data: padded.flatMap(bytes), gas: 40_000_000).outcome == .succeeded)
             model.subtract(keys)
         }
         try #expect(walk(chain, 10).isEmpty)

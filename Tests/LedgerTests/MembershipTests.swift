@@ -86,6 +86,22 @@ import Testing
         #expect(try chain.isConserved() && chain.historiesAreComplete())
     }
 
+    /// Leaders are drawn from the randomness two epochs before: a tip that held sooner could be chosen to suit its turns.
+    @Test mutating func aRenewalHoldsFromTheEpochAfterTheNext() throws {
+        let one = validators[0]
+        let tip = Digest(sha256: [7])
+        let receipt = try chain.send(one.user, .renewBeacon, data: RenewBeacon(generation: 1, tip: tip).borsh)
+        #expect(receipt.outcome == .succeeded)
+        func renewal() throws -> BeaconRenewal? {
+            try chain.state.values[.beaconRenewal(one.key)].map { try BeaconRenewal(borsh: $0) }
+        }
+        #expect(try renewal()?.from == Epoch(2) && renewal()?.isInForce == false)
+        try chain.advance(to: 1)
+        #expect(try renewal()?.isInForce == false && chain.state.values[.beacon(one.key)] != tip.bytes)
+        try chain.advance(to: 2)
+        #expect(try renewal()?.isInForce == true && chain.state.values[.beacon(one.key)] == tip.bytes)
+    }
+
     @Test mutating func whatMakesNoRegistration() throws {
         let new = validators[5]
         let good = try registration(of: new, owner: owner)
@@ -97,6 +113,12 @@ import Testing
         try fails(good, 4_999, by: owner, "the collateral of a masternode is 5000000000")
         // Somebody else can't take the key: the consent names its owner.
         try fails(good, 5_000_000_000, by: alice, "the consent is not")
+        // For a point of small order anybody makes a consent that is genuine by ZIP 215.
+        let neutral = [1] + [UInt8](repeating: 0, count: 31)
+        let nobodys = RegisterMasternode(
+            name: good.name, consensusKey: try #require(PublicKey(neutral)), beaconTip: good.beaconTip,
+            consent: try #require(Signature(neutral + [UInt8](repeating: 0, count: 32))))
+        try fails(nobodys, 5_000_000_000, by: owner, "small order")
         let poor = try User("poor")
         try chain.send(alice, .transfer, data: Transfer(recipient: poor.account).borsh, value: 900_000_000)
         try chain.run(after: 600_000)

@@ -57,7 +57,9 @@ import Testing
             #expect(chain.state.values[.code(Digest(sha256: bad))] == nil)
         }
         #expect(try chain.send(alice, .uploadContract, data: code, value: 1).outcome.failure != nil)
-        let costly = try chain.transaction(alice, .uploadContract, data: code + [0], gas: 160_000)
+        let parameters = chain.ledger.genesis.parameters
+        let gas = parameters.intrinsicGas(dataBytes: code.count + 1) + parameters.gasPerStorageWrite
+        let costly = try chain.transaction(alice, .uploadContract, data: code + [0], gas: gas)
         #expect(try chain.run([costly]).receipts.first?.outcome == .failed("out of gas"))
     }
 

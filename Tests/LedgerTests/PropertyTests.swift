@@ -95,7 +95,8 @@ import Testing
         let ahead = strays ? UInt64.random(in: 0...2, using: &random) : next[index]
         next[index] = ahead + 1
         let value = UInt128(UInt64.random(in: 0...3, using: &random)) * 150_000_000
-        let gas = [135_000, 300_000, 1_500_000, 5_000_000][Int.random(in: 0..<4, using: &random)] as UInt64
+        let least = Parameters().intrinsicGas(dataBytes: 500)
+        let gas = [least, 2 * least, 10 * least, 40 * least][Int.random(in: 0..<4, using: &random)]
         let junk = random.bytes(Int.random(in: 0..<80, using: &random))
         switch Int.random(in: 0..<6, using: &random) {
         case 0, 1:

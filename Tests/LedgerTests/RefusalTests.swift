@@ -127,7 +127,7 @@ import Testing
         let bytes = try chain.transaction(poor, service: "s", .distributeTask).borsh.count
         try expect(
             try chain.transaction(poor, service: "s", .distributeTask),
-            .tooFewCredits(needed: UInt64(bytes) * 100 + 5_000_000, available: 0, enoughAt: nil))
+            .tooFewCredits(needed: UInt64(bytes) * 100 + 10_000_000, available: 0, enoughAt: nil))
         // What waits already has reserved its part.
         let signed = try chain.transaction(alice, service: "s", .distributeTask)
         let verdict = try chain.ledger.admit(
@@ -176,6 +176,22 @@ import Testing
                 transaction: transaction, authorization: .ed25519(try #require(Signature(Array(repeating: 0, count: 64)))))
             #expect(try admit(signed) == .smallOrder(Account(point)))
         }
+    }
+
+    @Test mutating func keysOfSmallOrderDoNotReceive() throws {
+        for point in try smallOrderPoints() {
+            let data = Transfer(recipient: Account(point)).borsh
+            #expect(try chain.send(alice, .transfer, data: data, value: 1).outcome.failure?.contains("small order") == true)
+        }
+        // Nor from contracts.
+        let points = try smallOrderPoints()
+        let steps = points.enumerated().flatMap { place, point -> [Step] in
+            [.transfer(to: point.bytes, amount: 100), .setResult(key: "\(place)")]
+        }
+        let (contract, _) = try chain.deploy("payer", owner: alice, deposit: 1_000, [("action", steps)])
+        #expect(try chain.send(alice, service: "payer", ActionId(256)).outcome == .succeeded)
+        for place in points.indices { #expect(chain.stored(contract, "\(place)")?.first == 1) }
+        #expect(try chain.balance(contract) == 1_000)
     }
 
     private func smallOrderPoints() throws -> [PublicKey] {

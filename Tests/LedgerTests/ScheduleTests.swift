@@ -7,7 +7,9 @@ import Testing
 @Suite(.timeLimit(.minutes(20))) struct ScheduleTests {
     private let alice: User, bob: User
     /// Worth the entries of ten calls.
-    private static let deposit: UInt128 = 8 * 30_000_000 * 10
+    /// What a call waits with, as money.
+    private static let each = UInt128(Parameters().balancePerCredit * Parameters().scheduledGasPerCall)
+    private static let deposit = 10 * each
 
     init() throws {
         alice = try User("alice")
@@ -52,7 +54,7 @@ import Testing
             for ahead in 0..<UInt64.random(in: 0...9, using: &random) {
                 let time = now - 5_000 + UInt64.random(in: 0...20_000, using: &random)
                 block.append(
-                    try chain.transaction(bob, service: "s", ActionId(256), data: time.borsh, gas: 2_000_000, ahead: ahead))
+                    try chain.transaction(bob, service: "s", ActionId(256), data: time.borsh, gas: 5_000_000, ahead: ahead))
                 due[number] = max(time, now)
                 number += 1
             }
@@ -91,17 +93,17 @@ import Testing
         var chain = try TestChain([alice, bob], parameters: parameters)
         for index in 0..<crowd {
             try chain.deploy(
-                "busy\(index)", owner: alice, deposit: 8 * 30_000_000 * 30,
+                "busy\(index)", owner: alice, deposit: 30 * Self.each,
                 [("action", (0..<20).map { _ in .schedule(time: 0, entry: 1, data: []) }), ("scheduled", [])])
         }
         let (contract, _) = try chain.deploy(
-            "calm", owner: alice, deposit: 8 * 30_000_000 * 4,
+            "calm", owner: alice, deposit: 4 * Self.each,
             [("action", [.schedule(time: 0, entry: 1, data: [])]), ("scheduled", [.set(key: "ran", value: [1])])])
         var block: [SignedTransaction] = []
         for index in 0..<crowd {
             block.append(
-                try chain.transaction(bob, service: "busy\(index)", ActionId(256), gas: 30_000_000, ahead: UInt64(index % 8)))
-            if index % 8 == 7 || index == crowd - 1 {
+                try chain.transaction(bob, service: "busy\(index)", ActionId(256), gas: 40_000_000, ahead: UInt64(index % 6)))
+            if index % 6 == 5 || index == crowd - 1 {
                 try chain.run(block)
                 block = []
             }
@@ -172,7 +174,7 @@ import Testing
 
         let wait = due - chain.time.value
         let transfer = try chain.transaction(
-            bob, .transfer, data: Transfer(recipient: alice.account).borsh, value: 1, gas: 300_000, validFor: wait + 60_000)
+            bob, .transfer, data: Transfer(recipient: alice.account).borsh, value: 1, gas: 1_000_000, validFor: wait + 60_000)
         var execution = try chain.run([transfer], after: wait)
         #expect(execution.receipts.first?.outcome == .succeeded)
         var ran: Set<UInt64> = []
@@ -221,7 +223,7 @@ import Testing
     @Test func whoCannotPayIsNotTaken() throws {
         var chain = try TestChain([alice, bob], deposits: true)
         let (contract, _) = try chain.deploy(
-            "s", owner: alice, deposit: 8 * 75_000_000,
+            "s", owner: alice, deposit: 5 * Self.each / 2,
             [
                 (
                     "action",
@@ -234,7 +236,7 @@ import Testing
         #expect(chain.stored(contract, "1") == [1, 0, 0, 0, 0, 0, 0, 0])
         for refused in ["2", "3"] { #expect(chain.stored(contract, refused) == Array(repeating: 255, count: 8)) }
         let after = try #require(try chain.ledger.account(contract, at: chain.time, state: chain.state))
-        #expect(after.credits < before.credits - 59_000_000)
+        #expect(after.credits < before.credits - 2 * chain.ledger.genesis.parameters.scheduledGasPerCall + 1_000_000)
         #expect(try chain.record(contract).deposit > 0)
     }
 
@@ -242,7 +244,7 @@ import Testing
     @Test func whatACallDidNotUseComesBack() throws {
         var chain = try TestChain([alice, bob], deposits: true)
         let (contract, _) = try chain.deploy(
-            "s", owner: alice, deposit: 8 * 100_000_000,
+            "s", owner: alice, deposit: 4 * Self.each,
             [("action", [.schedule(time: 0, entry: 1, data: [1, 2, 3])]), ("scheduled", [])])
         let before = try #require(try chain.ledger.account(contract, at: chain.time, state: chain.state))
         let execution = try chain.run([try chain.transaction(bob, service: "s", ActionId(256))], after: 1)

@@ -188,7 +188,7 @@ import Testing
         #expect(try chain.send(carol, .transfer, data: Transfer(recipient: bob.account).borsh, value: 3_000_000).outcome == .succeeded)
         try chain.run(after: 3_600_000)
         let accept = TransferService(service: try #require(ServiceId("s")), step: .accept(record: try record().digest))
-        let outcome = try chain.send(bob, .transferService, data: accept.borsh, gas: 900_000).outcome
+        let outcome = try chain.send(bob, .transferService, data: accept.borsh, gas: 2_000_000).outcome
         #expect(outcome.failure?.contains("too small for the deposit") == true)
         #expect(try record().owner == alice.account)
     }

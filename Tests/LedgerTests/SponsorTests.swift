@@ -126,8 +126,13 @@ import Testing
         #expect(reason?.contains("8th of its contract's money") == true && opened == 3)
         // The last one has joined besides.
         #expect(try chain.record(contract).deposit <= money / 8 + chain.ledger.genesis.parameters.deposit(keyBytes: 65, valueBytes: 16))
-        // In one block as in many: of two in a fresh window one finds room, after this much more money.
-        try chain.send(rich, .transfer, data: Transfer(recipient: contract).borsh, value: 8 * 3_500_000)
+        // In one block as in many: of two in a fresh window one finds room, with money for one and a half.
+        let parameters = chain.ledger.genesis.parameters
+        let lent = parameters.accountDeposit + parameters.deposit(keyBytes: 65, valueBytes: 40)
+        let record = try chain.record(contract)
+        let wanted = 8 * (record.deposit + lent * 3 / 2)
+        let more = try #require(wanted > record.balance + record.deposit ? wanted - record.balance - record.deposit : nil)
+        try chain.send(rich, .transfer, data: Transfer(recipient: contract).borsh, value: more)
         let two = try (0..<2).map {
             try chain.transaction(try User("another \($0)"), service: "small", .applicationTask, gas: 2_000_000)
         }

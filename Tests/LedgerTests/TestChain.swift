@@ -104,7 +104,7 @@ struct TestChain {
 
     func transaction(
         _ user: User, service: String = "chain", _ action: ActionId, data: [UInt8] = [], value: UInt128 = 0,
-        gas: UInt64 = 5_000_000, post: String = "", ahead: UInt64 = 0, sequence: UInt64? = nil, validFor: UInt64 = 60_000
+        gas: UInt64 = 10_000_000, post: String = "", ahead: UInt64 = 0, sequence: UInt64? = nil, validFor: UInt64 = 60_000
     ) throws -> SignedTransaction {
         let next = try ledger.account(user.account, at: time, state: state)?.record.sequence ?? 0
         let transaction = try Transaction(
@@ -203,7 +203,7 @@ struct TestChain {
     @discardableResult
     mutating func send(
         _ user: User, service: String = "chain", _ action: ActionId, data: [UInt8] = [], value: UInt128 = 0,
-        gas: UInt64 = 5_000_000, post: String = "", after milliseconds: UInt64 = 1_000
+        gas: UInt64 = 10_000_000, post: String = "", after milliseconds: UInt64 = 1_000
     ) throws -> Receipt {
         let signed = try transaction(
             user, service: service, action, data: data, value: value, gas: gas, post: post,

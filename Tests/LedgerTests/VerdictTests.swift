@@ -220,6 +220,24 @@ import Testing
         #expect(findings(friends[0]).isEmpty)
     }
 
+    /// The key of a masternode owns a service and names itself as its validator. The node is somebody else's; its word is
+    /// the owner's own all the same.
+    @Test mutating func anOwnersOwnKeyIsNoOtherParty() throws {
+        let owner = independent
+        chain = try TestChain(
+            [bob, owner] + operators, masternodes: zip(validators, operators).map { ($0, owner: $1) })
+        let judging: [Step] = [
+            .verdict(about: bob.account.bytes, role: 1, kind: 0, weight: Self.unit, post: "r0/v"), .setResult(key: "r"),
+        ]
+        let contract = try chain.deploy(
+            "own", owner: owner, validator: owner.account, [("action", [.when(action: 256, judging)])]).contract
+        try lock(owner, 10_000_000)
+        try chain.send(bob, service: "own", .applicationTask)
+        try validate(owner, "own", "r0/v")
+        try act(owner, "own", 256)
+        #expect(result(contract) == 2 && findings(bob).isEmpty)
+    }
+
     /// The validator knew the contract that asked it; the owner exchanges that for one that says whatever he likes.
     @Test mutating func newCodeDoesNotSpeakWithOldValidations() throws {
         let contract = try deploy("job", validator: independent.account)
@@ -319,6 +337,7 @@ import Testing
             #expect(outcome.failure?.contains("has locked nothing") == true)
         }
         #expect(try chain.send(alice, .lockMoney).outcome.failure?.contains("needs a value") == true)
+        #expect(try chain.send(alice, .lockMoney, data: [0], value: 1_000_000).outcome.failure?.contains("no data") == true)
         #expect(try chain.send(alice, .lockMoney, value: 1 << 100).outcome.failure?.contains("too small") == true)
         #expect(try chain.send(alice, .unlockMoney, data: all, value: 1).outcome.failure != nil)
         #expect(try chain.isConserved())
@@ -354,6 +373,7 @@ import Testing
         let before = try (chain.record(bob.account), chain.state.values[.membership(contract, bob.account)])
         #expect(try chain.send(alice, service: "job", ActionId(256)).outcome.failure != nil)
         #expect(try chain.record(bob.account) == before.0 && chain.state.values[.membership(contract, bob.account)] == before.1)
+        #expect(try findings(bob).isEmpty && chain.historiesAreComplete())
         for (number, bad) in ([(5, 0, 1), (0, 6, 1), (0, 0, -1)] as [(UInt32, UInt32, Int64)]).enumerated() {
             try chain.deploy(
                 "bad\(number)", owner: alice,

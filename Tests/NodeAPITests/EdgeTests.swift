@@ -294,7 +294,7 @@ extension LiveNode {
         while true {
             // Whoever does not end the connection is not waited for for ever.
             var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            let count = poll(&waiting, 1, 20_000) > 0 ? read(descriptor, &chunk, chunk.count) : 0
+            let count = poll(&waiting, 1, 120_000) > 0 ? read(descriptor, &chunk, chunk.count) : 0
             guard count > 0 else { return String(decoding: found, as: UTF8.self) }
             found += chunk[0..<count]
         }
@@ -310,7 +310,7 @@ extension LiveNode {
 }
 
 func eventuallyTrue(_ what: String, _ condition: () async throws -> Bool) async throws {
-    for _ in 0..<200 {
+    for _ in 0..<2_000 {
         if try await condition() { return }
         try await Task.sleep(for: .milliseconds(50))
     }

@@ -42,7 +42,7 @@ import WebClient
         try await serving(node) { live in
             var request = HTTPClientRequest(url: live.url + "/v1/events")
             request.headers.add(name: "Last-Event-ID", value: "2")
-            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
+            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(300))
             #expect(response.headers.first(name: "content-type") == "text/event-stream")
             var text = ""
             for try await chunk in response.body {
@@ -92,15 +92,15 @@ import WebClient
         ) { live in
             // About 34 MB wait for this client, far more than the sockets' buffers hold.
             let response = try await HTTPClient.shared.execute(
-                HTTPClientRequest(url: live.url + "/v1/events?from=1"), timeout: .seconds(30))
+                HTTPClientRequest(url: live.url + "/v1/events?from=1"), timeout: .seconds(300))
             let chunks = response.body.makeAsyncIterator()
             _ = try await chunks.next()
             // Its place comes free although it never closed.
             var freed = false
-            for _ in 0..<400 where !freed {
+            for _ in 0..<4_000 where !freed {
                 try await Task.sleep(for: .milliseconds(25))
                 let probe = try await HTTPClient.shared.execute(
-                    HTTPClientRequest(url: live.url + "/v1/events"), timeout: .seconds(30))
+                    HTTPClientRequest(url: live.url + "/v1/events"), timeout: .seconds(300))
                 freed = probe.status.code == 200
             }
             #expect(freed)
@@ -122,7 +122,7 @@ import WebClient
             var streams: [HTTPClientResponse.Body.Iterator] = []
             for _ in 0..<count {
                 let response = try await HTTPClient.shared.execute(
-                    HTTPClientRequest(url: live.url + "/v1/events"), timeout: .seconds(60))
+                    HTTPClientRequest(url: live.url + "/v1/events"), timeout: .seconds(300))
                 let chunks = response.body.makeAsyncIterator()
                 #expect(try await chunks.next() != nil)
                 streams.append(chunks)
@@ -170,7 +170,7 @@ import WebClient
         let node = try FakeNode()
         try await serving(node, configure: { $0.eventClients = 1 }) { live in
             let held = try await HTTPClient.shared.execute(
-                HTTPClientRequest(url: live.url + "/v1/events"), timeout: .seconds(20))
+                HTTPClientRequest(url: live.url + "/v1/events"), timeout: .seconds(300))
             #expect(held.status.code == 200)
             let refused = try await live.request("/v1/events")
             #expect(refused.status == 503)

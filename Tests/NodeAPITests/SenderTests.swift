@@ -71,7 +71,7 @@ import Testing
         node.state.withLock { $0.losesSubmissions = 1 }
         try await serving(node) { live in
             let sender = try await TransactionSender(client: try live.client(), key: FakeNode.alice)
-            let done = try await sender.perform(request("lost"), timeout: .seconds(30))
+            let done = try await sender.perform(request("lost"), timeout: .seconds(120))
             #expect(done.inclusion != nil && done.transaction.sequence == 0)
         }
     }

@@ -1,6 +1,7 @@
 import Cryptography
 import NodeHost
 import Primitives
+import StateSync
 import Synchronization
 import Testing
 

@@ -12,9 +12,11 @@ import Testing
     init() throws { cast = try Cast.of(4, realSignatures: false) }
 
     /// A block of this view on the genesis, with roots and times that nobody has checked.
-    private func block(view: UInt64, proposer: UInt16? = nil, noise: UInt8 = 0, height: UInt64 = 1) -> Block {
+    private func block(
+        view: UInt64, proposer: UInt16? = nil, noise: UInt8 = 0, height: UInt64 = 1, parent: Digest = .zero
+    ) -> Block {
         let header = Header(
-            height: Height(height), view: View(view), epoch: .zero, parent: .zero,
+            height: Height(height), view: View(view), epoch: .zero, parent: parent,
             proposer: proposer ?? cast.leaders.leader(of: View(view)), time: Cast.genesisTime.next,
             transactionsRoot: Block.transactionsRoot([]), stateRoot: Digest(sha256: [noise]), receiptsRoot: .zero,
             gasUsed: 0, reveal: .zero, randomness: .zero, activeSetHash: .zero, nextSetHash: .zero,
@@ -66,6 +68,24 @@ import Testing
         #expect(bodies(bench) == 1)
     }
 
+    /// A leader can't propose the block of another view: what its body says of the view must be what the vote says.
+    @Test func theBodyOfAnotherViewIsNoProposals() throws {
+        let leaders = ([1, 2] as [UInt64]).map { cast.leaders.leader(of: View($0)) }
+        let me = try #require((0..<4 as Range<UInt16>).first { !leaders.contains($0) })
+        let bench = try Bench(cast, masternode: me)
+        let genesis = bench.machine.head.digest
+        let body = block(view: 2, parent: genesis)
+        bench.receive(.body(body), from: cast.peer(leaders[1]))
+        #expect(bodies(bench) == 1)
+        let subject = Proposal(
+            epoch: .zero, view: View(1), parentView: .zero, parentDigest: genesis,
+            digest: body.header.digest(genesis: cast.genesisHash))
+        let vote = try cast.keys[Int(leaders[0])].vote(subject, by: leaders[0], genesis: cast.genesisHash)
+        bench.receive(.consensus(.notarizeVote(vote)), from: cast.peer(leaders[0]))
+        let reasons = bench.notes.compactMap { if case .rejectedProposal(View(1), let reason) = $0 { reason } else { nil } }
+        #expect(reasons == ["the body does not belong to the proposal"])
+    }
+
     /// Whatever masternodes send, no pool outgrows its limit.
     @Test func floodsEndAtTheLimits() throws {
         var rules = NodeRules()
@@ -91,5 +111,14 @@ import Testing
         }
         for pool in bench.machine.pools { #expect(pool.count <= pool.limit, "\(pool.name)") }
         #expect(bench.halts.isEmpty)
+    }
+
+    /// A journal of times when the limit was higher, say.
+    @Test func aJournalFillsThePoolToItsLimit() throws {
+        var rules = NodeRules()
+        rules.candidateBlocks = 3
+        let kept = (1...9 as ClosedRange<UInt64>).map { JournalEntry.body(block(view: $0)) }
+        let bench = try Bench(cast, masternode: 0, journal: Bench.home + kept, rules: rules)
+        #expect(bodies(bench) == 3)
     }
 }

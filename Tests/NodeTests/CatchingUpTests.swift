@@ -52,7 +52,20 @@ import Testing
     @Test func anAnswerWithHeightsThatDoNotFollowIsAnOffence() throws {
         let ahead = try Bench.chain(blocks: 80)
         let blocks = try (1...3 as ClosedRange<UInt64>).map { try #require(try ahead.store.block(at: Height($0))) }
-        for answer in [[blocks[0], blocks[0]], [blocks[0], blocks[2]], [blocks[0], blocks[1], blocks[0]]] {
+        // Of a height that everybody has.
+        let first = blocks[0].block
+        let header = Header(
+            height: .zero, view: first.header.view, epoch: first.header.epoch, parent: first.header.parent,
+            proposer: first.header.proposer, time: first.header.time, transactionsRoot: first.header.transactionsRoot,
+            stateRoot: first.header.stateRoot, receiptsRoot: first.header.receiptsRoot, gasUsed: first.header.gasUsed,
+            reveal: first.header.reveal, randomness: first.header.randomness, activeSetHash: first.header.activeSetHash,
+            nextSetHash: first.header.nextSetHash, parentCertificateHash: first.header.parentCertificateHash)
+        let below = FinalizedBlock(
+            block: Block(header: header, parentCertificate: first.parentCertificate, transactions: first.transactions),
+            finalization: nil)
+        for answer in [
+            [blocks[0], blocks[0]], [blocks[0], blocks[2]], [blocks[0], blocks[1], blocks[0]], [blocks[0], below],
+        ] {
             let behind = try Bench(ahead.cast)
             let (liar, other) = (NodePeer.follower(0), NodePeer.follower(1))
             behind.handle(.connected(liar))

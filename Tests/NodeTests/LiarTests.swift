@@ -127,6 +127,21 @@ import Testing
         #expect(ahead.sent.contains { if case .blocks = $0.message { true } else { false } })
     }
 
+    /// A masternode is served more than a follower, and has its ration as well.
+    @Test func noMasternodeIsServedWithoutEnd() throws {
+        let ahead = try Bench.chain(blocks: 5)
+        let other = try Cast.of(4, realSignatures: false).peer(1)
+        func answers() -> Int {
+            ahead.sent = []
+            for _ in 0..<120 { ahead.receive(.wantBlocks(from: Height(1), count: 1), from: other) }
+            return ahead.sent.count { if case .blocks = $0.message { true } else { false } }
+        }
+        #expect(answers() == 100)
+        #expect(answers() == 0)
+        ahead.tick()
+        #expect(answers() == 100)
+    }
+
     /// Nineteen whose snapshots are newer than any other, and who never answer for them.
     @Test func aSnapshotIsFoundAmongSilentOffers() throws {
         let chain = try SnapshotChain(blocks: 12)
@@ -143,6 +158,23 @@ import Testing
         #expect(try run.difference(from: chain) == nil)
         let failed = run.notes.count { if case .failed = $0 { true } else { false } }
         #expect(failed > 0 && run.distrusted.isEmpty)
+    }
+
+    /// Where nobody else has a snapshot, the chain may be too young for one, and may be waiting for this very node.
+    @Test func oneSilentOfferDoesNotHoldANodeThatCanGoByBlocks() throws {
+        let chain = try SnapshotChain(blocks: 6)
+        let boaster = SnapshotPeer(1, []) { message in
+            guard case .offers = message else { return nil }
+            return .offers([SnapshotOffer(height: Height(1 << 60), digest: Digest(sha256: [1]))])
+        }
+        let honest = (2...4 as ClosedRange<UInt8>).map { SnapshotPeer($0, []) }
+        let run = try JoinRun(chain, [boaster] + honest)
+        try run.run(seconds: 60)
+        #expect(run.byBlocks != nil && run.begins == 0)
+        // Whoever asks for a snapshot gets no blocks.
+        let waiting = try JoinRun(chain, [boaster] + honest) { $0.mode = .snapshot }
+        try waiting.run(seconds: 60)
+        #expect(!waiting.isOver)
     }
 
     /// They have the snapshot, prove it, and then give one chunk now and then.

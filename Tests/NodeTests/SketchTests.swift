@@ -70,6 +70,28 @@ import Testing
         #expect(bodies(bench) == 1)
     }
 
+    /// An answer holds half of a full block at most.
+    @Test func whatOneAnswerDoesNotHoldIsAskedForAnew() throws {
+        let transactions = try (0..<4 as Range<UInt64>).map { try Bench.record(cast, sequence: $0) }
+        let (_, sketch) = try sketch(transactions)
+        let bench = try Bench(cast, masternode: other)
+        func requested() -> [[UInt32]] {
+            bench.handle(.timer(.due))
+            return bench.take().compactMap { if case .wantParts(_, let places) = $0 { places } else { nil } }
+        }
+        bench.receive(sketch, from: cast.peer(leader))
+        bench.now += 100
+        #expect(requested() == [[0, 1, 2, 3]])
+        // Nothing of what was asked for: that is not asked for ever.
+        bench.receive(.parts([]), from: cast.peer(leader))
+        #expect(requested().isEmpty)
+        bench.receive(.parts([transactions[0], transactions[2]]), from: cast.peer(leader))
+        #expect(requested() == [[1, 3]])
+        #expect(requested().isEmpty)
+        bench.receive(.parts([transactions[1], transactions[3]]), from: cast.peer(leader))
+        #expect(bodies(bench) == 1)
+    }
+
     /// The pool may have a transaction with another signature than the block: the whole body tells then.
     @Test func aSketchThatDoesNotFitIsReplacedByTheBody() throws {
         let transactions = try (0..<2 as Range<UInt64>).map { try Bench.record(cast, sequence: $0) }

@@ -342,7 +342,7 @@ import Testing
         func fetch(_ chain: SnapshotChain) async throws {
             let before = answers.withLock { $0 }
             server.received(.wantChunk(chain.head.digest, start: .zero, minimumDepth: 4), from: joiner)
-            for _ in 0..<1_000 where answers.withLock({ $0 }) == before { try await Task.sleep(for: .milliseconds(10)) }
+            for _ in 0..<20_000 where answers.withLock({ $0 }) == before { try await Task.sleep(for: .milliseconds(10)) }
         }
         func consider(_ chain: SnapshotChain, at now: UInt64) throws -> [SnapshotOffer] {
             time.withLock { $0 = now }
@@ -382,7 +382,7 @@ import Testing
         server.received(.wantChunk(.zero, start: .zero, minimumDepth: 0), from: other)
         server.received(.offers([]), from: other)
         let expected = SnapshotLimits.requestsPerSecond + 2
-        for _ in 0..<1_000 where answers.withLock({ $0.count }) < expected { try await Task.sleep(for: .milliseconds(10)) }
+        for _ in 0..<20_000 where answers.withLock({ $0.count }) < expected { try await Task.sleep(for: .milliseconds(10)) }
         let head = try chain.store.block(at: chain.head.height)
         #expect(
             answers.withLock { Array($0.suffix(2)) } == [

@@ -1,7 +1,10 @@
+import Cryptography
 import Ledger
 import Logging
+import NodeCore
 import NodeHost
 import Primitives
+import Simulation
 import Storage
 import Testing
 
@@ -42,4 +45,35 @@ import Testing
         #expect(StoreHealth.isDamage(UnreadableBlock(height: Height(1), cause: corrupt)))
         #expect(!StoreHealth.isDamage(UnreadableBlock(height: Height(1), cause: .closed(path: "/home/db"))))
     }
+
+    /// The state is that of another height than the blocks are: nobody has certified what would follow from it.
+    @Test func aStateOfAnotherHeightIsNoPlaceToStartFrom() throws {
+        let (longer, shorter) = (try Bench.chain(blocks: 6), try Bench.chain(blocks: 3))
+        func start(_ state: SimulatedStore) throws {
+            _ = try NodeMachine(
+                genesis: longer.cast.genesis, role: .follower, store: MixedStore(blocks: longer.store, state: state),
+                journal: [], journalName: 78, rejoin: nil, signatures: KeyedHash(), rules: NodeRules())
+        }
+        try start(longer.store)
+        let error = #expect(throws: NodeStartError.self) { try start(shorter.store) }
+        #expect(error?.description.contains("the state's root is") == true)
+    }
+}
+
+/// The blocks of one store and the state of another.
+private final class MixedStore: NodeStore {
+    private let blocks: SimulatedStore
+    private let state: SimulatedStore
+
+    init(blocks: SimulatedStore, state: SimulatedStore) {
+        self.blocks = blocks
+        self.state = state
+    }
+
+    func head() throws -> ChainHead? { try blocks.head() }
+    func block(at height: Height) throws -> FinalizedBlock? { try blocks.block(at: height) }
+    func height(of digest: Digest) throws -> Height? { try blocks.height(of: digest) }
+    func voteMark() throws -> VoteMark? { try blocks.voteMark() }
+    func node(_ key: [UInt8]) throws -> [UInt8]? { try state.node(key) }
+    func value(_ key: StateKey) throws -> [UInt8]? { try state.value(key) }
 }

@@ -35,7 +35,7 @@ import Testing
             #expect(metrics.messagesSent == 2 && metrics.messagesReceived == 1)
             #expect(metrics.bytesReceived > UInt64(large.count))
         }
-        #expect(a.events.contains { if case .disconnected = $0 { true } else { false } })
+        try await until("told of the end") { a.events.contains { if case .disconnected = $0 { true } else { false } } }
     }
 
     @Test func fourNodesInAMesh() async throws {

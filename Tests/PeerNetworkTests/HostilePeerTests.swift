@@ -85,7 +85,7 @@ import Testing
                 #expect(goodbye?.code == 4)
             }
             #expect(a.network.peers.isEmpty)
-            #expect(a.network.metrics.connectionsRefused == 3)
+            try await until("counted") { a.network.metrics.connectionsRefused == 3 }
         }
     }
 
@@ -167,24 +167,36 @@ import Testing
     @Test func silenceEnds() async throws {
         let keys = try Keys(2)
         var limits = TestNode.limits
-        // Long enough for the one that does introduce itself, on a machine that does much else.
-        limits.handshakeMs = 1_000
-        limits.pingMs = 50
-        limits.idleMs = 200
+        limits.handshakeMs = 500
         let a = try await TestNode(key: keys.keys[0], set: keys.set, limits: limits)
         try await withNodes([a]) {
             try await withRawPeer(port: a.port, encrypted: false) { peer in _ = try await peer.goodbye() }
-            try await withRawPeer(port: a.port) { peer in
-                let goodbye = try await peer.goodbye()
-                #expect(goodbye == Goodbye(.handshakeTimeout))
+            // Only where TLS was there in time can it be said: not each time on a machine that does much else.
+            var goodbye: Goodbye?
+            for _ in 0..<20 where goodbye == nil {
+                try await withRawPeer(port: a.port) { goodbye = try await $0.goodbye() }
             }
-            #expect(a.refusals == [.handshakeTimeout, .handshakeTimeout])
-            try await withRawPeer(port: a.port) { peer in
-                try await peer.introduce(keys.keys[1])
-                let goodbye = try await peer.goodbye()
-                #expect(goodbye == Goodbye(.silent))
-                #expect(peer.frames.contains { $0.kind == FrameKind.ping })
+            #expect(goodbye == Goodbye(.handshakeTimeout))
+            try await until("both are told") { a.refusals.count >= 2 }
+            #expect(a.refusals.allSatisfy { $0 == .handshakeTimeout })
+        }
+        limits = TestNode.limits
+        limits.pingMs = 50
+        limits.idleMs = 200
+        let b = try await TestNode(key: keys.keys[0], set: keys.set, limits: limits)
+        try await withNodes([b]) {
+            // A node that gets to run too seldom finds the time over when it is about to ask: not each time.
+            var wasAsked = false
+            for _ in 0..<20 where !wasAsked {
+                try await withRawPeer(port: b.port) { peer in
+                    try await peer.introduce(keys.keys[1])
+                    let goodbye = try await peer.goodbye()
+                    #expect(goodbye == Goodbye(.silent))
+                    wasAsked = peer.frames.contains { $0.kind == FrameKind.ping }
+                }
+                try await until("forgotten") { b.network.peers.isEmpty }
             }
+            #expect(wasAsked)
         }
     }
 

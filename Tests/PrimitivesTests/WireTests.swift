@@ -101,7 +101,7 @@ struct WireType: Sendable, CustomTestStringConvertible {
         WireType("MasternodeSet", "d26d7a5a17bb94c6") { g in
             try? MasternodeSet((0...g.below(5)).map { _ in g.masternode() })
         },
-        WireType("Parameters", "2ae7a38523f65477") { $0.parameters() },
+        WireType("Parameters", "24dac813053c4480") { $0.parameters() },
         WireType("MasternodeRecord", "c82178d5534cc01f") { $0.masternodeRecord() },
         WireType("MasternodeIndex", "b8c77fa832970adc") { g in MasternodeIndex(g.list(6) { $0.words() }) },
         WireType("RegisterMasternode", "a5dc3044880043dd") {
@@ -121,7 +121,7 @@ struct WireType: Sendable, CustomTestStringConvertible {
             guard let finalization = g.certificate(g.finalize()), let set = g.set() else { return nil }
             return EpochLink(header: g.header(), finalization: finalization, nextSet: set)
         },
-        WireType("Genesis", "95848189ffd40e96") { $0.genesis() },
+        WireType("Genesis", "cbbfc572cbfab8e8") { $0.genesis() },
     ]
 }
 

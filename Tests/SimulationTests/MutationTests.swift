@@ -1,5 +1,6 @@
 import NodeCore
 import Simulation
+import StateSync
 import Testing
 
 /// Proof that the simulator sees: with any one check switched off, a few seeds find a broken rule.
@@ -76,6 +77,42 @@ import Testing
             return
         }
         Issue.record("300 seeds did not notice: \(mutation.name)")
+    }
+
+    struct JoinMutation: Sendable, CustomTestStringConvertible {
+        let name: String
+        /// What the violation says.
+        let finding: String
+        let apply: @Sendable (inout SnapshotJoin.Checks) -> Void
+        var testDescription: String { name }
+
+        init(_ name: String, _ finding: String, _ apply: @escaping @Sendable (inout SnapshotJoin.Checks) -> Void) {
+            (self.name, self.finding, self.apply) = (name, finding, apply)
+        }
+    }
+
+    static let joinMutations = [
+        JoinMutation("chunks of a state are not verified", "the header certifies") { $0.chunks = false },
+        JoinMutation("a snapshot's head is believed", "joined at height") { $0.head = false },
+        JoinMutation("the highest claim counts, whoever makes it again", "has not joined") { $0.ranking = false },
+        JoinMutation("who keeps silent is waited for", "has not joined") { $0.silence = false },
+    ]
+
+    /// A node that joins by a snapshot and leaves out one of its checks: what it stores is wrong, or it never gets there.
+    @Test(arguments: joinMutations) func aCarelessJoinIsCaught(_ mutation: JoinMutation) throws {
+        var checks = SnapshotJoin.Checks()
+        mutation.apply(&checks)
+        #expect(checks != SnapshotJoin.Checks())
+        for seed in 0..<120 as Range<UInt64> {
+            var configuration = SimulationConfiguration(masternodes: 4, contract: counterContract, trials: [.joiners])
+            configuration.joinChecks = checks
+            let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
+            guard let violation = report.violation else { continue }
+            print("caught at seed \(seed): \(mutation.name): \(violation.prefix(160))")
+            #expect(violation.contains(mutation.finding))
+            return
+        }
+        Issue.record("120 seeds did not notice: \(mutation.name)")
     }
 
     /// A program that does not stop at an epoch whose version of the protocol it does not know.

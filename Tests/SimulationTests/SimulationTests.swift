@@ -82,10 +82,15 @@ let counterContract: [UInt8]? = {
         TrialShape(
             trials: [.copies], masternodes: 4, byzantine: 0, epochs: 1, faults: [.secondHome, .restoredBackup]),
         TrialShape(trials: [.upgrade], masternodes: 4, byzantine: 0, epochs: 4, faults: [.upgrade]),
+        TrialShape(
+            trials: [.joiners], masternodes: 4, byzantine: 1, epochs: 1,
+            faults: [.joined, .diedJoining, .offerer, .gaveUpSnapshot, .oneSource]),
+        TrialShape(trials: [.joiners, .upgrade], masternodes: 4, byzantine: 0, epochs: 4, faults: [.joined, .upgrade]),
         TrialShape(trials: Set(Trial.allCases), masternodes: 7, byzantine: 1, epochs: 4, faults: [.starved]),
     ]
 
-    /// Overloaded processors, homes that run twice or were put back, and upgrades: what only some runs are asked for.
+    /// Overloaded processors, homes that run twice or were put back, upgrades, and nodes that join by a snapshot: what only
+    /// some runs are asked for.
     @Test(arguments: trials) func trialsBreakNoRule(_ shape: TrialShape) throws {
         var faults: [Fault: Int] = [:]
         for seed in 0...(shape.masternodes == 4 ? 11 : 3) as ClosedRange<UInt64> {
@@ -100,6 +105,32 @@ let counterContract: [UInt8]? = {
             #expect(report.digest == again.digest && report.events == again.events)
         }
         for fault in shape.faults { #expect(faults[fault, default: 0] > 0, "\(fault) was never injected") }
+    }
+
+    /// Masternodes that start again after the healing, for a newer program, while the whole quorum is needed: their clocks
+    /// are right then, or the chain waits for the slowest of them in every view.
+    @Test(arguments: [183, 470, 1_174] as [UInt64]) func whoStartsAfterTheHealingIsOnTime(seed: UInt64) throws {
+        let configuration = SimulationConfiguration(
+            masternodes: 4, epochs: 4, contract: counterContract, trials: [.processor, .copies, .upgrade])
+        let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
+        #expect(report.violation == nil)
+    }
+
+    /// Snapshots whose head is the last block of an epoch after which the set of masternodes is another one: the step that
+    /// this block proves is no part of its own proof, and whoever joined there holds it all the same.
+    @Test(arguments: [32, 51, 53, 59, 63] as [UInt64]) func aSnapshotOfAnEpochsBorderIsProvable(seed: UInt64) throws {
+        let configuration = SimulationConfiguration(
+            masternodes: 4, byzantine: 1, epochs: 3, contract: counterContract, trials: [.joiners])
+        let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
+        #expect(report.violation == nil)
+    }
+
+    /// One honest source, and silent ones that offer the same snapshot: it is not blamed for them.
+    @Test func whoSendsIsNotBlamedForTheSilent() throws {
+        let configuration = SimulationConfiguration(
+            masternodes: 4, byzantine: 1, epochs: 3, contract: counterContract, trials: [.joiners])
+        let report = try SimulatedCluster(seed: 66, configuration: configuration).run()
+        #expect(report.violation == nil)
     }
 
     @Test func theSameSeedIsTheSameRun() throws {

@@ -81,6 +81,15 @@ import Testing
         let root = Digest(domain: "edgeproof/state-leaf/1", parts: path.bytes, Digest.zero.bytes)
         #expect(!own.verify(root: root, path: path, valueHash: nil))
         #expect(own.verify(root: root, path: .zero, valueHash: nil))
+        // Beside a leaf, or nothing, there is something in every map: a root for which that is not so is none of one.
+        let leaf = Digest(domain: "edgeproof/state-leaf/1", parts: Digest.zero.bytes, Digest.zero.bytes)
+        let nothing = StateTree.emptyRoot
+        let lone = Digest(domain: "edgeproof/state-inner/1", parts: leaf.bytes, nothing.bytes)
+        let beside = try StateProof(borsh: [0, 1, 0, 0, 0] + nothing.bytes)
+        #expect(!beside.verify(root: lone, path: .zero, valueHash: .zero))
+        let hollow = Digest(domain: "edgeproof/state-inner/1", parts: nothing.bytes, nothing.bytes)
+        let between = try StateProof(borsh: [1, 1, 0, 0, 0] + nothing.bytes)
+        #expect(!between.verify(root: hollow, path: .zero, valueHash: nil))
         for tag: UInt8 in [3, 255] { #expect(throws: BorshError.self) { try StateProof(borsh: [tag, 0, 0, 0, 0]) } }
     }
 }

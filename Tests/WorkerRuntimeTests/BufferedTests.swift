@@ -132,8 +132,8 @@ extension FogStage {
     }
 
     func bufferedRound(
-        _ round: UInt32, start: Network, enough: Int, buffer: UpdateBuffer, closingMs: Int = 20_000,
-        deadlineMs: Int = 30_000, committed: @escaping @Sendable () -> [Account: FogCommitment]
+        _ round: UInt32, start: Network, enough: Int, buffer: UpdateBuffer, closingMs: Int = 40_000,
+        deadlineMs: Int = 60_000, committed: @escaping @Sendable () -> [Account: FogCommitment]
     ) async throws -> RoundWork {
         let participants = await everybody.all
         await members.update(participants)

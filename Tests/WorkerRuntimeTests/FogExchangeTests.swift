@@ -81,10 +81,16 @@ import WorkerRuntime
 
     @Test func aSilentFogNodeHoldsUpNobody() async throws {
         try await FogStage.with(nodes: 3) { stage in
-            let (cloud, nodes) = try await stage.round(0, start: try stage.plan.initialNetwork(), silent: [1], closingMs: 1_500)
-            let work = try #require(cloud)
-            #expect(work.partners.map(\.index) == [0, 2])
-            #expect(nodes[0].moved == work.model && nodes[2].moved == work.model)
+            let start = try stage.plan.initialNetwork()
+            var partners: [UInt16] = []
+            // The time for which it is waited has to suffice for the others, on whatever machine.
+            for (round, closingMs) in [1_500, 10_000, 40_000].enumerated() where partners != [0, 2] {
+                let (cloud, nodes) = try await stage.round(UInt32(round), start: start, silent: [1], closingMs: closingMs)
+                let work = try #require(cloud)
+                partners = work.partners.map(\.index)
+                for place in [0, 2] where partners.contains(UInt16(place)) { #expect(nodes[place].moved == work.model) }
+            }
+            #expect(partners == [0, 2])
         }
     }
 

@@ -132,7 +132,7 @@ struct FogStage: Sendable {
 
     func exchange(
         of person: Person, inbox: Inbox = Inbox(), postman: Postman, round: UInt32, faults: Faults = Faults(),
-        audits: AuditShelf? = nil, base: (Network, FeatureSet?)? = nil, deadlineMs: Int = 30_000
+        audits: AuditShelf? = nil, base: (Network, FeatureSet?)? = nil, deadlineMs: Int = 60_000
     ) throws -> Exchange {
         let plan = try RoundPlan(
             seed: self.plan.seed, round: round, steps: 1, batchSize: 8, optimiser: self.plan.optimiser)
@@ -227,7 +227,7 @@ extension FogStage {
                         }
                     }
                     for _ in 0..<(hears[place] ?? 0) {
-                        guard let envelope = await node.inbox.next(of: round, until: .now + .seconds(20)) else { break }
+                        guard let envelope = await node.inbox.next(of: round, until: .now + .seconds(40)) else { break }
                         _ = await inbox.offer(envelope)
                     }
                     if hears[place] == nil { try await work.value } else {

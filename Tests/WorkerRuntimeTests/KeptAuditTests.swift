@@ -50,7 +50,7 @@ import WorkerRuntime
             given.withLock { $0 = stage.shards[1] }
             #expect(await restarted.log(of: 4) == nil, "other samples than it had")
             // The devices come while the auditor waits.
-            async let waiting = restarted.log(of: 4, patience: .seconds(20))
+            async let waiting = restarted.log(of: 4, patience: .seconds(120))
             given.withLock { $0 = stage.shards[0] }
             let log = try #require(await waiting)
             let auditor = try Person("auditor")

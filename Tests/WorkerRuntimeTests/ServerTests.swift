@@ -88,10 +88,10 @@ import WorkerRuntime
             #expect(await door.inbox.count == 1)
             let postman = door.postman(door.edge)
             let other = try door.edge.envelope(to: door.cloud, step: 1, index: 1)
-            try await postman.deliver(other, to: door.cloud.account, until: .now + .seconds(20))
+            try await postman.deliver(other, to: door.cloud.account, until: .now + .seconds(120))
             await postman.shutdown()
-            #expect(await door.inbox.next(of: 0, until: .now + .seconds(20)) == good)
-            #expect(await door.inbox.next(of: 0, until: .now + .seconds(20)) == other)
+            #expect(await door.inbox.next(of: 0, until: .now + .seconds(120)) == good)
+            #expect(await door.inbox.next(of: 0, until: .now + .seconds(120)) == other)
         }
     }
 
@@ -175,14 +175,14 @@ import WorkerRuntime
                 "POST /v1/envelopes HTTP/1.1\r\nhost: x\r\ncontent-length: \(envelope.ciphertext.count)\r\n"
                     + "edgeproof-envelope: \(Hexadecimal.encode(envelope.head.borsh))\r\n\r\n"
                     + String(repeating: "x", count: 100))
-            let end = ContinuousClock.now + .seconds(20)
+            let end = ContinuousClock.now + .seconds(120)
             while await door.inbox.expected == 0, ContinuousClock.now < end {
                 try await Task.sleep(for: .milliseconds(10))
             }
             #expect(await door.inbox.expected == 1)
             #expect(try await door.post(envelope) == 202)
             #expect(await door.inbox.count == 1)
-            #expect(await door.inbox.next(of: 0, until: .now + .seconds(20)) == envelope)
+            #expect(await door.inbox.next(of: 0, until: .now + .seconds(120)) == envelope)
         }
     }
 
@@ -193,7 +193,7 @@ import WorkerRuntime
             for _ in 0..<300 { idle.append(try await RawConnection(port: door.port)) }
             let postman = door.postman(door.edge)
             try await postman.deliver(
-                try door.edge.envelope(to: door.cloud, index: 1), to: door.cloud.account, until: .now + .seconds(20))
+                try door.edge.envelope(to: door.cloud, index: 1), to: door.cloud.account, until: .now + .seconds(120))
             await postman.shutdown()
             #expect(await door.inbox.count == 1)
             for connection in idle { connection.close() }

@@ -112,6 +112,15 @@ package final class StoredChain: StateReader, NodeReader {
         overlay(state)
     }
 
+    /// Reads values, and the tree's nodes on their paths, so that the store has its tables open, as a node's has that runs for
+    /// some time: who is first to read in a table pays for opening it, once.
+    package func openTables(_ keys: [StateKey]) throws {
+        for key in keys {
+            _ = try store.value(key)
+            _ = try StateTree.prove(reader: self, path: key.path)
+        }
+    }
+
     /// Waits until the store has put in order what came much faster than a chain writes: else its debt is measured.
     package static func settle(seconds: Int) {
         for _ in 0..<seconds {

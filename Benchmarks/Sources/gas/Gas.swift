@@ -161,7 +161,7 @@ struct Gas: AsyncParsableCommand {
     ) throws {
         let service = ServiceId(unchecked: Array("nobody's".utf8))
         let result = try chain.measure(
-            try senders.map { try chain.transaction(.distributeTask, service: service, gas: 200_000, by: $0) })
+            try senders.map { try chain.transaction(.distributeTask, service: service, gas: 1_000_000, by: $0) })
         for receipt in result.receipts where receipt.outcome != .recorded { throw GasError("a record: \(receipt.outcome)") }
         rows.append(("record of a cold sender" + suffix, result.cost))
         tell("  record of a cold sender: \(Self.number(result.cost))")

@@ -38,6 +38,8 @@ struct KeysCommand: AsyncParsableCommand {
         @Argument(help: "Name: a-z, 0-9 and '-'.") var name: String
         @OptionGroup var global: GlobalOptions
 
+        func validate() throws { try global.refuseNodes() }
+
         func run() async throws {
             try save(.generate(), as: name, global)
         }
@@ -48,6 +50,8 @@ struct KeysCommand: AsyncParsableCommand {
             abstract: "List the keys and their accounts.", discussion: "Example: chain-cli keys list --keys ./keys")
 
         @OptionGroup var global: GlobalOptions
+
+        func validate() throws { try global.refuseNodes() }
 
         func run() async throws {
             let keys = try global.keys.list().map { KeyDocument(name: $0.name, keystore: $0.keystore) }
@@ -64,6 +68,8 @@ struct KeysCommand: AsyncParsableCommand {
 
         @Argument(help: "Name of the key.") var name: String
         @OptionGroup var global: GlobalOptions
+
+        func validate() throws { try global.refuseNodes() }
 
         func run() async throws {
             let document = KeyDocument(name: name, keystore: try global.keys.load(name))
@@ -84,6 +90,8 @@ struct KeysCommand: AsyncParsableCommand {
         @Argument(help: "Name that the key gets.") var name: String
         @Argument(help: "File, or '-'.") var file: String
         @OptionGroup var global: GlobalOptions
+
+        func validate() throws { try global.refuseNodes() }
 
         func run() async throws {
             let bytes =
@@ -113,6 +121,13 @@ struct KeysCommand: AsyncParsableCommand {
         @Flag(help: "The secret seed itself, unencrypted. Whoever has it has the account.") var secretSeed = false
         @OptionGroup var confirmation: ConfirmationOptions
         @OptionGroup var global: GlobalOptions
+
+        func validate() throws {
+            try global.refuseNodes()
+            guard secretSeed || !confirmation.yes else {
+                throw ValidationError("--yes goes with --secret-seed: nothing else is asked here")
+            }
+        }
 
         func run() async throws {
             if secretSeed {

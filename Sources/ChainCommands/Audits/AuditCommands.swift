@@ -64,6 +64,8 @@ struct AuditCommand: AsyncParsableCommand {
         var checkpoint: String?
         @OptionGroup var global: GlobalOptions
 
+        func validate() throws { try global.refuseNodes() }
+
         func run() async throws {
             let bytes = try Arguments.file(file, limit: 1_073_741_824)
             let json = try Arguments.file(genesis, limit: 64 * 1_024 * 1_024)

@@ -25,6 +25,7 @@ extension JobCommand {
         func validate() throws {
             guard (1...1 << 24).contains(samples) else { throw ValidationError("--samples takes 1 to 16,777,216") }
             guard (1...64).contains(threads) else { throw ValidationError("--threads takes 1 to 64") }
+            try global.refuseNodes()
         }
 
         func run() async throws {

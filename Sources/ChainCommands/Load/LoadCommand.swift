@@ -29,9 +29,10 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "Transactions a second, or max: as many as --in-flight leaves room for. 0 sends nothing and measures an idle network. With --devnet several, with commas.")
     var rate = "1000"
     @Option(help: "How long to send, in seconds.") var seconds = 60
-    @Option(help: "Accounts that send.") var senders = 256
-    @Option(help: "Bytes of an encoded signed transaction.") var bytes = 200
-    @Option(help: "With --rate max: transactions that are not final at any time.") var inFlight = 2_000
+    @Option(help: "Accounts that send. Default: \(LoadCommand.standardSenders).") var senders: Int?
+    @Option(help: "Bytes of an encoded signed transaction. Default: \(LoadCommand.standardBytes).") var bytes: Int?
+    @Option(help: "With --rate max: transactions that are not final at any time. Default: \(LoadCommand.standardInFlight).")
+    var inFlight: Int?
     @Option(help: ArgumentHelp("Key from which the senders' are derived; not needed where there is only one.", valueName: "key"))
     var from: String?
     @Option(help: ArgumentHelp("Money that each sender gets from --from, where it has less, in smallest units.", valueName: "amount"))
@@ -42,17 +43,34 @@ struct LoadCommand: AsyncParsableCommand {
     var link: String?
     @OptionGroup var global: GlobalOptions
 
+    private static let standardSenders = 256
+    private static let standardBytes = 200
+    private static let standardInFlight = 2_000
+    private var senderCount: Int { senders ?? Self.standardSenders }
+    private var byteCount: Int { bytes ?? Self.standardBytes }
+    private var mostInFlight: Int { inFlight ?? Self.standardInFlight }
+
     func validate() throws {
-        _ = try rates()
+        let rates = try rates()
         _ = try sizes()
         guard (1...86_400).contains(seconds) else { throw ValidationError("--seconds is 1 to 86400, not \(seconds)") }
-        guard (1...100_000).contains(senders) else { throw ValidationError("--senders is 1 to 100000, not \(senders)") }
-        guard (1...1_000_000).contains(inFlight) else { throw ValidationError("--in-flight is 1 to 1000000, not \(inFlight)") }
-        let range = SenderLoad.smallest...SenderLoad.largest
-        guard range.contains(bytes) else {
-            throw ValidationError("--bytes is \(range.lowerBound) to \(range.upperBound), not \(bytes)")
+        guard (1...100_000).contains(senderCount) else { throw ValidationError("--senders is 1 to 100000, not \(senderCount)") }
+        guard (1...1_000_000).contains(mostInFlight) else {
+            throw ValidationError("--in-flight is 1 to 1000000, not \(mostInFlight)")
         }
-        if try sizes().isEmpty, try rates().count > 1 { throw ValidationError("several rates go with --devnet alone") }
+        if inFlight != nil, !rates.contains(.max) {
+            throw ValidationError("--in-flight goes with --rate max: at a fixed rate nothing waits for what is not final yet")
+        }
+        let range = SenderLoad.smallest...SenderLoad.largest
+        guard range.contains(byteCount) else {
+            throw ValidationError("--bytes is \(range.lowerBound) to \(range.upperBound), not \(byteCount)")
+        }
+        if rates.allSatisfy({ $0 == .perSecond(0) }) {
+            for (name, isGiven) in [("senders", senders != nil), ("bytes", bytes != nil), ("fund", fund != nil)] where isGiven {
+                throw ValidationError("--\(name) is for a load: --rate 0 sends nothing, so leave it out")
+            }
+        }
+        if try sizes().isEmpty, rates.count > 1 { throw ValidationError("several rates go with --devnet alone") }
         if let link {
             guard speed != nil else { throw ValidationError("--link is \(LinkSpeed.form), not '\(link)'") }
             guard let most = try sizes().max() else { throw ValidationError("--link goes with --devnet alone: other networks have lines of their own") }
@@ -61,7 +79,9 @@ struct LoadCommand: AsyncParsableCommand {
             }
         }
         if devnet != nil, !global.nodes.isEmpty { throw ValidationError("--devnet has nodes of its own: leave --node out") }
-        if devnet != nil, from != nil || fund != nil { throw ValidationError("--devnet has senders of its own: leave --from and --fund out") }
+        if devnet != nil, from != nil || fund != nil || global.keysPath != nil {
+            throw ValidationError("--devnet has senders of its own: leave --from, --fund and --keys out")
+        }
     }
 
     private func rates() throws -> [LoadRate] {
@@ -102,7 +122,7 @@ struct LoadCommand: AsyncParsableCommand {
 
     private func measureNetwork(_ rate: LoadRate) async throws -> LoadDocument {
         let key = try global.signingKey(from)
-        let keys = SenderLoad.keys(senders, of: key.seed)
+        let keys = SenderLoad.keys(senderCount, of: key.seed)
         let addresses = try global.addresses()
         let client = ChainClient(nodes: addresses)
         if let fund, rate != .perSecond(0) {
@@ -132,7 +152,7 @@ struct LoadCommand: AsyncParsableCommand {
         let ports = try FreePorts.take(size * 2)
         let plan = DevnetPlan(
             folder: folder, masternodes: size, apiPorts: Array(ports[..<size]), peerPorts: Array(ports[size...]))
-        let keys = SenderLoad.keys(rate == .perSecond(0) ? 1 : senders, of: PrivateKey.generate().seed)
+        let keys = SenderLoad.keys(rate == .perSecond(0) ? 1 : senderCount, of: PrivateKey.generate().seed)
         _ = try plan.prepare(
             accounts: [], chainName: "load",
             allocations: keys.map { .init(account: Account($0.publicKey), balance: DevnetPlan.accountBalance) })
@@ -181,12 +201,12 @@ struct LoadCommand: AsyncParsableCommand {
         }
         Progress.show("signing")
         let load = try await SenderLoad.sign(
-            keys, count: rate.most(seconds: seconds, bytes: bytes), bytes: bytes, client: clients[0])
+            keys, count: rate.most(seconds: seconds, bytes: byteCount), bytes: byteCount, client: clients[0])
         Progress.clear()
         let run = LoadRun(
-            rate: rate, seconds: seconds, inFlight: inFlight, load: load, clients: clients, addresses: addresses,
+            rate: rate, seconds: seconds, inFlight: mostInFlight, load: load, clients: clients, addresses: addresses,
             link: speed?.description)
-        return try await run.measure(bytes: bytes)
+        return try await run.measure(bytes: byteCount)
     }
 }
 

@@ -20,7 +20,7 @@ struct LoadRun: Sendable {
     /// At a steady rate a request takes what has come due in a few milliseconds; at the highest one a second request is on
     /// its way while a node works on the first.
     private var lanesEach: Int { rate == .max ? 2 : 1 }
-    private static let pauseMs = 5
+    private static let pauseMs = 2
     /// An account may have so many ahead of the chain.
     private static let window = Int(ChainLimits.sequenceWindow) - 4
     private static let patience: Duration = .seconds(60)

@@ -85,6 +85,8 @@ struct GovernanceCommand: AsyncParsableCommand {
         @Flag(help: "Wait until it is in a finalised block, and show what became of it.") var wait = false
         @OptionGroup var global: GlobalOptions
 
+        func validate() throws { try sending.refuseTimeout(without: wait) }
+
         func run() async throws {
             let wanted = try change.parsed()
             let sender = try await member.sender(sending.from, global)
@@ -119,6 +121,7 @@ struct GovernanceCommand: AsyncParsableCommand {
 
         func validate() throws {
             guard approve != reject else { throw ValidationError("give one of --approve and --reject") }
+            try sending.refuseTimeout(without: wait)
         }
 
         func run() async throws {

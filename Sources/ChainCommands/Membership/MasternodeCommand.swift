@@ -70,6 +70,8 @@ struct MasternodeCommand: AsyncParsableCommand {
         @Flag(help: "Wait until it is in a finalised block, and show what became of it.") var wait = false
         @OptionGroup var global: GlobalOptions
 
+        func validate() throws { try sending.refuseTimeout(without: wait) }
+
         func run() async throws {
             let sender = try await global.sender(sending.from)
             let found = try await sender.client.masternodes().masternode(named: masternode)
@@ -99,6 +101,8 @@ struct MasternodeCommand: AsyncParsableCommand {
         @OptionGroup var sending: SendingOptions
         @Flag(help: "Wait until it is in a finalised block, and show what became of it.") var wait = false
         @OptionGroup var global: GlobalOptions
+
+        func validate() throws { try sending.refuseTimeout(without: wait) }
 
         func run() async throws {
             let sender = try await global.sender(sending.from)

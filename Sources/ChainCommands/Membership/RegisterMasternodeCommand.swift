@@ -28,6 +28,7 @@ extension MasternodeCommand {
 
         func validate() throws {
             guard (home == nil) != (member == nil) else { throw ValidationError("give one of --home and --member") }
+            try sending.refuseTimeout(without: wait)
         }
 
         func run() async throws {

@@ -45,8 +45,10 @@ struct PaperOptions: ParsableArguments {
     @Flag(help: "Leave out the job on a chain: no masternodes, no workers.")
     var noChain = false
 
-    @Option(help: ArgumentHelp("The job contract, as Contracts/build makes it.", valueName: "file"))
-    var contract = "Contracts/.build/job.wasm"
+    @Option(
+        help: ArgumentHelp(
+            "The job contract, as Contracts/build makes it. Default: \(Jobs.builtContract).", valueName: "file"))
+    var contract: String?
 
     @Option(help: ArgumentHelp("Also write TensorBoard's event files there.", valueName: "dir"))
     var tensorboard: String?
@@ -60,13 +62,14 @@ struct PaperOptions: ParsableArguments {
         }
         if let seeds, seeds > 1_000 { throw UsageError("--seeds \(seeds): at most 1000 are possible") }
         if let threads, threads > 1_024 { throw UsageError("--threads \(threads): at most 1024 are possible") }
+        if noChain, contract != nil { throw UsageError("--contract is for the job on a chain: --no-chain leaves that out") }
         if !noChain, !FileManager.default.fileExists(atPath: contractPath) {
             throw UsageError(
-                "there is no job contract at \(contract): build it with Contracts/build, name it with --contract, or leave the chain out with --no-chain")
+                "there is no job contract at \(contract ?? Jobs.builtContract): build it with Contracts/build, name it with --contract, or leave the chain out with --no-chain")
         }
     }
 
-    var contractPath: String { FilePath.expanded(contract) }
+    var contractPath: String { FilePath.expanded(contract ?? Jobs.builtContract) }
     var folder: URL { URL(filePath: FilePath.expanded(out), directoryHint: .isDirectory) }
 
     func laboratory() throws -> Laboratory {
@@ -136,8 +139,8 @@ struct PaperACommand: AsyncParsableCommand {
     @Option(help: "Edges that share the training samples.")
     var edges: Int = 2
 
-    @Option(help: "Devices of each edge in the job on the chain, which hand it their samples; with 0 the edges have them.")
-    var clients = 0
+    @Option(help: "Devices of each edge in the job on the chain, which hand it their samples; with 0 the edges have them. Default: 0.")
+    var clients: Int?
 
     @Option(help: ArgumentHelp("A model of your own with a cut, as in Models/lenet5.yaml. Default: LeNet-5.", valueName: "file"))
     var model: String?
@@ -145,6 +148,10 @@ struct PaperACommand: AsyncParsableCommand {
     func run() async throws {
         try options.check()
         guard (1...16).contains(edges) else { throw UsageError("--edges \(edges): 1 to 16 are possible") }
+        if options.noChain, clients != nil {
+            throw UsageError("--clients are devices of the job on a chain: --no-chain leaves that out")
+        }
+        let clients = clients ?? 0
         guard (0...16).contains(clients) else { throw UsageError("--clients \(clients): 0 to 16 are possible") }
         guard 1 + edges * (1 + clients) <= 64 else {
             throw UsageError("--clients \(clients): a cloud, \(edges) edges and their devices are more than the 64 places of a job")

@@ -151,6 +151,9 @@ struct RetireServiceCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard !apply || !withdraw else { throw ValidationError("say --apply or --withdraw, not both") }
+        guard apply || !confirmation.yes else {
+            throw ValidationError("--yes goes with --apply: an announcement is not asked about, and can be taken back")
+        }
     }
 
     func run() async throws {

@@ -30,6 +30,11 @@ package struct GlobalOptions: ParsableArguments {
 
     func client() throws -> ChainClient { ChainClient(nodes: try addresses()) }
 
+    /// For what needs no node. EDGEPROOF_NODE is for all commands of a session, and may be there.
+    func refuseNodes() throws {
+        guard nodes.isEmpty else { throw ValidationError("no node is asked for this: leave --node out") }
+    }
+
     package func addresses(environment: String? = Environment.value("EDGEPROOF_NODE")) throws -> [NodeAddress] {
         let texts = nodes.isEmpty ? [environment].compactMap { $0 } : nodes
         return try texts.flatMap { try NodeAddress.list($0) }

@@ -16,14 +16,27 @@ struct SendingOptions: ParsableArguments {
             valueName: "gas"))
     var gas: UInt64?
 
-    @Option(help: ArgumentHelp("Longest time to wait for the finalised block, in seconds.", valueName: "seconds"))
-    var timeout: UInt32 = 60
+    @Option(
+        help: ArgumentHelp(
+            "Longest time to wait for the finalised block, in seconds. Default: \(SendingOptions.standardTimeout).",
+            valueName: "seconds"))
+    var timeout: UInt32?
 
     @Option(
         help: ArgumentHelp(
             "Sequence of the transaction. The same command again with the same sequence is the same transaction: it acts "
                 + "once, and is shown if it is in the chain. Default: the account's next.", valueName: "number"))
     var sequence: UInt64?
+
+    static let standardTimeout: UInt32 = 60
+
+    var wholeTimeout: UInt32 { timeout ?? Self.standardTimeout }
+
+    /// For commands that wait where they are told to, or where a sequence is named.
+    func refuseTimeout(without wait: Bool) throws {
+        guard timeout != nil, !wait, sequence == nil else { return }
+        throw ValidationError("--timeout goes with --wait: without it nothing is waited for")
+    }
 
     /// For what is done once by its nature, in one transaction or in two.
     func refuseSequence() throws {
@@ -32,7 +45,7 @@ struct SendingOptions: ParsableArguments {
             "--sequence is not for this: a name and a code are taken once, so give the same command again")
     }
 
-    var terms: (gas: UInt64?, timeout: Duration) { (gas, .seconds(Int64(timeout))) }
+    var terms: (gas: UInt64?, timeout: Duration) { (gas, .seconds(Int64(wholeTimeout))) }
 }
 
 /// Sends, and shows what became of it. An outcome of `failed` ends the program with 1.
@@ -56,7 +69,7 @@ enum Sending {
     static func result(
         _ request: TransactionRequest, from sender: TransactionSender, _ options: SendingOptions
     ) async throws -> TransactionStateDocument {
-        let timeout = Duration.seconds(Int64(options.timeout))
+        let timeout = options.terms.timeout
         if let sequence = options.sequence {
             return try await hinting(request, sender) {
                 try await Progress.during("waiting for the finalised block") {
@@ -173,6 +186,8 @@ struct TxCommand: AsyncParsableCommand {
         @Flag(help: "Wait until it is in a finalised block, and show what became of it.") var wait = false
         @OptionGroup var global: GlobalOptions
 
+        func validate() throws { try sending.refuseTimeout(without: wait) }
+
         func request() throws -> TransactionRequest {
             TransactionRequest(
                 service: try Arguments.service(service), post: try Arguments.post(post), action: ActionId(action),
@@ -223,6 +238,14 @@ extension TxCommand {
         @OptionGroup var sending: SendingOptions
         @OptionGroup var global: GlobalOptions
 
+        func validate() throws {
+            guard sending.sequence == nil, sending.gas == nil else {
+                throw ValidationError(
+                    "--sequence and --gas are not for this: a cancellation has the sequence of what it cancels, and the gas that one takes"
+                )
+            }
+        }
+
         func run() async throws {
             guard let id = TransactionId(hex: id) else {
                 throw UsageError("'\(self.id)' is not a transaction id: it takes 64 hexadecimal digits")
@@ -254,7 +277,7 @@ extension TxCommand {
         private func outcome(
             of first: TransactionId, or second: TransactionId, _ client: ChainClient
         ) async throws -> TransactionStateDocument {
-            let deadline = ContinuousClock.now.advanced(by: .seconds(Int64(sending.timeout)))
+            let deadline = ContinuousClock.now.advanced(by: .seconds(Int64(sending.wholeTimeout)))
             while ContinuousClock.now < deadline {
                 for id in [second, first] {
                     if let found = try await client.transaction(id), found.inclusion != nil { return found }
@@ -263,7 +286,7 @@ extension TxCommand {
             }
             throw Refused(
                 "no_outcome",
-                "neither transaction is final after \(sending.timeout) s: look with 'chain-cli tx show \(second)'")
+                "neither transaction is final after \(sending.wholeTimeout) s: look with 'chain-cli tx show \(second)'")
         }
     }
 }

@@ -8,7 +8,7 @@ extension Executor {
     func renewBeacon(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         let data: RenewBeacon = try decode(transaction)
         try refuseValue(of: transaction)
-        try gas.charge(parameters.storageGas(writes: 3, bytes: 128))
+        try gas.charge(parameters.gas(of: .renewBeacon))
         let key = transaction.sender.publicKey
         guard let record = try masternode(key) else {
             throw .failed("the sender is not the consensus key of a registered masternode")
@@ -37,12 +37,5 @@ extension Executor {
             overlay.set(.beaconRenewal(key), renewal)
             overlay.set(.beacon(key), renewal.tip)
         }
-    }
-}
-
-extension Parameters {
-    /// Gas that a `renewBeacon` takes at most.
-    public func gasToRenewBeacon(dataBytes: Int) -> UInt64 {
-        intrinsicGas(dataBytes: dataBytes).addingSaturating(storageGas(writes: 3, bytes: 128))
     }
 }

@@ -123,7 +123,7 @@ extension Executor {
 
     /// Looks after a dispute: draws the jury, and does what its deadlines say. Nobody need send anything.
     func lookAfterDispute(_ call: ScheduledCall, gas: inout GasMeter) throws(Halt) {
-        try gas.charge(parameters.storageGas(reads: 6, writes: 14, bytes: 6_000))
+        try gas.charge(parameters.gas(of: .lookAfterDispute))
         guard call.data.count == 64, let contract = Account(call.data[..<32]), let accused = Account(call.data[32...]),
             var dispute: Dispute = try decoded(.dispute(contract, accused)),
             // An older one that was closed before its time.

@@ -8,15 +8,16 @@ extension Executor {
     func proposeChange(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) -> [UInt8] {
         let data: ProposeChange = try decode(transaction)
         try refuseValue(of: transaction)
-        try gas.charge(parameters.storageGas(reads: 4, writes: 3, bytes: 512))
+        try gas.charge(parameters.gas(of: .proposeChange))
         guard !voters(of: transaction.sender).isEmpty else { throw .failed(Self.noVoter) }
         guard data.from >= context.epoch.secondAfter, data.from.distance(since: context.epoch) <= Self.farthest else {
             throw .failed(
                 "a change can hold from epoch \(context.epoch.secondAfter) to \(context.epoch.advanced(by: Self.farthest)), not from \(data.from)")
         }
-        // Whether another one is there shows by looking at all of them.
-        if case .removeMasternode = data.change {
-            try gas.charge(UInt64(clamping: try masternodeIndex().keys.count).multipliedSaturating(by: HostGas.masternode))
+        // Whether another one is there, and what they have locked, shows by looking at all of them.
+        switch data.change {
+        case .removeMasternode, .parameter: try chargeForMasternodes(&gas)
+        case .upgrade: break
         }
         if let problem = try problem(of: data.change) { throw .failed(problem) }
         var index: ProposalIndex = try decoded(.proposalIndex) ?? ProposalIndex()
@@ -53,7 +54,7 @@ extension Executor {
     func voteProposal(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         let ballot: Ballot = try decode(transaction)
         try refuseValue(of: transaction)
-        try gas.charge(parameters.storageGas(reads: 4, writes: 3, bytes: 512))
+        try gas.charge(parameters.gas(of: .voteProposal))
         guard let number = transaction.postId.proposalNumber, var proposal: ProposalRecord = try decoded(.proposal(number))
         else { throw .failed("there is no proposal '\(transaction.postId)'") }
         guard proposal.outcome == .open else { throw .failed("proposal \(number) is \(proposal.outcome)") }
@@ -95,7 +96,18 @@ extension Executor {
     private func problem(of change: Change) throws(Halt) -> String? {
         switch change {
         case .parameter(let name, let value):
-            if case .failure(let error) = try currentParameters().changing(name, to: value) { return error.description }
+            let current = try currentParameters()
+            let changed: Parameters
+            switch current.changing(name, to: value) {
+            case .success(let parameters): changed = parameters
+            case .failure(let error): return error.description
+            }
+            // Whoever joined while the collateral was smaller has no more than that.
+            guard let least = try masternodes().filter(\.isActive).map(\.collateral).min() else { break }
+            if changed.creditsMissing(collateral: least) > current.creditsMissing(collateral: least) {
+                return
+                    "\(least) is what a masternode has locked, and would earn too few credits for ten transactions of \(changed.transactionGas) gas at a balancePerCredit of \(changed.balancePerCredit): it could stop the chain"
+            }
         case .removeMasternode(let key):
             guard let record = try masternode(key) else { return "no masternode with the consensus key \(key) is registered" }
             switch record.status {

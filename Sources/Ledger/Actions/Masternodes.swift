@@ -9,7 +9,7 @@ extension Executor {
     func registerMasternode(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         let data: RegisterMasternode = try decode(transaction)
         let owner = transaction.sender
-        try gas.charge(parameters.storageGas(writes: 6, bytes: 512).addingSaturating(parameters.gasPerSignatureCheck))
+        try gas.charge(parameters.gas(of: .registerMasternode))
         let account = Account(data.consensusKey)
         guard !data.consensusKey.isOfSmallOrder else {
             throw .failed("the consensus key is a point of small order: anybody can sign for it")
@@ -50,8 +50,7 @@ extension Executor {
 
     func unregisterMasternode(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         var record = try ownRecord(transaction, gas: &gas)
-        // It looks at all of them.
-        try gas.charge(UInt64(clamping: try masternodeIndex().keys.count).multipliedSaturating(by: HostGas.masternode))
+        try chargeForMasternodes(&gas)
         switch record.status {
         case .active, .suspended: break
         case .leaving: throw .failed("this masternode is leaving already")
@@ -89,8 +88,7 @@ extension Executor {
     func reportEquivocation(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) {
         let evidence: Evidence = try decode(transaction)
         try refuseValue(of: transaction)
-        try gas.charge(parameters.storageGas(reads: 2, writes: 8, bytes: 512))
-        try gas.charge(parameters.gasPerSignatureCheck.multipliedSaturating(by: 2))
+        try gas.charge(parameters.gas(of: .reportEquivocation))
         guard evidence.epoch <= context.epoch else { throw .failed("the evidence is of an epoch to come") }
         guard context.epoch.distance(since: evidence.epoch) <= parameters.evidenceEpochs,
             let plan: EpochPlan = try decoded(.epoch(evidence.epoch))
@@ -145,6 +143,12 @@ extension Executor {
 
     func masternodeIndex() throws(Halt) -> MasternodeIndex { try decoded(.masternodeIndex) ?? MasternodeIndex() }
 
+    /// For what looks at all of them.
+    func chargeForMasternodes(_ gas: inout GasMeter) throws(Halt) {
+        try gas.charge(
+            UInt64(clamping: try masternodeIndex().keys.count).multipliedSaturating(by: StateWork.gasPerMasternode))
+    }
+
     /// All that are registered, in the order of their registration.
     func masternodes() throws(Halt) -> [MasternodeRecord] {
         var records: [MasternodeRecord] = []
@@ -162,7 +166,7 @@ extension Executor {
     private func ownRecord(_ transaction: Transaction, gas: inout GasMeter) throws(Halt) -> MasternodeRecord {
         let data: MasternodeReference = try decode(transaction)
         try refuseValue(of: transaction)
-        try gas.charge(parameters.storageGas(reads: 2, writes: 2, bytes: 256))
+        try gas.charge(parameters.gas(of: .ownMasternode))
         guard let record = try masternode(data.consensusKey) else {
             throw .failed("no masternode with the consensus key \(data.consensusKey) is registered")
         }
@@ -189,14 +193,6 @@ extension Executor {
         // A border may have more to tell than a receipt can hold.
         guard overlay.events.count < ChainLimits.eventsPerReceipt else { return }
         if let event = Event(contract: .zero, topic: Array(topic.description.utf8), data: data) { overlay.emit(event) }
-    }
-}
-
-extension Parameters {
-    /// Gas that a `reportEquivocation` of so many bytes takes at most.
-    public func gasToReport(dataBytes: Int) -> UInt64 {
-        intrinsicGas(dataBytes: dataBytes).addingSaturating(storageGas(reads: 2, writes: 8, bytes: 512))
-            .addingSaturating(gasPerSignatureCheck.multipliedSaturating(by: 2))
     }
 }
 

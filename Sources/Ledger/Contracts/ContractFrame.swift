@@ -299,7 +299,7 @@ final class ContractFrame: HostFunctions {
     private func schedule(_ arguments: HostArguments, _ context: HostContext) throws(Trap) -> UInt64 {
         let size = Int(try arguments.i32(3))
         try context.chargeGas(
-            parameters.storageGas(writes: HostGas.scheduleWrites, bytes: size + HostGas.scheduleBytes))
+            parameters.gas(of: .schedule).addingSaturating(parameters.storageGas(bytes: size)))
         let data = try bytes(context, arguments, 2, limit: UInt32(ScheduledCall.longestData), "scheduled data")
         let entry = try arguments.i32(1)
         guard entry != Executor.disputeEntry else { throw refusal("the entry \(entry) is the chain's own") }

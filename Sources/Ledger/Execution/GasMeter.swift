@@ -54,12 +54,6 @@ package enum HostGas {
     package static let event: UInt64 = 2_000
     /// A value of the state that this transaction or call has met before.
     package static let knownAccess: UInt64 = 500
-    /// Writes that one entry in the schedule queue takes until it has run, and their bytes: the call, its contract's list
-    /// and account, the counters, and the pages of the heap.
-    package static let scheduleWrites: UInt64 = 8
-    package static let scheduleBytes = 4_096
-    /// Decoding a masternode's record, where an action looks at all of them.
-    package static let masternode: UInt64 = 2_000
     /// Decoding or encoding a page of a contract's list of keys, beside its access.
     package static let keyPage: UInt64 = 5_000
     /// Bytes of state and history that a verdict's entry takes.
@@ -76,19 +70,6 @@ package enum HostGas {
 }
 
 extension Parameters {
-    /// Gas that a transaction takes before anything runs.
-    public func intrinsicGas(dataBytes: Int) -> UInt64 {
-        let data = UInt64(clamping: dataBytes).multipliedSaturating(by: gasPerDataByte)
-        return gasPerTransaction.addingSaturating(gasPerSignatureCheck).addingSaturating(data)
-    }
-
-    /// Gas of reading and writing so many values of the state, the writes having so many bytes together.
-    package func storageGas(reads: UInt64 = 0, writes: UInt64 = 0, bytes: Int = 0) -> UInt64 {
-        reads.multipliedSaturating(by: gasPerStorageAccess)
-            .addingSaturating(writes.multipliedSaturating(by: gasPerStorageWrite))
-            .addingSaturating(UInt64(clamping: bytes).multipliedSaturating(by: gasPerStorageByte))
-    }
-
     /// Credits that a transaction reserves: its bytes and its whole gas limit.
     public func reservedCredits(transactionBytes: Int, gas: UInt64) -> UInt64 {
         UInt64(clamping: transactionBytes).multipliedSaturating(by: creditsPerTransactionByte).addingSaturating(gas)

@@ -70,6 +70,9 @@ public final class NodeMachine {
     var desk: JournalDesk
 
     // Chain
+    /// The step to another masternode set that the stored head proved at the start: with a block that is committed its
+    /// step is stored too, but a store that came by a snapshot lacks that of its first block.
+    package let stepOfHead: EpochLink?
     var chain: FinalChain
     var pool: CandidatePool
     public internal(set) var mempool: Mempool
@@ -118,6 +121,7 @@ public final class NodeMachine {
 
         let start = try ChainStart(genesis: genesis, ledger: ledger, store: store)
         chain = FinalChain(start)
+        stepOfHead = start.head.link(start.finalization)
         desk = JournalDesk(holding: journal)
         epoch = start.head.context
         if let problem = Self.versionProblem(epoch, rules) { throw NodeStartError.newerProtocol(problem) }

@@ -5,9 +5,10 @@ import Primitives
 /// What is under way to catch up. Bodies are asked for again after a while.
 struct SyncProgress {
     static let bodiesRemembered = 256
+    static let longestBodyPatience: UInt64 = 4
 
     var fetch = BlockFetch()
-    /// Bodies asked for, with the tick of the last request.
+    /// Bodies asked for, with the tick up to which they are not asked for again.
     var bodies: [Digest: UInt64] = [:]
 
     /// What each peer's requests have cost since the last tick, and those of all followers.
@@ -83,7 +84,9 @@ extension NodeMachine {
         case .blocks(let blocks): receivedBlocks(blocks, from: peer, clock)
         case .sketch(let sketch): receivedSketch(sketch, from: peer, clock)
         case .wantParts(let digest, let places): serveParts(digest, places, to: peer)
-        case .parts(let transactions): offerToSketches(transactions, clock)
+        case .parts(let transactions):
+            offerToSketches(transactions, clock)
+            sketches.answered()
         }
     }
 
@@ -114,12 +117,16 @@ extension NodeMachine {
 
     // MARK: Bodies
 
-    /// Asks one peer for a body, another one at the next tick.
+    /// Ticks until a body is asked for again: one, or where views fail since links are slow, delta, since a body under way
+    /// that is asked for elsewhere makes them slower.
+    var bodyPatience: UInt64 { min(SyncProgress.longestBodyPatience, simplex.delayMs / Self.tickMs) }
+
+    /// Asks one peer for a body, another one at the next tick, or where delta has grown beyond that, after delta.
     func requestBody(_ digest: Digest, preferring leader: UInt16?) {
-        if let asked = sync.bodies[digest], asked == ticks { return }
+        if let until = sync.bodies[digest], ticks <= until { return }
         let first = sync.bodies[digest] == nil
         if sync.bodies.count >= SyncProgress.bodiesRemembered { sync.bodies = [:] }
-        sync.bodies[digest] = ticks
+        sync.bodies[digest] = ticks &+ bodyPatience
         // The leader relays its body anyway: at first there is nothing to ask.
         if first, leader != nil { return }
         let masternodes = sources.peers.filter { if case .masternode = $0 { true } else { false } }

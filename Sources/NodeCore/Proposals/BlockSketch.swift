@@ -45,6 +45,8 @@ struct SketchTable {
         fileprivate(set) var found: [SignedTransaction?]
         fileprivate(set) var missing: [TransactionId: Int]
         var isAsked = false
+        /// How many were missing when they were asked for.
+        fileprivate(set) var asked = 0
 
         var block: Block? {
             let transactions = found.compactMap { $0 }
@@ -111,6 +113,7 @@ struct SketchTable {
         for digest in sketches.keys.sorted() {
             guard let sketch = sketches[digest], !sketch.isAsked, sketch.since + Self.patienceMs <= now else { continue }
             sketches[digest]?.isAsked = true
+            sketches[digest]?.asked = sketch.missing.count
             let places = sketch.missing.values.sorted().map { UInt32(truncatingIfNeeded: $0) }
             due.append((digest, sketch.source, places.count <= Self.mostPlaces ? places : nil))
         }
@@ -118,6 +121,14 @@ struct SketchTable {
     }
 
     var nextDue: UInt64? { sketches.values.filter { !$0.isAsked }.map { $0.since + Self.patienceMs }.min() }
+
+    /// An answer came. Of what was asked for it holds as much as a message does: the rest is asked for anew.
+    mutating func answered() {
+        for digest in sketches.keys.sorted() {
+            guard let sketch = sketches[digest], sketch.isAsked, sketch.missing.count < sketch.asked else { continue }
+            sketches[digest]?.isAsked = false
+        }
+    }
 
     mutating func forget(_ digest: Digest) { sketches[digest] = nil }
 

@@ -46,7 +46,7 @@ extension NodeMachine {
 
     private func askForBody(_ digest: Digest, of peer: NodePeer) {
         sketches.forget(digest)
-        sync.bodies[digest] = ticks
+        sync.bodies[digest] = ticks &+ bodyPatience
         outputs.append(.send(.wantBody(digest), to: peer))
     }
 

@@ -164,6 +164,7 @@ public struct NodeRunner: Sendable {
         let machine = try NodeMachine(
             genesis: genesis, role: role, store: WatchedStore(store, health: health), journal: entries, journalName: .random(in: 1...UInt64.max),
             rejoin: rejoin, signatures: verifier)
+        try complete(store, with: machine.stepOfHead)
         let started = ContinuousClock.now
         machine.stopwatch = {
             let elapsed = started.duration(to: .now).components
@@ -228,6 +229,13 @@ public struct NodeRunner: Sendable {
                     + "\(checkpoint.digest): it is on another chain")
         }
         logger.notice("checkpoint \(checkpoint.height) is on this node's chain")
+    }
+
+    /// A store that was joined at the border of an epoch lacks the step to the next masternode set, without which nobody
+    /// gets from the genesis to what this node shows later.
+    private func complete(_ store: ChainStore, with step: EpochLink?) throws {
+        guard let step, try store.links(from: step.header.epoch, limit: 1).first?.header != step.header else { return }
+        try store.add(step)
     }
 
     private func openKeys(_ genesis: Genesis) throws -> NodeKeys? {

@@ -153,30 +153,23 @@ struct SnapshotJoinError: Error, CustomStringConvertible {
 /// Writes proven leaves, and the tree over them as it grows.
 package final class SnapshotWriter {
     private let store: SnapshotImport
-    /// What the tree's root will be.
-    private let root: Digest
-    private var reached = StateTree.emptyRoot
+    private var assembly: SnapshotAssembly
 
     package init(path: String, genesisHash: Digest, root: Digest) throws {
         store = try SnapshotImport(path: path, genesisHash: genesisHash)
-        self.root = root
+        assembly = SnapshotAssembly(root: root)
     }
 
     package func add(_ leaves: [StateChunk.Leaf]) throws {
-        let update = try StateTree.update(
-            reader: Nodes(store: store), changes: leaves.map { ($0.key.path, StateTree.valueHash($0.value)) })
+        let update = try assembly.add(leaves, to: Nodes(store: store))
         try store.add(
             values: leaves.map { ($0.key, $0.value) }, nodePuts: update.puts.map { ($0.0.bytes, $0.1) },
             nodeRemovals: update.removals.map(\.bytes))
-        reached = update.root
     }
 
     /// Moves the store to its place.
     package func finish(_ head: SnapshotJoin.VerifiedHead, genesis: Digest) throws {
-        guard reached == root else {
-            throw SnapshotJoinError(
-                reason: "the state that was stored has root \(reached), the header certifies \(root): check the disk")
-        }
+        do { try assembly.finish() } catch { throw SnapshotJoinError(reason: "\(error)") }
         try store.finish(
             Commit(
                 block: head.block, digest: head.digest,

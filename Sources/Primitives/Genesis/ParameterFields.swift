@@ -95,12 +95,12 @@ extension Parameters {
             guard let narrow = UInt32(exactly: value) else { return .failure(.unusable("\(name) \(value) is over 2^32 - 1")) }
             changed[keyPath: path] = narrow
         }
-        if let problem = changed.problem ?? changed.stoppage { return .failure(.unusable(problem)) }
+        if let problem = changed.problem ?? changed.stoppage ?? changed.misfit(after: self) { return .failure(.unusable(problem)) }
         return .success(changed)
     }
 
     /// What would stop a running chain, or let it run away, with nothing left to undo it: bounds for governance, which a
-    /// genesis made for tests may exceed.
+    /// genesis made for tests may exceed. What must fit whatever is set is in `ParameterDuties.swift`.
     private var stoppage: String? {
         let ranges: [(String, ClosedRange<UInt64>)] = [
             ("networkDelayMs", 50...60_000), ("heartbeatMs", 100...3_600_000), ("clockAheadMs", 100...60_000),
@@ -121,8 +121,8 @@ extension Parameters {
             }
         }
         // Else no masternode could report, propose or vote any more.
-        let earned = collateral / max(1, balancePerCredit)
-        if earned < 10 * transactionGas {
+        if creditsMissing(collateral: UInt128(collateral)) > 0 {
+            let earned = collateral / max(1, balancePerCredit)
             return "balancePerCredit \(balancePerCredit) lets the collateral earn \(earned) credits, too few for ten transactions of \(transactionGas) gas: it could stop the chain"
         }
         return nil

@@ -20,13 +20,13 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
 
     // Gas beside the VM's own
     /// What every transaction takes: its sender's record, history entry, receipt and index.
-    public var gasPerTransaction: UInt64 = 70_000
+    public var gasPerTransaction: UInt64 = 80_000
     public var gasPerDataByte: UInt64 = 10
     public var gasPerStorageByte: UInt64 = 20
     /// Reading a value of the state that nothing has read for long.
-    public var gasPerStorageAccess: UInt64 = 25_000
+    public var gasPerStorageAccess: UInt64 = 30_000
     /// Writing or removing one: the path of the state tree up to its root, and the store.
-    public var gasPerStorageWrite: UInt64 = 100_000
+    public var gasPerStorageWrite: UInt64 = 125_000
     public var gasPerSignatureCheck: UInt64 = 60_000
 
     // Resource credits: one credit pays one unit of gas
@@ -44,8 +44,8 @@ public struct Parameters: BorshCodable, Codable, Hashable, Sendable {
     public var depositPerByte: UInt64 = 1_000
 
     // Schedule queue
-    public var scheduledGasPerBlock: UInt64 = 60_000_000
-    public var scheduledGasPerCall: UInt64 = 30_000_000
+    public var scheduledGasPerBlock: UInt64 = 80_000_000
+    public var scheduledGasPerCall: UInt64 = 40_000_000
     public var scheduledCallsPerService: UInt32 = 256
     public var scheduledCallsPerBlock: UInt32 = 64
 

@@ -82,6 +82,22 @@ struct Accusation {
 }
 
 extension SimulatedCluster {
+    /// At the end: with what its store holds, somebody who has the genesis alone gets to its head.
+    func checkLinks(_ node: Int) {
+        let store = nodes[node].disk.store
+        guard !store.isFailing, let head = try? store.head(), let block = try? store.block(at: head.height) else { return }
+        let header = block.block.header
+        guard let finalization = block.finalization else { return }
+        var trusted = TrustedSet(genesis: cast.genesis)
+        let verifier: any SignatureVerifier = cast.keys[0].isReal ? Ed25519Verifier() : KeyedHash()
+        do {
+            for link in store.frozen().links(from: .zero, limit: .max) where link.header.epoch < header.epoch {
+                try trusted.follow(link, verifier: verifier)
+            }
+            try trusted.check(header, finalization: finalization, verifier: verifier)
+        } catch { fail("nobody gets from the genesis to the head of \(name(node)) with what it holds: \(error)") }
+    }
+
     /// Whoever was accused by a node that is still there has lost its collateral, and nobody honest has.
     func checkPunishments() {
         guard isHealed, !isOutsideOfModel, let witness = survivors.first, let machine = nodes[witness].machine else { return }

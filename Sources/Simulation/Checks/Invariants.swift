@@ -233,6 +233,27 @@ struct Invariants {
         }
     }
 
+    /// An honest node has a store that it did not make itself: its first block is the final one, and it holds the state
+    /// that the block certifies, value by value and as a tree.
+    mutating func joined(_ store: SimulatedStore, by node: String) {
+        do {
+            guard let head = try store.head(), let block = try store.block(at: head.height) else {
+                return fail("\(node) joined, and has no block")
+            }
+            if let other = digests[head.height], other != head.digest {
+                fail("\(node) joined at \(head.digest), the final block of height \(head.height) is \(other)")
+            }
+            if head.height > height { fail("\(node) joined at height \(head.height), which the chain has not reached") }
+            let root = block.block.header.stateRoot
+            for (what, found) in [("values", try store.valuesRoot()), ("tree", try store.treeRoot())] where found != root {
+                fail("\(node) joined with \(what) of root \(found), block \(head.height) certifies \(root)")
+            }
+        } catch { fail("\(node) joined with a store that can't be read: \(error)") }
+    }
+
+    /// The final block of this height, if an honest node told of it.
+    func finalBlock(at height: Height) -> Digest? { digests[height] }
+
     /// An honest node executed a final block: all must find the same.
     mutating func reached(_ milestone: NodeMachine.Milestone, by node: String) {
         if let known = milestones[milestone.height] {
@@ -244,7 +265,6 @@ struct Invariants {
 
     /// A node is back: it stands where its own words put it, or above.
     mutating func restarted(_ name: String, _ node: UInt16, _ machine: NodeMachine) {
-        if machine.milestone.height > .zero { reached(machine.milestone, by: name) }
         for (spoken, words) in said[node] ?? [:] {
             // Of an epoch whose first block the store does not reach, it has the records until it gets there again.
             if spoken.epoch > machine.epoch.epoch, machine.remembers(spoken.epoch) { continue }
@@ -264,7 +284,12 @@ extension JournalEntry {
 extension SimulatedCluster {
     /// At the end: the balances in a store add up to the supply of the genesis.
     func checkConservation() {
-        guard let node = survivors.first ?? honestMasternodes.first else { return }
+        if let node = survivors.first ?? honestMasternodes.first { checkConservation(node) }
+        for node in trials.joiners { checkConservation(node) }
+        for node in survivors + trials.joiners { checkLinks(node) }
+    }
+
+    private func checkConservation(_ node: Int) {
         let store = nodes[node].disk.store
         guard let height = try? store.stateHeight(), height > .zero else { return }
         guard let accounts = try? store.values(prefix: UInt8(ascii: "a")) else {

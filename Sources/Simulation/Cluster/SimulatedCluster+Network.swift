@@ -19,9 +19,9 @@ extension SimulatedCluster {
     func dial(_ a: Int, _ b: Int) {
         guard nodes[a].connections[b] == nil, !nodes[a].isGone, !nodes[b].isGone else { return }
         // Two followers have nothing to say to each other.
-        guard nodes[a].machine != nil, nodes[b].machine != nil, !network.isCut(a, b), !network.isCut(b, a) else {
+        guard nodes[a].isUp, nodes[b].isUp, !network.isCut(a, b), !network.isCut(b, a) else {
             // Whoever starts dials anew; only a network that is cut needs another try.
-            if nodes[a].machine != nil, nodes[b].machine != nil {
+            if nodes[a].isUp, nodes[b].isUp {
                 queue.add(.dial(a, b), at: now + chance.among(300...2_000))
             }
             return
@@ -29,14 +29,18 @@ extension SimulatedCluster {
         connectionsMade += 1
         nodes[a].connections[b] = connectionsMade
         nodes[b].connections[a] = connectionsMade
-        step(a, .connected(nodes[b].peer))
-        step(b, .connected(nodes[a].peer))
+        meet(a, b)
+        meet(b, a)
     }
 
     /// `a` notices that its connection with `b` is gone; so does `b`, if it is there.
     func disconnect(_ a: Int, _ b: Int, _ connection: Int) {
         for (one, other) in [(a, b), (b, a)] where nodes[one].connections[other] == connection {
             nodes[one].connections[other] = nil
+            if nodes[one].join != nil {
+                part(one, from: other)
+                continue
+            }
             // A liar's other node may still be connected under the same name.
             let twins = nodes.indices.filter { nodes[$0].peer == nodes[other].peer }
             if twins.allSatisfy({ nodes[one].connections[$0] == nil }) { step(one, .disconnected(nodes[other].peer)) }

@@ -7,15 +7,26 @@ import Primitives
 /// Processes: starting, running a machine, doing what it asks, dying.
 extension SimulatedCluster {
     func start(_ node: Int) {
-        guard nodes[node].machine == nil, !nodes[node].isGone else { return }
-        let identity = nodes[node].identity
+        guard !nodes[node].isUp, !nodes[node].isGone else { return }
         nodes[node].life += 1
         nodes[node].origin = chance.among(0...1_000_000)
         nodes[node].rate = chance.among(985...1_015)
         nodes[node].skew = Int64(chance.among(0...2 * scenario.skewMs)) - Int64(scenario.skewMs)
+        if isHealed { comeOnTime(node) }
         if nodes[node].kind == .liar {
             nodes[node].audience = Set((0..<UInt16(cast.keys.count)).filter { _ in chance.happens(75) })
         }
+        guard mustJoin(node) ? beginJoin(node) : run(node) else { return }
+        for other in nodes.indices where other != node && nodes[other].identity != nodes[node].identity {
+            queue.add(.dial(node, other), at: now + chance.among(1...150))
+        }
+    }
+
+    /// Starts the machine of a process on what its disk holds.
+    ///
+    /// - Returns: whether it runs.
+    func run(_ node: Int) -> Bool {
+        let identity = nodes[node].identity
         var rules = nodes[node].isHonest ? configuration.rules : NodeRules()
         if nodes[node].kind == .liar {
             rules.consensus.noticeLostVotes = false
@@ -42,11 +53,13 @@ extension SimulatedCluster {
             && trials.kinds.contains(.upgrade)
         {
             install(node)
-            return queue.add(.restart(node), at: now + chance.among(50...6_000))
+            queue.add(.restart(node), at: now + chance.among(50...6_000))
+            return false
         } catch {
             if nodes[node].isHonest { fail("\(name(node)) does not start: \(error)") }
-            return
+            return false
         }
+        if let step = nodes[node].machine?.stepOfHead { nodes[node].disk.store.add(step) }
         // Until it has started, a machine does not say in which view it stands.
         let publishedBefore = nodes[node].published
         nodes[node].position = EpochView(epoch: .zero, view: .zero)
@@ -58,14 +71,14 @@ extension SimulatedCluster {
         if let machine = nodes[node].machine, nodes[node].kind == .honest, !nodes[node].hasLostVotes {
             invariants.recovered(identity, machine, journal: nodes[node].disk.journal, places: scenario.candidateBlocks)
         }
+        opensShelf(node)
         step(node, .start)
         if let machine = nodes[node].machine, nodes[node].isHonest {
+            if machine.milestone.height > .zero { invariants.reached(machine.milestone, by: name(node)) }
             if !nodes[node].hasLostVotes { invariants.restarted(name(node), identity, machine) }
             log("\(name(node)) starts at height \(machine.milestone.height), \(machine.position)")
         }
-        for other in nodes.indices where other != node && nodes[other].identity != identity {
-            queue.add(.dial(node, other), at: now + chance.among(1...150))
-        }
+        return true
     }
 
     /// Blocks that a node stored, but died before it could tell of: its API shows them from the start.
@@ -262,19 +275,25 @@ extension SimulatedCluster {
     }
 
     func crash(_ node: Int) {
-        guard nodes[node].machine != nil else { return }
+        guard nodes[node].isUp else { return }
         log("\(name(node)) dies")
         nodes[node].machine = nil
+        endJoin(node)
         nodes[node].life += 1
         nodes[node].timers = [:]
         nodes[node].processor.stop()
         nodes[node].pausedUntil = 0
         if let problem = nodes[node].disk.crash(&chance), nodes[node].isHonest { fail("\(name(node)): \(problem)") }
         loseVotes(node)
+        breakConnections(node)
+        queue.add(.restart(node), at: now + chance.among(50...6_000))
+    }
+
+    /// Its process is gone: the others notice.
+    func breakConnections(_ node: Int) {
         for (other, connection) in nodes[node].connections.sorted(by: { $0.key < $1.key }) {
             queue.add(.broken(other, node, connection: connection), at: now + chance.among(1...400))
         }
         nodes[node].connections = [:]
-        queue.add(.restart(node), at: now + chance.among(50...6_000))
     }
 }

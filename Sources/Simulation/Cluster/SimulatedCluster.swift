@@ -2,6 +2,7 @@ import Consensus
 import Cryptography
 import NodeCore
 import Primitives
+import StateSync
 
 /// A network of nodes on virtual time: one seed decides everything that happens.
 public final class SimulatedCluster {
@@ -24,6 +25,13 @@ public final class SimulatedCluster {
         case trial(Trial)
         case copyStarts(SimulatedDisk, of: Int, isSecond: Bool)
         case copyEnds(Int, of: Int)
+        /// On its way from one node to another, and the answer that a node has looked up.
+        case snapshot(SnapshotMessage, from: Int, to: Int, connection: Int)
+        case lookedUp(SnapshotMessage, node: Int, life: Int, to: Int, connection: Int)
+        case joinTick(node: Int, life: Int)
+        /// The joined store is in its place.
+        case joined(node: Int, life: Int)
+        case offerer(OffererAct)
         case fault, lie, lastPartition, heal, end
     }
 
@@ -77,6 +85,10 @@ public final class SimulatedCluster {
         if scenario.hasFollower {
             nodes.append(SimulatedNode(identity: UInt16(cast.keys.count), kind: .follower, cast: cast))
         }
+        for joiner in 0..<trials.joinerCount {
+            trials.joiners.append(nodes.count)
+            nodes.append(SimulatedNode(identity: UInt16(cast.keys.count + 1 + joiner), kind: .follower, cast: cast))
+        }
         for liar in honest..<all {
             for _ in 0..<2 { nodes.append(SimulatedNode(identity: liar, kind: .liar, cast: cast)) }
         }
@@ -94,8 +106,11 @@ public final class SimulatedCluster {
         beginTrials()
         let late = scenario.hasLateJoiner && nodes.count > 1 ? chance.pick(honestMasternodes) : nil
         for node in nodes.indices {
-            if node == late {
+            if trials.joiners.contains(node) {
+                queue.add(.restart(node), at: trials.chance.among(3_000...scenario.faultsUntilMs + 2_000))
+            } else if node == late {
                 count(.lateStart)
+                nodes[node].joinsBySnapshot = mayJoin()
                 queue.add(.restart(node), at: chance.among(4_000...scenario.faultsUntilMs))
             } else {
                 start(node)
@@ -113,7 +128,8 @@ public final class SimulatedCluster {
         queue.add(
             .end,
             at: scenario.faultsUntilMs + SimulationLimits.healingMs
-                + UInt64(configuration.byzantine) * SimulationLimits.healingPerLiarMs)
+                + UInt64(configuration.byzantine) * SimulationLimits.healingPerLiarMs
+                + (trials.kinds.contains(.joiners) ? SimulationLimits.joiningMs : 0))
         while invariants.violation == nil, let (time, event) = queue.next() {
             now = time
             report.events += 1
@@ -153,6 +169,7 @@ public final class SimulatedCluster {
         case .deliver(let message, let sender, let node, let connection):
             guard nodes[node].connections[sender] == connection, !defer_(event, node) else { return }
             if nodes[node].kind == .liar { overhear(message) }
+            if nodes[node].join != nil { return setAside(message, from: sender, at: node) }
             step(node, .message(message, from: nodes[sender].peer))
         case .timer(let timer, let node, let life, let number):
             guard nodes[node].life == life, nodes[node].timers[timer]?.number == number, !defer_(event, node) else {
@@ -167,6 +184,7 @@ public final class SimulatedCluster {
         case .commitSynced(let height, let node, let life):
             guard nodes[node].life == life else { return }
             if let problem = nodes[node].disk.syncCommits(through: height) { fail("\(name(node)): \(problem)") }
+            considerSnapshot(node)
             queue.add(.committed(height, node: node, life: life), at: now + chance.among(0...8))
         case .committed(let height, let node, let life):
             guard nodes[node].life == life, !defer_(event, node) else { return }
@@ -187,6 +205,13 @@ public final class SimulatedCluster {
         case .trial(let trial): goOn(with: trial)
         case .copyStarts(let disk, let node, let isSecond): startCopy(disk, of: node, isSecond: isSecond)
         case .copyEnds(let place, let node): endCopy(place, of: node)
+        case .snapshot(let message, let sender, let node, let connection):
+            receive(message, from: sender, at: node, connection)
+        case .lookedUp(let request, let node, let life, let asker, let connection):
+            answer(request, node, life: life, to: asker, connection)
+        case .joinTick(let node, let life): tickJoin(node, life: life)
+        case .joined(let node, let life): completeJoin(node, life: life)
+        case .offerer(let act): go(on: act)
         case .crash(let node): crash(node)
         case .restart(let node): start(node)
         case .fault: injectFault()
@@ -222,7 +247,8 @@ public final class SimulatedCluster {
     func name(_ node: Int) -> String {
         switch nodes[node].kind {
         case .honest: "m\(nodes[node].identity)"
-        case .follower: "follower"
+        case .follower:
+            trials.joiners.firstIndex(of: node).map { "joiner \($0)" } ?? "follower"
         case .liar: "liar m\(nodes[node].identity)/\(node)"
         case .second: "second m\(nodes[node].identity)/\(node)"
         }

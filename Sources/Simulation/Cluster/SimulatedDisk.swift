@@ -105,6 +105,9 @@ struct SimulatedDisk {
         return copy
     }
 
+    /// A store that was made beside takes its place whole.
+    mutating func put(_ store: SimulatedStore) { self.store = store }
+
     /// Everything is gone.
     mutating func lose() {
         replaceJournal(by: [])

@@ -3,6 +3,7 @@ import Cryptography
 import Ledger
 import NodeCore
 import Primitives
+import StateSync
 
 /// A process with its disk and clocks.
 struct SimulatedNode {
@@ -20,6 +21,15 @@ struct SimulatedNode {
     var isHonest: Bool { kind != .liar }
 
     var machine: NodeMachine?
+    /// What the process does before it has a machine, where it joins by a snapshot.
+    var join: SimulatedJoin?
+    /// It joins by a snapshot when it starts with an empty disk.
+    var joinsBySnapshot = false
+    /// The states that it gives out while it runs.
+    var shelf = SnapshotShelf(interval: 0)
+    var admission = SnapshotAdmission()
+    /// Whether its process runs.
+    var isUp: Bool { machine != nil || join != nil }
     /// Counts starts and deaths: what was under way for an earlier life is lost.
     var life = 0
     var disk: SimulatedDisk

@@ -1,20 +1,25 @@
 import Cryptography
 import NodeCore
 import Primitives
+import StateTree
 import Synchronization
 
 /// A node's block store in memory, with LevelDB's promise: a synced batch is there whole or not at all.
 package final class SimulatedStore: NodeStore {
-    package init() {}
+    package convenience init() { self.init(Content()) }
 
-    private let content = Mutex<Content>(Content())
+    init(_ content: Content) { self.content = Mutex(content) }
 
-    fileprivate struct Content {
+    private let content: Mutex<Content>
+
+    struct Content {
         var head: ChainHead?
         var stateHeight: Height?
         var mark: VoteMark?
         var blocks: [Height: FinalizedBlock] = [:]
         var heights: [Digest: Height] = [:]
+        /// By the epoch that they end.
+        var links: [Epoch: EpochLink] = [:]
         var values: [StateKey: [UInt8]] = [:]
         var nodes: [[UInt8]: [UInt8]] = [:]
         var isFailing = false
@@ -22,12 +27,13 @@ package final class SimulatedStore: NodeStore {
 
     /// Another store with the same content.
     func copied() -> SimulatedStore {
-        let copy = SimulatedStore()
         var same = content.withLock { $0 }
         same.isFailing = false
-        copy.content.withLock { [same] in $0 = same }
-        return copy
+        return SimulatedStore(same)
     }
+
+    /// What it holds now, for those who join.
+    func frozen() -> FrozenStore { FrozenStore(content.withLock { $0 }) }
 
     package struct Failure: Error, CustomStringConvertible {
         package let description = "the store can't be read: injected"
@@ -53,6 +59,17 @@ package final class SimulatedStore: NodeStore {
     package func height(of digest: Digest) throws -> Height? { try read { $0.heights[digest] } }
     package func value(_ key: StateKey) throws -> [UInt8]? { try read { $0.values[key] } }
     package func node(_ key: [UInt8]) throws -> [UInt8]? { try read { $0.nodes[key] } }
+
+    func add(_ link: EpochLink) { content.withLock { $0.links[link.header.epoch] = link } }
+
+    /// Of the tree over all values that it holds.
+    func valuesRoot() throws -> Digest {
+        let pairs = try read { $0.values.map { (path: $0.key.path, valueHash: StateTree.valueHash($0.value)) } }
+        return try StateTree.root(of: pairs)
+    }
+
+    /// Of the tree's nodes that it holds.
+    func treeRoot() throws -> Digest { try StateTree.root(reader: read { $0 }) }
 
     /// Values whose keys start with this byte, in key order.
     package func values(prefix: UInt8) throws -> [(key: StateKey, value: [UInt8])] {
@@ -84,10 +101,11 @@ package final class SimulatedStore: NodeStore {
 }
 
 extension SimulatedStore.Content {
-    fileprivate mutating func take(_ commit: Commit) {
+    mutating func take(_ commit: Commit) {
         let height = commit.block.block.header.height
         blocks[height] = commit.block
         heights[commit.digest] = height
+        if let link = commit.link { links[link.header.epoch] = link }
         if let found = commit.mark { mark = found }
         head = ChainHead(height: height, digest: commit.digest)
         guard let state = commit.state else { return }

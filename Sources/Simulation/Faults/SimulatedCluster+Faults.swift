@@ -97,12 +97,12 @@ extension SimulatedCluster {
         network = NetworkFaults()
         network.lossPercent = scenario.lossInPeacePercent
         network.slowestMs = 80
-        let outside = nodes.indices.filter { !survivors.contains($0) }
+        let outside = nodes.indices.filter { !survivors.contains($0) && !trials.joiners.contains($0) }
         for node in outside where nodes[node].isHonest || scenario.liarsFallSilent { abandon(node) }
         for node in survivors {
             nodes[node].disk.store.isFailing = false
             nodes[node].pausedUntil = 0
-            nodes[node].skew = nodes[node].skew / 8
+            comeOnTime(node)
             if nodes[node].hasLostVotes, !nodes[node].comesBack || nodes[node].machine?.notVoting != nil {
                 // Its operator sees that it only observes, and brings it back, also once more where it had voted already
                 // when it noticed.
@@ -111,6 +111,7 @@ extension SimulatedCluster {
             }
             start(node)
         }
+        healJoiners()
         // Connections over which packets were lost are made anew, or nobody notices.
         let renew = chance.happens(40)
         for a in survivors {
@@ -123,6 +124,12 @@ extension SimulatedCluster {
             }
         }
     }
+
+    /// A wall clock as time services keep it. Who starts again after the healing, for a newer program or to come back, has
+    /// one too: where the whole quorum is needed and two of its clocks are more apart than the 2 s that a header may be
+    /// ahead, each block waits for the slowest clock over views that fail. That goes on, but at no pace that
+    /// ``SimulationLimits/healingMs`` could bound.
+    func comeOnTime(_ node: Int) { nodes[node].skew /= 8 }
 
     /// Honest masternodes that stay a quorum of each set that may come about. In one epoch that is any quorum. With
     /// epochs, some are left out as long as the set tolerates them beside the liars, however it shrinks and grows by what
@@ -183,6 +190,7 @@ extension SimulatedCluster {
         guard invariants.epoch.value + 1 >= UInt64(configuration.epochs) else { return false }
         let highest = clients.map(\.highest).max() ?? .zero
         guard survivors.allSatisfy({ !owesReport($0) }) else { return false }
+        guard trials.joiners.allSatisfy({ nodes[$0].machine != nil && nodes[$0].published >= highest }) else { return false }
         return survivors.allSatisfy { nodes[$0].published >= highest }
     }
 
@@ -200,6 +208,12 @@ extension SimulatedCluster {
         }
         for node in survivors where nodes[node].published < (clients.map(\.highest).max() ?? .zero) {
             return fail("\(name(node)) stands at height \(nodes[node].published) at the end")
+        }
+        for node in trials.joiners {
+            if nodes[node].machine == nil { return fail("\(name(node)) has not joined at the end") }
+            if nodes[node].published < (clients.map(\.highest).max() ?? .zero) {
+                return fail("\(name(node)) stands at height \(nodes[node].published) at the end, having joined")
+            }
         }
     }
 }

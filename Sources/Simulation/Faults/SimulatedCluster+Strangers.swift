@@ -91,6 +91,7 @@ extension SimulatedCluster {
             count(.lostDisk)
             nodes[node].disk.lose()
             nodes[node].published = .zero
+            nodes[node].joinsBySnapshot = mayJoin()
         }
         invariants.losesVotes(nodes[node].identity)
         log("\(name(node)) has lost votes")

@@ -1,6 +1,7 @@
 import Ledger
 import NodeCore
 import Primitives
+import StateSync
 
 /// Kinds of faults that a run has only where it is asked for them. They draw from a chance of their own, so that a seed
 /// without them is the run that it was before there were such kinds.
@@ -13,6 +14,9 @@ public enum Trial: String, Sendable, Hashable, CaseIterable {
     /// Governance moves the chain to a version of the protocol that some nodes' programs don't know. Needs more than one
     /// epoch.
     case upgrade
+    /// New nodes, late masternodes and those that lost their disk join by a snapshot of the state, among peers that offer
+    /// them what is false, silence, or nothing; they die meanwhile.
+    case joiners
 }
 
 /// What a run has of the trials.
@@ -25,9 +29,31 @@ struct Trials {
     /// Nodes whose home has a copy that speaks, or spoke, with their key.
     var copied: Set<Int> = []
 
+    // Joining by a snapshot
+    let joinerCount: Int
+    /// The nodes that are there to join.
+    var joiners: [Int] = []
+    /// Blocks from one kept state to the next.
+    let snapshotInterval: UInt64
+    /// Bytes of one chunk.
+    let chunkBytes: Int
+    /// After the healing each joiner reaches one honest node alone.
+    let hasOneSource: Bool
+    var offerers: [UInt64: Offerer] = [:]
+    var offerersMet: UInt64 = 0
+    var deathsInJoins = 0
+    var forgery: Forgery?
+
     init(_ kinds: Set<Trial>, seed: UInt64) {
         self.kinds = kinds
         var chance = Chance(seed: seed ^ 0x7472_6961_6C73)
+        let hasJoiners = kinds.contains(.joiners)
+        // Of its own, since the other kinds were there before it.
+        var joining = Chance(seed: seed ^ 0x6A6F_696E)
+        joinerCount = hasJoiners ? 1 + joining.below(2) : 0
+        snapshotInterval = hasJoiners ? joining.pick([2, 4, 8]) ?? 4 : 0
+        chunkBytes = joining.pick([600, 6_000, SnapshotLimits.chunkBytes]) ?? 6_000
+        hasOneSource = joining.happens(35)
         processor = kinds.contains(.processor) ? ProcessorModel(slowness: chance.pick([1, 5, 25]) ?? 1) : nil
         self.chance = chance
     }
@@ -47,11 +73,12 @@ extension SimulatedCluster {
     }
 
     func goOn(with trial: Trial) {
+        if trial == .joiners { return troubleJoiners() }
         guard !isHealed else { return }
         switch trial {
         case .processor: starve()
         case .copies: copyHome()
-        case .upgrade: break
+        case .upgrade, .joiners: break
         }
     }
 

@@ -101,6 +101,13 @@ public final class ChainStore: ChainReading {
         try database.write(batch, sync: true)
     }
 
+    /// Adds a step between masternode sets that the store lacks: the caller has made sure that it is right.
+    public func add(_ link: EpochLink) throws(StorageError) {
+        var batch = WriteBatch()
+        batch.add(link)
+        try database.write(batch, sync: true)
+    }
+
     public func snapshot() throws(StorageError) -> ChainSnapshot {
         ChainSnapshot(path: path, snapshot: try database.snapshot())
     }

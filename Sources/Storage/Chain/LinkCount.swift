@@ -11,7 +11,8 @@ public final class LinkCount: Sendable {
     public init() {}
 
     /// Those that the chain has as it is read here, which may be older than what was counted before.
-    public func count(in chain: some ChainReading) throws(StorageError) -> Int {
+    /// - Parameter epoch: only those that end an earlier one; nil for all.
+    public func count(in chain: some ChainReading, before epoch: Epoch? = nil) throws(StorageError) -> Int {
         var epochs = known.withLock { $0 }
         while let last = epochs.last, try chain.links(from: last, limit: 1).first?.header.epoch != last {
             epochs.removeLast()
@@ -24,6 +25,7 @@ public final class LinkCount: Sendable {
         }
         let counted = epochs
         known.withLock { if counted.count > $0.count { $0 = counted } }
-        return counted.count
+        guard let epoch else { return counted.count }
+        return counted.count { $0 < epoch }
     }
 }

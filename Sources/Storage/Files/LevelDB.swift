@@ -19,12 +19,13 @@ public final class LevelDB: Sendable {
         /// Bytes that are read, checked and unpacked together. Small, since the state is read value by value and node by
         /// node, in no order.
         public var blockBytes: Int
-        /// Bytes of a sorted file: so many that all of a large state stay open.
+        /// Bytes of a sorted file: so many that all of a large state stay open. Ten million accounts take about 5 GB; a table
+        /// that has to be opened for a read costs as much as several reads.
         public var fileBytes: Int
 
         public init(
             create: Bool = true, blockCacheBytes: Int = 32 << 20, writeBufferBytes: Int = 4 << 20,
-            bloomBitsPerKey: Int32 = 10, openFiles: Int32 = 500, blockBytes: Int = 2 << 10, fileBytes: Int = 8 << 20
+            bloomBitsPerKey: Int32 = 10, openFiles: Int32 = 500, blockBytes: Int = 2 << 10, fileBytes: Int = 16 << 20
         ) {
             self.blockBytes = blockBytes
             self.fileBytes = fileBytes

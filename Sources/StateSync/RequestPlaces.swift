@@ -2,8 +2,8 @@ import Primitives
 
 /// Requests of peers that wait for their answer. Strangers have places of their own: what they take, all together, masternodes
 /// do not miss.
-package struct RequestPlaces {
-    private struct Places {
+package struct RequestPlaces: Sendable {
+    private struct Places: Sendable {
         var of: [PeerId: Int] = [:]
         var sum = 0
     }
