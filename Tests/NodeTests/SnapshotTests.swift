@@ -206,6 +206,17 @@ import Testing
         #expect(try run.difference(from: chain) == nil)
     }
 
+    /// The right block under another height: what was offered is not what was proven.
+    @Test func aHeightThatIsNotTheBlocksIsALie() throws {
+        let chain = try SnapshotChain(blocks: 12)
+        let higher = SnapshotOffer(height: chain.head.height.next, digest: chain.head.digest)
+        let liar = peer(1, try chain.snapshot()) { if case .offers = $0 { .offers([higher]) } else { $0 } }
+        let run = try JoinRun(chain, [liar, peer(2, try chain.snapshot())], rules: small)
+        try run.run()
+        #expect(run.distrusted == [liar.id])
+        #expect(try run.difference(from: chain) == nil)
+    }
+
     /// Each time another snapshot that it hasn't: found out after a few, not followed for ever.
     @Test func whoOffersWhatItHasNotIsFoundOut() throws {
         let chain = try SnapshotChain(blocks: 12)
