@@ -50,6 +50,7 @@ extension SnapshotJoin {
             peers[peer]?.crumbs = crumbs
             if crumbs > rules.crumbs { return distrust(peer, "sends crumbs of the state") }
         }
+        peers[peer]?.served += 1
         if !chunk.leaves.isEmpty { outputs.append(.store(chunk.leaves)) }
         let before = fetching.percent
         fetching.took(chunk, region: region)

@@ -43,6 +43,8 @@ package struct SnapshotJoin {
         /// Nil until it answered.
         var offers: [SnapshotOffer]?
         var silences = 0
+        /// Chunks that it sent since the snapshot was chosen.
+        var served = 0
         var crumbs = 0
         var underWay = 0
         /// Connections are numbered: who came first, and stayed, goes before who comes again and again.
@@ -171,6 +173,7 @@ package struct SnapshotJoin {
         }
         for peer in peers.keys {
             peers[peer]?.silences = 0
+            peers[peer]?.served = 0
             peers[peer]?.crumbs = 0
         }
         outputs.append(.note(.chose(best, peers: providers(of: best).count)))
@@ -229,9 +232,14 @@ package struct SnapshotJoin {
         firstAnswer = nil
         lastAsked = now
         abandonments += 1
+        let providers = peers.filter { $0.value.offers?.contains(offer) == true && !$0.value.denied.contains(offer) }
+        // Silent ones may offer the very snapshot that an honest peer has and sends: it is not to blame for them. Where all
+        // of them sent something and it was too little, all are.
+        let silent = providers.filter { $0.value.silences > 0 || $0.value.served == 0 }
+        let blamed = Set((silent.isEmpty ? providers : silent).keys)
         for peer in peers.keys.sorted() {
             guard let before = peers[peer] else { continue }
-            let isToBlame = before.offers?.contains(offer) == true && !before.denied.contains(offer)
+            let isToBlame = blamed.contains(peer)
             peers[peer] = PeerState(
                 arrival: before.arrival, faults: before.faults + (isToBlame ? 1 : 0), denied: before.denied)
             if isToBlame { outputs.append(.note(.failed(peer))) }

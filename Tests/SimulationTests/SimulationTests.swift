@@ -125,6 +125,14 @@ let counterContract: [UInt8]? = {
         #expect(report.violation == nil)
     }
 
+    /// One honest source, and silent ones that offer the same snapshot: it is not blamed for them.
+    @Test func whoSendsIsNotBlamedForTheSilent() throws {
+        let configuration = SimulationConfiguration(
+            masternodes: 4, byzantine: 1, epochs: 3, contract: counterContract, trials: [.joiners])
+        let report = try SimulatedCluster(seed: 66, configuration: configuration).run()
+        #expect(report.violation == nil)
+    }
+
     @Test func theSameSeedIsTheSameRun() throws {
         for seed in 100...105 as ClosedRange<UInt64> {
             let configuration = SimulationConfiguration(masternodes: 4, byzantine: 1, contract: counterContract)

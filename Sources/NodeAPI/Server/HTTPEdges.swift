@@ -35,16 +35,11 @@ final class Connections: Sendable {
     }
 
     private struct State {
-        var count = 0
+        /// All but those whose address has too many.
+        var counted: Set<ObjectIdentifier> = []
+        /// Those that are one too many, and whether it is their address that has too many.
         var surplus: [ObjectIdentifier: Bool] = [:]
-        /// Of them, those whose address has too many.
         var ofAddresses = 0
-    }
-
-    private enum Place {
-        case taken(AddressShares.Share)
-        case surplus
-        case none
     }
 
     private let limit: Int
@@ -64,31 +59,48 @@ final class Connections: Sendable {
         addressFull = Refusal(.addressLimit("connections", shares.limit, retryAfterMs: 2_000))
     }
 
+    /// In the order in which connections come.
     func opened(_ channel: any Channel) {
         let id = ObjectIdentifier(channel)
-        let share = shares.take(channel.remoteAddress?.ipAddress.flatMap(AddressHolder.init))
-        let place = state.withLock { state in
-            state.count += 1
-            if let share, state.count <= limit { return Place.taken(share) }
-            if share == nil {
-                guard state.ofAddresses < Self.reserveForAddresses else { return .none }
-                state.ofAddresses += 1
-            }
-            state.surplus[id] = share == nil
-            return .surplus
+        let isSurplus = state.withLock { state in
+            state.counted.insert(id)
+            guard state.counted.count > limit else { return false }
+            state.surplus[id] = false
+            return true
         }
-        switch place {
-        case .taken: break
-        case .surplus: channel.eventLoop.scheduleTask(in: .seconds(Self.surplusSeconds)) { channel.close(promise: nil) }
-        case .none: channel.eventLoop.execute { channel.close(promise: nil) }
-        }
+        if isSurplus { closeLater(channel) }
         channel.closeFuture.whenComplete { _ in
             self.state.withLock { state in
-                state.count -= 1
+                state.counted.remove(id)
                 if state.surplus.removeValue(forKey: id) == true { state.ofAddresses -= 1 }
             }
-            withExtendedLifetime(place) {}
         }
+    }
+
+    /// Once it is known whose a connection is, before anything of it is answered.
+    func identified(_ channel: any Channel) {
+        let id = ObjectIdentifier(channel)
+        guard state.withLock({ $0.counted.contains(id) && $0.surplus[id] == nil }) else { return }
+        if let share = shares.take(channel.remoteAddress?.ipAddress.flatMap(AddressHolder.init)) {
+            return channel.closeFuture.whenComplete { _ in withExtendedLifetime(share) {} }
+        }
+        let isTold: Bool? = state.withLock { state in
+            // It may have ended meanwhile.
+            guard state.counted.remove(id) != nil else { return nil }
+            guard state.ofAddresses < Self.reserveForAddresses else { return false }
+            state.ofAddresses += 1
+            state.surplus[id] = true
+            return true
+        }
+        switch isTold {
+        case true?: closeLater(channel)
+        case false?: channel.close(promise: nil)
+        case nil: break
+        }
+    }
+
+    private func closeLater(_ channel: any Channel) {
+        channel.eventLoop.scheduleTask(in: .seconds(Self.surplusSeconds)) { channel.close(promise: nil) }
     }
 
     /// What a connection that is one too many is told; nil for the others.

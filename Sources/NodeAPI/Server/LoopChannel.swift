@@ -29,7 +29,8 @@ struct LoopChannel: ServerChildChannel {
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        base.setup(channel: channel, logger: logger)
+        connections.opened(channel)
+        return base.setup(channel: channel, logger: logger)
     }
 
     func handle(value: Value, logger: Logger) async {
@@ -40,7 +41,7 @@ struct LoopChannel: ServerChildChannel {
             try? await Task.sleep(for: .milliseconds(1 << looks))
             looks += 1
         }
-        connections.opened(value.channel)
+        connections.identified(value.channel)
         await withTaskExecutorPreference(LoopExecutor(value.channel.eventLoop)) {
             await base.handle(value: value, logger: logger)
         }
