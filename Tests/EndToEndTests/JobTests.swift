@@ -327,6 +327,13 @@ import Testing
             }
             try await fails(["--job", "nothing", "--role", "edge", "--key", "edge-1"], with: "there is no job 'nothing'")
             try await stage.register(rounds: 1_000, edges: 1)
+            // For a contract that its operator has not named it does not even begin.
+            let strange = try await stage.network.run(
+                "chain-worker",
+                ["run", "--data", stage.images.path, "--state", stage.newState().path, "--job", JobStage.job, "--role", "edge",
+                    "--key", "edge-2", "--accept-code", String(repeating: "0", count: 64)])
+            #expect(strange.status != 0 && strange.err.contains("Give --accept-code with this hash"), "\(strange.err)")
+            #expect(!strange.out.contains("listening"), "\(strange.out)")
             try await stage.startCloud()
             try await stage.startEdge("edge-1", shard: "0/2")
             try await stage.until("edge-1", says: "joined")

@@ -206,6 +206,17 @@ import Testing
         #expect(try run.difference(from: chain) == nil)
     }
 
+    /// The right block under another height: what was offered is not what was proven.
+    @Test func aHeightThatIsNotTheBlocksIsALie() throws {
+        let chain = try SnapshotChain(blocks: 12)
+        let higher = SnapshotOffer(height: chain.head.height.next, digest: chain.head.digest)
+        let liar = peer(1, try chain.snapshot()) { if case .offers = $0 { .offers([higher]) } else { $0 } }
+        let run = try JoinRun(chain, [liar, peer(2, try chain.snapshot())], rules: small)
+        try run.run()
+        #expect(run.distrusted == [liar.id])
+        #expect(try run.difference(from: chain) == nil)
+    }
+
     /// Each time another snapshot that it hasn't: found out after a few, not followed for ever.
     @Test func whoOffersWhatItHasNotIsFoundOut() throws {
         let chain = try SnapshotChain(blocks: 12)
@@ -246,6 +257,82 @@ import Testing
         for text in ["", "5", "5:", ":" + Digest.zero.hex, "x:" + Digest.zero.hex, "0:" + Digest.zero.hex, "5:12"] {
             #expect(Checkpoint(text) == nil, "\(text)")
         }
+    }
+
+    /// A chain on which the set changed once, with block 6; and what a join says after it was told links.
+    private struct TwoSets {
+        let genesis: Genesis
+        let border: FinalizedBlock
+        let head: FinalizedBlock
+        /// The border's step to the second set, and the head's own.
+        let links: [EpochLink]
+        private let peer: PeerId
+
+        init() throws {
+            let keys = try ([1, 2] as [UInt8]).map { byte in try #require(PrivateKey(seed: [UInt8](repeating: byte, count: 32))) }
+            let sets = try keys.map {
+                try MasternodeSet([Masternode(name: "m", consensusKey: $0.publicKey, owner: .zero, beaconTip: .zero)])
+            }
+            let genesis = try Genesis(
+                chainName: "test", time: Time(1_000), parameters: Parameters(), masternodes: sets[0], allocations: [])
+            func block(_ height: UInt64, in epoch: Int) throws -> FinalizedBlock {
+                let header = Header(
+                    height: Height(height), view: View(height), epoch: Epoch(UInt64(epoch)), parent: .zero, proposer: 0,
+                    time: Time(height), transactionsRoot: Block.transactionsRoot([]), stateRoot: .zero,
+                    receiptsRoot: .zero, gasUsed: 0, reveal: .zero, randomness: .zero, activeSetHash: sets[epoch].hash,
+                    nextSetHash: sets[1].hash, parentCertificateHash: ParentCertificate.genesis.hash)
+                let subject = Finalize(
+                    epoch: header.epoch, view: header.view, digest: header.digest(genesis: genesis.hash))
+                let signature = try keys[epoch].sign(subject, domain: Finalize.domain, genesis: genesis.hash)
+                return FinalizedBlock(
+                    block: Block(header: header, parentCertificate: .genesis, transactions: []),
+                    finalization: Finalization(
+                        subject: subject, votes: [Vote(subject: subject, signer: 0, signature: signature)]))
+            }
+            let blocks = [try block(6, in: 0), try block(12, in: 1)]
+            links = try blocks.map {
+                EpochLink(header: $0.block.header, finalization: try #require($0.finalization), nextSet: sets[1])
+            }
+            self.genesis = genesis
+            (border, head) = (blocks[0], blocks[1])
+            peer = PeerId(keys[0].publicKey)
+        }
+
+        func digest(_ block: FinalizedBlock) -> Digest { block.block.header.digest(genesis: genesis.hash) }
+
+        func told(_ links: [EpochLink], isLast: Bool, checkpoint: Checkpoint? = nil) -> [SnapshotJoin.Output] {
+            let rules = SnapshotJoin.Rules(mode: .snapshot, checkpoint: checkpoint, expectedPeers: 1)
+            var join = SnapshotJoin(genesis: genesis, rules: rules, now: 0)
+            let offer = SnapshotOffer(height: head.block.header.height, digest: digest(head))
+            _ = join.connected(peer, now: 0)
+            _ = join.received(.offers([offer]), from: peer, now: 0)
+            _ = join.received(.head(offer.digest, head), from: peer, now: 0)
+            let answer = SnapshotMessage.Links(links: links, isLast: isLast)
+            return join.received(.links(offer.digest, from: .zero, answer), from: peer, now: 0)
+        }
+    }
+
+    private func begins(_ outputs: [SnapshotJoin.Output]) -> Bool {
+        outputs.contains { if case .begin = $0 { true } else { false } }
+    }
+
+    /// A checkpoint may be about a block on the way to the snapshot's head.
+    @Test func aCheckpointOnTheWayIsCompared() throws {
+        let chain = try TwoSets()
+        func told(_ digest: Digest) -> [SnapshotJoin.Output] {
+            chain.told([chain.links[0]], isLast: true, checkpoint: Checkpoint(height: Height(6), digest: digest))
+        }
+        #expect(begins(told(chain.digest(chain.border))))
+        let other = told(.zero)
+        #expect(!begins(other) && other.contains { if case .fail = $0 { true } else { false } })
+    }
+
+    /// The steps lead to the head, and not beyond: whoever has more of them would never have to come to an end.
+    @Test func stepsBeyondTheHeadAreALie() throws {
+        let chain = try TwoSets()
+        #expect(begins(chain.told([chain.links[0]], isLast: true)))
+        let outputs = chain.told(chain.links, isLast: false)
+        #expect(outputs.contains { if case .note(.distrusts) = $0 { true } else { false } })
     }
 
     @Test func aShortChainIsJoinedByBlocks() throws {

@@ -47,6 +47,7 @@ private struct Everything: FrameGate {
         for kind in [FrameKind.welcome, FrameKind.ping, FrameKind.addresses, 16, 255] {
             var dialogue = PeerDialogue()
             #expect(isMalformed(step(&dialogue, kind)), "kind \(kind) before Hello")
+            #expect(isMalformed(step(&dialogue, kind, hello.borsh)), "kind \(kind) that holds a Hello")
             dialogue.welcomed(peer)
             if kind != FrameKind.welcome { #expect(isMalformed(step(&dialogue, kind)), "kind \(kind) before Welcome") }
         }

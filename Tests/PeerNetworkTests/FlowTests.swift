@@ -82,20 +82,27 @@ import Testing
         }
     }
 
-    @Test func aPeerThatDoesNotTakeVotesIsDisconnected() async throws {
+    /// Too many messages wait, or too many bytes.
+    @Test(arguments: [(500, 1 << 30), (10_000, 5_000_000)])
+    func aPeerThatDoesNotTakeVotesIsDisconnected(messages: Int, bytes: Int) async throws {
         let keys = try Keys(2)
         var limits = TestNode.limits
         limits.inboundMessages = 10
-        limits.urgentMessages = 500
+        limits.urgentMessages = messages
+        limits.urgentBytes = bytes
         let a = try await TestNode(key: keys.keys[0], set: keys.set, limits: limits, consumes: false)
         let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address()], limits: limits)
         try await withNodes([a, b]) {
             try await until("connected") { b.hasHeard(of: keys.id(0)) }
+            var sent = 0
             try await until("overflow") {
                 (0..<50).contains { _ in
-                    b.network.send(kind: 16, [UInt8](repeating: 1, count: 10_000), to: keys.id(0), priority: .urgent) == .overflow
+                    sent += 1
+                    return b.network.send(kind: 16, [UInt8](repeating: 1, count: 10_000), to: keys.id(0), priority: .urgent) == .overflow
                 }
             }
+            // What the machine itself holds for a connection comes besides.
+            #expect(sent < 6_000, "of 10,000 bytes each")
             try await until("disconnected") { b.disconnections.contains(.outboundFull) }
             #expect(b.network.metrics.overflows >= 1)
             a.consume()

@@ -118,6 +118,10 @@ import Testing
             #expect(try store.head() == before)
         }
         try refuses([chain.commits[1]])
+        let second = chain.commits[1]
+        try refuses([
+            Commit(block: second.block, digest: second.digest, transactionIds: second.transactionIds, state: nil)
+        ])
         try store.commit(Array(chain.commits.prefix(2)))
         try refuses([chain.commits[1]])
         try refuses([chain.commits[3]])

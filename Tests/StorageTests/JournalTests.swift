@@ -133,6 +133,24 @@ import Testing
         }
     }
 
+    /// What is rewritten takes the old journal's place when it is on the disk, and not before.
+    @Test func aRewriteThatCannotBeSyncedChangesNothing() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("journal")
+        let failing = Mutex(false)
+        let journal = try Journal(path: path) { descriptor in
+            guard failing.withLock({ $0 }) else { return fdatasync(descriptor) }
+            errno = EIO
+            return -1
+        }
+        try journal.append([[1], [2]])
+        try journal.sync()
+        failing.withLock { $0 = true }
+        #expect(throws: StorageError.self) { try journal.rewrite([[2]]) }
+        journal.close()
+        #expect(try Journal(path: path).replayed == [[1], [2]])
+    }
+
     @Test func refusesWhatIsNoJournal() throws {
         let folder = try TemporaryFolder()
         for bytes in [[], [1, 2, 3], Array("not a journal at all".utf8)] as [[UInt8]] {

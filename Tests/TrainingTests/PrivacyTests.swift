@@ -152,6 +152,14 @@ import Training
     @Test func belowTheThresholdThereIsNoSum() throws {
         var driver = try Driver(5, threshold: 4, length: 10, key: 4)
         #expect(throws: SecureSum.Failure.self) { try driver.run(leaving: [0, 1]) }
+        // The workers would answer no such cloud; and it knows by itself.
+        var few = try Driver(5, threshold: 4, length: 10, key: 4)
+        try few.exchangeShares()
+        for index in 0..<3 {
+            let masked = try few.workers[index].mask(few.vectors[index])
+            try few.cloud.add(masked: masked, from: few.workers[index].place)
+        }
+        #expect(throws: SecureSum.Failure.tooFew(found: 3, threshold: 4)) { try few.cloud.sum() }
     }
 
     @Test func aCloudThatAsksForBothSharesIsRefused() throws {

@@ -116,6 +116,10 @@ import Training
             #expect(throws: TrainingError.self) { try machine.handle(event) }
             #expect(machine.phase == .gradient(step: 0))
         }
+        let wild = GradientMessage(round: 0, step: 0, gradient: huge, loss: 1)
+        #expect(throws: TrainingError.refused(.values), "not only where it spoils the weights at once") {
+            try machine.handle(.gradient(wild))
+        }
         let good = try machine.handle(.gradient(GradientMessage(round: 0, step: 0, gradient: zero, loss: 1)))
         guard case .send(.frontDifference(let difference)) = good.first else { throw DriverFailure.stalled }
         // No gradient, no velocity: the front stays.
@@ -125,6 +129,12 @@ import Training
         _ = try machine.handle(.sent(Digest(sha256: [1])))
         _ = try machine.handle(.sent(Digest(sha256: [2])))
         #expect(throws: TrainingError.self) { try machine.handle(.sent(Digest(sha256: [3]))) }
+        // What is beyond anything that training does would only show later.
+        var moved = checkpoint.front.parameters
+        moved[7] += 100_000
+        let far = try checkpoint.front.replacing(parameters: moved, velocities: checkpoint.front.velocities)
+        let leap = FrontAverageMessage(round: 0, step: 1, update: try FrontUpdate(from: checkpoint.front, to: far))
+        #expect(throws: TrainingError.refused(.values)) { try machine.handle(.average(leap)) }
         guard case .finished(let result, let front) = try machine.handle(average).first else {
             throw DriverFailure.stalled
         }

@@ -286,6 +286,27 @@ import WorkerRuntime
         #expect(request.borsh.count * 2 <= 4_096)
     }
 
+    /// Samples are for the fog node that their device has named, and for no other.
+    @Test func devicesSendToTheirOwnFogNodeAlone() async throws {
+        let (fog, own, other) = (try Person("fog"), try Person("device"), try Person("other device"))
+        let members = Members(pause: .zero) {
+            [
+                fog.participant(.fog), own.participant(.device, index: 1, slot: 1, parent: fog.account),
+                other.participant(.device, index: 2, slot: 2, parent: own.account),
+            ]
+        }
+        let admission = Admission(
+            genesis: testGenesis, job: testJob, account: fog.account, keys: try fog.ring(), members: members)
+        func refusal(_ device: Person, _ index: UInt16) async throws -> Admission.Refusal? {
+            let envelope = try device.envelope(to: fog, kind: .deviceSamples, index: index)
+            do { try await admission.check(envelope.head) } catch { return error }
+            return nil
+        }
+        #expect(try await refusal(own, 1) == nil)
+        #expect(try await refusal(own, 2) == .notItsPart)
+        #expect(try await refusal(other, 2) == .notItsPart)
+    }
+
     @Test func aTakenPortIsSaid() async throws {
         try await withDoor { door in
             let second = WorkerServer(
