@@ -103,7 +103,8 @@ struct FogStage: Sendable {
                     admission: Admission(
                         genesis: testGenesis, job: testJob, account: node.person.account, keys: try node.person.ring(),
                         members: stage.members),
-                    mailroom: Mailroom(inbox: node.inbox, samples: node.samples), envelopeLimit: 1 << 20
+                    mailroom: Mailroom(inbox: node.inbox, samples: node.samples), envelopeLimit: 1 << 20,
+                    introductionMs: 300_000
                 ) { request in
                     guard request.kind == .samples else { return nil }
                     return await DeviceFeed.Held(parts: node.samples.held(of: request.asker)).borsh

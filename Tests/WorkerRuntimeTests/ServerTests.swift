@@ -49,7 +49,7 @@ import WorkerRuntime
             host: "127.0.0.1", port: 0,
             admission: Admission(
                 genesis: testGenesis, job: testJob, account: cloud.account, keys: try cloud.ring(), members: members),
-            mailroom: Mailroom(inbox: inbox), envelopeLimit: Self.limit
+            mailroom: Mailroom(inbox: inbox), envelopeLimit: Self.limit, introductionMs: 300_000
         ) { request in
             guard let model, let (digest, key) = SealedModel.read(request.argument), digest == model.digest,
                 let asker = await members.member(request.asker)

@@ -41,7 +41,7 @@ final class WorkerConnection: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         door.arrive(number, channel: context.channel)
-        close(context, afterMs: WorkerLimits.introductionMs)
+        close(context, afterMs: server.introductionMs)
         context.fireChannelActive()
     }
 

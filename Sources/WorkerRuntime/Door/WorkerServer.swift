@@ -26,11 +26,14 @@ package struct WorkerServer: Sendable {
     let mailroom: Mailroom
     /// Bytes of the longest ciphertext that a worker of this job sends.
     let envelopeLimit: Int
+    /// Milliseconds in which a connection says who it is.
+    let introductionMs: Int64
     let answer: @Sendable (WorkerRequest) async -> [UInt8]?
 
     /// - Parameter answer: to a question that a member, or the worker's own key, has signed; nil where there is none.
     package init(
         host: String, port: Int, admission: Admission, mailroom: Mailroom, envelopeLimit: Int,
+        introductionMs: Int64 = WorkerLimits.introductionMs,
         answer: @escaping @Sendable (WorkerRequest) async -> [UInt8]?
     ) {
         self.host = host
@@ -38,6 +41,7 @@ package struct WorkerServer: Sendable {
         self.admission = admission
         self.mailroom = mailroom
         self.envelopeLimit = envelopeLimit
+        self.introductionMs = introductionMs
         self.answer = answer
     }
 
