@@ -121,12 +121,14 @@ package final class StoredChain: StateReader, NodeReader {
         }
     }
 
-    /// Waits until the store has put in order what came much faster than a chain writes: else its debt is measured.
+    /// Waits until the store has put in order what came much faster than a chain writes: else its debt is measured. Some
+    /// quiet seconds in a row, since it waits for the disk in between.
     package static func settle(seconds: Int) {
-        for _ in 0..<seconds {
+        var quiet = 0
+        for _ in 0..<seconds where quiet < 5 {
             let before = Steps.processorSeconds
             Thread.sleep(forTimeInterval: 1)
-            if Steps.processorSeconds - before < 0.02 { return }
+            quiet = Steps.processorSeconds - before < 0.02 ? quiet + 1 : 0
         }
     }
 

@@ -112,7 +112,7 @@ final class MeasuredChain {
             progress(made)
         }
         try append(block([]), try chain.commit(chain.head.height.next, []))
-        StoredChain.settle(seconds: 120)
+        StoredChain.settle(seconds: 600)
         try chain.openTables(
             stride(from: 0, to: leaves, by: max(64, leaves / 16_384)).map { .storage(contract, WasmModule.coldKey($0)) })
     }
