@@ -3,6 +3,17 @@ import Storage
 import Synchronization
 import Testing
 
+/// A disk on which a sync fails while it is told to.
+private final class FailingDisk: Sendable {
+    let isFailing = Mutex(false)
+
+    @Sendable func synchronise(_ descriptor: Int32) -> Int32 {
+        guard isFailing.withLock({ $0 }) else { return fdatasync(descriptor) }
+        errno = EIO
+        return -1
+    }
+}
+
 @Suite(.timeLimit(.minutes(20))) struct JournalTests {
     private static let groups: [[[UInt8]]] = [
         [[1, 2, 3]], [[], [4]], [Array(repeating: 9, count: 40)], [[5, 5], [6], [7, 7, 7]],
@@ -112,18 +123,14 @@ import Testing
     @Test func failedSyncIsFinal() throws {
         let folder = try TemporaryFolder()
         let path = folder.file("journal")
-        let failing = Mutex(false)
-        let journal = try Journal(path: path) { descriptor in
-            guard failing.withLock({ $0 }) else { return fdatasync(descriptor) }
-            errno = EIO
-            return -1
-        }
+        let disk = FailingDisk()
+        let journal = try Journal(path: path, synchronise: disk.synchronise)
         try journal.append([[1]])
         try journal.sync()
         try journal.append([[2]])
-        failing.withLock { $0 = true }
+        disk.isFailing.withLock { $0 = true }
         #expect(throws: StorageError.self) { try journal.sync() }
-        failing.withLock { $0 = false }
+        disk.isFailing.withLock { $0 = false }
         for call in [{ try journal.sync() }, { try journal.append([[3]]) }, { try journal.rewrite([]) }] {
             #expect {
                 try call()
@@ -137,15 +144,11 @@ import Testing
     @Test func aRewriteThatCannotBeSyncedChangesNothing() throws {
         let folder = try TemporaryFolder()
         let path = folder.file("journal")
-        let failing = Mutex(false)
-        let journal = try Journal(path: path) { descriptor in
-            guard failing.withLock({ $0 }) else { return fdatasync(descriptor) }
-            errno = EIO
-            return -1
-        }
+        let disk = FailingDisk()
+        let journal = try Journal(path: path, synchronise: disk.synchronise)
         try journal.append([[1], [2]])
         try journal.sync()
-        failing.withLock { $0 = true }
+        disk.isFailing.withLock { $0 = true }
         #expect(throws: StorageError.self) { try journal.rewrite([[2]]) }
         journal.close()
         #expect(try Journal(path: path).replayed == [[1], [2]])

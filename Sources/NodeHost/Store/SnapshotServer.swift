@@ -110,6 +110,7 @@ package final class SnapshotServer: Sendable {
         } catch let reason as RetainedSnapshot.Unservable {
             logger.warning("does not serve a snapshot", metadata: ["reason": "\(reason)"])
             drop(digest)
+            // That it has none: nothing is read for it, so nothing can fail.
             return try? message.answer(from: nil)
         } catch {
             logger.error("a snapshot can't be read, and is not offered any more", metadata: ["error": "\(error)"])
