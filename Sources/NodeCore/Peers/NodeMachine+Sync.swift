@@ -110,8 +110,7 @@ extension NodeMachine {
         if ticks % 5 == 0 {
             outputs.append(
                 .broadcast(.head(height: published.header.height, digest: published.digest), to: .everyone))
-            let waiting = waitingForPeers
-            if !waiting.isEmpty { outputs.append(.broadcast(.transactions(waiting), to: .masternodes)) }
+            tellAgain()
         }
     }
 
@@ -123,6 +122,8 @@ extension NodeMachine {
 
     /// Asks one peer for a body, another one at the next tick, or where delta has grown beyond that, after delta.
     func requestBody(_ digest: Digest, preferring leader: UInt16?) {
+        // It is being put together; what does not come is asked for in time.
+        if sketches.holds(digest) { return }
         if let until = sync.bodies[digest], ticks <= until { return }
         let first = sync.bodies[digest] == nil
         if sync.bodies.count >= SyncProgress.bodiesRemembered { sync.bodies = [:] }

@@ -103,7 +103,7 @@ actor GateRoom {
                 else { break }
                 waiting.append((gossip.peer, transactions))
                 waitingCount += transactions.count
-            } catch { network.report(gossip.peer, .malformed) }
+            } catch { network.report(gossip.peer, .malformed, "\(error)") }
             guard waitingCount < Self.mostTogether, let event = network.nextWaiting(of: rank) else { break }
             next = Gossip(event)
             if next == nil { other = event }
@@ -146,11 +146,13 @@ actor GateRoom {
         if let kind = SnapshotMessage.Kind(rawValue: raw) {
             do {
                 snapshots.received(try SnapshotMessage(kind: kind, payload: payload), from: id, isStranger: rank == .stranger)
-            } catch { network.report(id, .malformed) }
+            } catch { network.report(id, .malformed, "\(error)") }
             return
         }
         let message: NodeMessage
-        do { message = try NodeMessage(kind: raw, payload: payload) } catch { return network.report(id, .malformed) }
+        do { message = try NodeMessage(kind: raw, payload: payload) } catch {
+            return network.report(id, .malformed, "a message of kind \(raw): \(error)")
+        }
         switch message {
         case .blocks(let found) where node.healer.take(found, from: id, store: { [node] in node.heal($0, $1) }): break
         case .wantBlocks(let from, let count): blocks.received(from: from, count: count, by: id, isStranger: rank == .stranger)
