@@ -14,6 +14,8 @@ extension NodeMachine {
         let header = sketch.header
         let digest = header.digest(genesis: genesisHash)
         guard header.height > head.header.height, pool[digest] == nil, !sketches.holds(digest) else { return }
+        // Its line carries what it lacks first; this block comes in its turn.
+        guard !chain.isFarBehind else { return }
         guard header.parentCertificateHash == sketch.parentCertificate.hash || !rules.bindBodies else {
             return outputs.append(.note(.offence(peer, .unboundBody)))
         }
