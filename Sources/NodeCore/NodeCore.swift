@@ -20,6 +20,8 @@ public enum NodeLimits {
     /// Blocks in one answer to a sync request, and their bytes.
     public static let syncBlocks: UInt16 = 64
     public static let syncBytes = 4_000_000
+    /// Bytes of blocks that one message holds: more than one full block with its certificates.
+    package static let syncMessageBytes = 8_800_000
     /// Blocks in an answer whose first ones have no Finalization of their own: it goes on to the one that proves them.
     public static let syncBlocksUnproven = 256
     /// What one peer's requests may cost in a second: 100 requests for 64 blocks each, or 500 for a body.

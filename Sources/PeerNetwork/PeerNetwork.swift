@@ -141,7 +141,11 @@ public final class PeerNetwork: Sendable {
     public func update(masternodes: [PublicKey]) { hub.update(masternodes: masternodes) }
 
     /// The peer, which is or was connected, did what the protocol does not allow. Too much of it bans.
-    public func report(_ peer: PeerId, _ offence: PeerOffence) { hub.report(peer, offence) }
+    ///
+    /// - Parameter detail: what it was, for the log.
+    public func report(_ peer: PeerId, _ offence: PeerOffence, _ detail: String? = nil) {
+        hub.report(peer, offence, detail)
+    }
 
     /// Bytes that wait for the peer to take them; 0 where it is not connected.
     public func waitingBytes(for peer: PeerId) -> Int { hub.link(peer)?.waitingBytes ?? 0 }

@@ -5,11 +5,13 @@ import Testing
 
 /// What waits in a node's pool, and what has no business there.
 @Suite(.timeLimit(.minutes(20))) struct PoolTests {
-    private func record(_ cast: Cast, client: Int = 0, sequence: UInt64, validFor: UInt64 = 1_800_000) throws -> SignedTransaction {
+    private func record(
+        _ cast: Cast, client: Int = 0, sequence: UInt64, validFor: UInt64 = 1_800_000, bytes: Int = 1
+    ) throws -> SignedTransaction {
         let transaction = try Transaction(
             sender: cast.clientKeys[client].account, sequence: sequence,
             validUntil: Cast.genesisTime.advanced(by: validFor), gasLimit: 1_000_000,
-            serviceId: ServiceId(unchecked: Array("job".utf8)), actionId: .commitmentTask, data: [7])
+            serviceId: ServiceId(unchecked: Array("job".utf8)), actionId: .commitmentTask, data: [UInt8](repeating: 7, count: bytes))
         return try cast.clientKeys[client].sign(transaction, genesis: cast.genesisHash)
     }
 
@@ -32,6 +34,44 @@ import Testing
         bench.submit(try record(cast, sequence: 0))
         bench.submit(try record(cast, sequence: 1))
         #expect(bench.machine.mempool.readyCount == 3)
+    }
+
+    /// One customer's request with many or large transactions had all masternodes ban each other: as one message it was
+    /// more than they take, which only a liar sends.
+    @Test func whatClientsBringAtOnceTravelsInMessagesThatReceiversTake() throws {
+        let cast = try Cast.of(4, realSignatures: false)
+        for (count, bytes) in [(0, 1), (1, 1), (512, 1), (513, 1), (1_300, 1), (40, 60_000), (1, 65_000)] {
+            let all = try (0..<UInt64(count)).map { try record(cast, sequence: $0, bytes: bytes) }
+            let messages = NodeMessage.telling(of: all)
+            try expectTaken(messages, with: all)
+            #expect(messages.count == max((count + 511) / 512, (count * bytes + 999_999) / 1_000_000))
+        }
+    }
+
+    @Test func aRequestOfLargeTransactionsIsSplit() throws {
+        let cast = try Cast.of(4, realSignatures: false)
+        let bench = try Bench(cast, masternode: 1)
+        let all = try (0..<UInt64(20)).flatMap { sequence in
+            try cast.clientKeys.indices.map { try record(cast, client: $0, sequence: sequence, bytes: 60_000) }
+        }
+        let (submissions, outputs) = bench.machine.submit(all, at: bench.clock)
+        let taken = zip(all, submissions).compactMap { if case .taken = $1 { $0 } else { nil } }
+        let told = outputs.compactMap { output -> NodeMessage? in
+            if case .broadcast(let message, to: .masternodes) = output, case .transactions = message { message } else { nil }
+        }
+        #expect(taken.count > 20 && told.count > 1)
+        try expectTaken(told, with: taken)
+    }
+
+    private func expectTaken(_ messages: [NodeMessage], with all: [SignedTransaction]) throws {
+        var arrived: [SignedTransaction] = []
+        for message in messages {
+            let payload = message.payload
+            #expect(payload.count <= message.kind.mostBytes ?? 0)
+            let decoded = try NodeMessage(kind: message.kind.rawValue, payload: payload)
+            if case .transactions(let transactions) = decoded { arrived += transactions }
+        }
+        #expect(arrived == all)
     }
 
     @Test func aCancellationTakesThePlaceOfWhatItNames() throws {

@@ -70,6 +70,53 @@ import Testing
         #expect(bodies(bench) == 1)
     }
 
+    /// On a slow line what is asked for while it is under way is carried twice.
+    @Test func whileTransactionsComeNothingIsAskedFor() throws {
+        let transactions = try (0..<6 as Range<UInt64>).map { try Bench.record(cast, sequence: $0) }
+        let (_, sketch) = try sketch(transactions)
+        let bench = try Bench(cast, masternode: other)
+        bench.receive(sketch, from: cast.peer(leader))
+        let patience: UInt64 = 20
+        for transaction in transactions.dropLast() {
+            bench.now += patience - 1
+            bench.handle(.timer(.due))
+            bench.receive(.transactions([transaction]), from: cast.peer(leader))
+        }
+        func asks(_ message: NodeMessage) -> Bool {
+            switch message { case .wantParts, .wantBody: true; default: false }
+        }
+        #expect(!bench.take().contains(where: asks))
+        bench.receive(.transactions([transactions[5]]), from: cast.peer(leader))
+        #expect(bodies(bench) == 1)
+    }
+
+    /// Nor is the whole body, of anybody, while its parts may come.
+    @Test func aBodyIsNotAskedForBesideItsParts() throws {
+        let proposer = try Bench(cast, masternode: leader)
+        proposer.receive(.transactions([try Bench.record(cast, sequence: 0)]), from: cast.peer(other))
+        let bench = try Bench(cast, masternode: other)
+        for masternode in (0..<4 as Range<UInt16>) where masternode != other { bench.handle(.connected(cast.peer(masternode))) }
+        for message in proposer.take() { bench.receive(message, from: cast.peer(leader)) }
+        bench.tick()
+        let asked = bench.take()
+        #expect(asked.contains { if case .wantParts = $0 { true } else { false } })
+        #expect(!asked.contains { if case .wantBody = $0 { true } else { false } })
+    }
+
+    /// Its leader does not send what it named: those who voted have the block.
+    @Test func whoDoesNotSendThePartsIsNotWaitedFor() throws {
+        let (_, sketch) = try sketch([try Bench.record(cast, sequence: 0)])
+        let bench = try Bench(cast, masternode: other)
+        for masternode in (0..<4 as Range<UInt16>) where masternode != other { bench.handle(.connected(cast.peer(masternode))) }
+        bench.receive(sketch, from: cast.peer(leader))
+        bench.now += 100
+        bench.handle(.timer(.due))
+        #expect(bench.take().contains { if case .wantParts = $0 { true } else { false } })
+        bench.now += 100_000
+        bench.handle(.timer(.due))
+        #expect(bench.take().contains { if case .wantBody = $0 { true } else { false } })
+    }
+
     /// An answer holds half of a full block at most.
     @Test func whatOneAnswerDoesNotHoldIsAskedForAnew() throws {
         let transactions = try (0..<4 as Range<UInt64>).map { try Bench.record(cast, sequence: $0) }

@@ -34,6 +34,8 @@ import Testing
         behind.handle(.connected(server))
         behind.receive(.consensus(.finalization(try finalization(ahead))), from: server)
         behind.receive(.head(height: ahead.machine.headHeight, digest: .zero), from: server)
+        // Single bodies would come twice, and its line carries what it lacks first.
+        #expect(!behind.sent.contains { if case .wantBody = $0.message { true } else { false } })
         talk(behind, with: ahead)
         #expect(behind.machine.headHeight == ahead.machine.headHeight)
         #expect(behind.machine.milestone == ahead.machine.milestone)
@@ -72,6 +74,59 @@ import Testing
         #expect((try? NodeMessage(kind: wire.kind.rawValue, payload: wire.payload)) != nil)
     }
 
+    /// A run that no message holds, as two full blocks with one proof are: the proof leads to the rest.
+    @Test func aRunThatNoMessageHoldsIsFetchedBlockByBlock() throws {
+        let full = try Bench.chain(blocks: 40)
+        let last = full.machine.headHeight
+        let proven: Set<UInt64> = [1, 2, 20, 21, last.value]
+        let blocks = try (1...last.value).map { height in
+            let stored = try #require(try full.store.block(at: Height(height)))
+            return FinalizedBlock(block: stored.block, finalization: proven.contains(height) ? stored.finalization : nil)
+        }
+        var rules = NodeRules()
+        rules.syncMessageBytes = 5_000
+        let ahead = try Bench(full.cast, rules: rules)
+        ahead.handle(.connected(server))
+        for end in proven.sorted() {
+            ahead.receive(.head(height: last, digest: .zero), from: server)
+            ahead.receive(.blocks(blocks.filter { $0.block.header.height > ahead.machine.headHeight && $0.block.header.height.value <= end }), from: server)
+        }
+        #expect(ahead.machine.headHeight == last)
+        // The second holds that a message would have done, and asks again none the less.
+        for (rules, rounds) in [(rules, 1), (NodeRules(), 100)] {
+            let behind = try Bench(full.cast, rules: rules)
+            behind.handle(.connected(server))
+            for _ in 0..<rounds {
+                ahead.sent = []
+                behind.receive(.head(height: last, digest: .zero), from: server)
+                talk(behind, with: ahead)
+                guard rounds > 1 else { continue }
+                behind.tick()
+                ahead.tick()
+            }
+            #expect(behind.machine.headHeight == last && behind.machine.milestone == full.machine.milestone)
+            #expect(behind.halts.isEmpty && behind.misbehaviours == 0)
+        }
+    }
+
+    /// On a slow line every answer comes late.
+    @Test func lateAnswersAreTaken() throws {
+        let ahead = try Bench.chain(blocks: 200)
+        let behind = try Bench(ahead.cast)
+        behind.handle(.connected(server))
+        var rounds = 0
+        while behind.machine.headHeight < ahead.machine.headHeight, rounds < 40 {
+            rounds += 1
+            behind.receive(.head(height: ahead.machine.headHeight, digest: .zero), from: server)
+            let asked = behind.take()
+            for _ in 0..<3 { behind.tick() }
+            _ = ahead.take()
+            for message in asked { ahead.receive(message, from: .follower(9)) }
+            for message in ahead.take() { if case .blocks = message { behind.receive(message, from: server) } }
+        }
+        #expect(behind.machine.headHeight == ahead.machine.headHeight && rounds < 40)
+    }
+
     @Test func wrongBlocksAreRefusedAndTheSenderIsAskedLast() throws {
         let ahead = try Bench.chain(blocks: 6)
         let blocks = try (1...6 as ClosedRange<UInt64>).map { try #require(try ahead.store.block(at: Height($0))) }
@@ -93,6 +148,10 @@ import Testing
             blocks.dropLast() + [FinalizedBlock(block: blocks[5].block, finalization: blocks[4].finalization)],
             blocks.dropLast() + [FinalizedBlock(block: blocks[5].block, finalization: forged)],
             blocks.dropLast() + [FinalizedBlock(block: bodies, finalization: genuine)],
+            // The last one alone, as where all are more than a message holds.
+            [FinalizedBlock(block: blocks[5].block, finalization: forged)],
+            [FinalizedBlock(block: bodies, finalization: genuine)],
+            [FinalizedBlock(block: blocks[5].block, finalization: blocks[4].finalization)],
         ]
         for (index, answer) in wrong.enumerated() {
             let behind = try Bench(ahead.cast)

@@ -50,7 +50,10 @@ let counterContract: [UInt8]? = {
     /// what it said before.
     @Test(arguments: [4, 7]) func lostVotesBreakNoRule(_ masternodes: Int) throws {
         var faults: [Fault: Int] = [:]
-        for seed in 0...(masternodes == 4 ? 39 : 11) as ClosedRange<UInt64> {
+        let wanted = [Fault.lostJournal, .oldJournal, .lostDisk]
+        // An older copy is seldom put back while it says less than the store does: more seeds, where that has not happened.
+        for seed in 0..<200 as Range<UInt64> {
+            guard seed < (masternodes == 4 ? 40 : 12) || (masternodes == 4 && wanted.contains { faults[$0] == nil }) else { break }
             var configuration = SimulationConfiguration(masternodes: masternodes, contract: counterContract)
             configuration.losesVotes = true
             let report = try SimulatedCluster(seed: seed, configuration: configuration).run()
@@ -58,7 +61,7 @@ let counterContract: [UInt8]? = {
             faults.merge(report.faults, uniquingKeysWith: +)
         }
         if masternodes == 4 {
-            for fault in [Fault.lostJournal, .oldJournal, .lostDisk] { #expect(faults[fault] ?? 0 > 0, "\(fault)") }
+            for fault in wanted { #expect(faults[fault] ?? 0 > 0, "\(fault)") }
         }
     }
 

@@ -1,18 +1,22 @@
 import ChainClient
 import Foundation
 
-/// What the nodes on this machine, and this program, take of it. Nodes elsewhere are left out.
+/// What the nodes on this machine, and this program, take of it. Nodes elsewhere are left out; where one of this machine
+/// can't be found, all are, since a sum that lacks it would pass for that of all.
 struct LoadMachine: Sendable {
     /// The process that listens at each address; nil where there is none on this machine.
     private let processes: [Int32?]
 
     init(_ addresses: [NodeAddress]) {
-        processes = addresses.map { address in
+        let ports = addresses.map { address -> Int? in
             guard let parts = URLComponents(string: address.url), let port = parts.port,
                 ["127.0.0.1", "localhost", "[::1]", "::1"].contains(parts.host ?? "")
             else { return nil }
-            return Self.listener(on: port)
+            return port
         }
+        let found = ports.map { $0.flatMap(Self.listener) }
+        let isComplete = zip(ports, found).allSatisfy { $0 == nil || $1 != nil }
+        processes = isComplete ? found : ports.map { _ in nil }
     }
 
     struct Reading: Sendable {
@@ -89,8 +93,15 @@ struct LoadMachine: Sendable {
         return 0
     }
 
-    /// The process that listens on a port: the socket from the kernel's table, its owner from the processes' descriptors.
+    /// The kernel writes its table of sockets in pieces, between which the table changes: a line can be missed.
+    private static let tries = 10
+
     private static func listener(on port: Int) -> Int32? {
+        (0..<tries).lazy.compactMap { _ in process(listeningOn: port) }.first
+    }
+
+    /// The process that listens on a port: the socket from the kernel's table, its owner from the processes' descriptors.
+    private static func process(listeningOn port: Int) -> Int32? {
         let suffix = ":" + String(format: "%04X", port)
         var inodes: Set<Substring> = []
         for file in ["/proc/net/tcp", "/proc/net/tcp6"] {

@@ -39,6 +39,10 @@ struct FinalChain {
         return undelivered
     }
 
+    /// Whether a quorum has gone on for so long that single bodies lead nowhere: blocks are fetched from below then.
+    var isFarBehind: Bool { undelivered.map { $0.view.distance(since: view) > Self.viewsBehind } ?? false }
+    private static let viewsBehind: UInt64 = 16
+
     /// A Finalization counts from here on, whether or not it brings new blocks.
     mutating func delivers(_ finalization: Finalization) { view = finalization.view }
 

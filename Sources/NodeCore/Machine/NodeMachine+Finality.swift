@@ -14,15 +14,15 @@ extension NodeMachine {
     func deliverPending(_ clock: NodeClock) {
         guard let finalization = chain.takeWaiting() else { return }
         if let missing = deliver(through: finalization, clock) {
-            requestBody(missing, preferring: nil)
             requestBlocks(clock)
+            requestBody(missing, preferring: nil)
         }
     }
 
     /// Delivers the Finalization's block and its ancestors.
     /// - Returns: a body that is missing for that.
     @discardableResult
-    private func deliver(through finalization: Finalization, _ clock: NodeClock) -> Digest? {
+    func deliver(through finalization: Finalization, _ clock: NodeClock) -> Digest? {
         var path: [CandidatePool.Candidate] = []
         var digest = finalization.subject.digest
         while digest != head.digest {

@@ -85,6 +85,8 @@ public final class NodeMachine {
     var sketches = SketchTable()
     var clocks = ClockComparison()
     var ticks: UInt64 = 0
+    /// The first transactions of the pool when the masternodes were last told again of what waits.
+    var waitedBefore: Set<TransactionId> = []
 
     var outputs: [NodeOutput] = []
     private(set) var isHalted = false

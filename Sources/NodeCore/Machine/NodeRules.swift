@@ -63,6 +63,8 @@ package struct NodeRules: Sendable, Hashable {
     package var journalBytes = NodeLimits.journalBytes
     /// Bodies of blocks that are not final yet.
     package var candidateBlocks = NodeLimits.candidateBlocks
+    /// What of a run of blocks with one proof goes in one message.
+    package var syncMessageBytes = NodeLimits.syncMessageBytes
 
     /// Milliseconds from a block's time to its child's, where both hold transactions and few wait: each block costs every
     /// node its votes, certificates and syncs, whatever it holds.

@@ -5,7 +5,12 @@ import Primitives
 struct BlockFetch {
     /// Spans under way and answers waiting, together. An answer has at most ``NodeLimits/syncBytes`` and one block.
     static let mostSpans = 4
-    static let timeoutMs: UInt64 = 2_000
+    /// How long an answer may take at least, and at most: twice as long as good ones took of late. A full block and a slow
+    /// line take seconds, and to ask elsewhere meanwhile makes them more.
+    static let shortestTimeoutMs: UInt64 = 2_000
+    static let longestTimeoutMs: UInt64 = 16_000
+    /// Requests that ran out and whose answers are taken none the less.
+    static let mostLate = 64
 
     struct Request: Equatable {
         let from: Height
@@ -19,14 +24,19 @@ struct BlockFetch {
     struct Answer {
         let blocks: [FinalizedBlock]
         let peer: NodePeer
+        /// Milliseconds from the request.
+        let took: UInt64
 
         var end: Height { (blocks.last?.block.header.height ?? .zero).next }
     }
 
     /// At most one for each peer.
     private(set) var requests: [Request] = []
-    /// By the height of the first block.
+    /// Requests that ran out, the latest of each peer: on a slow line all answers come late, and none may be lost.
+    private(set) var late: [Request] = []
+    /// By the height that was asked for.
     private(set) var answers: [Height: Answer] = [:]
+    private(set) var timeoutMs = shortestTimeoutMs
 
     var hasRoom: Bool { requests.count + answers.count < Self.mostSpans }
 
@@ -53,17 +63,34 @@ struct BlockFetch {
         requests.append(Request(from: from, count: count, peer: peer, askedAt: milliseconds))
     }
 
-    /// Ends the peer's request that blocks from this height answer; nil stands for an empty answer.
-    /// - Returns: whether there was one.
-    mutating func answered(_ peer: NodePeer, from: Height?) -> Bool {
-        guard let place = requests.firstIndex(where: { $0.peer == peer && from ?? $0.from == $0.from }) else { return false }
-        requests.remove(at: place)
-        return true
+    /// Ends the peer's request that these blocks answer: from the height that was asked for, or the next one alone that
+    /// proves it, where all between them are more than a message holds. An empty answer is one to any.
+    mutating func answered(_ peer: NodePeer, by blocks: [FinalizedBlock]) -> Request? {
+        if let place = requests.firstIndex(where: { $0.peer == peer && Self.answer($0, blocks) }) {
+            return requests.remove(at: place)
+        }
+        guard !blocks.isEmpty, let place = late.firstIndex(where: { $0.peer == peer && Self.answer($0, blocks) }) else {
+            return nil
+        }
+        return late.remove(at: place)
     }
 
-    mutating func keep(_ blocks: [FinalizedBlock], from peer: NodePeer) {
-        guard let first = blocks.first?.block.header.height else { return }
-        answers[first] = Answer(blocks: blocks, peer: peer)
+    private static func answer(_ request: Request, _ blocks: [FinalizedBlock]) -> Bool {
+        guard let first = blocks.first else { return true }
+        let height = first.block.header.height
+        if height == request.from { return true }
+        return blocks.count == 1 && first.finalization != nil && height > request.from
+            && height.distance(since: request.from) < UInt64(NodeLimits.syncBlocksUnproven)
+    }
+
+    mutating func keep(_ blocks: [FinalizedBlock], answering request: Request, at now: UInt64) {
+        answers[request.from] = Answer(blocks: blocks, peer: request.peer, took: now &- min(now, request.askedAt))
+    }
+
+    /// An answer was right.
+    mutating func tookWell(_ milliseconds: UInt64) {
+        let enough = min(Self.longestTimeoutMs, max(Self.shortestTimeoutMs, milliseconds &* 2))
+        timeoutMs = enough >= timeoutMs ? enough : timeoutMs - (timeoutMs - enough + 7) / 8
     }
 
     /// The answer that holds the block after the head, and forgets those that the head has passed.
@@ -75,10 +102,18 @@ struct BlockFetch {
 
     /// Requests that nobody answered in time; they are no longer under way.
     mutating func takeOverdue(at milliseconds: UInt64) -> [Request] {
-        let overdue = requests.filter { $0.askedAt &+ Self.timeoutMs <= milliseconds }
+        let overdue = requests.filter { $0.askedAt &+ timeoutMs <= milliseconds }
         requests.removeAll { overdue.contains($0) }
+        for request in overdue {
+            late.removeAll { $0.peer == request.peer }
+            late.append(request)
+        }
+        if late.count > Self.mostLate { late.removeFirst(late.count - Self.mostLate) }
         return overdue
     }
 
-    mutating func forget(_ peer: NodePeer) { requests.removeAll { $0.peer == peer } }
+    mutating func forget(_ peer: NodePeer) {
+        requests.removeAll { $0.peer == peer }
+        late.removeAll { $0.peer == peer }
+    }
 }

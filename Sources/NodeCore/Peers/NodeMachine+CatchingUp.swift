@@ -11,6 +11,16 @@ extension NodeMachine {
     /// What those say who failed to prove it does not count.
     public var isCatchingUp: Bool { sources.highest(above: head.header.height.next, atLeast: .unproven) != nil }
 
+    /// Whether final blocks that this node lacks, as a quorum's word proves, are on their way from whoever keeps his word,
+    /// or will be, since single ones lead nowhere.
+    var isFetchingFinalBlocks: Bool {
+        guard chain.undelivered != nil else { return false }
+        guard !chain.isFarBehind, let request = sync.fetch.request(of: head.header.height.next) else {
+            return chain.isFarBehind
+        }
+        return sources.standing(of: request.peer) < .unproven
+    }
+
     /// Header times ascend by a millisecond at least, from the genesis' on: no chain is higher than its age.
     func highestPossible(_ clock: NodeClock) -> Height {
         Height(clock.wall.advanced(by: Self.clockTolerance).distance(since: genesis.time))
@@ -37,7 +47,7 @@ extension NodeMachine {
     /// Asks peers that are ahead for the blocks after the head, each for another span.
     func requestBlocks(_ clock: NodeClock) {
         // What the store has not taken yet stays in memory: the disk sets the pace.
-        guard chain.committing.count < NodeLimits.candidateBlocks else { return }
+        guard chain.committing.count < NodeLimits.candidateBlocks, !sync.isBridging(above: head.header.height) else { return }
         while sync.fetch.hasRoom {
             let start = sync.fetch.nextStart(after: head.header.height)
             let able = sources.candidates(for: start, tick: ticks)
@@ -57,13 +67,15 @@ extension NodeMachine {
     }
 
     func serveBlocks(from: Height, count: UInt16, to peer: NodePeer) {
-        let blocks = SyncAnswer.blocks(from: from, count: count, through: published.header.height) { try? store.block(at: $0) }
+        let blocks = SyncAnswer.blocks(
+            from: from, count: count, through: published.header.height, messageBytes: rules.syncMessageBytes
+        ) { try? store.block(at: $0) }
         outputs.append(.send(.blocks(blocks), to: peer))
     }
 
     func receivedBlocks(_ blocks: [FinalizedBlock], from peer: NodePeer, _ clock: NodeClock) {
-        // Blocks from another height answer a request that has run out; the one that is under way goes on.
-        guard sync.fetch.answered(peer, from: blocks.first?.block.header.height) else { return }
+        // Blocks from another height answer nothing that was asked; the request that is under way goes on.
+        guard let request = sync.fetch.answered(peer, by: blocks) else { return }
         guard !blocks.isEmpty else {
             // It has nothing of what its head promised.
             sources.failed(peer, tick: ticks)
@@ -73,7 +85,7 @@ extension NodeMachine {
             distrust(peer, .brokenSpan)
             return requestBlocks(clock)
         }
-        sync.fetch.keep(blocks, from: peer)
+        sync.fetch.keep(blocks, answering: request, at: clock.monotonic.milliseconds)
         while let answer = sync.fetch.take(after: head.header.height) {
             take(answer, clock)
             advanceEpoch(clock)
@@ -91,6 +103,9 @@ extension NodeMachine {
     }
 
     private func take(_ answer: BlockFetch.Answer, _ clock: NodeClock) {
+        if answer.blocks.count == 1, let only = answer.blocks.first, only.block.header.height > head.header.height.next {
+            return bridge(to: only, answer, clock)
+        }
         var parent = head.digest
         var height = head.header.height
         var fresh: [(Block, Digest)] = []
@@ -108,12 +123,50 @@ extension NodeMachine {
             finalization.subject.digest == parent, isGenuine(finalization)
         else { return distrust(answer.peer, .unprovenBlocks) }
         sources.answeredWell(answer.peer)
+        sync.fetch.tookWell(answer.took)
         for (block, digest) in fresh {
             sync.bodies[digest] = nil
             pool.insertMakingRoom(block, digest: digest)
         }
         step(.message(.finalization(finalization), from: names.peer(of: answer.peer, in: epoch.set)), clock)
         deliver(finalization, clock)
+    }
+
+    /// A final block whose ancestors down to the head are more than a message holds: they are asked for one by one, by the
+    /// digests that lead from it to the head.
+    private func bridge(to proven: FinalizedBlock, _ answer: BlockFetch.Answer, _ clock: NodeClock) {
+        let digest = proven.block.header.digest(genesis: genesisHash)
+        guard let finalization = proven.finalization, finalization.subject.digest == digest, proven.block.isBoundByHeader,
+            proven.block.header.epoch == epoch.epoch, isGenuine(finalization)
+        else { return distrust(answer.peer, .unprovenBlocks) }
+        sources.answeredWell(answer.peer)
+        sync.fetch.tookWell(answer.took)
+        pool.insertMakingRoom(proven.block, digest: digest)
+        sync.bridge = SyncProgress.Bridge(
+            finalization: finalization, height: proven.block.header.height, base: head.header.height, peer: answer.peer,
+            until: ticks &+ SyncProgress.bridgePatience)
+        step(.message(.finalization(finalization), from: names.peer(of: answer.peer, in: epoch.set)), clock)
+        goOnBridging(clock)
+    }
+
+    /// Delivers the bridge's blocks if all are here, else asks for the next one down.
+    func goOnBridging(_ clock: NodeClock) {
+        guard let bridge = sync.bridge else { return }
+        // Not to be had: other peers' answers may do.
+        guard bridge.height > head.header.height, bridge.finalization.epoch == epoch.epoch, ticks < bridge.until else {
+            sync.bridge = nil
+            return
+        }
+        if let missing = deliver(through: bridge.finalization, clock) {
+            return requestBody(missing, preferring: nil, patience: SyncProgress.bridgeBodyPatience)
+        }
+        guard bridge.height <= head.header.height else { return }
+        sync.bridge = nil
+        // One by one takes long: who answers so where one message would do is asked last.
+        let bytes = chain.committing.filter { $0.block.header.height > bridge.base && $0.block.header.height <= bridge.height }
+            .reduce(0) { $0 + $1.block.borsh.count }
+        if bytes + SyncProgress.proofBytes <= rules.syncMessageBytes { sources.failed(bridge.peer, tick: ticks) }
+        if sources.highest(above: head.header.height) != nil { requestBlocks(clock) }
     }
 
     private func isGenuine(_ finalization: Finalization) -> Bool {
@@ -130,30 +183,41 @@ extension NodeMachine {
 
 /// What a node answers whoever asks for final blocks.
 package enum SyncAnswer {
-    /// Consecutive blocks of one epoch, the last of which has its own Finalization; empty where there is none.
+    /// Consecutive blocks of one epoch, the last of which has its own Finalization; empty where there is none. Where all up
+    /// to the first that has one are more than a message holds, that one alone.
     ///
     /// - Parameters:
     ///   - last: the highest block that the store holds.
+    ///   - messageBytes: what one message holds.
     ///   - block: reads one; nil where it is missing.
     package static func blocks(
-        from: Height, count: UInt16, through last: Height, block read: (Height) throws -> FinalizedBlock?
+        from: Height, count: UInt16, through last: Height, messageBytes: Int = NodeLimits.syncMessageBytes, block read: (Height) throws -> FinalizedBlock?
     ) rethrows -> [FinalizedBlock] {
         var blocks: [FinalizedBlock] = []
         var bytes = 0
         var height = from
-        var isProven = false
+        var epoch: Epoch?
+        var (isProven, isTooLong) = (false, false)
         // More blocks than were asked for only where a shorter answer would hold no proof.
-        while blocks.count < (isProven ? Int(min(count, NodeLimits.syncBlocks)) : NodeLimits.syncBlocksUnproven),
+        while height.distance(since: from)
+            < UInt64(isProven ? Int(min(count, NodeLimits.syncBlocks)) : NodeLimits.syncBlocksUnproven),
             height <= last, let block = try read(height)
         {
             // Of one epoch: whoever asks learns the next set from the border block.
-            if let first = blocks.first, first.block.header.epoch != block.block.header.epoch { break }
-            bytes += block.borsh.count
+            if let epoch, epoch != block.block.header.epoch { break }
+            epoch = block.block.header.epoch
+            height = height.next
+            let size = block.borsh.count
             // A single large block still goes; what follows waits for the next request.
-            if bytes > NodeLimits.syncBytes, isProven { break }
+            if isProven, bytes + size > NodeLimits.syncBytes { break }
+            if !isProven, !blocks.isEmpty, bytes + size > messageBytes { (blocks, bytes, isTooLong) = ([], 0, true) }
+            if isTooLong {
+                if block.finalization != nil { return [block] }
+                continue
+            }
+            bytes += size
             blocks.append(block)
             isProven = isProven || block.finalization != nil
-            height = height.next
         }
         while let end = blocks.last, end.finalization == nil { blocks.removeLast() }
         return blocks

@@ -7,7 +7,26 @@ struct SyncProgress {
     static let bodiesRemembered = 256
     static let longestBodyPatience: UInt64 = 4
 
+    /// A final block with its proof, ahead of the head, and what lies between is on its way in single bodies.
+    struct Bridge {
+        let finalization: Finalization
+        let height: Height
+        /// The head when it began.
+        let base: Height
+        /// Whose answer it is.
+        let peer: NodePeer
+        /// Tick at which it is given up, unless another body has come.
+        var until: UInt64
+    }
+
+    /// Ticks.
+    static let bridgePatience: UInt64 = 60
+    static let bridgeBodyPatience: UInt64 = 8
+    /// What an answer has beside its blocks, at most: a certificate, counts.
+    static let proofBytes = 64_000
+
     var fetch = BlockFetch()
+    var bridge: Bridge?
     /// Bodies asked for, with the tick up to which they are not asked for again.
     var bodies: [Digest: UInt64] = [:]
 
@@ -17,9 +36,9 @@ struct SyncProgress {
     /// Who was told the head since the last tick because it spoke of an earlier epoch.
     private var told: Set<NodePeer> = []
 
-    mutating func forget(_ peer: NodePeer) {
-        fetch.forget(peer)
-    }
+    mutating func forget(_ peer: NodePeer) { fetch.forget(peer) }
+
+    func isBridging(above head: Height) -> Bool { bridge.map { $0.height > head } ?? false }
 
     /// Whether a peer's request is still within what one peer, and all followers together, may cost between two ticks.
     /// What a peer asked for is not forgotten when it goes: it would only have to come again.
@@ -101,6 +120,7 @@ extension NodeMachine {
             outputs.append(.note(.offence(request.peer, .silence)))
         }
         deliverPending(clock)
+        goOnBridging(clock)
         reportCases(clock)
         renewBeacon(clock)
         if sources.highest(above: head.header.height) != nil { requestBlocks(clock) }
@@ -110,8 +130,7 @@ extension NodeMachine {
         if ticks % 5 == 0 {
             outputs.append(
                 .broadcast(.head(height: published.header.height, digest: published.digest), to: .everyone))
-            let waiting = waitingForPeers
-            if !waiting.isEmpty { outputs.append(.broadcast(.transactions(waiting), to: .masternodes)) }
+            tellAgain()
         }
     }
 
@@ -122,16 +141,23 @@ extension NodeMachine {
     var bodyPatience: UInt64 { min(SyncProgress.longestBodyPatience, simplex.delayMs / Self.tickMs) }
 
     /// Asks one peer for a body, another one at the next tick, or where delta has grown beyond that, after delta.
-    func requestBody(_ digest: Digest, preferring leader: UInt16?) {
+    ///
+    /// - Parameter patience: other ticks than ``bodyPatience``.
+    func requestBody(_ digest: Digest, preferring leader: UInt16?, patience: UInt64? = nil) {
+        // It is being put together; what does not come is asked for in time. And of final blocks on their way from below,
+        // single ones would come twice.
+        if sketches.holds(digest) || (patience == nil && isFetchingFinalBlocks) { return }
         if let until = sync.bodies[digest], ticks <= until { return }
         let first = sync.bodies[digest] == nil
         if sync.bodies.count >= SyncProgress.bodiesRemembered { sync.bodies = [:] }
-        sync.bodies[digest] = ticks &+ bodyPatience
+        sync.bodies[digest] = ticks &+ (patience ?? bodyPatience)
         // The leader relays its body anyway: at first there is nothing to ask.
         if first, leader != nil { return }
         let masternodes = sources.peers.filter { if case .masternode = $0 { true } else { false } }
-        guard !masternodes.isEmpty else { return }
-        outputs.append(.send(.wantBody(digest), to: masternodes[Int(ticks % UInt64(masternodes.count))]))
+        // A node that knows followers alone is behind them.
+        let able = masternodes.isEmpty ? sources.peers : masternodes
+        guard !able.isEmpty else { return }
+        outputs.append(.send(.wantBody(digest), to: able[Int(ticks % UInt64(able.count))]))
     }
 
     private func serveBody(_ digest: Digest, to peer: NodePeer) {
@@ -185,5 +211,7 @@ extension NodeMachine {
             _ = pool.insert(block, digest: digest)
         }
         deliverPending(clock)
+        sync.bridge?.until = ticks &+ SyncProgress.bridgePatience
+        goOnBridging(clock)
     }
 }

@@ -98,6 +98,50 @@ public enum NodeMessage: Sendable {
     }
 }
 
+extension NodeMessage {
+    /// Transactions in as many messages as they need, in their order: none holds more than a receiver takes.
+    package static func telling(of transactions: [SignedTransaction]) -> [NodeMessage] {
+        var messages: [NodeMessage] = []
+        var group: [SignedTransaction] = []
+        var bytes = 0
+        for transaction in transactions {
+            let isFull = group.count >= NodeLimits.gossipTransactions || bytes + transaction.byteCount > NodeLimits.gossipBytes
+            if isFull, !group.isEmpty {
+                messages.append(.transactions(group))
+                (group, bytes) = ([], 0)
+            }
+            group.append(transaction)
+            bytes += transaction.byteCount
+        }
+        if !group.isEmpty { messages.append(.transactions(group)) }
+        return messages
+    }
+}
+
+extension NodeMessage.Kind {
+    /// Bytes that a message may have beyond what its content is bounded by: counts and tags.
+    private static let envelope = 4_096
+    /// Votes, and certificates with as many signatures as a set may have members.
+    private static let consensusBytes = 400_000
+    /// Requests: some hashes and numbers.
+    private static let requestBytes = 128
+
+    /// Bytes of a payload above which receivers take the message for an offence; nil where only what they asked for, or
+    /// what leads a view, comes, which the connection's own limit bounds.
+    package var mostBytes: Int? {
+        switch self {
+        case .consensus: Self.consensusBytes
+        case .head, .wantBody, .wantBlocks: Self.requestBytes
+        // A digest, and as many places as a request may name.
+        case .wantParts: SketchTable.mostPlaces * 4 + Self.requestBytes
+        // Identifiers of as many transactions as a block may hold, and a certificate.
+        case .sketch: ChainLimits.blockBytes / 152 * 32 + Self.consensusBytes
+        case .transactions: NodeLimits.gossipBytes + NodeLimits.largestTransaction + Self.envelope
+        case .body, .blocks, .parts: nil
+        }
+    }
+}
+
 /// What the node's journal holds, beside the consensus records: bodies of blocks that are not final yet, since a vote
 /// promises that its voter can serve the body.
 public enum JournalEntry: BorshCodable, Sendable {

@@ -32,8 +32,11 @@ public struct BlockSketch: BorshCodable, Sendable {
 /// Sketches whose transactions are not all here. Bounded; what is let go of is asked for as a whole body.
 struct SketchTable {
     static let most = 16
-    /// How long transactions that other nodes told everybody of may still be on their way.
+    /// How long after the last that came transactions which other nodes told everybody of may still be on their way.
     static let patienceMs: UInt64 = 20
+    /// From a request, or the last that came after it, until the whole body is asked for elsewhere: a message of half a
+    /// block may be under way.
+    static let leastAnswerMs: UInt64 = 1_000
     /// Places that one request names.
     static let mostPlaces = 8_192
 
@@ -41,12 +44,12 @@ struct SketchTable {
         let content: BlockSketch
         /// Whom to ask for what is missing.
         let source: NodePeer
-        let since: UInt64
         fileprivate(set) var found: [SignedTransaction?]
         fileprivate(set) var missing: [TransactionId: Int]
-        var isAsked = false
-        /// How many were missing when they were asked for.
-        fileprivate(set) var asked = 0
+        /// How many were missing when they were asked for; nil where they were not, or where the answer brought a part.
+        fileprivate(set) var asked: Int?
+        /// When patience with what is under way ends.
+        fileprivate(set) var due: UInt64
 
         var block: Block? {
             let transactions = found.compactMap { $0 }
@@ -70,7 +73,8 @@ struct SketchTable {
         let found = content.ids.map(known)
         var missing: [TransactionId: Int] = [:]
         for (place, id) in content.ids.enumerated() where found[place] == nil { missing[id] = place }
-        let sketch = Sketch(content: content, source: source, since: now, found: found, missing: missing)
+        let sketch = Sketch(
+            content: content, source: source, found: found, missing: missing, due: now &+ Self.patienceMs)
         if let block = sketch.block { return block }
         // The oldest view matters least.
         if sketches.count >= Self.most,
@@ -86,47 +90,71 @@ struct SketchTable {
         (entry.value.content.header.epoch, entry.value.content.header.view, entry.key)
     }
 
+    private static func answerTime(_ delay: UInt64) -> UInt64 { max(leastAnswerMs, delay &* 2) }
+
     /// Transactions that came, from wherever.
+    ///
+    /// - Parameter delay: delta, in milliseconds.
     /// - Returns: sketches that are complete now, which leave the table.
-    mutating func offer(_ transactions: [SignedTransaction], genesis: Digest) -> [(digest: Digest, block: Block, source: NodePeer)] {
+    mutating func offer(
+        _ transactions: [SignedTransaction], at now: UInt64, delay: UInt64, genesis: Digest
+    ) -> [(digest: Digest, block: Block, source: NodePeer)] {
         guard !sketches.isEmpty else { return [] }
         var complete: [(digest: Digest, block: Block, source: NodePeer)] = []
         for digest in sketches.keys.sorted() {
+            var hasGrown = false
             for transaction in transactions {
                 let id = transaction.id(genesis: genesis)
                 guard let place = sketches[digest]?.missing.removeValue(forKey: id) else { continue }
                 sketches[digest]?.found[place] = transaction
+                hasGrown = true
             }
-            if let sketch = sketches[digest], sketch.missing.isEmpty {
-                sketches[digest] = nil
-                // One identifier twice is in no valid block: such a sketch never completes.
-                if let block = sketch.block { complete.append((digest, block, sketch.source)) }
+            guard hasGrown, let sketch = sketches[digest] else { continue }
+            guard sketch.missing.isEmpty else {
+                sketches[digest]?.due = now &+ (sketch.asked == nil ? Self.patienceMs : Self.answerTime(delay))
+                continue
             }
+            sketches[digest] = nil
+            // One identifier twice is in no valid block: such a sketch never completes.
+            if let block = sketch.block { complete.append((digest, block, sketch.source)) }
         }
         return complete
     }
 
-    /// Those whose patience is over and that were not asked about, with the places that are missing; nil for more places
-    /// than a request names.
-    mutating func takeDue(at now: UInt64) -> [(digest: Digest, source: NodePeer, places: [UInt32]?)] {
-        var due: [(digest: Digest, source: NodePeer, places: [UInt32]?)] = []
+    enum Step: Equatable {
+        /// The places that are missing.
+        case askSource([UInt32])
+        /// More are missing than a request names. The sketch is forgotten.
+        case askSourceForBody
+        /// Whoever sent the sketch does not send them. The sketch is forgotten.
+        case askOthersForBody
+    }
+
+    /// What to do about those whose patience is over.
+    mutating func takeDue(at now: UInt64, delay: UInt64) -> [(digest: Digest, source: NodePeer, step: Step)] {
+        var due: [(digest: Digest, source: NodePeer, step: Step)] = []
         for digest in sketches.keys.sorted() {
-            guard let sketch = sketches[digest], !sketch.isAsked, sketch.since + Self.patienceMs <= now else { continue }
-            sketches[digest]?.isAsked = true
+            guard let sketch = sketches[digest], sketch.due <= now else { continue }
+            guard sketch.asked == nil, sketch.missing.count <= Self.mostPlaces else {
+                sketches[digest] = nil
+                due.append((digest, sketch.source, sketch.asked == nil ? .askSourceForBody : .askOthersForBody))
+                continue
+            }
             sketches[digest]?.asked = sketch.missing.count
-            let places = sketch.missing.values.sorted().map { UInt32(truncatingIfNeeded: $0) }
-            due.append((digest, sketch.source, places.count <= Self.mostPlaces ? places : nil))
+            sketches[digest]?.due = now &+ Self.answerTime(delay)
+            due.append((digest, sketch.source, .askSource(sketch.missing.values.sorted().map { UInt32(truncatingIfNeeded: $0) })))
         }
         return due
     }
 
-    var nextDue: UInt64? { sketches.values.filter { !$0.isAsked }.map { $0.since + Self.patienceMs }.min() }
+    var nextDue: UInt64? { sketches.values.map(\.due).min() }
 
-    /// An answer came. Of what was asked for it holds as much as a message does: the rest is asked for anew.
+    /// An answer came. Of what was asked for it holds as much as a message does: the rest is asked for anew, at once.
     mutating func answered() {
         for digest in sketches.keys.sorted() {
-            guard let sketch = sketches[digest], sketch.isAsked, sketch.missing.count < sketch.asked else { continue }
-            sketches[digest]?.isAsked = false
+            guard let sketch = sketches[digest], let asked = sketch.asked, sketch.missing.count < asked else { continue }
+            sketches[digest]?.asked = nil
+            sketches[digest]?.due = 0
         }
     }
 

@@ -14,6 +14,8 @@ extension NodeMachine {
         let header = sketch.header
         let digest = header.digest(genesis: genesisHash)
         guard header.height > head.header.height, pool[digest] == nil, !sketches.holds(digest) else { return }
+        // Its line carries what it lacks first; this block comes in its turn.
+        guard !chain.isFarBehind else { return }
         guard header.parentCertificateHash == sketch.parentCertificate.hash || !rules.bindBodies else {
             return outputs.append(.note(.offence(peer, .unboundBody)))
         }
@@ -27,19 +29,22 @@ extension NodeMachine {
 
     /// Transactions came that a sketch may wait for.
     func offerToSketches(_ transactions: [SignedTransaction], _ clock: NodeClock) {
-        for (digest, block, source) in sketches.offer(transactions, genesis: genesisHash) {
+        let complete = sketches.offer(
+            transactions, at: clock.monotonic.milliseconds, delay: simplex.delayMs, genesis: genesisHash)
+        for (digest, block, source) in complete {
             putTogether(block, digest, from: source, clock)
         }
     }
 
     /// Asks for what did not come by itself.
     func askForParts(_ clock: NodeClock) {
-        for (digest, source, places) in sketches.takeDue(at: clock.monotonic.milliseconds) {
-            guard let places else {
-                askForBody(digest, of: source)
-                continue
+        for (digest, source, step) in sketches.takeDue(at: clock.monotonic.milliseconds, delay: simplex.delayMs) {
+            switch step {
+            case .askSource(let places): outputs.append(.send(.wantParts(digest, places), to: source))
+            case .askSourceForBody: askForBody(digest, of: source)
+            // Whoever voted for the block has it.
+            case .askOthersForBody: requestBody(digest, preferring: nil)
             }
-            outputs.append(.send(.wantParts(digest, places), to: source))
         }
         if let next = sketches.nextDue { outputs.append(.setTimer(.due, at: Instant(milliseconds: next))) }
     }

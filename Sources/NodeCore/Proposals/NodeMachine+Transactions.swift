@@ -22,7 +22,7 @@ extension NodeMachine {
         let fresh = zip(transactions, submissions).compactMap { transaction, submission in
             if case .taken = submission { transaction } else { nil }
         }
-        if !fresh.isEmpty { outputs.append(.broadcast(.transactions(fresh), to: .masternodes)) }
+        tellMasternodes(fresh)
         offerToSketches(transactions, clock)
         settle(clock)
         return (submissions, takeOutputs())
@@ -51,9 +51,12 @@ extension NodeMachine {
 
     private func pass(_ fresh: [SignedTransaction], from peer: NodePeer) {
         // A masternode told every other one itself; a follower may know this node alone.
-        if case .follower = peer, !fresh.isEmpty {
-            outputs.append(.broadcast(.transactions(fresh), to: .masternodes))
-        }
+        if case .follower = peer { tellMasternodes(fresh) }
+    }
+
+    /// Clients bring more at once than one message may hold.
+    private func tellMasternodes(_ transactions: [SignedTransaction]) {
+        for message in NodeMessage.telling(of: transactions) { outputs.append(.broadcast(message, to: .masternodes)) }
     }
 
     func admit(_ transaction: SignedTransaction, _ clock: NodeClock) -> Submission {
@@ -83,7 +86,18 @@ extension NodeMachine {
     }
 
     /// Waiting transactions for a peer that may not have them, as many as one message holds.
-    var waitingForPeers: [SignedTransaction] {
-        mempool.candidates(maxBytes: NodeLimits.gossipBytes, maxCount: NodeLimits.gossipTransactions).map(\.signed)
+    var waitingForPeers: [SignedTransaction] { firstWaiting.map(\.signed) }
+
+    private var firstWaiting: [Admitted] {
+        mempool.candidates(maxBytes: NodeLimits.gossipBytes, maxCount: NodeLimits.gossipTransactions)
+    }
+
+    /// Tells the masternodes of transactions that waited the last time already: the message about them may be lost. Those
+    /// that came since then are on their way into a block, and on a slow line no place is free for telling of them twice.
+    func tellAgain() {
+        let waiting = firstWaiting
+        let late = waiting.filter { waitedBefore.contains($0.id) }.map(\.signed)
+        waitedBefore = Set(waiting.map(\.id))
+        if !late.isEmpty { outputs.append(.broadcast(.transactions(late), to: .masternodes)) }
     }
 }

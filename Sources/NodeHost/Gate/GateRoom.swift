@@ -103,7 +103,7 @@ actor GateRoom {
                 else { break }
                 waiting.append((gossip.peer, transactions))
                 waitingCount += transactions.count
-            } catch { network.report(gossip.peer, .malformed) }
+            } catch { network.report(gossip.peer, .malformed, "\(error)") }
             guard waitingCount < Self.mostTogether, let event = network.nextWaiting(of: rank) else { break }
             next = Gossip(event)
             if next == nil { other = event }
@@ -146,11 +146,13 @@ actor GateRoom {
         if let kind = SnapshotMessage.Kind(rawValue: raw) {
             do {
                 snapshots.received(try SnapshotMessage(kind: kind, payload: payload), from: id, isStranger: rank == .stranger)
-            } catch { network.report(id, .malformed) }
+            } catch { network.report(id, .malformed, "\(error)") }
             return
         }
         let message: NodeMessage
-        do { message = try NodeMessage(kind: raw, payload: payload) } catch { return network.report(id, .malformed) }
+        do { message = try NodeMessage(kind: raw, payload: payload) } catch {
+            return network.report(id, .malformed, "a message of kind \(raw): \(error)")
+        }
         switch message {
         case .blocks(let found) where node.healer.take(found, from: id, store: { [node] in node.heal($0, $1) }): break
         case .wantBlocks(let from, let count): blocks.received(from: from, count: count, by: id, isStranger: rank == .stranger)
@@ -301,8 +303,9 @@ final class BlockServer: Sendable {
     /// Of strangers, two for each follower that there may be: none of them can keep another one out, nor a masternode.
     private static let perStranger = 2
     private static let ofStrangers = 64
-    /// Bytes that may wait for a peer before it gets more.
-    private static let backlog = 4_000_000
+    /// Bytes that may wait for a peer before it gets more: for a masternode what its slow line takes some seconds for, beside
+    /// all that it is told unasked, else it would never catch up under load.
+    private static let (masternodesBacklog, strangersBacklog) = (16_000_000, 4_000_000)
     /// Strangers have one part in so many of their thread's time.
     private static let strangerParts: UInt64 = 3
 
@@ -331,7 +334,7 @@ final class BlockServer: Sendable {
         guard isAdmitted else { return }
         queues[isStranger]?.async { [self] in
             let start = DispatchTime.now().uptimeNanoseconds
-            answer(from, count, peer)
+            answer(from, count, peer, isStranger: isStranger)
             places.withLock { $0.leave(peer, isStranger: isStranger) }
             guard isStranger else { return }
             let spent = DispatchTime.now().uptimeNanoseconds - start
@@ -339,8 +342,8 @@ final class BlockServer: Sendable {
         }
     }
 
-    private func answer(_ from: Height, _ count: UInt16, _ peer: PeerId) {
-        guard network.waitingBytes(for: peer) <= Self.backlog else { return }
+    private func answer(_ from: Height, _ count: UInt16, _ peer: PeerId, isStranger: Bool) {
+        guard network.waitingBytes(for: peer) <= (isStranger ? Self.strangersBacklog : Self.masternodesBacklog) else { return }
         let view = view.current
         let blocks = SyncAnswer.blocks(from: from, count: count, through: view.header.height) { height in
             do { return try view.block(at: height) } catch {

@@ -9,16 +9,8 @@ import Synchronization
 /// Nobody sends large things unasked but the leaders of consensus: a stranger's body, or blocks and parts of a state that
 /// were not asked for, are skipped unread and are an offence. What may come is remembered when a request is sent.
 package final class NodeGate: FrameGate {
-    /// Bytes that a message may have beyond what its content is bounded by: counts and tags.
-    private static let envelope = 4_096
-    /// Votes, and certificates with as many signatures as a set may have members.
-    private static let consensusBytes = 400_000
-    /// Requests: some hashes and numbers.
+    /// Requests for parts of a state: some hashes and numbers.
     private static let requestBytes = 128
-    /// A digest, and as many places as a request may name.
-    private static let partsRequestBytes = 40_000
-    /// Identifiers of as many transactions as a block may hold, and a certificate.
-    private static let sketchBytes = ChainLimits.blockBytes / 152 * 32 + consensusBytes
     /// How long an answer may take before its sender is to blame for it. Much longer than this node waits.
     private static let patienceMs: UInt64 = 120_000
     /// Answers that one peer may owe. A node has far fewer requests under way.
@@ -60,8 +52,8 @@ package final class NodeGate: FrameGate {
     package func judge(kind raw: UInt8, length: Int, from peer: PeerIdentity) -> FrameJudgement {
         let isMasternode = peer.consensusKey != nil
         let rank: PeerRank = isMasternode ? .bulk : .stranger
-        func limited(_ most: Int, _ rank: PeerRank) -> FrameJudgement {
-            length <= most ? .take(rank) : .refuse(.malformed)
+        func limited(_ most: Int?, _ rank: PeerRank) -> FrameJudgement {
+            length <= most ?? .max ? .take(rank) : .refuse(.malformed)
         }
         if let kind = SnapshotMessage.Kind(rawValue: raw) {
             if kind.isRequest { return limited(Self.requestBytes, rank) }
@@ -69,15 +61,12 @@ package final class NodeGate: FrameGate {
         }
         guard let kind = NodeMessage.Kind(rawValue: raw) else { return .refuse(.malformed) }
         switch kind {
-        case .consensus: return limited(Self.consensusBytes, isMasternode ? .urgent : .stranger)
-        case .head: return limited(Self.requestBytes, isMasternode ? .urgent : .stranger)
-        case .wantBody, .wantBlocks: return limited(Self.requestBytes, rank)
-        case .wantParts: return limited(Self.partsRequestBytes, rank)
+        case .consensus, .head: return limited(kind.mostBytes, isMasternode ? .urgent : .stranger)
+        case .wantBody, .wantBlocks, .wantParts, .transactions: return limited(kind.mostBytes, rank)
         case .parts: return takeOwed(raw, peer.id) ? .take(.bulk) : .refuse(.unwanted)
         case .sketch:
             guard isMasternode else { return .refuse(.unwanted) }
-            return limited(Self.sketchBytes, rank)
-        case .transactions: return limited(NodeLimits.gossipBytes + NodeLimits.largestTransaction + Self.envelope, rank)
+            return limited(kind.mostBytes, rank)
         case .blocks: return takeOwed(raw, peer.id) ? .take(.bulk) : .refuse(.unwanted)
         case .body:
             let isOwed = takeOwed(raw, peer.id)

@@ -224,7 +224,7 @@ public actor NodeService {
             guard let id = peerBook.id(peer) else { return }
             if let answer = message.answerKind { gate.expect(answer, from: id) }
             // What does not reach a peer is lost; the protocol repeats what matters.
-            network.send(kind: message.kind.rawValue, message.payload, to: id, priority: message.priority)
+            send(message, to: [id])
         case .broadcast(.transactions(let transactions), .masternodes): gossip(transactions)
         case .broadcast(let message, let audience): broadcast(message, to: audience)
         case .setTimer(let timer, let at): timers.set(timer, at: at)
@@ -258,14 +258,26 @@ public actor NodeService {
     private func broadcast(_ message: NodeMessage, to audience: Audience) {
         // A sketch names transactions that the others may not have heard of yet.
         if case .sketch = message { flushGossip() }
-        network.send(kind: message.kind.rawValue, message.payload, to: peerBook.ids(audience), priority: message.priority)
+        send(message, to: peerBook.ids(audience))
+    }
+
+    private func send(_ message: NodeMessage, to peers: [PeerId]) {
+        let payload = message.payload
+        // A fault of this program. That it does not arrive is one message less; that it does has this node banned.
+        guard payload.count <= message.kind.mostBytes ?? .max else {
+            return logger.error(
+                "a message is larger than its receivers take, and was not sent",
+                metadata: ["kind": "\(message.kind)", "bytes": "\(payload.count)"])
+        }
+        network.send(kind: message.kind.rawValue, payload, to: peers, priority: message.priority)
     }
 
     /// Tells the masternodes of transactions, many at once: each message costs its receivers more than a transaction in it,
     /// and a block takes what is there when it is made.
     private func gossip(_ transactions: [SignedTransaction]) {
-        // The pool's, told again: as many as one message may hold.
+        // The pool's, told again, or many of a client's: as many as one message may hold.
         guard transactions.count < GossipBatch.mostTransactions else {
+            flushGossip()
             return broadcast(.transactions(transactions), to: .masternodes)
         }
         let isFirst = outgoing.isEmpty
@@ -275,9 +287,7 @@ public actor NodeService {
     }
 
     private func flushGossip() {
-        let transactions = outgoing.take()
-        guard !transactions.isEmpty else { return }
-        broadcast(.transactions(transactions), to: .masternodes)
+        for message in NodeMessage.telling(of: outgoing.take()) { broadcast(message, to: .masternodes) }
     }
 
     private func write(_ entries: [JournalEntry], _ token: JournalToken) {

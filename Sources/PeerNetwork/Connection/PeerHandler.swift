@@ -114,7 +114,10 @@ final class PeerHandler: ChannelDuplexHandler {
     private func judge(kind: UInt8, length: Int, context: ChannelHandlerContext) -> FrameJudgement {
         let judgement = dialogue.judge(kind: kind, length: length, gate: hub.gate)
         switch judgement {
-        case .take(.stranger), .refuse: limitRate(hub.chargeStranger(length), context: context)
+        case .take(.stranger): limitRate(hub.chargeStranger(length), context: context)
+        case .refuse(let offence):
+            limitRate(hub.chargeStranger(length), context: context)
+            if let offence { hub.note("\(link.remoteAddress) sent what is \(offence): a message of kind \(kind), \(length) bytes") }
         case .take: break
         }
         return judgement

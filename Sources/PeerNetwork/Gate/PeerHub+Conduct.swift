@@ -4,9 +4,18 @@ import Primitives
 /// Offences and bans.
 extension PeerHub {
     /// The peer did what the protocol does not allow.
-    func report(_ peer: PeerId, _ offence: PeerOffence) {
+    ///
+    /// - Parameter detail: for people.
+    func report(_ peer: PeerId, _ offence: PeerOffence, _ detail: String?) {
         let offender = state.withLock { $0.registry.identity(peer)?.offender ?? $0.departed.offender(peer) }
+        if let detail { note("peer \(peer) said what is \(offence): \(detail)") }
         offend(offence, by: offender)
+    }
+
+    /// Says what an offence was, at a rate that strangers can't raise: a ban alone tells its operators nothing.
+    func note(_ offence: @autoclosure () -> String) {
+        guard state.withLock({ $0.refusalLog.takeIfThere(now: Self.now) }) else { return }
+        logger.notice("\(offence())")
     }
 
     /// Adds to the offender's score; at the threshold all its connections end.

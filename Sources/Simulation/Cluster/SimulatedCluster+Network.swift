@@ -54,7 +54,7 @@ extension SimulatedCluster {
         if nodes[other].kind == .liar, !nodes[other].audience.contains(nodes[node].identity) { return }
         if chance.happens(network.lossPercent) { return count(.lost) }
         guard let arriving = scenario.isWired ? rewired(message) : message else {
-            return fail("\(name(node)) sends what can't be decoded: \(Words.of(message))")
+            return fail("\(name(node)) sends what nobody takes: \(Words.of(message))")
         }
         deliver(arriving, from: node, to: other, connection)
         if chance.happens(network.duplicatesPercent) {
@@ -71,6 +71,8 @@ extension SimulatedCluster {
 
     /// The message after a journey as bytes.
     private func rewired(_ message: NodeMessage) -> NodeMessage? {
-        try? NodeMessage(kind: message.kind.rawValue, payload: message.payload)
+        let payload = message.payload
+        guard payload.count <= message.kind.mostBytes ?? .max else { return nil }
+        return try? NodeMessage(kind: message.kind.rawValue, payload: payload)
     }
 }

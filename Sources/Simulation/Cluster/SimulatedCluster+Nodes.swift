@@ -35,6 +35,7 @@ extension SimulatedCluster {
         }
         rules.journalBytes = scenario.journalBytes
         rules.candidateBlocks = scenario.candidateBlocks
+        rules.syncMessageBytes = scenario.syncMessageBytes
         rules.beaconReserve = scenario.beaconReserve
         rules.newestProtocol = max(rules.newestProtocol, nodes[node].newestProtocol)
         let role: NodeRole =

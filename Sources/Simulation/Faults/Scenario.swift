@@ -28,6 +28,7 @@ struct Scenario {
     /// Cut far more often than in the product.
     let journalBytes: Int
     let candidateBlocks: Int
+    let syncMessageBytes: Int
     /// Longest time that the store takes for a batch: some disks stall.
     let slowestCommitMs: UInt64
 
@@ -50,6 +51,8 @@ struct Scenario {
         candidateBlocks = chance.pick([NodeLimits.candidateBlocks, 100]) ?? 0
         slowestCommitMs = chance.pick([60, 60, 60, 1_200]) ?? 60
         journalBytes = chance.pick([4_000, 40_000, 32_000_000]) ?? 0
+        // Without a draw of its own, which would make every seed another run.
+        syncMessageBytes = journalBytes == 4_000 && lossInPeacePercent > 0 ? 4_000 : NodeLimits.syncMessageBytes
         beaconReserve = chance.pick([0, 1_000, 1_020]) ?? 0
         losesVotes = chance.happens(30)
         hasStrangers = chance.happens(35)
