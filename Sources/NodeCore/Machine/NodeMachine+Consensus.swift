@@ -100,7 +100,13 @@ extension NodeMachine {
     }
 
     /// When a block may follow the newest one that this node knows; earlier only where many transactions wait.
-    public var nextBlockTime: Time { simplexTip.header.time.advanced(by: rules.blockSpacingMs) }
+    public var nextBlockTime: Time { simplexTip.header.time.advanced(by: blockSpacingMs) }
+
+    /// Whether there is a block then in any case: the newest one changed the state, and its root is to be certified at once.
+    public var expectsBlock: Bool { simplexTip.changedState }
+
+    /// Milliseconds from the time of a block with transactions to that of the next, where few wait.
+    public var blockSpacingMs: UInt64 { rules.blockSpacingMs }
 
     /// The highest executed block: work that it holds is ordered, if not final.
     private var simplexTip: ExecutedBlock {

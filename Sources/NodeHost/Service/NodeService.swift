@@ -266,7 +266,11 @@ public actor NodeService {
         let isFirst = outgoing.isEmpty
         guard outgoing.add(transactions) else { return flushGossip() }
         guard isFirst, !outgoing.isEmpty else { return }
-        gossipAlarm?.set(afterMs: GossipBatch.waitMs(at: Self.clock().wall, nextBlock: machine.nextBlockTime))
+        let wait = GossipBatch.waitMs(
+            at: Self.clock().wall, nextBlock: machine.nextBlockTime, isExpected: machine.expectsBlock,
+            spacingMs: machine.blockSpacingMs)
+        guard wait > 0 else { return flushGossip() }
+        gossipAlarm?.set(afterMs: wait)
     }
 
     private func flushGossip() {
