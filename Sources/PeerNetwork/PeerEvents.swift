@@ -67,6 +67,13 @@ final class PeerEventQueue: Sendable {
         let continuation: CheckedContinuation<PeerEvent?, Never>
     }
 
+    /// A consumer that is told once that something waits, and then takes until there is nothing.
+    fileprivate struct Taker {
+        let wake: @Sendable () -> Void
+        /// It was told, or is at it.
+        var isAwake = false
+    }
+
     fileprivate struct State {
         var rooms: [PeerRank: Room]
         var changes: [PeerId: Changes] = [:]
@@ -74,6 +81,7 @@ final class PeerEventQueue: Sendable {
         var changed: [PeerRank: FIFO<PeerId>] = [:]
         var refusals = FIFO<PeerEvent>()
         var waiters: [Waiter] = []
+        var takers: [PeerRank: Taker] = [:]
         /// Whom to tell that there is room again, since others went.
         var freed: [any Resumable] = []
         var finished = false
@@ -166,6 +174,7 @@ final class PeerEventQueue: Sendable {
     func finish() {
         let waiters = state.withLock { state in
             state.finished = true
+            state.takers = [:]
             state.changes = [:]
             state.changed = [:]
             state.refusals = FIFO()
@@ -209,26 +218,53 @@ final class PeerEventQueue: Sendable {
         }
     }
 
-    /// The next message of a rank, if one waits: for a consumer that takes several at once.
-    func nextWaiting(_ rank: PeerRank) -> PeerEvent? {
-        let (event, resumed): (PeerEvent?, [any Resumable]) = state.withLock { state in
-            guard !state.finished, let (event, resumed) = state.popMessage(rank) else { return (nil, []) }
-            return (event, resumed)
+    /// Has `wake` called, from any thread, whenever something of this rank waits and the consumer does not know: it has said
+    /// so once and takes then, by ``take(_:)``, until there is nothing. No task waits meanwhile, so that none has to be
+    /// brought back to its thread for each event.
+    ///
+    /// - Parameter wake: must not wait, nor call the queue.
+    func consume(_ rank: PeerRank, wake: @escaping @Sendable () -> Void) {
+        let woken = state.withLock { state in
+            guard !state.finished else { return [@Sendable () -> Void]() }
+            state.takers[rank] = Taker(wake: wake)
+            return state.wake()
         }
+        for wake in woken { wake() }
+    }
+
+    /// Ends what `consume` began.
+    func leave(_ rank: PeerRank) { state.withLock { $0.takers[rank] = nil } }
+
+    /// The next event for the consumer of this rank; nil where there is none, who is woken then when there is.
+    func take(_ rank: PeerRank) -> PeerEvent? {
+        let (event, resumed, served, woken): (PeerEvent?, [any Resumable], [Served], [@Sendable () -> Void]) =
+            state.withLock { state in
+                guard !state.finished, state.takers[rank] != nil else { return (nil, [], [], []) }
+                guard let (event, resumed) = state.pop([rank]) else {
+                    state.takers[rank]?.isAwake = false
+                    return (nil, [], [], [])
+                }
+                if case .message = event { return (event, resumed, [], []) }
+                // It makes messages of other ranks visible.
+                return (event, resumed, state.serve(), state.wake())
+            }
         for source in resumed { source.resume() }
+        for one in served { one.hand() }
+        for wake in woken { wake() }
         return event
     }
 
     /// Changes the state by `add`, and hands events to consumers that wait.
     private func deliver(_ add: (inout State) -> Void) {
-        let (served, freed): ([Served], [any Resumable]) = state.withLock { state in
-            guard !state.finished else { return ([], []) }
+        let (served, woken, freed): ([Served], [@Sendable () -> Void], [any Resumable]) = state.withLock { state in
+            guard !state.finished else { return ([], [], []) }
             add(&state)
             defer { state.freed = [] }
-            return (state.serve(), state.freed)
+            return (state.waiters.isEmpty ? [] : state.serve(), state.wake(), state.freed)
         }
         for source in freed { source.resume() }
         for one in served { one.hand() }
+        for wake in woken { wake() }
     }
 
     /// An event with its consumer, and whom to tell that there is room again.
@@ -251,6 +287,23 @@ final class PeerEventQueue: Sendable {
 }
 
 extension PeerEventQueue.State {
+    /// Consumers that are to be woken, since something waits that they don't know of.
+    fileprivate mutating func wake() -> [@Sendable () -> Void] {
+        guard !takers.isEmpty else { return [] }
+        var woken: [@Sendable () -> Void] = []
+        for rank in PeerRank.allCases {
+            guard let taker = takers[rank], !taker.isAwake, hasEvents(rank) else { continue }
+            takers[rank]?.isAwake = true
+            woken.append(taker.wake)
+        }
+        return woken
+    }
+
+    private func hasEvents(_ rank: PeerRank) -> Bool {
+        rooms[rank]?.turns.isEmpty == false || changed[rank]?.isEmpty == false
+            || (rank == .stranger && !refusals.isEmpty)
+    }
+
     /// Events for all consumers that wait and have one.
     fileprivate mutating func serve() -> [PeerEventQueue.Served] {
         var served: [PeerEventQueue.Served] = []

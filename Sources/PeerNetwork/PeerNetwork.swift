@@ -120,8 +120,20 @@ public final class PeerNetwork: Sendable {
     /// others with what strangers say.
     public func events(of rank: PeerRank) -> PeerEvents { PeerEvents(queue: hub.queue, ranks: [rank]) }
 
-    /// The next message of this rank, if one waits already.
-    public func nextWaiting(of rank: PeerRank) -> PeerEvent? { hub.queue.nextWaiting(rank) }
+    /// The same for one consumer that has a thread of its own: `wake` is called, from any thread, when something waits that it
+    /// does not know of, and it takes by ``next(of:)`` until that says nil. It takes the place of the one before.
+    ///
+    /// - Parameter wake: must not wait, nor call this network.
+    public func consume(_ rank: PeerRank, wake: @escaping @Sendable () -> Void) { hub.queue.consume(rank, wake: wake) }
+
+    /// Takes no more of this rank: what waits and what comes is kept for whoever asks next.
+    public func leave(_ rank: PeerRank) { hub.queue.leave(rank) }
+
+    /// The next event of this rank for the consumer that ``consume(_:wake:)`` named; nil where none waits.
+    public func next(of rank: PeerRank) -> PeerEvent? { hub.queue.take(rank) }
+
+    /// Returns when the network has been shut down, or the task is cancelled.
+    public func ended() async { _ = await hub.queue.next([]) }
 
     /// The port that is listened at; nil before ``start()``.
     public var listenPort: Int? { state.withLock { $0.server?.localAddress?.port } }

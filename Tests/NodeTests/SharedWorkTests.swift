@@ -92,17 +92,36 @@ private final class CountingVerifier: NodeSignatures {
         #expect(hasRoom)
     }
 
-    @Test func aBatchLeavesJustBeforeTheNextBlock() {
-        let now = Time(1_000_000)
-        let lead = GossipBatch.leadMs
-        func wait(_ ms: UInt64) -> Int { GossipBatch.waitMs(at: now, nextBlock: now.advanced(by: ms)) }
-        #expect(wait(25) == 25 - Int(lead))
-        #expect(wait(GossipBatch.longestMs) == Int(GossipBatch.longestMs - lead))
-        // It comes too soon to wait for, is overdue, or stands in a future that some other clock made up.
-        for ms in [0, lead, lead + GossipBatch.shortestMs, GossipBatch.longestMs + 1, 1 << 40] {
-            #expect(wait(ms) == Int(GossipBatch.shortestMs))
+    /// - Parameter ms: until the next block; below 0 it is late.
+    private func wait(_ ms: Int, isExpected: Bool, spacing: UInt64 = 25) -> Int {
+        let now: UInt64 = 1_000_000
+        let next = ms < 0 ? now - min(now, UInt64(ms.magnitude)) : now + UInt64(ms.magnitude)
+        return GossipBatch.waitMs(at: Time(now), nextBlock: Time(next), isExpected: isExpected, spacingMs: spacing)
+    }
+
+    @Test(arguments: [true, false]) func aBatchLeavesJustBeforeTheNextBlock(isExpected: Bool) {
+        let lead = Int(GossipBatch.leadMs)
+        let longest = Int(GossipBatch.longestMs)
+        #expect(wait(25, isExpected: isExpected) == 25 - lead)
+        #expect(wait(longest, isExpected: isExpected) == longest - lead)
+        #expect(wait(lead + 1, isExpected: isExpected) == 1)
+        // It stands in a future, or past, that some other clock made up.
+        for ms in [longest + 1, 1 << 40, -100, -1_000_000] {
+            #expect(wait(ms, isExpected: isExpected) == Int(GossipBatch.shortestMs))
         }
-        #expect(GossipBatch.waitMs(at: now, nextBlock: Time(1)) == Int(GossipBatch.shortestMs))
+    }
+
+    @Test func whereABlockIsExpectedAnywayWhatComesTooLateForItWaitsForTheOneAfter() {
+        let (lead, late) = (Int(GossipBatch.leadMs), Int(GossipBatch.lateMs))
+        for ms in late + 1...lead { #expect(wait(ms, isExpected: true) == 0) }
+        for ms in -12...late { #expect(wait(ms, isExpected: true) == ms + 25 - lead) }
+        // It should be here by now: perhaps it does not come.
+        #expect(wait(-13, isExpected: true) == Int(GossipBatch.shortestMs))
+        for ms in -13...lead { #expect(wait(ms, isExpected: false) == Int(GossipBatch.shortestMs)) }
+        // Blocks that hurry, and those that take their time, are not waited for.
+        for spacing in [UInt64(0), 4, 1_000] {
+            #expect(wait(0, isExpected: true, spacing: spacing) == Int(GossipBatch.shortestMs))
+        }
     }
 
     @Test func largeTransactionsDoNotWait() throws {

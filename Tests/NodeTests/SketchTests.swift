@@ -29,6 +29,39 @@ import Testing
         return (bench, try NodeMessage(kind: sketch.kind.rawValue, payload: sketch.payload))
     }
 
+    @Test func aBodyIsOnItsWayWhileTheDiskTakesItAndTheVoteOnlyAfter() throws {
+        let bench = try Bench(cast, masternode: leader)
+        let transactions = try (0..<2 as Range<UInt64>).map { try Bench.record(cast, sequence: $0) }
+        func isVote(_ output: NodeOutput) -> Bool {
+            if case .broadcast(.consensus(.notarizeVote), _) = output { true } else { false }
+        }
+        func isSketch(_ output: NodeOutput) -> Bool { if case .broadcast(.sketch, _) = output { true } else { false } }
+        let proposing = bench.machine.handle(.message(.transactions(transactions), from: cast.peer(other)), at: bench.clock)
+        #expect(proposing.contains(where: isSketch) && !proposing.contains(where: isVote))
+        let token = try #require(proposing.compactMap { if case .journal(_, let token) = $0 { token } else { nil } }.last)
+        let durable = bench.machine.handle(.journalDurable(token), at: bench.clock)
+        #expect(durable.contains(where: isVote) && !durable.contains(where: isSketch))
+    }
+
+    /// It costs whoever leads a view no more to have the others execute a block that it does not propose than one that it does.
+    @Test func theFirstBodyOfTheViewIsExecutedBeforeTheVoteAndNoOther() throws {
+        let transactions = try (0..<3 as Range<UInt64>).map { try Bench.record(cast, sequence: $0) }
+        let (_, first) = try sketch(Array(transactions.prefix(2)))
+        let (_, second) = try sketch(transactions)
+        let bench = try Bench(cast, masternode: other)
+        let before = bench.machine.nextBlockTime
+        bench.receive(.transactions(transactions), from: cast.peer(leader))
+        bench.receive(first, from: cast.peer(leader))
+        #expect(bench.machine.nextBlockTime > before, "the newest executed block has a time of its own")
+        bench.receive(second, from: cast.peer(leader))
+        #expect(bodies(bench) == 2)
+        // What was executed is journalled with the next vote, here that against the view.
+        for _ in 0..<20 { bench.wait() }
+        #expect(bench.take().contains { if case .consensus(.nullifyVote) = $0 { true } else { false } })
+        let journalled = bench.journal.compactMap { if case .body(let block) = $0 { block.transactions.count } else { nil } }
+        #expect(journalled == [2])
+    }
+
     @Test func aBlockIsPutTogetherFromThePool() throws {
         let transactions = try (0..<5 as Range<UInt64>).map { try Bench.record(cast, sequence: $0) }
         let (_, sketch) = try sketch(transactions)

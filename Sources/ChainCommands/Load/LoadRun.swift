@@ -107,8 +107,9 @@ struct LoadRun: Sendable {
             let room: Int
             switch rate {
             case .perSecond(let rate):
-                let micros = LoadBook.milliseconds(now - start) * 1_000
-                room = Int(micros * Double(rate) / Double(lanes) / 1e6) - offered
+                // As soon as it is due: one that waited here for the next to be due would seem to have waited for the network.
+                let pace = LoadPace(rate: rate, lane: lane, lanes: lanes)
+                room = pace.count(after: Int(LoadBook.milliseconds(now - start) * 1_000)) - offered
             case .max: room = (inFlight - book.underWay + lanes - 1) / lanes
             }
             let batch = take(min(room, SubmissionLimits.transactions), senders, &next, &rotation, book.final(of: senders))
@@ -120,7 +121,7 @@ struct LoadRun: Sendable {
             let numbers = batch.map { senders[$0.lane] * load.each + $0.place }
             let due = batch.indices.map { index in
                 guard case .perSecond(let rate) = rate else { return now }
-                return start + .microseconds((offered + index) * 1_000_000 * lanes / rate)
+                return start + .microseconds(LoadPace(rate: rate, lane: lane, lanes: lanes).dueAfter(offered + index))
             }
             book.offered(numbers, due: due)
             offered += batch.count

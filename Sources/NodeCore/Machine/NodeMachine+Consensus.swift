@@ -49,6 +49,7 @@ extension NodeMachine {
     /// that its voter can serve the body.
     private func journal(_ records: [JournalRecord], _ token: JournalToken) {
         var entries: [JournalEntry] = []
+        var own: Block?
         for candidate in pool.ordered where rules.journalBodies && candidate.executed != nil && !candidate.journalled {
             candidate.journalled = true
             entries.append(.body(candidate.block))
@@ -56,19 +57,20 @@ extension NodeMachine {
         for record in records {
             entries.append(.consensus(record))
             if let position = record.ownVote { memory.votes(position, token) }
-            // An own proposal is relayed when the vote on it may leave.
             if case .notarizeVote(let vote) = record, vote.signer == me, vote.subject.digest != vote.subject.parentDigest,
                 epoch.leaders.leader(of: vote.subject.view) == me, let candidate = pool[vote.subject.digest]
             {
-                desk.relay(candidate.block, after: token)
+                own = candidate.block
             }
         }
+        // An own proposal is relayed while the disk takes it: it says nothing that is signed, so nobody is bound by it, and the
+        // others have it, and have executed it, when the vote comes that proposes it.
+        if let own { outputs.append(.broadcast(relayed(own), to: .masternodes)) }
         desk.append(entries)
         outputs.append(.journal(entries, token))
     }
 
     func journalled(_ token: JournalToken, _ clock: NodeClock) {
-        for block in desk.takeRelays(through: token) { outputs.append(.broadcast(relayed(block), to: .masternodes)) }
         memory.durable(token)
         step(.journalDurable(token), clock)
     }
@@ -100,7 +102,13 @@ extension NodeMachine {
     }
 
     /// When a block may follow the newest one that this node knows; earlier only where many transactions wait.
-    public var nextBlockTime: Time { simplexTip.header.time.advanced(by: rules.blockSpacingMs) }
+    public var nextBlockTime: Time { simplexTip.header.time.advanced(by: blockSpacingMs) }
+
+    /// Whether there is a block then in any case: the newest one changed the state, and its root is to be certified at once.
+    public var expectsBlock: Bool { simplexTip.changedState }
+
+    /// Milliseconds from the time of a block with transactions to that of the next, where few wait.
+    public var blockSpacingMs: UInt64 { rules.blockSpacingMs }
 
     /// The highest executed block: work that it holds is ordered, if not final.
     private var simplexTip: ExecutedBlock {

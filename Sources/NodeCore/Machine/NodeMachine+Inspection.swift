@@ -38,7 +38,6 @@ extension NodeMachine {
             ("blocks to be put together", sketches.count, SketchTable.most),
             ("waiting transactions", mempool.count, NodeLimits.poolTransactions),
             ("proposals under verification", questions.count, NodeLimits.candidateBlocks),
-            ("bodies to relay", desk.relayCount, NodeLimits.candidateBlocks),
             ("blocks being stored", chain.committing.count, 4 * NodeLimits.candidateBlocks),
         ]
     }

@@ -213,5 +213,17 @@ extension NodeMachine {
         deliverPending(clock)
         sync.bridge?.until = ticks &+ SyncProgress.bridgePatience
         goOnBridging(clock)
+        executeAhead(digest, clock)
+    }
+
+    /// Executes a body of this view that came before the vote which proposes it, since there is nothing better to do until
+    /// then. The leader's first alone: what it does not propose in the end costs no more than what it does.
+    private func executeAhead(_ digest: Digest, _ clock: NodeClock) {
+        guard me != nil, let candidate = pool[digest], candidate.executed == nil, candidate.block.header.view == view,
+            candidate.block.header.epoch == epoch.epoch, pool.relayed(view: view) == 1,
+            candidate.block.header.time <= clock.wall.advanced(by: epoch.parameters.clockAheadMs),
+            let parent = executed(candidate.block.header.parent), parent.context.epoch == epoch.epoch
+        else { return }
+        ensureExecuted(digest, clock)
     }
 }

@@ -1,4 +1,3 @@
-import Dispatch
 import NodeAPI
 import NodeCore
 import Primitives
@@ -35,7 +34,7 @@ final class ClientIntake: Sendable {
     }
 
     private let check: TransactionCheck
-    private let queue = DispatchQueue(label: "edgeproof.clients", qos: .utility)
+    private let thread = WorkThread("clients", .patient)
     private let state = Mutex(State())
 
     init(check: TransactionCheck) { self.check = check }
@@ -69,7 +68,7 @@ final class ClientIntake: Sendable {
                 defer { state.isRunning = true }
                 return !state.isRunning
             }
-            if starts { queue.async { self.run(node) } }
+            if starts { thread.async { self.run(node) } }
         }
     }
 
@@ -106,6 +105,6 @@ final class ClientIntake: Sendable {
         }
         guard !entries.isEmpty else { return }
         node(entries, check.wrong(entries.flatMap(\.transactions)))
-        queue.async { self.run(node) }
+        thread.async { self.run(node) }
     }
 }

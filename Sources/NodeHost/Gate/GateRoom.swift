@@ -12,32 +12,48 @@ import Synchronization
 /// requests for stored blocks to those who answer them. What is left for the node's own queue is little.
 ///
 /// Each room has a thread of its own, so that a vote never waits for a stranger's signatures. Strangers, all together, are
-/// given a bounded part of the time: after a message their room rests for a multiple of what it cost.
+/// given a bounded part of the time: after a message their room rests for a multiple of what it cost, the node's time
+/// included.
 actor GateRoom {
-    private nonisolated let executor: QueueExecutor
+    private nonisolated let executor: WorkThread
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-    private let rank: PeerRank
+    private nonisolated let rank: PeerRank
     private let node: NodeService
     private let network: PeerNetwork
     private let check: TransactionCheck
     private let blocks: BlockServer
     private let snapshots: SnapshotServer
+    /// What was given to the node.
+    private nonisolated let given = Mutex(Given())
     /// Nanoseconds of rest that are due.
     private var debt: UInt64 = 0
+    /// When the room came to a stranger's message that the node may be at.
+    private var since: UInt64?
+    private var rest: WorkThread.Alarm?
+    private var isResting = false
     /// Messages of masternodes with transactions, whose signatures are to be checked together.
     private var waiting: [(peer: PeerId, transactions: [SignedTransaction])] = []
     private var waitingCount = 0
     /// Whose messages were checked together last time: mostly all who are given transactions, before each block.
     private var company: Set<PeerId> = []
-    private var alarm: Alarm?
+    private var alarm: WorkThread.Alarm?
     private var isAlarmSet = false
+
+    private struct Given {
+        /// Messages that the node has not come to.
+        var count = 0
+        /// The room goes on when it has.
+        var isAwaited = false
+    }
 
     /// Of the time of one core, strangers have one part in so many.
     static let strangerParts: UInt64 = 5
     /// Rests shorter than this wait for company.
     private static let shortestRest: UInt64 = 2_000_000
     private static let longestRest: UInt64 = 2_000_000_000
+    /// Messages that may wait for the node; those of strangers one by one, since their room pays for the node's time as well.
+    private var most: Int { rank == .stranger ? 1 : 4 }
 
     init(
         _ rank: PeerRank, node: NodeService, network: PeerNetwork, check: TransactionCheck, blocks: BlockServer,
@@ -49,23 +65,62 @@ actor GateRoom {
         self.check = check
         self.blocks = blocks
         self.snapshots = snapshots
-        executor = QueueExecutor(
-            label: "edgeproof.gate.\(rank)", qos: rank == .stranger ? .utility : .userInitiated)
+        executor = WorkThread("gate.\(rank)", rank == .stranger ? .patient : .prompt)
     }
 
-    /// Until the network ends or the task is cancelled.
-    func run() async {
-        alarm = executor.alarm { [weak self] in self?.assumeIsolated { $0.companyIsOver() } }
-        defer { alarm = nil }
-        for await event in network.events(of: rank) {
-            var next: PeerEvent? = event
-            while let event = next, rank == .bulk, let gossip = Gossip(event) { next = await take(gossip) }
-            if let next {
-                // It may be about a transaction that waits.
-                await takeWaiting()
-                await take(next)
+    /// Takes what comes, until the network ends or the room is left.
+    func start() {
+        alarm = executor.alarm { [weak self] in self?.assumeIsolated { $0.takeWaiting() } }
+        rest = executor.alarm { [weak self] in self?.assumeIsolated { $0.restIsOver() } }
+        // It holds the room.
+        network.consume(rank) { self.goOn() }
+    }
+
+    private nonisolated func goOn() {
+        executor.async { self.assumeIsolated { $0.takeEvents() } }
+    }
+
+    /// Ends once the room has done what it is at.
+    func stop() {
+        (alarm, rest) = (nil, nil)
+        waiting = []
+    }
+
+    private func takeEvents() {
+        while isNodeReady() {
+            if let since {
+                charge(since: since)
+                self.since = nil
             }
-            await rest()
+            guard !mustRest(), let event = network.next(of: rank) else { return }
+            if rank == .stranger, case .message = event { since = Self.now }
+            var next: PeerEvent? = event
+            while let event = next, rank == .bulk, let gossip = Gossip(event) { next = take(gossip) }
+            guard let next else { continue }
+            // It may be about a transaction that waits.
+            takeWaiting()
+            take(next)
+        }
+    }
+
+    /// Whether the node may be given more. Where it may not, the room goes on when the node has come to what it was given.
+    private func isNodeReady() -> Bool {
+        given.withLock { given in
+            given.isAwaited = given.count >= most
+            return !given.isAwaited
+        }
+    }
+
+    private func give(_ take: @escaping @Sendable (isolated NodeService) -> Void) {
+        given.withLock { $0.count += 1 }
+        node.post { node in
+            take(node)
+            let isAwaited = self.given.withLock { given in
+                given.count -= 1
+                defer { given.isAwaited = false }
+                return given.isAwaited
+            }
+            if isAwaited { self.goOn() }
         }
     }
 
@@ -91,7 +146,7 @@ actor GateRoom {
 
     /// Puts a message, and those that came after it, to the ones that wait.
     /// - Returns: what came after them and is something else.
-    private func take(_ first: Gossip) async -> PeerEvent? {
+    private func take(_ first: Gossip) -> PeerEvent? {
         var next: Gossip? = first
         var other: PeerEvent?
         while let gossip = next {
@@ -104,12 +159,12 @@ actor GateRoom {
                 waiting.append((gossip.peer, transactions))
                 waitingCount += transactions.count
             } catch { network.report(gossip.peer, .malformed, "\(error)") }
-            guard waitingCount < Self.mostTogether, let event = network.nextWaiting(of: rank) else { break }
+            guard waitingCount < Self.mostTogether, let event = network.next(of: rank) else { break }
             next = Gossip(event)
             if next == nil { other = event }
         }
         if waitingCount >= Self.enough || (!waiting.isEmpty && company.isSubset(of: waiting.map(\.peer))) {
-            await takeWaiting()
+            takeWaiting()
         } else if !waiting.isEmpty, !isAlarmSet {
             isAlarmSet = true
             alarm?.set(afterMs: Self.companyMs)
@@ -117,13 +172,8 @@ actor GateRoom {
         return other
     }
 
-    private func companyIsOver() {
-        guard !waiting.isEmpty else { return }
-        Task { await takeWaiting() }
-    }
-
     /// Checks the transactions that wait, and tells the node of them.
-    private func takeWaiting() async {
+    private func takeWaiting() {
         guard !waiting.isEmpty else { return }
         let messages = waiting
         (waiting, waitingCount, isAlarmSet) = ([], 0, false)
@@ -136,13 +186,11 @@ actor GateRoom {
                 if !transactions.isEmpty { sound.append((.transactions(transactions), message.peer)) }
             }
         }
-        if !sound.isEmpty { await node.take(sound) }
+        if !sound.isEmpty { give { [sound] in $0.take(sound) } }
     }
 
-    private func take(_ event: PeerEvent) async {
-        guard case .message(let id, let raw, let payload) = event else { return await node.take(event) }
-        let start = Self.now
-        defer { charge(since: start, 0) }
+    private func take(_ event: PeerEvent) {
+        guard case .message(let id, let raw, let payload) = event else { return give { $0.take(event) } }
         if let kind = SnapshotMessage.Kind(rawValue: raw) {
             do {
                 snapshots.received(try SnapshotMessage(kind: kind, payload: payload), from: id, isStranger: rank == .stranger)
@@ -160,22 +208,31 @@ actor GateRoom {
             switch check.check(transactions, isStranger: rank == .stranger) {
             case .forged: network.report(id, .badSignature)
             case .sound(let sound):
-                if !sound.isEmpty { await node.take(.transactions(sound), from: id) }
+                if !sound.isEmpty { give { $0.take(.transactions(sound), from: id) } }
             }
-        default: await node.take(message, from: id)
+        default: give { $0.take(message, from: id) }
         }
     }
 
-    private func charge(since start: UInt64, _ other: UInt64) {
-        guard rank == .stranger else { return }
-        debt &+= (Self.now &- start &+ other) &* (Self.strangerParts - 1)
+    // MARK: Rest
+
+    private func charge(since start: UInt64) {
+        debt &+= (Self.now &- start) &* (Self.strangerParts - 1)
     }
 
-    private func rest() async {
-        guard debt >= Self.shortestRest else { return }
-        let rest = min(debt, Self.longestRest)
-        debt = 0
-        try? await Task.sleep(for: .nanoseconds(Int64(rest)))
+    /// Whether the room rests now, after which it goes on.
+    private func mustRest() -> Bool {
+        if !isResting, debt >= Self.shortestRest {
+            isResting = true
+            rest?.set(afterMs: Int(min(debt, Self.longestRest) / 1_000_000))
+            debt = 0
+        }
+        return isResting
+    }
+
+    private func restIsOver() {
+        isResting = false
+        takeEvents()
     }
 
     private static var now: UInt64 { DispatchTime.now().uptimeNanoseconds }

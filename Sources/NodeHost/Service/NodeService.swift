@@ -15,10 +15,10 @@ import Synchronization
 
 /// Drives one ``NodeMachine`` with real sockets, files and clocks, and answers the API.
 ///
-/// The machine runs on a queue of its own. The journal and the store have a queue each, so that a vote's fsync never
-/// waits for a block's; what they finish comes back in order.
+/// The machine runs on a thread of its own. The journal and the store have one each, so that a vote's fsync never waits for a
+/// block's; what they finish comes back in order.
 public actor NodeService {
-    private nonisolated let executor = QueueExecutor(label: "edgeproof.node")
+    private nonisolated let executor = WorkThread("node")
     public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     public nonisolated let genesis: Genesis
@@ -43,7 +43,7 @@ public actor NodeService {
     nonisolated let healer: BlockHealer
     private nonisolated let gate: NodeGate
     nonisolated let check: TransactionCheck
-    private let commitQueue = DispatchQueue(label: "edgeproof.commit", qos: .userInitiated)
+    private let commitQueue = WorkThread("commit")
     private let waitingCommits = WaitingCommits()
     private let onHalt: @Sendable (String) -> Void
     /// Makes a hash chain of this masternode; nil in a follower.
@@ -52,8 +52,8 @@ public actor NodeService {
     private var timers = TimerBook()
     private var outgoing = GossipBatch()
     /// For ``timers``, and for ``outgoing``.
-    private var alarm: Alarm?
-    private var gossipAlarm: Alarm?
+    private var alarm: WorkThread.Alarm?
+    private var gossipAlarm: WorkThread.Alarm?
     var peerBook = PeerBook()
     private var headStreams: [UInt64: AsyncStream<Height>.Continuation] = [:]
     private var nextStream: UInt64 = 0
@@ -117,30 +117,25 @@ public actor NodeService {
         let rooms = [PeerRank.bulk, .stranger].map {
             GateRoom($0, node: self, network: network, check: check, blocks: blocks, snapshots: snapshots)
         }
-        await withTaskGroup(of: Void.self) { group in
-            for room in rooms { group.addTask { await room.run() } }
-            group.addTask { await self.takeUrgent() }
-            await group.waitForAll()
-        }
+        for room in rooms { await room.start() }
+        network.consume(.urgent) { [weak self] in self?.post { $0.takeUrgent() } }
+        await network.ended()
+        for rank in PeerRank.allCases { network.leave(rank) }
+        // What they read must not be closed before.
+        for room in rooms { await room.stop() }
     }
 
     /// Votes, certificates and heads of masternodes, and their coming and going: they wait for nothing but each other.
-    private func takeUrgent() async {
-        var taken = 0
-        for await event in network.events(of: .urgent) {
+    private func takeUrgent() {
+        for _ in 0..<Self.urgentTurn {
+            guard let event = network.next(of: .urgent) else { return }
             take(event)
-            taken &+= 1
-            // Those that wait come without a pause, and must not keep the disk's word from the node.
-            if taken.isMultiple(of: Self.urgentTurn) { await giveWay() }
         }
+        // Those that wait come without a pause, and must not keep the disk's word from the node.
+        post { $0.takeUrgent() }
     }
 
     private static let urgentTurn = 4
-
-    /// Goes on after what waits for the node's queue.
-    private func giveWay() async {
-        await withCheckedContinuation { continuation in executor.async { continuation.resume() } }
-    }
 
     public func stop() async {
         stopped = true
@@ -283,7 +278,11 @@ public actor NodeService {
         let isFirst = outgoing.isEmpty
         guard outgoing.add(transactions) else { return flushGossip() }
         guard isFirst, !outgoing.isEmpty else { return }
-        gossipAlarm?.set(afterMs: GossipBatch.waitMs(at: Self.clock().wall, nextBlock: machine.nextBlockTime))
+        let wait = GossipBatch.waitMs(
+            at: Self.clock().wall, nextBlock: machine.nextBlockTime, isExpected: machine.expectsBlock,
+            spacingMs: machine.blockSpacingMs)
+        guard wait > 0 else { return flushGossip() }
+        gossipAlarm?.set(afterMs: wait)
     }
 
     private func flushGossip() {

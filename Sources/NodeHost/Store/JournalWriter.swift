@@ -1,9 +1,8 @@
 import Consensus
-import Dispatch
 import Storage
 import Synchronization
 
-/// Writes the vote journal on a queue of its own. What piles up while the disk syncs goes into one batch with one
+/// Writes the vote journal on a thread of its own. What piles up while the disk syncs goes into one batch with one
 /// fsync. Appends and rewrites keep their order: an append that overtook a rewrite would be reported durable and then
 /// erased by it.
 final class JournalWriter: Sendable {
@@ -15,12 +14,12 @@ final class JournalWriter: Sendable {
     }
 
     private let journal: Journal
-    private let queue = DispatchQueue(label: "edgeproof.journal", qos: .userInitiated)
+    private let thread = WorkThread("journal")
     private let waiting = Mutex<[Write]>([])
 
     init(_ journal: Journal) { self.journal = journal }
 
-    /// - Parameter done: called from the journal's queue with the newest token that is durable.
+    /// - Parameter done: called from the journal's thread with the newest token that is durable.
     func append(_ records: [[UInt8]], token: JournalToken, done: @escaping @Sendable (Outcome) -> Void) {
         add(.append(records, token), done)
     }
@@ -35,7 +34,7 @@ final class JournalWriter: Sendable {
             waiting.append(write)
             return waiting.count == 1
         }
-        if isFirst { queue.async { self.flush(done) } }
+        if isFirst { thread.async { self.flush(done) } }
     }
 
     private func flush(_ done: @Sendable (Outcome) -> Void) {
@@ -62,6 +61,6 @@ final class JournalWriter: Sendable {
 
     /// Waits for what is under way.
     func close() {
-        queue.sync { self.journal.close() }
+        thread.sync { self.journal.close() }
     }
 }

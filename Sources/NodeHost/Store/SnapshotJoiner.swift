@@ -14,7 +14,7 @@ import Storage
 /// What peers say meanwhile about anything else is kept for the node that starts afterwards, within bounds: it goes on
 /// with the same connections.
 actor SnapshotJoiner {
-    private nonisolated let executor = QueueExecutor(label: "edgeproof.join")
+    private nonisolated let executor = WorkThread("join")
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private let network: PeerNetwork

@@ -1,0 +1,91 @@
+import Encoding
+import PeerNetwork
+import Primitives
+import Synchronization
+import Testing
+
+/// Consumers with a thread of their own.
+@Suite(.timeLimit(.minutes(20))) struct ConsumeTests {
+    private final class Consumer: Sendable {
+        private let wakes = Mutex(0)
+        let network: PeerNetwork
+        let rank: PeerRank
+
+        init(_ network: PeerNetwork, _ rank: PeerRank) {
+            self.network = network
+            self.rank = rank
+            network.consume(rank) { self.wakes.withLock { $0 += 1 } }
+        }
+
+        var wakeCount: Int { wakes.withLock { $0 } }
+        var next: PeerEvent? { network.next(of: rank) }
+
+        /// All that waits.
+        var all: [PeerEvent] {
+            var all: [PeerEvent] = []
+            while let event = next { all.append(event) }
+            return all
+        }
+    }
+
+    private func numbers(_ events: [PeerEvent]) -> [UInt8] {
+        events.compactMap { if case .message(_, _, let payload) = $0 { payload.first } else { nil } }
+    }
+
+    @Test func whoTakesUntilThereIsNothingIsWokenOnceForWhatComesAfter() async throws {
+        let keys = try Keys(2)
+        let a = try await TestNode(key: keys.keys[0], set: keys.set, consumes: false)
+        let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address(keys.keys[0].publicKey)])
+        try await withNodes([a, b]) {
+            let (urgent, bulk) = (Consumer(a.network, .urgent), Consumer(a.network, .bulk))
+            try await until("told of the connection") { urgent.wakeCount == 1 && b.isConnected(keys.id(0)) }
+            for number in UInt8(0)..<50 { b.network.send(kind: 16, [number], to: keys.id(0), priority: .urgent) }
+            try await until("all there") { a.network.metrics.messagesReceived == 50 }
+            #expect(bulk.wakeCount == 0 && bulk.next == nil, "messages are shown after their connection")
+            #expect(urgent.all.count == 1)
+            #expect(urgent.wakeCount == 1 && bulk.wakeCount == 1)
+            #expect(numbers(bulk.all) == Array(0..<50))
+            // It knows that there is nothing.
+            b.network.send(kind: 16, [50], to: keys.id(0), priority: .urgent)
+            try await until("one more") { bulk.wakeCount == 2 }
+            #expect(bulk.next != nil)
+            // It does not, and asks once more anyway.
+            b.network.send(kind: 16, [51], to: keys.id(0), priority: .urgent)
+            try await until("one that it comes to by itself") { a.network.metrics.messagesReceived == 52 }
+            #expect(bulk.wakeCount == 2)
+            #expect(numbers(bulk.all) == [51])
+        }
+    }
+
+    @Test func whatComesAfterAConsumerLeftIsKeptForTheNext() async throws {
+        let keys = try Keys(2)
+        let a = try await TestNode(key: keys.keys[0], set: keys.set, consumes: false)
+        let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address(keys.keys[0].publicKey)])
+        try await withNodes([a, b]) {
+            let (urgent, first) = (Consumer(a.network, .urgent), Consumer(a.network, .bulk))
+            try await until("told of the connection") { urgent.wakeCount == 1 && b.isConnected(keys.id(0)) }
+            #expect(urgent.all.count == 1)
+            a.network.leave(.bulk)
+            b.network.send(kind: 16, [1], to: keys.id(0), priority: .urgent)
+            try await until("there") { a.network.metrics.messagesReceived == 1 }
+            #expect(first.wakeCount == 0 && first.next == nil)
+            let second = Consumer(a.network, .bulk)
+            #expect(second.wakeCount == 1)
+            #expect(numbers(second.all) == [1])
+        }
+    }
+
+    @Test func theEndIsTold() async throws {
+        let keys = try Keys(1)
+        let a = try await TestNode(key: keys.keys[0], set: keys.set, consumes: false)
+        async let ended: Void = a.network.ended()
+        await a.network.shutdown()
+        await ended
+        // Whoever is called off need not wait for it.
+        let other = try await TestNode(key: keys.keys[0], set: keys.set, consumes: false)
+        let waiting = Task { await other.network.ended() }
+        waiting.cancel()
+        await waiting.value
+        await other.network.shutdown()
+    }
+}
