@@ -87,7 +87,7 @@ let package = Package(
 
         // Layer 2: input and output
         .systemLibrary(name: "CLevelDB", providers: [.apt(["libleveldb-dev"])]),
-        module("Storage", values + ["CLevelDB", "ProgramSupport"]),
+        module("Storage", values + ["StateTree", "CLevelDB", "ProgramSupport"]),
         module("KeyFiles", ["Encoding", "Cryptography"]),
         module("NodeHome", values + ["KeyFiles", "ProgramSupport"]),
         module("PeerNetwork", values + ["ProgramSupport", .nioCore, .nioPosix, .nioSSL, .crypto, .logging]),
@@ -206,7 +206,7 @@ let package = Package(
         tests(of: "Training", values + ["Tensor", "Training", "CZlib"]),
         tests(of: "ModelFiles", ["Training", "ModelFiles"]),
         tests(of: "Experiments", ["Encoding", "Cryptography", "Tensor", "Training", "Experiments"]),
-        tests(of: "Storage", values + ["Storage"]),
+        tests(of: "Storage", values + ["StateTree", "Storage"]),
         tests(of: "KeyFiles", ["Encoding", "Cryptography", "KeyFiles"]),
         tests(
             of: "PeerNetwork",

@@ -55,7 +55,7 @@ package final class RetainedSnapshot: Sendable {
             while let last = found.last, !range.contains(last.path) { found.removeLast() }
         }
         return StateChunk(
-            range: range, leaves: found.map(\.leaf), proof: try StateTree.prove(reader: Nodes(store: store), range: range))
+            range: range, leaves: found.map(\.leaf), proof: try StateTree.prove(reader: Pages(store: store), range: range))
     }
 
     private typealias Found = [(path: Digest, leaf: StateChunk.Leaf)]
@@ -94,8 +94,8 @@ package final class RetainedSnapshot: Sendable {
         return StateChunk.Leaf(key: key, value: value)
     }
 
-    private struct Nodes: NodeReader {
+    private struct Pages: PageReader {
         let store: any SnapshotSource
-        func node(_ key: NodeKey) throws -> [UInt8]? { try store.node(key.bytes) }
+        func page(_ key: NodeKey) throws -> [UInt8]? { try store.page(key.bytes) }
     }
 }

@@ -11,10 +11,10 @@ package struct SnapshotAssembly: Sendable {
 
     package init(root: Digest) { self.root = root }
 
-    /// - Parameter reader: the nodes that were stored so far.
-    /// - Returns: what these leaves change in the stored nodes.
+    /// - Parameter reader: the pages that were stored so far.
+    /// - Returns: what these leaves change in the stored pages.
     package mutating func add(
-        _ leaves: [StateChunk.Leaf], to reader: some NodeReader
+        _ leaves: [StateChunk.Leaf], to reader: some PageReader
     ) throws(StateTreeError) -> TreeUpdate {
         let update = try StateTree.update(
             reader: reader, changes: leaves.map { ($0.key.path, StateTree.valueHash($0.value)) })

@@ -46,8 +46,8 @@ package protocol SnapshotSource: Sendable {
     /// The steps between masternode sets from this epoch on, ascending.
     func links(from epoch: Epoch, limit: Int) throws -> [EpochLink]
     func value(_ key: StateKey) throws -> [UInt8]?
-    /// A node of the state tree.
-    func node(_ key: [UInt8]) throws -> [UInt8]?
+    /// A page of the state tree.
+    func page(_ key: [UInt8]) throws -> [UInt8]?
     /// Keys of the state from this path on, in the order of their paths.
     func keys(from path: Digest, limit: Int) throws -> [(path: Digest, key: StateKey)]
 }

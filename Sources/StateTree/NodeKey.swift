@@ -1,7 +1,8 @@
 import Cryptography
 import Encoding
 
-/// Position of a node: the bits of its prefix. A later version of a node takes the place of the earlier one.
+/// Position of a node: the bits of its prefix. A page of the tree has the position of its top, and a later version of it
+/// takes the place of the earlier one.
 ///
 /// As bytes: the bits, the most significant first, then a 1, then zeros up to the next whole byte; 1 to 33 bytes. The
 /// order of the bytes is the order of the positions from left to right.
@@ -39,24 +40,16 @@ public struct NodeKey: Hashable, Comparable, Sendable, CustomStringConvertible {
         return bytes.count * 8 - 1 - last.trailingZeroBitCount
     }
 
-    /// The position below, to the left (0) or the right (1). A position of 256 bits, which only leaves have, has none
-    /// and gives itself.
-    func child(_ bit: Bool) -> NodeKey {
-        guard depth < StateTree.pathBits, let last = bytes.last else { return self }
-        let marker = last & (~last &+ 1)
-        var bytes = Array(bytes.dropLast())
-        let extended = last & ~marker | (bit ? marker : 0)
-        if marker == 1 {
-            bytes.append(extended)
-            bytes.append(0x80)
-        } else {
-            bytes.append(extended | marker >> 1)
-        }
-        return NodeKey(checked: bytes)
-    }
-
     /// Whether the path starts with this prefix.
-    func covers(_ path: Digest) -> Bool { NodeKey(path, depth: depth) == self }
+    func covers(_ path: Digest) -> Bool {
+        guard let last = bytes.last else { return false }
+        let path = path.bytes
+        let whole = bytes.count - 1
+        guard path.starts(with: bytes.dropLast()) else { return false }
+        // The bits above the marker; there are none where the prefix ends with a byte.
+        let shift = last.trailingZeroBitCount + 1
+        return shift > 7 || path[whole] >> UInt8(shift) == last >> UInt8(shift)
+    }
 
     public static func < (lhs: NodeKey, rhs: NodeKey) -> Bool { lhs.bytes.lexicographicallyPrecedes(rhs.bytes) }
 

@@ -133,23 +133,13 @@ public struct RangeProof: BorshCodable, Hashable, Sendable {
 
 extension StateTree {
     /// The proof for the pairs that the map has in the range.
-    public static func prove(reader: some NodeReader, range: PathRange) throws(StateTreeError) -> RangeProof {
-        let loader = NodeLoader(reader: reader)
-        var node = try loader.root()
-        var key = NodeKey.root
-        var siblings: [Digest] = []
-        while siblings.count < range.depth, case .inner(let left, let right) = node {
-            let bit = range.start.bit(siblings.count)
-            siblings.append(bit ? left : right)
-            key = key.child(bit)
-            node = try loader.node(key, hash: bit ? right : left)
-        }
-        siblings.reverse()
+    public static func prove(reader: some PageReader, range: PathRange) throws(StateTreeError) -> RangeProof {
+        let (end, siblings) = try PageLoader(reader: reader).descend(range.start, levels: range.depth)
         var neighbour: RangeProof.Neighbour?
-        if case .leaf(let path, let valueHash) = node, !range.contains(path) {
+        if case .leaf(let path, let valueHash, _) = end, !range.contains(path) {
             neighbour = RangeProof.Neighbour(path: path, valueHash: valueHash)
         }
-        return RangeProof(neighbour: neighbour, siblings: siblings)
+        return RangeProof(neighbour: neighbour, siblings: siblings.reversed())
     }
 
     /// Hash of the subtree that holds exactly these pairs, ascending, whose paths share `depth` bits: the tree's

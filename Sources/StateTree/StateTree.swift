@@ -18,9 +18,9 @@ import Cryptography
 ///
 /// The module promises
 /// - **canonical**: tree and root depend on the set of pairs alone, never on the order or batches that led there;
-/// - **batched**: an update reads and writes each node at most once;
+/// - **batched**: an update reads and writes each page at most once, and a page holds several levels (``TreePage``);
 /// - **pure**: a reader in, an update and proofs out; it never stores anything;
-/// - **no traps**: a missing or corrupt node gives a ``StateTreeError``. Every node but the topmost is checked against
+/// - **no traps**: a missing or corrupt page gives a ``StateTreeError``. Every page but the topmost is checked against
 ///   the hash that its parent holds.
 public enum StateTree {
     /// Bits of a path, and the most siblings that a proof can have.
@@ -43,21 +43,21 @@ public enum StateTree {
     }
 
     /// Root of the tree that the reader shows.
-    public static func root(reader: some NodeReader) throws(StateTreeError) -> Digest {
-        try NodeLoader(reader: reader).root()?.hash ?? emptyRoot
+    public static func root(reader: some PageReader) throws(StateTreeError) -> Digest {
+        try PageLoader(reader: reader).root()?.hash ?? emptyRoot
     }
 
-    /// What changes in the stored nodes when the changes are made.
+    /// What changes in the stored pages when the changes are made.
     ///
     /// - Parameter changes: in any order, each path at most once; a nil value hash removes the pair, if there is one.
     public static func update(
-        reader: some NodeReader, changes: [(path: Digest, valueHash: Digest?)]
+        reader: some PageReader, changes: [(path: Digest, valueHash: Digest?)]
     ) throws(StateTreeError) -> TreeUpdate {
         let ordered = changes.sorted { $0.path < $1.path }
         for (lower, higher) in zip(ordered, ordered.dropFirst()) where lower.path == higher.path {
             throw .duplicateChange(lower.path)
         }
-        var updater = TreeUpdater(loader: NodeLoader(reader: reader))
+        var updater = TreeUpdater(loader: PageLoader(reader: reader))
         return try updater.run(ordered)
     }
 
@@ -68,32 +68,17 @@ public enum StateTree {
 
     /// The value hash at the path, nil when there is none, with its proof.
     public static func prove(
-        reader: some NodeReader, path: Digest
+        reader: some PageReader, path: Digest
     ) throws(StateTreeError) -> (valueHash: Digest?, proof: StateProof) {
-        let loader = NodeLoader(reader: reader)
-        var node = try loader.root()
-        var key = NodeKey.root
-        var siblings: [Digest] = []
-        while case .inner(let left, let right) = node {
-            let bit = path.bit(siblings.count)
-            siblings.append(bit ? left : right)
-            key = key.child(bit)
-            node = try loader.node(key, hash: bit ? right : left)
-        }
-        siblings.reverse()
-        switch node {
-        case .leaf(let found, let valueHash) where found == path:
-            return (valueHash, StateProof(end: .claimed, siblings: siblings))
-        case .leaf(let found, let valueHash):
-            return (nil, StateProof(end: .leaf(path: found, valueHash: valueHash), siblings: siblings))
-        case .inner, nil:
-            return (nil, StateProof(end: .empty, siblings: siblings))
+        let (end, siblings) = try PageLoader(reader: reader).descend(path, levels: pathBits)
+        let upwards = Array(siblings.reversed())
+        switch end {
+        case .leaf(path, let valueHash, _):
+            return (valueHash, StateProof(end: .claimed, siblings: upwards))
+        case .leaf(let found, let valueHash, _):
+            return (nil, StateProof(end: .leaf(path: found, valueHash: valueHash), siblings: upwards))
+        case .empty, .inner, .page:
+            return (nil, StateProof(end: .empty, siblings: upwards))
         }
     }
-}
-
-/// A tree without pairs: where a chain's state starts from.
-public struct EmptyTree: NodeReader {
-    public init() {}
-    public func node(_ key: NodeKey) -> [UInt8]? { nil }
 }

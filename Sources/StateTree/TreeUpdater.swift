@@ -1,120 +1,117 @@
 import Cryptography
 import Encoding
 
-/// One update: goes down where there are changes, rebuilds on the way up, and notes what differs from before.
-struct TreeUpdater<Reader: NodeReader> {
+/// What an update changes in the stored pages. No page is both put and removed.
+public struct TreeUpdate: Sendable {
+    /// Root after the update.
+    public let root: Digest
+    /// Ascending by position.
+    public let puts: [(NodeKey, [UInt8])]
+    /// Ascending.
+    public let removals: [NodeKey]
+    /// Paths that the map has now and did not have before, ascending.
+    public let added: [Digest]
+}
+
+/// One update: goes down where there are changes, rebuilds on the way up, and notes which pages differ from before.
+struct TreeUpdater<Reader: PageReader> {
     typealias Change = (path: Digest, valueHash: Digest?)
     typealias Pair = (path: Digest, valueHash: Digest)
 
-    private let loader: NodeLoader<Reader>
+    private let loader: PageLoader<Reader>
     private var puts: [(NodeKey, [UInt8])] = []
     private var removals: [NodeKey] = []
+    private var added: [Digest] = []
 
-    init(loader: NodeLoader<Reader>) { self.loader = loader }
+    init(loader: PageLoader<Reader>) { self.loader = loader }
 
     /// - Parameter changes: strictly ascending by path.
     mutating func run(_ changes: [Change]) throws(StateTreeError) -> TreeUpdate {
         let old = try loader.root()
-        let new = try rebuilt(old, at: .root, depth: 0, changes[...])
-        note(.root, old: old, new: new)
+        var page = old ?? TreePage(at: .root, depth: 0)
+        try change(&page, 0, depth: 0, changes[...])
+        if page.hash != old?.hash ?? StateTree.emptyRoot {
+            if case .empty = page.slots[0] { removals.append(.root) } else { puts.append((.root, page.encoded)) }
+        }
         return TreeUpdate(
-            root: new?.hash ?? StateTree.emptyRoot, puts: puts.sorted { $0.0 < $1.0 }, removals: removals.sorted())
+            root: page.hash, puts: puts.sorted { $0.0 < $1.0 }, removals: removals.sorted(), added: added)
     }
 
-    /// The subtree after the changes. Notes every difference below the position; the position itself is the caller's,
-    /// since a leaf that is left alone moves up.
-    private mutating func rebuilt(
-        _ old: TreeNode?, at key: NodeKey, depth: Int, _ changes: ArraySlice<Change>
-    ) throws(StateTreeError) -> TreeNode? {
-        guard !changes.isEmpty else { return old }
-        switch old {
-        case nil:
-            return built(at: key, depth: depth, inserted(changes)[...])
-        case .leaf(let path, let valueHash):
-            return built(at: key, depth: depth, inserted(changes, beside: (path, valueHash))[...])
-        case .inner(let left, let right):
-            let middle = Self.partition(changes, depth: depth, path: \.path)
-            var sides = (
-                Side(key: key.child(false), hash: left), Side(key: key.child(true), hash: right)
-            )
-            try change(&sides.0, depth: depth, changes[..<middle])
-            try change(&sides.1, depth: depth, changes[middle...])
-            return try joined(sides.0, sides.1)
-        }
-    }
-
-    /// One child of an inner node during the update. Loaded only where something needs its content.
-    private struct Side {
-        let key: NodeKey
-        var hash: Digest
-        var isLoaded = false
-        var old: TreeNode?
-        var new: TreeNode?
-
-        init(key: NodeKey, hash: Digest) {
-            self.key = key
-            self.hash = hash
-        }
-
-        var isEmpty: Bool { hash == StateTree.emptyRoot }
-    }
-
-    private func load(_ side: inout Side) throws(StateTreeError) {
-        guard !side.isLoaded else { return }
-        side.old = try loader.node(side.key, hash: side.hash)
-        side.new = side.old
-        side.isLoaded = true
-    }
-
+    /// Makes the changes below a position of the page, and in the pages below it.
     private mutating func change(
-        _ side: inout Side, depth: Int, _ changes: ArraySlice<Change>
+        _ page: inout TreePage, _ index: Int, depth: Int, _ changes: ArraySlice<Change>
     ) throws(StateTreeError) {
-        guard !changes.isEmpty else { return }
-        try load(&side)
-        side.new = try rebuilt(side.old, at: side.key, depth: depth + 1, changes)
-        if side.new != side.old { side.hash = side.new?.hash ?? StateTree.emptyRoot }
-    }
-
-    private mutating func joined(_ left: Side, _ right: Side) throws(StateTreeError) -> TreeNode? {
-        var left = left
-        var right = right
-        if left.isEmpty || right.isEmpty {
-            try load(&left)
-            try load(&right)
-            // A leaf alone in its subtree stands at the top of it.
-            switch (left.new, right.new) {
-            case (nil, nil):
-                note(left.key, old: left.old, new: nil)
-                note(right.key, old: right.old, new: nil)
-                return nil
-            case (.leaf, nil), (nil, .leaf):
-                note(left.key, old: left.old, new: nil)
-                note(right.key, old: right.old, new: nil)
-                return left.new ?? right.new
-            default: break
-            }
+        guard let first = changes.first else { return }
+        switch page.slots[index] {
+        case .empty: insert(&page, index, depth: depth, inserted(changes)[...])
+        case .leaf(let path, let valueHash, _):
+            insert(&page, index, depth: depth, inserted(changes, beside: (path, valueHash))[...])
+        case .page(let hash):
+            var below = try loader.page(NodeKey(first.path, depth: depth), hash: hash)
+            try change(&below, 0, depth: depth, changes)
+            page.slots[index] = settle(below, former: hash)
+        case .inner:
+            let (left, right) = (2 * index + 1, 2 * index + 2)
+            let former = (page.slots[left].hash, page.slots[right].hash)
+            let middle = Self.partition(changes, depth: depth, path: \.path)
+            try change(&page, left, depth: depth + 1, changes[..<middle])
+            try change(&page, right, depth: depth + 1, changes[middle...])
+            guard former != (page.slots[left].hash, page.slots[right].hash) else { return }
+            join(&page, index)
         }
-        note(left.key, old: left.old, new: left.new)
-        note(right.key, old: right.old, new: right.new)
-        return .inner(left: left.hash, right: right.hash)
     }
 
-    /// The subtree of exactly these pairs, where nothing stands below the position yet.
-    private mutating func built(at key: NodeKey, depth: Int, _ pairs: ArraySlice<Pair>) -> TreeNode? {
-        guard let first = pairs.first else { return nil }
+    /// Makes the inner node anew over its two children, or what is left of it.
+    private func join(_ page: inout TreePage, _ index: Int) {
+        let (left, right) = (2 * index + 1, 2 * index + 2)
+        switch (page.slots[left], page.slots[right]) {
+        case (.empty, .empty): page.slots[index] = .empty
+        // A leaf alone in its subtree stands at the top of it.
+        case (.leaf, .empty): page.move(from: left, to: index)
+        case (.empty, .leaf): page.move(from: right, to: index)
+        default: page.slots[index] = .inner(StateTree.innerHash(page.slots[left].hash, page.slots[right].hash))
+        }
+    }
+
+    /// The subtree of exactly these pairs, where no page is below the position yet.
+    private mutating func insert(_ page: inout TreePage, _ index: Int, depth: Int, _ pairs: ArraySlice<Pair>) {
+        guard let first = pairs.first else {
+            page.slots[index] = .empty
+            return
+        }
         // Distinct paths differ within 256 bits, so the second condition never decides for more than one pair.
-        if pairs.count == 1 || depth >= StateTree.pathBits { return .leaf(path: first.path, valueHash: first.valueHash) }
+        if pairs.count == 1 || depth >= StateTree.pathBits {
+            page.slots[index] = .leaf(path: first.path, valueHash: first.valueHash)
+            return
+        }
+        guard index < TreePage.firstExit else {
+            var below = TreePage(at: NodeKey(first.path, depth: depth), depth: depth)
+            insert(&below, 0, depth: depth, pairs)
+            page.slots[index] = settle(below, former: nil)
+            return
+        }
         let middle = Self.partition(pairs, depth: depth, path: \.path)
-        let (leftKey, rightKey) = (key.child(false), key.child(true))
-        let left = built(at: leftKey, depth: depth + 1, pairs[..<middle])
-        let right = built(at: rightKey, depth: depth + 1, pairs[middle...])
-        note(leftKey, old: nil, new: left)
-        note(rightKey, old: nil, new: right)
-        return .inner(left: left?.hash ?? StateTree.emptyRoot, right: right?.hash ?? StateTree.emptyRoot)
+        insert(&page, 2 * index + 1, depth: depth + 1, pairs[..<middle])
+        insert(&page, 2 * index + 2, depth: depth + 1, pairs[middle...])
+        join(&page, index)
+    }
+
+    /// Notes what became of a page.
+    /// - Parameter former: the hash of its top before, if it was there.
+    /// - Returns: what its parent has of it.
+    private mutating func settle(_ page: TreePage, former: Digest?) -> Slot {
+        switch page.slots[0] {
+        case .inner(let hash), .page(let hash):
+            if hash != former { puts.append((page.key, page.encoded)) }
+            return .page(hash)
+        case .empty, .leaf:
+            if former != nil { removals.append(page.key) }
+            return page.slots[0]
+        }
     }
 
     /// The pairs that the changes leave, in order, together with a leaf that they do not mention.
-    private func inserted(_ changes: ArraySlice<Change>, beside leaf: Pair? = nil) -> [Pair] {
+    private mutating func inserted(_ changes: ArraySlice<Change>, beside leaf: Pair? = nil) -> [Pair] {
         var pairs: [Pair] = []
         pairs.reserveCapacity(changes.count + 1)
         var waiting = leaf
@@ -123,15 +120,12 @@ struct TreeUpdater<Reader: NodeReader> {
                 if kept.path < change.path { pairs.append(kept) }
                 waiting = nil
             }
-            if let valueHash = change.valueHash { pairs.append((change.path, valueHash)) }
+            guard let valueHash = change.valueHash else { continue }
+            pairs.append((change.path, valueHash))
+            if change.path != leaf?.path { added.append(change.path) }
         }
         if let waiting { pairs.append(waiting) }
         return pairs
-    }
-
-    private mutating func note(_ key: NodeKey, old: TreeNode?, new: TreeNode?) {
-        guard old != new else { return }
-        if let new { puts.append((key, new.borsh)) } else { removals.append(key) }
     }
 
     /// Where the bit at `depth` turns from 0 to 1, in elements that are ascending and share the bits before it.
@@ -145,5 +139,12 @@ struct TreeUpdater<Reader: NodeReader> {
             if path(elements[middle]).bit(depth) { high = middle } else { low = middle + 1 }
         }
         return low
+    }
+}
+
+extension TreePage {
+    fileprivate mutating func move(from lower: Int, to upper: Int) {
+        slots[upper] = slots[lower]
+        slots[lower] = .empty
     }
 }

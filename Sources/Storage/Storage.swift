@@ -12,9 +12,11 @@
 /// - **blocking**: calls wait for the disk. Callers run them on an executor of their own, not on the cooperative
 ///   threads that carry network and consensus.
 public enum Storage {
-    /// Version of the layout of ``ChainStore``; a newer store, or one that is older than the version before, is refused with
-    /// a message that says so.
-    public static let formatVersion: UInt32 = 3
-    /// The one before, which lacked the keys of the state by their paths.
+    /// Version of the layout of ``ChainStore``; a newer store, or one that is older than ``formatWithoutPaths``, is refused
+    /// with a message that says so.
+    public static let formatVersion: UInt32 = 4
+    /// The one before, which had each node of the state tree under a key of its own.
+    static let formatWithoutPages: UInt32 = 3
+    /// The one before that, which lacked the keys of the state by their paths, too.
     static let formatWithoutPaths: UInt32 = 2
 }

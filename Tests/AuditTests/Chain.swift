@@ -87,9 +87,9 @@ struct Chain {
         reputation = records.map { $0 == ReputationRecord() ? nil : $0 }
     }
 
-    struct State: NodeReader {
-        var nodes: [NodeKey: [UInt8]] = [:]
-        func node(_ key: NodeKey) -> [UInt8]? { nodes[key] }
+    struct State: PageReader {
+        var pages: [NodeKey: [UInt8]] = [:]
+        func page(_ key: NodeKey) -> [UInt8]? { pages[key] }
     }
 
     func state() throws -> (State, root: Digest) {
@@ -101,7 +101,7 @@ struct Chain {
         var state = State()
         let update = try StateTree.update(
             reader: state, changes: values.map { ($0.path, StateTree.valueHash($1)) })
-        for (key, bytes) in update.puts { state.nodes[key] = bytes }
+        for (key, bytes) in update.puts { state.pages[key] = bytes }
         return (state, update.root)
     }
 

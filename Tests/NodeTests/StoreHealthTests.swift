@@ -74,6 +74,6 @@ private final class MixedStore: NodeStore {
     func block(at height: Height) throws -> FinalizedBlock? { try blocks.block(at: height) }
     func height(of digest: Digest) throws -> Height? { try blocks.height(of: digest) }
     func voteMark() throws -> VoteMark? { try blocks.voteMark() }
-    func node(_ key: [UInt8]) throws -> [UInt8]? { try state.node(key) }
+    func page(_ key: [UInt8]) throws -> [UInt8]? { try state.page(key) }
     func value(_ key: StateKey) throws -> [UInt8]? { try state.value(key) }
 }

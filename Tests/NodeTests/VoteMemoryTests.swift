@@ -210,7 +210,7 @@ private final class HomelessStore: NodeStore {
     func block(at height: Height) throws -> FinalizedBlock? { try full.block(at: height) }
     func height(of digest: Digest) throws -> Height? { try full.height(of: digest) }
     func voteMark() throws -> VoteMark? { nil }
-    func node(_ key: [UInt8]) throws -> [UInt8]? { try full.node(key) }
+    func page(_ key: [UInt8]) throws -> [UInt8]? { try full.page(key) }
 
     func value(_ key: StateKey) throws -> [UInt8]? {
         if key == hole { throw Unreadable() }

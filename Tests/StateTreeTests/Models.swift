@@ -2,18 +2,18 @@ import TestSupport
 import Cryptography
 import StateTree
 
-/// Stored nodes in memory.
-struct MemoryTree: NodeReader, Equatable {
-    var nodes: [NodeKey: [UInt8]] = [:]
+/// Stored pages in memory.
+struct MemoryTree: PageReader, Equatable {
+    var pages: [NodeKey: [UInt8]] = [:]
     private(set) var pairs: [Digest: Digest] = [:]
 
-    func node(_ key: NodeKey) -> [UInt8]? { nodes[key] }
+    func page(_ key: NodeKey) -> [UInt8]? { pages[key] }
 
     @discardableResult
     mutating func update(_ changes: [(path: Digest, valueHash: Digest?)]) throws -> TreeUpdate {
         let update = try StateTree.update(reader: self, changes: changes)
-        for (key, bytes) in update.puts { nodes[key] = bytes }
-        for key in update.removals { nodes[key] = nil }
+        for (key, bytes) in update.puts { pages[key] = bytes }
+        for key in update.removals { pages[key] = nil }
         for change in changes { pairs[change.path] = change.valueHash }
         return update
     }
@@ -30,8 +30,59 @@ func modelRoot(_ pairs: [(path: Digest, valueHash: Digest)], depth: Int = 0) -> 
     return Digest(domain: "edgeproof/state-inner/1", parts: left.bytes, right.bytes)
 }
 
+/// Levels of a page.
+private let levels = 3
+
+/// The pages of the tree, from its definition and the form of a page alone.
+///
+/// - Parameters:
+///   - top: depth at which the page begins that the subtree stands in.
+///   - pages: takes the pages that begin in the subtree.
+/// - Returns: how the page says what stands at the prefix.
+private func modelSlot(
+    _ pairs: [(path: Digest, valueHash: Digest)], depth: Int, top: Int, _ pages: inout [NodeKey: [UInt8]]
+) -> [UInt8] {
+    guard let first = pairs.first else { return [0] }
+    if pairs.count == 1 { return [1] + first.path.bytes + first.valueHash.bytes }
+    if depth == top + levels {
+        if let key = position(first.path, depth) { pages[key] = modelSlot(pairs, depth: depth, top: depth, &pages) }
+        return [3] + modelRoot(pairs, depth: depth).bytes
+    }
+    return [2] + modelSlot(pairs.filter { !$0.path.bit(depth) }, depth: depth + 1, top: top, &pages)
+        + modelSlot(pairs.filter { $0.path.bit(depth) }, depth: depth + 1, top: top, &pages)
+}
+
+/// The first bits of a path as a position: a one behind them, and zeros to the end of the byte.
+func position(_ path: Digest, _ depth: Int) -> NodeKey? {
+    var bits = (0..<depth).map { path.bit($0) } + [true]
+    while bits.count % 8 != 0 { bits.append(false) }
+    return NodeKey(
+        bytes: stride(from: 0, to: bits.count, by: 8).map { start in
+            bits[start..<start + 8].reduce(0) { $0 << 1 | ($1 ? 1 : 0) }
+        })
+}
+
+/// The hashes beside a path, from the deepest to the topmost, by the definition.
+func modelSiblings(_ pairs: [(path: Digest, valueHash: Digest)], _ path: Digest, depth: Int = 0) -> [Digest] {
+    guard pairs.count > 1 else { return [] }
+    let beside = pairs.filter { $0.path.bit(depth) != path.bit(depth) }
+    let along = pairs.filter { $0.path.bit(depth) == path.bit(depth) }
+    return modelSiblings(along, path, depth: depth + 1) + [modelRoot(beside, depth: depth + 1)]
+}
+
 extension MemoryTree {
-    var modelRoot: Digest { StateTreeTests.modelRoot(pairs.map { ($0.key, $0.value) }) }
+    private var all: [(path: Digest, valueHash: Digest)] { pairs.map { ($0.key, $0.value) } }
+
+    var modelRoot: Digest { StateTreeTests.modelRoot(all) }
+
+    var modelPages: [NodeKey: [UInt8]] {
+        var pages: [NodeKey: [UInt8]] = [:]
+        let topmost = modelSlot(all, depth: 0, top: 0, &pages)
+        if !pairs.isEmpty { pages[.root] = topmost }
+        return pages
+    }
+
+    func modelSiblings(_ path: Digest) -> [Digest] { StateTreeTests.modelSiblings(all, path) }
 }
 
 extension Digest {

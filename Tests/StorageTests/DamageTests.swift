@@ -245,8 +245,8 @@ import Testing
         let folder = try TemporaryFolder()
         let chain = try SampleChain(blocks: Self.held, seed: 15)
         let path = try Self.damaged(chain, 20, in: folder)
-        let node = try #require(chain.commits[38].state?.nodePuts.first)
-        try Self.flip(Data(node.1.prefix(24)), in: path)
+        let page = try #require(chain.commits[38].state?.pagePuts.first)
+        try Self.flip(Data(page.1.prefix(24)), in: path)
         let store = try ChainStore(path: path, genesisHash: chain.genesis)
         for commit in Self.unreadable(store, chain) { try store.heal(commit.block, digest: commit.digest) }
         store.close()

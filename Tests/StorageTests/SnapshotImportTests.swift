@@ -39,10 +39,10 @@ import Testing
     private func finish(_ path: String, _ chain: SampleChain, links: [EpochLink] = []) throws {
         let made = try SnapshotImport(path: path, genesisHash: chain.genesis)
         let values = values(chain)
-        try made.add(values: Array(values.prefix(4)), nodePuts: [([1], [2])], nodeRemovals: [])
-        #expect(try made.node([1]) == [2])
-        try made.add(values: Array(values.dropFirst(4)), nodePuts: [([3], [4])], nodeRemovals: [[1]])
-        #expect(try made.node([1]) == nil)
+        try made.add(values: Array(values.prefix(4)), pagePuts: [([1], [2])], pageRemovals: [])
+        #expect(try made.page([1]) == [2])
+        try made.add(values: Array(values.dropFirst(4)), pagePuts: [([3], [4])], pageRemovals: [[1]])
+        #expect(try made.page([1]) == nil)
         try made.finish(chain.commits[Self.headHeight - 1], links: links)
     }
 
@@ -139,7 +139,7 @@ import Testing
         let path = folder.file("db")
         let chain = try chain()
         let unfinished = try SnapshotImport(path: path, genesisHash: chain.genesis)
-        try unfinished.add(values: values(chain), nodePuts: [], nodeRemovals: [])
+        try unfinished.add(values: values(chain), pagePuts: [], pageRemovals: [])
         unfinished.close()
         #expect(!FileManager.default.fileExists(atPath: path))
         // The next attempt starts over, and an empty store makes room.

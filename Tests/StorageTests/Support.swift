@@ -2,6 +2,7 @@ import Cryptography
 import Encoding
 import Foundation
 import Primitives
+import StateTree
 import Storage
 
 /// A folder that is gone when the test is over.
@@ -40,6 +41,18 @@ struct SeededGenerator: RandomNumberGenerator {
     mutating func digest() -> Digest { Digest(bytes(32)) ?? .zero }
 }
 
+/// Pages of a state tree in memory.
+struct StoredTree: PageReader {
+    private(set) var pages: [[UInt8]: [UInt8]] = [:]
+
+    func page(_ key: NodeKey) -> [UInt8]? { pages[key.bytes] }
+
+    mutating func apply(_ update: TreeUpdate) {
+        for key in update.removals { pages[key.bytes] = nil }
+        for (key, page) in update.puts { pages[key.bytes] = page }
+    }
+}
+
 /// A chain of random commits, and what a store that holds them must answer.
 struct SampleChain {
     let genesis = Digest(sha256: Array("sample".utf8))
@@ -51,12 +64,26 @@ struct SampleChain {
         accounts = (0..<3).map { _ in Account(random.bytes(32)) ?? .zero }
         var parent = genesis
         var live: [StateKey] = []
+        var tree = StoredTree()
         var historySizes = [Account: UInt64]()
         let signature = try PrivateKey.generate().sign(message: [])
         for height in 1...UInt64(blocks) {
+            var values: [(StateKey, [UInt8]?)] = [
+                (.chain("counter"), height.borsh), (.scheduleSlot(height), random.bytes(300)),
+            ]
+            // Enough for a tree of several pages.
+            if height == 1 { values += (0..<60).map { (StateKey(Array("xheld\($0)".utf8)), random.bytes(20)) } }
+            if height > 3, let removed = live.first {
+                values.append((removed, nil))
+                live.removeFirst()
+            }
+            live.append(.scheduleSlot(height))
+            let update = try StateTree.update(
+                reader: tree, changes: values.map { ($0.0.path, $0.1.map { StateTree.valueHash($0) }) })
+            tree.apply(update)
             let header = Header(
                 height: Height(height), view: View(height), epoch: .zero, parent: parent, proposer: 0,
-                time: Time(height), transactionsRoot: .zero, stateRoot: random.digest(), receiptsRoot: .zero,
+                time: Time(height), transactionsRoot: .zero, stateRoot: update.root, receiptsRoot: .zero,
                 gasUsed: 0, reveal: random.digest(), randomness: random.digest(), activeSetHash: .zero,
                 nextSetHash: .zero, parentCertificateHash: .zero)
             let transactions = try (0..<Int.random(in: 0...2, using: &random)).map { _ in
@@ -68,14 +95,6 @@ struct SampleChain {
             }
             let block = Block(header: header, parentCertificate: .genesis, transactions: transactions)
             let digest = header.digest(genesis: genesis)
-            var values: [(StateKey, [UInt8]?)] = [
-                (.chain("counter"), height.borsh), (.scheduleSlot(height), random.bytes(300)),
-            ]
-            if height > 3, let removed = live.first {
-                values.append((removed, nil))
-                live.removeFirst()
-            }
-            live.append(.scheduleSlot(height))
             let account = accounts[Int.random(in: 0..<3, using: &random)]
             let index = historySizes[account, default: 0]
             historySizes[account] = index + 1
@@ -93,8 +112,12 @@ struct SampleChain {
                     transactionIds: transactions.map { $0.transaction.id(genesis: genesis) },
                     state: StateCommit(
                         height: Height(height - 1), values: values,
-                        nodePuts: [(Array("node\(height)".utf8), random.bytes(100))],
-                        nodeRemovals: height > 5 ? [Array("node\(height - 5)".utf8)] : [], receipts: [receipt],
+                        // In one of three nobody knows.
+                        added: height % 3 == 0 ? nil : values.map(\.0).filter { update.added.contains($0.path) },
+                        pagePuts: [(Array("page\(height)".utf8), random.bytes(100))]
+                            + update.puts.map { ($0.0.bytes, $0.1) },
+                        pageRemovals: (height > 5 ? [Array("page\(height - 5)".utf8)] : [])
+                            + update.removals.map(\.bytes), receipts: [receipt],
                         history: [(account, entry)])))
             parent = digest
         }
@@ -103,7 +126,7 @@ struct SampleChain {
     /// The first way in which the store is not exactly the first `count` commits; nil if it is.
     func difference(from store: some ChainReading, count: Int) throws(StorageError) -> String? {
         var values: [StateKey: [UInt8]] = [:]
-        var nodes: [[UInt8]: [UInt8]?] = [:]
+        var pages: [[UInt8]: [UInt8]?] = [:]
         var histories: [Account: [HistoryEntry]] = [:]
         for commit in commits.prefix(count) {
             let height = commit.block.block.header.height
@@ -117,8 +140,8 @@ struct SampleChain {
             guard let state = commit.state else { continue }
             guard try store.receipts(at: state.height) == state.receipts else { return "receipts at \(state.height)" }
             for (key, value) in state.values { values[key] = value }
-            for key in state.nodeRemovals { nodes[key] = .some(nil) }
-            for (key, value) in state.nodePuts { nodes[key] = value }
+            for key in state.pageRemovals { pages[key] = .some(nil) }
+            for (key, value) in state.pagePuts { pages[key] = value }
             for (account, entry) in state.history { histories[account, default: []].append(entry) }
         }
         let last = commits.prefix(count).last
@@ -134,7 +157,7 @@ struct SampleChain {
             guard rest.map(\.key) == Array(byPath.dropFirst(byPath.count / 2).prefix(3)) else { return "keys from a path on" }
         }
         for (key, value) in values where try store.value(key) != value { return "value \(key)" }
-        for (key, node) in nodes where try store.node(key) != node { return "node \(key)" }
+        for (key, page) in pages where try store.page(key) != page { return "page \(key)" }
         for account in accounts where try store.history(account, limit: .max) != histories[account, default: []] {
             return "history of \(account)"
         }

@@ -17,9 +17,9 @@ import WorkerRuntime
         private let keys: [PrivateKey]
         private let members: [Person]
 
-        struct Nodes: NodeReader {
+        struct Nodes: PageReader {
             var all: [NodeKey: [UInt8]] = [:]
-            func node(_ key: NodeKey) -> [UInt8]? { all[key] }
+            func page(_ key: NodeKey) -> [UInt8]? { all[key] }
         }
 
         init(_ members: [Person]) throws {

@@ -7,7 +7,7 @@ import Storage
 
 /// A chain of one masternode on a store of its own, written as a node writes it: each block with the state before it. What
 /// is in its blocks, and what of them is measured, is its user's.
-package final class StoredChain: StateReader, NodeReader {
+package final class StoredChain: StateReader, PageReader {
     package typealias Changes = [(key: StateKey, value: [UInt8]?)]
 
     package let ledger: Ledger
@@ -17,7 +17,7 @@ package final class StoredChain: StateReader, NodeReader {
     private let folder: URL
     /// What the newest block changed, until the next one's commit writes it.
     private var values: [StateKey: [UInt8]?] = [:]
-    private var nodes: [[UInt8]: [UInt8]?] = [:]
+    private var pages: [[UInt8]: [UInt8]?] = [:]
     private var pending: StateCommit
 
     /// The key of a name: such a chain is worth nothing.
@@ -56,8 +56,7 @@ package final class StoredChain: StateReader, NodeReader {
         head = (.zero, genesis.hash)
         time = genesis.time
         let changes = ledger.genesisState().changes
-        let tree = try StateTree.update(reader: EmptyTree(), changes: Self.paths(changes))
-        pending = Self.commit(.zero, changes, tree)
+        pending = try Self.commit(.zero, changes, over: EmptyTree())
         overlay(pending)
     }
 
@@ -71,9 +70,9 @@ package final class StoredChain: StateReader, NodeReader {
         return try store.value(key)
     }
 
-    package func node(_ key: NodeKey) throws -> [UInt8]? {
-        if let node = nodes[key.bytes] { return node }
-        return try store.node(key.bytes)
+    package func page(_ key: NodeKey) throws -> [UInt8]? {
+        if let page = pages[key.bytes] { return page }
+        return try store.page(key.bytes)
     }
 
     /// Time goes on to the next block's.
@@ -93,8 +92,7 @@ package final class StoredChain: StateReader, NodeReader {
         _ height: Height, _ changes: Changes, receipts: [Receipt] = [],
         history: [(account: Account, entry: HistoryEntry)] = []
     ) throws -> StateCommit {
-        let tree = try StateTree.update(reader: self, changes: Self.paths(changes))
-        return Self.commit(height, changes, tree, receipts: receipts, history: history)
+        try Self.commit(height, changes, over: self, receipts: receipts, history: history)
     }
 
     package func commit(_ height: Height, _ execution: Execution) throws -> StateCommit {
@@ -112,7 +110,7 @@ package final class StoredChain: StateReader, NodeReader {
         overlay(state)
     }
 
-    /// Reads values, and the tree's nodes on their paths, so that the store has its tables open, as a node's has that runs for
+    /// Reads values, and the tree's pages on their paths, so that the store has its tables open, as a node's has that runs for
     /// some time: who is first to read in a table pays for opening it, once.
     package func openTables(_ keys: [StateKey]) throws {
         for key in keys {
@@ -132,23 +130,26 @@ package final class StoredChain: StateReader, NodeReader {
         }
     }
 
-    private static func paths(_ changes: Changes) -> [(path: Digest, valueHash: Digest?)] {
-        changes.map { ($0.key.path, $0.value.map { StateTree.valueHash($0) }) }
-    }
-
     private static func commit(
-        _ height: Height, _ changes: Changes, _ tree: TreeUpdate, receipts: [Receipt] = [],
+        _ height: Height, _ changes: Changes, over state: some PageReader, receipts: [Receipt] = [],
         history: [(account: Account, entry: HistoryEntry)] = []
-    ) -> StateCommit {
-        StateCommit(
-            height: height, values: changes.map { ($0.key, $0.value) }, nodePuts: tree.puts.map { ($0.0.bytes, $0.1) },
-            nodeRemovals: tree.removals.map(\.bytes), receipts: receipts, history: history.map { ($0.account, $0.entry) })
+    ) throws -> StateCommit {
+        let paths = changes.map(\.key.path)
+        let tree = try StateTree.update(
+            reader: state,
+            changes: zip(paths, changes).map { (path: $0, valueHash: $1.value.map { StateTree.valueHash($0) }) })
+        let added = Set(tree.added)
+        return StateCommit(
+            height: height, values: changes.map { ($0.key, $0.value) },
+            added: zip(paths, changes).filter { added.contains($0.0) }.map(\.1.key),
+            pagePuts: tree.puts.map { ($0.0.bytes, $0.1) }, pageRemovals: tree.removals.map(\.bytes), receipts: receipts,
+            history: history.map { ($0.account, $0.entry) })
     }
 
     private func overlay(_ commit: StateCommit) {
         values = Dictionary(commit.values, uniquingKeysWith: { $1 })
-        nodes = [:]
-        for key in commit.nodeRemovals { nodes.updateValue(nil, forKey: key) }
-        for (key, node) in commit.nodePuts { nodes.updateValue(node, forKey: key) }
+        pages = [:]
+        for key in commit.pageRemovals { pages.updateValue(nil, forKey: key) }
+        for (key, page) in commit.pagePuts { pages.updateValue(page, forKey: key) }
     }
 }

@@ -20,6 +20,8 @@ package final class ExecutedBlock {
     /// Encoded, after this block: read here, since the store may have gone on by the time somebody asks.
     package let supply: [UInt8]?
     private let tree: TreeUpdate
+    /// Keys that the state did not have before.
+    private let added: [StateKey]
 
     /// Whether it did more than move the beacon: its root is then worth certifying at once.
     package var changedState: Bool { !receipts.isEmpty }
@@ -55,7 +57,7 @@ package final class ExecutedBlock {
         gasUsed = execution.gasUsed
         nextDue = execution.nextDue
         self.context = execution.context
-        tree = try StateTree.update(reader: below, changes: delta.treeChanges)
+        (tree, added) = try delta.change(below)
         layer = StateLayer(delta: delta, tree: tree, below: below, store: store)
         supply = try layer.value(.supply)
     }
@@ -64,7 +66,7 @@ package final class ExecutedBlock {
     package init(genesis ledger: Ledger, store: any StateSource) throws {
         let empty = StateLayer(stored: StateTree.emptyRoot, store: store)
         delta = ledger.genesisState()
-        tree = try StateTree.update(reader: empty, changes: delta.treeChanges)
+        (tree, added) = try delta.change(empty)
         layer = StateLayer(delta: delta, tree: tree, below: empty, store: store)
         header = GenesisBlock.header(genesis: ledger.genesis, stateRoot: tree.root)
         digest = header.digest(genesis: ledger.genesisHash)
@@ -98,15 +100,22 @@ package final class ExecutedBlock {
     /// The state after this block, as the store takes it together with the next block.
     package var stateCommit: StateCommit {
         StateCommit(
-            height: header.height, values: delta.changes.map { ($0.key, $0.value) },
-            nodePuts: tree.puts.map { ($0.0.bytes, $0.1) }, nodeRemovals: tree.removals.map(\.bytes),
+            height: header.height, values: delta.changes.map { ($0.key, $0.value) }, added: added,
+            pagePuts: tree.puts.map { ($0.0.bytes, $0.1) }, pageRemovals: tree.removals.map(\.bytes),
             receipts: receipts, history: delta.history.map { ($0.account, $0.entry) })
     }
 }
 
 extension StateDelta {
-    package var treeChanges: [(path: Digest, valueHash: Digest?)] {
-        changes.map { ($0.key.path, $0.value.map { StateTree.valueHash($0) }) }
+    /// What it changes in the state tree, and which of its keys are new there.
+    package func change(_ state: some PageReader) throws(StateTreeError) -> (tree: TreeUpdate, added: [StateKey]) {
+        let paths = changes.map(\.key.path)
+        let tree = try StateTree.update(
+            reader: state,
+            changes: zip(paths, changes).map { (path: $0, valueHash: $1.value.map { StateTree.valueHash($0) }) })
+        guard !tree.added.isEmpty else { return (tree, []) }
+        let added = Set(tree.added)
+        return (tree, zip(paths, changes).filter { added.contains($0.0) }.map(\.1.key))
     }
 }
 

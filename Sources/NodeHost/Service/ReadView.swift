@@ -117,10 +117,10 @@ extension ReadView {
 }
 
 /// The stored state, with proofs against the root that the newest final header carries.
-struct StoredState: NodeReader {
+struct StoredState: PageReader {
     let snapshot: ChainSnapshot
 
-    func node(_ key: NodeKey) throws -> [UInt8]? { try snapshot.node(key.bytes) }
+    func page(_ key: NodeKey) throws -> [UInt8]? { try snapshot.page(key.bytes) }
 
     func prove<Value>(_ key: StateKey) throws -> ProvenValue<Value> {
         let proof = try StateTree.prove(reader: self, path: key.path).proof

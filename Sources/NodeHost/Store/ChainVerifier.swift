@@ -221,15 +221,15 @@ private final class BlocksAhead {
 /// A state in memory: what re-execution builds on.
 final class MemoryState: StateSource {
     private var values: [StateKey: [UInt8]] = [:]
-    private var nodes: [[UInt8]: [UInt8]] = [:]
+    private var pages: [[UInt8]: [UInt8]] = [:]
 
     func value(_ key: StateKey) throws -> [UInt8]? { values[key] }
-    func node(_ key: [UInt8]) throws -> [UInt8]? { nodes[key] }
+    func page(_ key: [UInt8]) throws -> [UInt8]? { pages[key] }
 
     func apply(_ block: ExecutedBlock) {
         let commit = block.stateCommit
         for (key, value) in commit.values { values[key] = value }
-        for key in commit.nodeRemovals { nodes[key] = nil }
-        for (key, node) in commit.nodePuts { nodes[key] = node }
+        for key in commit.pageRemovals { pages[key] = nil }
+        for (key, page) in commit.pagePuts { pages[key] = page }
     }
 }

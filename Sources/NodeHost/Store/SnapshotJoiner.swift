@@ -161,10 +161,10 @@ package final class SnapshotWriter {
     }
 
     package func add(_ leaves: [StateChunk.Leaf]) throws {
-        let update = try assembly.add(leaves, to: Nodes(store: store))
+        let update = try assembly.add(leaves, to: Pages(store: store))
         try store.add(
-            values: leaves.map { ($0.key, $0.value) }, nodePuts: update.puts.map { ($0.0.bytes, $0.1) },
-            nodeRemovals: update.removals.map(\.bytes))
+            values: leaves.map { ($0.key, $0.value) }, pagePuts: update.puts.map { ($0.0.bytes, $0.1) },
+            pageRemovals: update.removals.map(\.bytes))
     }
 
     /// Moves the store to its place.
@@ -179,9 +179,9 @@ package final class SnapshotWriter {
 
     package func close() { store.close() }
 
-    private struct Nodes: NodeReader {
+    private struct Pages: PageReader {
         let store: SnapshotImport
-        func node(_ key: NodeKey) throws -> [UInt8]? { try store.node(key.bytes) }
+        func page(_ key: NodeKey) throws -> [UInt8]? { try store.page(key.bytes) }
     }
 }
 

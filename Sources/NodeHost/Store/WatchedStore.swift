@@ -15,7 +15,7 @@ final class WatchedStore: NodeStore {
     }
 
     func value(_ key: StateKey) throws -> [UInt8]? { try watched { () throws(StorageError) in try store.value(key) } }
-    func node(_ key: [UInt8]) throws -> [UInt8]? { try watched { () throws(StorageError) in try store.node(key) } }
+    func page(_ key: [UInt8]) throws -> [UInt8]? { try watched { () throws(StorageError) in try store.page(key) } }
     func head() throws -> ChainHead? { try watched { () throws(StorageError) in try store.head() } }
     func height(of digest: Digest) throws -> Height? { try watched { () throws(StorageError) in try store.height(of: digest) } }
     func voteMark() throws -> VoteMark? { try watched { () throws(StorageError) in try store.voteMark() } }

@@ -35,21 +35,25 @@ public struct StateCommit: Sendable {
     public let height: Height
     /// Nil removes the value.
     public let values: [(StateKey, [UInt8]?)]
-    public let nodePuts: [([UInt8], [UInt8])]
+    /// Those of `values` that were not there before; nil where nobody knows.
+    public let added: [StateKey]?
+    /// Pages of the state tree by their keys.
+    public let pagePuts: [([UInt8], [UInt8])]
     /// Applied before the puts.
-    public let nodeRemovals: [[UInt8]]
+    public let pageRemovals: [[UInt8]]
     /// Of the block at `height`.
     public let receipts: [Receipt]
     public let history: [(Account, HistoryEntry)]
 
     public init(
-        height: Height, values: [(StateKey, [UInt8]?)], nodePuts: [([UInt8], [UInt8])] = [],
-        nodeRemovals: [[UInt8]] = [], receipts: [Receipt] = [], history: [(Account, HistoryEntry)] = []
+        height: Height, values: [(StateKey, [UInt8]?)], added: [StateKey]? = nil, pagePuts: [([UInt8], [UInt8])] = [],
+        pageRemovals: [[UInt8]] = [], receipts: [Receipt] = [], history: [(Account, HistoryEntry)] = []
     ) {
         self.height = height
         self.values = values
-        self.nodePuts = nodePuts
-        self.nodeRemovals = nodeRemovals
+        self.added = added
+        self.pagePuts = pagePuts
+        self.pageRemovals = pageRemovals
         self.receipts = receipts
         self.history = history
     }

@@ -21,7 +21,7 @@ package final class SimulatedStore: NodeStore {
         /// By the epoch that they end.
         var links: [Epoch: EpochLink] = [:]
         var values: [StateKey: [UInt8]] = [:]
-        var nodes: [[UInt8]: [UInt8]] = [:]
+        var pages: [[UInt8]: [UInt8]] = [:]
         var isFailing = false
     }
 
@@ -58,7 +58,7 @@ package final class SimulatedStore: NodeStore {
     package func block(at height: Height) throws -> FinalizedBlock? { try read { $0.blocks[height] } }
     package func height(of digest: Digest) throws -> Height? { try read { $0.heights[digest] } }
     package func value(_ key: StateKey) throws -> [UInt8]? { try read { $0.values[key] } }
-    package func node(_ key: [UInt8]) throws -> [UInt8]? { try read { $0.nodes[key] } }
+    package func page(_ key: [UInt8]) throws -> [UInt8]? { try read { $0.pages[key] } }
 
     func add(_ link: EpochLink) { content.withLock { $0.links[link.header.epoch] = link } }
 
@@ -68,7 +68,7 @@ package final class SimulatedStore: NodeStore {
         return try StateTree.root(of: pairs)
     }
 
-    /// Of the tree's nodes that it holds.
+    /// Of the tree whose pages it holds.
     func treeRoot() throws -> Digest { try StateTree.root(reader: read { $0 }) }
 
     /// Values whose keys start with this byte, in key order.
@@ -110,8 +110,8 @@ extension SimulatedStore.Content {
         head = ChainHead(height: height, digest: commit.digest)
         guard let state = commit.state else { return }
         for (key, value) in state.values { values[key] = value }
-        for key in state.nodeRemovals { nodes[key] = nil }
-        for (key, node) in state.nodePuts { nodes[key] = node }
+        for key in state.pageRemovals { pages[key] = nil }
+        for (key, page) in state.pagePuts { pages[key] = page }
         stateHeight = state.height
     }
 }

@@ -40,12 +40,12 @@ struct SimulatedImport {
     }
 }
 
-extension SimulatedStore.Content: NodeReader {
-    func node(_ key: NodeKey) -> [UInt8]? { nodes[key.bytes] }
+extension SimulatedStore.Content: PageReader {
+    func page(_ key: NodeKey) -> [UInt8]? { pages[key.bytes] }
 
     mutating func apply(_ update: TreeUpdate) {
-        for key in update.removals { nodes[key.bytes] = nil }
-        for (key, node) in update.puts { nodes[key.bytes] = node }
+        for key in update.removals { pages[key.bytes] = nil }
+        for (key, page) in update.puts { pages[key.bytes] = page }
     }
 }
 
@@ -64,7 +64,7 @@ final class FrozenStore: SnapshotSource {
     }
 
     func value(_ key: StateKey) -> [UInt8]? { content.values[key] }
-    func node(_ key: [UInt8]) -> [UInt8]? { content.nodes[key] }
+    func page(_ key: [UInt8]) -> [UInt8]? { content.pages[key] }
 
     func keys(from path: Digest, limit: Int) -> [(path: Digest, key: StateKey)] {
         let all = ordered.withLock { ordered in

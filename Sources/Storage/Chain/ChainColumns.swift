@@ -12,6 +12,9 @@ enum Column: UInt8, CaseIterable {
     case value = 0x76  // v
     /// Keys of the values by their places in the state tree.
     case path = 0x70  // p
+    /// Pages of the state tree.
+    case page = 0x67  // g
+    /// The tree's nodes, a key each: stores of earlier formats (``StoreUpgrade``).
     case node = 0x6e  // n
     case history = 0x69  // i
     case link = 0x6c  // l

@@ -17,7 +17,7 @@ extension ChainReading {
         try decoded(get(Meta.head.key), "the head")
     }
 
-    /// The height that ``value(_:)`` and ``node(_:)`` are the state after; nil before the genesis state is written.
+    /// The height that ``value(_:)`` and ``page(_:)`` are the state after; nil before the genesis state is written.
     public func stateHeight() throws(StorageError) -> Height? {
         try decoded(get(Meta.stateHeight.key), "the state's height")
     }
@@ -80,9 +80,9 @@ extension ChainReading {
         try get(Column.value.key(key.bytes))
     }
 
-    /// A node of the state tree.
-    public func node(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
-        try get(Column.node.key(key))
+    /// A page of the state tree.
+    public func page(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
+        try get(Column.page.key(key))
     }
 
     /// Entries of the account's history in their order, from the index on. The indices are contiguous, or it throws.

@@ -21,8 +21,8 @@ public final class ChainStore: ChainReading {
         var stateHeight: Height?
     }
 
-    /// Opens the chain's store in the folder, or makes it there if the folder does not exist. One of the format before is
-    /// brought to this one, which reads its state once.
+    /// Opens the chain's store in the folder, or makes it there if the folder does not exist. One of an earlier
+    /// format is brought to this one, which reads its state or its state tree once.
     ///
     /// - Throws: `.otherChain` when it belongs to another genesis, `.unsupportedFormat`, `.inUse`, `.corrupt`.
     public init(path: String, genesisHash: Digest, options: LevelDB.Options = LevelDB.Options()) throws(StorageError) {
@@ -160,30 +160,22 @@ public final class ChainStore: ChainReading {
         return nil
     }
 
+    /// Of the stored state, according to the head; nil where the head is not the block after it.
+    private func certifiedRoot() throws(StorageError) -> Digest? {
+        guard let height = try head()?.height, let state = try stateHeight(), state.next == height else { return nil }
+        return try block(at: height)?.block.header.stateRoot
+    }
+
     private func checkIdentity() throws(StorageError) {
         let format: UInt32? = try decoded(get(Meta.format.key), "the format version")
         let genesis: Digest? = try decoded(get(Meta.genesis.key), "the genesis hash")
         // Both are written before the folder gets its name, so they can be missing only through damage.
         guard let format, let genesis else { throw .corrupt(path: path, detail: "it has no format version and genesis hash") }
-        guard format == Storage.formatVersion || format == Storage.formatWithoutPaths else {
+        guard (Storage.formatWithoutPaths...Storage.formatVersion).contains(format) else {
             throw .unsupportedFormat(path: path, found: format, expected: Storage.formatVersion)
         }
         guard genesis == genesisHash else { throw .otherChain(path: path, found: genesis, expected: genesisHash) }
-        if format == Storage.formatWithoutPaths { try addPaths() }
-    }
-
-    /// Brings a store of the format before to this one. A process killed at any instant starts it over.
-    private func addPaths() throws(StorageError) {
-        var last: StateKey?
-        repeat {
-            let page = try scanState(prefix: [], after: last, limit: 4_096)
-            last = page.last?.key
-            var batch = WriteBatch()
-            for (key, _) in page { batch.put(Column.path.key(key.path.bytes), key.bytes) }
-            // When all are on the disk.
-            if page.isEmpty { batch.put(Meta.format.key, Storage.formatVersion.borsh) }
-            try database.write(batch, sync: true)
-        } while last != nil
+        try StoreUpgrade(database: database).run(from: format, certified: certifiedRoot())
     }
 
     /// Makes the database under another name and renames it when it says whose it is: no instant leaves half of it.

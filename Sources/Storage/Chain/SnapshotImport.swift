@@ -38,16 +38,16 @@ public final class SnapshotImport: Sendable {
         }
     }
 
-    public func node(_ key: [UInt8]) throws(StorageError) -> [UInt8]? { try database.get(Column.node.key(key)) }
+    public func page(_ key: [UInt8]) throws(StorageError) -> [UInt8]? { try database.get(Column.page.key(key)) }
 
     /// Adds values with what they change in the tree. Not synced: nothing counts before ``finish(_:links:)``.
     public func add(
-        values: [(StateKey, [UInt8])], nodePuts: [([UInt8], [UInt8])], nodeRemovals: [[UInt8]]
+        values: [(StateKey, [UInt8])], pagePuts: [([UInt8], [UInt8])], pageRemovals: [[UInt8]]
     ) throws(StorageError) {
         var batch = WriteBatch()
-        for (key, value) in values { batch.set(key, value) }
-        for key in nodeRemovals { batch.delete(Column.node.key(key)) }
-        for (key, node) in nodePuts { batch.put(Column.node.key(key), node) }
+        for (key, value) in values { batch.set(key, value, isNew: true) }
+        for key in pageRemovals { batch.delete(Column.page.key(key)) }
+        for (key, page) in pagePuts { batch.put(Column.page.key(key), page) }
         try database.write(batch, sync: false)
     }
 

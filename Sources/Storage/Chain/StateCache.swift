@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Values and tree nodes of the newest stored state that were read or written lately, so that what every block touches is
+/// Values and tree pages of the newest stored state that were read or written lately, so that what every block touches is
 /// not looked for in files again and again.
 ///
 /// Two generations of bounded size: the older is dropped when the newer is full. It answers as the database would: a
@@ -8,30 +8,37 @@ import Synchronization
 final class StateCache: Sendable {
     /// Longer ones (code of contracts) are left to the database's own cache.
     private static let longest = 1_024
-    /// Entries of one generation. With their keys both take 40 MB at most, and a tenth of that usually.
-    private static let most = 16_384
+    /// Bytes of one generation, with what it takes to hold an entry.
+    private static let most = 8 << 20
+    private static let entryBytes = 96
 
     private typealias Entries = [[UInt8]: [UInt8]?]
 
     private struct State {
         var newer: Entries = [:]
         var older: Entries = [:]
+        /// Of the newer.
+        var bytes = 0
         var commits: UInt64 = 0
         var isClosed = false
 
         mutating func put(_ key: [UInt8], _ value: [UInt8]?) {
             guard (value?.count ?? 0) <= StateCache.longest else {
-                newer[key] = nil
+                if let former = newer.removeValue(forKey: key) { bytes -= StateCache.size(key, former) }
                 older[key] = nil
                 return
             }
-            if newer.count >= StateCache.most {
+            if bytes >= StateCache.most {
                 older = newer
                 newer = [:]
+                bytes = 0
             }
-            newer.updateValue(value, forKey: key)
+            bytes += StateCache.size(key, value)
+            if let former = newer.updateValue(value, forKey: key) { bytes -= StateCache.size(key, former) }
         }
     }
+
+    private static func size(_ key: [UInt8], _ value: [UInt8]?) -> Int { entryBytes + key.count + (value?.count ?? 0) }
 
     private let state = Mutex(State())
 
@@ -42,7 +49,7 @@ final class StateCache: Sendable {
     }
 
     /// Whether keys like this one are kept.
-    static func keeps(_ key: [UInt8]) -> Bool { key.first == Column.value.rawValue || key.first == Column.node.rawValue }
+    static func keeps(_ key: [UInt8]) -> Bool { key.first == Column.value.rawValue || key.first == Column.page.rawValue }
 
     func find(_ key: [UInt8]) -> Answer {
         state.withLock { state in
@@ -66,6 +73,7 @@ final class StateCache: Sendable {
             state.isClosed = true
             state.newer = [:]
             state.older = [:]
+            state.bytes = 0
         }
     }
 

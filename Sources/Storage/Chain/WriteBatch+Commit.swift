@@ -21,25 +21,25 @@ extension WriteBatch {
         }
     }
 
-    /// A value of the state, nil where it goes, with what finds its key by its path. That is written again with each value:
-    /// whether it is there already is known to the disk alone.
-    mutating func set(_ key: StateKey, _ value: [UInt8]?) {
-        let path = Column.path.key(key.path.bytes)
-        if let value {
-            put(Column.value.key(key.bytes), value)
-            put(path, key.bytes)
-        } else {
+    /// A value of the state, nil where it goes.
+    /// - Parameter isNew: whether the key has to be written to where its path finds it; true if in doubt.
+    mutating func set(_ key: StateKey, _ value: [UInt8]?, isNew: Bool) {
+        guard let value else {
             delete(Column.value.key(key.bytes))
-            delete(path)
+            delete(Column.path.key(key.path.bytes))
+            return
         }
+        put(Column.value.key(key.bytes), value)
+        if isNew { put(Column.path.key(key.path.bytes), key.bytes) }
     }
 
     mutating func add(_ link: EpochLink) { put(Column.link(link.header.epoch), link.borsh) }
 
     mutating func add(_ state: StateCommit) {
-        for (key, value) in state.values { set(key, value) }
-        for key in state.nodeRemovals { delete(Column.node.key(key)) }
-        for (key, node) in state.nodePuts { put(Column.node.key(key), node) }
+        let added = state.added.map { Set($0) }
+        for (key, value) in state.values { set(key, value, isNew: added?.contains(key) ?? true) }
+        for key in state.pageRemovals { delete(Column.page.key(key)) }
+        for (key, page) in state.pagePuts { put(Column.page.key(key), page) }
         for (account, entry) in state.history { put(Column.history(account, entry.index), entry.borsh) }
         put(Column.receipts.key(state.height), StoredReceipts(state.receipts).borsh)
         put(Meta.stateHeight.key, state.height.borsh)

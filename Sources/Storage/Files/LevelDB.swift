@@ -16,8 +16,8 @@ public final class LevelDB: Sendable {
         /// Bits a key in each file's Bloom filter; 10 give about 1 % false positives.
         public var bloomBitsPerKey: Int32
         public var openFiles: Int32
-        /// Bytes that are read, checked and unpacked together. Small, since the state is read value by value and node by
-        /// node, in no order.
+        /// Bytes that are read, checked and unpacked together. Small, since the state is read value by value and page by
+        /// page, in no order.
         public var blockBytes: Int
         /// Bytes of a sorted file: so many that all of a large state stay open. Ten million accounts take about 5 GB; a table
         /// that has to be opened for a read costs as much as several reads.
