@@ -1,6 +1,5 @@
+import ChainCommands
 import Testing
-
-@testable import ChainCommands
 
 @Suite(.timeLimit(.minutes(20))) struct LoadPaceTests {
     @Test(arguments: [(1, 1), (40, 4), (1_000, 4), (997, 3), (3, 7), (100_000, 8)])

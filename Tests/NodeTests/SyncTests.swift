@@ -109,6 +109,43 @@ import Testing
         }
     }
 
+    /// Of three peers two never send a body: the third is asked for each in its turn.
+    @Test func silentPeersDoNotHoldABridge() throws {
+        let full = try Bench.chain(blocks: 12)
+        let last = full.machine.headHeight
+        var rules = NodeRules()
+        rules.syncMessageBytes = 1
+        let ahead = try Bench(full.cast, rules: rules)
+        ahead.handle(.connected(server))
+        ahead.receive(.head(height: last, digest: .zero), from: server)
+        let blocks = try (1...last.value).map { height in
+            let stored = try #require(try full.store.block(at: Height(height)))
+            return FinalizedBlock(block: stored.block, finalization: Height(height) == last ? stored.finalization : nil)
+        }
+        ahead.receive(.blocks(blocks), from: server)
+        #expect(ahead.machine.headHeight == last)
+
+        let behind = try Bench(full.cast, rules: rules)
+        let honest = NodePeer.follower(2)
+        for peer in 1...3 as ClosedRange<UInt64> { behind.handle(.connected(.follower(peer))) }
+        for _ in 0..<400 where behind.machine.headHeight < last {
+            behind.receive(.head(height: last, digest: .zero), from: honest)
+            ahead.sent = []
+            let asked = behind.sent
+            behind.sent = []
+            for message in asked where message.to == honest { ahead.receive(message.message, from: .follower(9)) }
+            for message in ahead.take() {
+                switch message {
+                case .blocks, .body: behind.receive(message, from: honest)
+                default: break
+                }
+            }
+            behind.tick()
+            ahead.tick()
+        }
+        #expect(behind.machine.headHeight == last && behind.halts.isEmpty)
+    }
+
     /// On a slow line every answer comes late.
     @Test func lateAnswersAreTaken() throws {
         let ahead = try Bench.chain(blocks: 200)

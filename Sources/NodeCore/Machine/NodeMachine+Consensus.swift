@@ -50,6 +50,8 @@ extension NodeMachine {
     private func journal(_ records: [JournalRecord], _ token: JournalToken) {
         var entries: [JournalEntry] = []
         var own: Block?
+        // Votes of earlier steps that the disk does not have yet, and others of this one.
+        var earlier = memory.newestPending
         for candidate in pool.ordered where rules.journalBodies && candidate.executed != nil && !candidate.journalled {
             candidate.journalled = true
             entries.append(.body(candidate.block))
@@ -61,16 +63,23 @@ extension NodeMachine {
                 epoch.leaders.leader(of: vote.subject.view) == me, let candidate = pool[vote.subject.digest]
             {
                 own = candidate.block
+            } else if record.ownVote != nil {
+                earlier = token
             }
         }
-        // An own proposal is relayed while the disk takes it: it says nothing that is signed, so nobody is bound by it, and the
-        // others have it, and have executed it, when the vote comes that proposes it.
-        if let own { outputs.append(.broadcast(relayed(own), to: .masternodes)) }
+        // An own proposal is relayed while the disk takes the vote that proposes it: of that vote it says nothing. But the
+        // certificate of its parent may hold an earlier vote of this key, and that must be durable before anybody sees it.
+        if let own {
+            if let earlier { desk.relay(own, after: earlier) } else { relay(own) }
+        }
         desk.append(entries)
         outputs.append(.journal(entries, token))
     }
 
+    private func relay(_ block: Block) { outputs.append(.broadcast(relayed(block), to: .masternodes)) }
+
     func journalled(_ token: JournalToken, _ clock: NodeClock) {
+        for block in desk.takeRelays(through: token) { relay(block) }
         memory.durable(token)
         step(.journalDurable(token), clock)
     }

@@ -37,6 +37,7 @@ extension NodeMachine {
             ("bodies asked for", sync.bodies.count, SyncProgress.bodiesRemembered),
             ("blocks to be put together", sketches.count, SketchTable.most),
             ("waiting transactions", mempool.count, NodeLimits.poolTransactions),
+            ("bodies to relay", desk.relayCount, NodeLimits.candidateBlocks),
             ("proposals under verification", questions.count, NodeLimits.candidateBlocks),
             ("blocks being stored", chain.committing.count, 4 * NodeLimits.candidateBlocks),
         ]

@@ -5,7 +5,7 @@ import Primitives
 struct BlockFetch {
     /// Spans under way and answers waiting, together. An answer has at most ``NodeLimits/syncBytes`` and one block.
     static let mostSpans = 4
-    /// How long an answer may take at least, and at most: twice as long as good ones took of late. A full block and a slow
+    /// How long an answer may take at least, and at most: twice as long as the peer's good ones took of late. A full block and a slow
     /// line take seconds, and to ask elsewhere meanwhile makes them more.
     static let shortestTimeoutMs: UInt64 = 2_000
     static let longestTimeoutMs: UInt64 = 16_000
@@ -36,7 +36,8 @@ struct BlockFetch {
     private(set) var late: [Request] = []
     /// By the height that was asked for.
     private(set) var answers: [Height: Answer] = [:]
-    private(set) var timeoutMs = shortestTimeoutMs
+    /// Of peers whose good answers took longer than usual.
+    private var timeouts: [NodePeer: UInt64] = [:]
 
     var hasRoom: Bool { requests.count + answers.count < Self.mostSpans }
 
@@ -84,13 +85,19 @@ struct BlockFetch {
     }
 
     mutating func keep(_ blocks: [FinalizedBlock], answering request: Request, at now: UInt64) {
+        // What waits is judged first.
+        guard answers[request.from] == nil else { return }
         answers[request.from] = Answer(blocks: blocks, peer: request.peer, took: now &- min(now, request.askedAt))
     }
 
-    /// An answer was right.
-    mutating func tookWell(_ milliseconds: UInt64) {
+    func timeout(for peer: NodePeer) -> UInt64 { timeouts[peer] ?? Self.shortestTimeoutMs }
+
+    /// An answer was right. Each peer has a time of its own, so that a slow one makes nobody wait for others.
+    mutating func tookWell(_ milliseconds: UInt64, _ peer: NodePeer) {
         let enough = min(Self.longestTimeoutMs, max(Self.shortestTimeoutMs, milliseconds &* 2))
-        timeoutMs = enough >= timeoutMs ? enough : timeoutMs - (timeoutMs - enough + 7) / 8
+        let before = timeout(for: peer)
+        let now = enough >= before ? enough : before - (before - enough + 7) / 8
+        timeouts[peer] = now > Self.shortestTimeoutMs ? now : nil
     }
 
     /// The answer that holds the block after the head, and forgets those that the head has passed.
@@ -102,7 +109,7 @@ struct BlockFetch {
 
     /// Requests that nobody answered in time; they are no longer under way.
     mutating func takeOverdue(at milliseconds: UInt64) -> [Request] {
-        let overdue = requests.filter { $0.askedAt &+ timeoutMs <= milliseconds }
+        let overdue = requests.filter { $0.askedAt &+ timeout(for: $0.peer) <= milliseconds }
         requests.removeAll { overdue.contains($0) }
         for request in overdue {
             late.removeAll { $0.peer == request.peer }
@@ -115,5 +122,6 @@ struct BlockFetch {
     mutating func forget(_ peer: NodePeer) {
         requests.removeAll { $0.peer == peer }
         late.removeAll { $0.peer == peer }
+        timeouts[peer] = nil
     }
 }

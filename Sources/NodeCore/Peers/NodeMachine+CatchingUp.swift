@@ -18,7 +18,7 @@ extension NodeMachine {
         guard !chain.isFarBehind, let request = sync.fetch.request(of: head.header.height.next) else {
             return chain.isFarBehind
         }
-        return sources.standing(of: request.peer) < .unproven
+        return sources.keepsItsWord(request.peer)
     }
 
     /// Header times ascend by a millisecond at least, from the genesis' on: no chain is higher than its age.
@@ -31,7 +31,7 @@ extension NodeMachine {
     /// The block that everything waits for was asked of somebody who never showed one: whoever did is asked as well.
     func askTwice(_ clock: NodeClock) {
         let next = head.header.height.next
-        guard let asked = sync.fetch.request(of: next), sources.standing(of: asked.peer) >= .unproven,
+        guard let asked = sync.fetch.request(of: next), !sources.keepsItsWord(asked.peer),
             let better = sources.candidates(for: next, tick: ticks).first(where: {
                 sources.standing(of: $0) < .unproven && !sync.fetch.isAsking($0)
             })
@@ -51,8 +51,11 @@ extension NodeMachine {
         while sync.fetch.hasRoom {
             let start = sync.fetch.nextStart(after: head.header.height)
             let able = sources.candidates(for: start, tick: ticks)
-            guard let best = able.first(where: { !sync.fetch.isAsking($0) }) else { return }
-            let standing = sources.standing(of: best)
+            guard let first = able.first(where: { !sync.fetch.isAsking($0) }) else { return }
+            let standing = sources.standing(of: first)
+            // Of those that are as good, whoever was quickest.
+            let best = able.filter { sources.standing(of: $0) == standing && !sync.fetch.isAsking($0) }
+                .min { sync.fetch.timeout(for: $0) < sync.fetch.timeout(for: $1) } ?? first
             // Whoever failed before is asked for what is next alone: the others don't wait for it. Nor do they wait for
             // more than one who has yet to show that it has anything.
             guard start == head.header.height.next || standing < .failed else { return }
@@ -123,7 +126,7 @@ extension NodeMachine {
             finalization.subject.digest == parent, isGenuine(finalization)
         else { return distrust(answer.peer, .unprovenBlocks) }
         sources.answeredWell(answer.peer)
-        sync.fetch.tookWell(answer.took)
+        sync.fetch.tookWell(answer.took, answer.peer)
         for (block, digest) in fresh {
             sync.bodies[digest] = nil
             pool.insertMakingRoom(block, digest: digest)
@@ -140,10 +143,10 @@ extension NodeMachine {
             proven.block.header.epoch == epoch.epoch, isGenuine(finalization)
         else { return distrust(answer.peer, .unprovenBlocks) }
         sources.answeredWell(answer.peer)
-        sync.fetch.tookWell(answer.took)
+        sync.fetch.tookWell(answer.took, answer.peer)
         pool.insertMakingRoom(proven.block, digest: digest)
         sync.bridge = SyncProgress.Bridge(
-            finalization: finalization, height: proven.block.header.height, base: head.header.height, peer: answer.peer,
+            finalization: finalization, height: proven.block.header.height, peer: answer.peer,
             until: ticks &+ SyncProgress.bridgePatience)
         step(.message(.finalization(finalization), from: names.peer(of: answer.peer, in: epoch.set)), clock)
         goOnBridging(clock)
@@ -152,21 +155,44 @@ extension NodeMachine {
     /// Delivers the bridge's blocks if all are here, else asks for the next one down.
     func goOnBridging(_ clock: NodeClock) {
         guard let bridge = sync.bridge else { return }
-        // Not to be had: other peers' answers may do.
-        guard bridge.height > head.header.height, bridge.finalization.epoch == epoch.epoch, ticks < bridge.until else {
+        guard bridge.height > head.header.height, bridge.finalization.epoch == epoch.epoch else {
             sync.bridge = nil
             return
         }
-        if let missing = deliver(through: bridge.finalization, clock) {
+        let (missing, more) = pathToHead(from: bridge.missing ?? bridge.finalization.subject.digest)
+        let bytes = bridge.bytes + more
+        // Not to be had, or more than is worth it: other peers' answers may do.
+        guard ticks < bridge.until || missing != bridge.missing, bytes <= SyncProgress.bridgeBytes else {
+            sync.bridge = nil
+            return sources.failed(bridge.peer, tick: ticks)
+        }
+        if let missing {
+            if missing != bridge.missing {
+                sync.bridge?.missing = missing
+                sync.bridge?.bytes = bytes
+                sync.bridge?.until = ticks &+ SyncProgress.bridgePatience
+            }
             return requestBody(missing, preferring: nil, patience: SyncProgress.bridgeBodyPatience)
         }
-        guard bridge.height <= head.header.height else { return }
         sync.bridge = nil
         // One by one takes long: who answers so where one message would do is asked last.
-        let bytes = chain.committing.filter { $0.block.header.height > bridge.base && $0.block.header.height <= bridge.height }
-            .reduce(0) { $0 + $1.block.borsh.count }
         if bytes + SyncProgress.proofBytes <= rules.syncMessageBytes { sources.failed(bridge.peer, tick: ticks) }
+        deliver(through: bridge.finalization, clock)
         if sources.highest(above: head.header.height) != nil { requestBlocks(clock) }
+    }
+
+    /// The first body that is missing on the way down to the head, and the bytes of those that are here.
+    private func pathToHead(from digest: Digest) -> (missing: Digest?, bytes: Int) {
+        var bytes = 0
+        var next = digest
+        while next != head.digest {
+            guard let block = pool[next]?.block else { return (next, bytes) }
+            // It leads beside the head: to deliver it says so.
+            guard block.header.height > head.header.height else { return (nil, bytes) }
+            bytes += SyncProgress.emptyBlockBytes + block.transactions.reduce(0) { $0 + $1.byteCount }
+            next = block.header.parent
+        }
+        return (nil, bytes)
     }
 
     private func isGenuine(_ finalization: Finalization) -> Bool {

@@ -11,22 +11,29 @@ struct SyncProgress {
     struct Bridge {
         let finalization: Finalization
         let height: Height
-        /// The head when it began.
-        let base: Height
         /// Whose answer it is.
         let peer: NodePeer
-        /// Tick at which it is given up, unless another body has come.
+        /// Tick at which it is given up, unless the body that is missing has come.
         var until: UInt64
+        /// The first body on the way down that is not here, and the bytes of those above it.
+        var missing: Digest?
+        var bytes = 0
     }
 
     /// Ticks.
-    static let bridgePatience: UInt64 = 60
-    static let bridgeBodyPatience: UInt64 = 8
+    static let bridgePatience: UInt64 = 30
+    static let bridgeBodyPatience: UInt64 = 4
+    /// All its bodies are held until the last has come: 64 full blocks.
+    static let bridgeBytes = 512_000_000
+    /// Of a block beside its transactions, about.
+    static let emptyBlockBytes = 1_000
     /// What an answer has beside its blocks, at most: a certificate, counts.
     static let proofBytes = 64_000
 
     var fetch = BlockFetch()
     var bridge: Bridge?
+    /// Bodies asked for: each is asked of the next peer.
+    var bodiesAsked: UInt64 = 0
     /// Bodies asked for, with the tick up to which they are not asked for again.
     var bodies: [Digest: UInt64] = [:]
 
@@ -157,7 +164,9 @@ extension NodeMachine {
         // A node that knows followers alone is behind them.
         let able = masternodes.isEmpty ? sources.peers : masternodes
         guard !able.isEmpty else { return }
-        outputs.append(.send(.wantBody(digest), to: able[Int(ticks % UInt64(able.count))]))
+        // Not by time: multiples of it meet the same silent one again and again.
+        sync.bodiesAsked &+= 1
+        outputs.append(.send(.wantBody(digest), to: able[Int(sync.bodiesAsked % UInt64(able.count))]))
     }
 
     private func serveBody(_ digest: Digest, to peer: NodePeer) {
@@ -210,20 +219,7 @@ extension NodeMachine {
         } else {
             _ = pool.insert(block, digest: digest)
         }
-        deliverPending(clock)
-        sync.bridge?.until = ticks &+ SyncProgress.bridgePatience
         goOnBridging(clock)
-        executeAhead(digest, clock)
-    }
-
-    /// Executes a body of this view that came before the vote which proposes it, since there is nothing better to do until
-    /// then. The leader's first alone: what it does not propose in the end costs no more than what it does.
-    private func executeAhead(_ digest: Digest, _ clock: NodeClock) {
-        guard me != nil, let candidate = pool[digest], candidate.executed == nil, candidate.block.header.view == view,
-            candidate.block.header.epoch == epoch.epoch, pool.relayed(view: view) == 1,
-            candidate.block.header.time <= clock.wall.advanced(by: epoch.parameters.clockAheadMs),
-            let parent = executed(candidate.block.header.parent), parent.context.epoch == epoch.epoch
-        else { return }
-        ensureExecuted(digest, clock)
+        deliverPending(clock)
     }
 }

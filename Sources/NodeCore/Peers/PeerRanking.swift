@@ -65,6 +65,9 @@ struct PeerRanking {
         return source.failures == 0 ? .unproven : .failed
     }
 
+    /// Whether it has something to lose, and nothing that it promised is outstanding.
+    func keepsItsWord(_ peer: NodePeer) -> Bool { standing(of: peer) < .unproven && sources[peer]?.failures == 0 }
+
     /// Whom to ask for the block at this height, the best first.
     func candidates(for height: Height, tick: UInt64) -> [NodePeer] {
         sources.filter { $0.value.head >= height && $0.value.restsUntil <= tick }.keys

@@ -37,6 +37,10 @@ struct SketchTable {
     /// From a request, or the last that came after it, until the whole body is asked for elsewhere: a message of half a
     /// block may be under way.
     static let leastAnswerMs: UInt64 = 1_000
+    /// However many parts come: whoever makes them drip is not waited for longer, which is about what a view may take.
+    static let leastTimeInAllMs: UInt64 = 8_000
+    /// Sketches that are not taken again.
+    static let mostGivenUp = 64
     /// Places that one request names.
     static let mostPlaces = 8_192
 
@@ -50,6 +54,9 @@ struct SketchTable {
         fileprivate(set) var asked: Int?
         /// When patience with what is under way ends.
         fileprivate(set) var due: UInt64
+        /// When all patience ends.
+        let until: UInt64
+        fileprivate var nextStep: UInt64 { min(due, until) }
 
         var block: Block? {
             let transactions = found.compactMap { $0 }
@@ -60,21 +67,27 @@ struct SketchTable {
     }
 
     private var sketches: [Digest: Sketch] = [:]
+    /// What others were asked for.
+    private var givenUp: [Digest] = []
 
     var count: Int { sketches.count }
     func holds(_ digest: Digest) -> Bool { sketches[digest] != nil }
+    func hasGivenUp(_ digest: Digest) -> Bool { givenUp.contains(digest) }
 
-    /// - Parameter known: the transaction that this node has under an identifier.
+    /// - Parameters:
+    ///   - delay: delta, in milliseconds.
+    ///   - known: the transaction that this node has under an identifier.
     /// - Returns: the block, where nothing is missing.
     mutating func add(
-        _ content: BlockSketch, digest: Digest, from source: NodePeer, at now: UInt64,
+        _ content: BlockSketch, digest: Digest, from source: NodePeer, at now: UInt64, delay: UInt64,
         known: (TransactionId) -> SignedTransaction?
     ) -> Block? {
         let found = content.ids.map(known)
         var missing: [TransactionId: Int] = [:]
         for (place, id) in content.ids.enumerated() where found[place] == nil { missing[id] = place }
         let sketch = Sketch(
-            content: content, source: source, found: found, missing: missing, due: now &+ Self.patienceMs)
+            content: content, source: source, found: found, missing: missing, due: now &+ Self.patienceMs,
+            until: now &+ max(Self.leastTimeInAllMs, delay &* 4))
         if let block = sketch.block { return block }
         // The oldest view matters least.
         if sketches.count >= Self.most,
@@ -134,10 +147,12 @@ struct SketchTable {
     mutating func takeDue(at now: UInt64, delay: UInt64) -> [(digest: Digest, source: NodePeer, step: Step)] {
         var due: [(digest: Digest, source: NodePeer, step: Step)] = []
         for digest in sketches.keys.sorted() {
-            guard let sketch = sketches[digest], sketch.due <= now else { continue }
-            guard sketch.asked == nil, sketch.missing.count <= Self.mostPlaces else {
+            guard let sketch = sketches[digest], sketch.nextStep <= now else { continue }
+            guard sketch.asked == nil, now < sketch.until, sketch.missing.count <= Self.mostPlaces else {
                 sketches[digest] = nil
-                due.append((digest, sketch.source, sketch.asked == nil ? .askSourceForBody : .askOthersForBody))
+                givenUp.append(digest)
+                if givenUp.count > Self.mostGivenUp { givenUp.removeFirst() }
+                due.append((digest, sketch.source, sketch.asked == nil && now < sketch.until ? .askSourceForBody : .askOthersForBody))
                 continue
             }
             sketches[digest]?.asked = sketch.missing.count
@@ -147,7 +162,7 @@ struct SketchTable {
         return due
     }
 
-    var nextDue: UInt64? { sketches.values.map(\.due).min() }
+    var nextDue: UInt64? { sketches.values.map(\.nextStep).min() }
 
     /// An answer came. Of what was asked for it holds as much as a message does: the rest is asked for anew, at once.
     mutating func answered() {

@@ -68,9 +68,6 @@ struct CandidatePool {
         return true
     }
 
-    /// Bodies of this view that came unasked.
-    func relayed(view: View) -> Int { relayed[view, default: 0] }
-
     /// Views count anew in each epoch.
     mutating func forgetRelays() { relayed = [:] }
 

@@ -13,7 +13,9 @@ extension NodeMachine {
     func receivedSketch(_ sketch: BlockSketch, from peer: NodePeer, _ clock: NodeClock) {
         let header = sketch.header
         let digest = header.digest(genesis: genesisHash)
-        guard header.height > head.header.height, pool[digest] == nil, !sketches.holds(digest) else { return }
+        guard header.height > head.header.height, pool[digest] == nil, !sketches.holds(digest), !sketches.hasGivenUp(digest) else { return }
+        // Nobody else sends it, and who sends it is asked for its parts.
+        guard case .masternode(header.proposer) = names.peer(of: peer, in: epoch.set) else { return }
         // Its line carries what it lacks first; this block comes in its turn.
         guard !chain.isFarBehind else { return }
         guard header.parentCertificateHash == sketch.parentCertificate.hash || !rules.bindBodies else {
@@ -21,7 +23,7 @@ extension NodeMachine {
         }
         if sync.bodies[digest] == nil, !takesRelayed(header, from: peer, clock) { return }
         if let block = sketches.add(
-            sketch, digest: digest, from: peer, at: clock.monotonic.milliseconds, known: { mempool.transaction($0)?.signed })
+            sketch, digest: digest, from: peer, at: clock.monotonic.milliseconds, delay: simplex.delayMs, known: { mempool.transaction($0)?.signed })
         {
             putTogether(block, digest, from: peer, clock)
         }

@@ -2,15 +2,19 @@ import Consensus
 import Encoding
 import Primitives
 
-/// What goes to the journal.
+/// What goes to the journal, and what waits for it.
 struct JournalDesk {
     /// Bytes that a journal adds to an entry.
     private static let overhead = 16
 
     /// Bytes that the journal holds, about.
     private(set) var bytes = 0
+    /// Bodies to relay once the votes that they may hold are durable.
+    private var relays: [(token: JournalToken, block: Block)] = []
     /// What has to be journalled before anything else.
     private var first: [JournalEntry] = []
+
+    var relayCount: Int { relays.count }
 
     init(holding entries: [JournalEntry]) { bytes = Self.size(entries) }
 
@@ -31,4 +35,13 @@ struct JournalDesk {
 
     mutating func append(_ entries: [JournalEntry]) { bytes += Self.size(entries) }
     mutating func rewrite(_ entries: [JournalEntry]) { bytes = Self.size(entries) }
+
+    mutating func relay(_ block: Block, after token: JournalToken) { relays.append((token, block)) }
+
+    /// Bodies whose votes are durable now, in the order in which they were made.
+    mutating func takeRelays(through token: JournalToken) -> [Block] {
+        let due = relays.filter { $0.token <= token }.map(\.block)
+        relays.removeAll { $0.token <= token }
+        return due
+    }
 }

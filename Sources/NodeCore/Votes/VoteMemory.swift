@@ -50,6 +50,9 @@ struct VoteMemory {
     private var pending: [(JournalToken, VotePosition)] = []
     private(set) var hasVotedSinceStart = false
 
+    /// The last write that a vote waits for.
+    var newestPending: JournalToken? { pending.last?.0 }
+
     /// Whether nothing is known of any votes.
     var isEmpty: Bool { reached == nil }
 
