@@ -31,13 +31,14 @@ public actor NodeService {
     /// What anybody may ask for, as often as he likes.
     nonisolated let freshStatus = Fresh<NodeStatus>(age: .milliseconds(50))
     nonisolated let freshMetrics = Fresh<String>(age: .milliseconds(50))
+    nonisolated let recentBlocks = RecentBlocks()
     /// For audit files, which say at their beginning how many links follow.
     nonisolated let linkCount = LinkCount()
 
     let machine: NodeMachine
     let network: PeerNetwork
     private let journal: JournalWriter?
-    private nonisolated let snapshots: SnapshotServer
+    nonisolated let snapshots: SnapshotServer
     private nonisolated let blocks: BlockServer
     nonisolated let health: StoreHealth
     nonisolated let healer: BlockHealer
