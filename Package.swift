@@ -235,7 +235,7 @@ let package = Package(
             of: "Node",
             values + [
                 "Consensus", "Mempool", "StateTree", "Ledger", "Storage", "PeerNetwork", "NodeCore", "StateSync",
-                "NodeHome", "NodeHost", "Simulation", "TestSupport", .logging,
+                "NodeHome", "NodeHost", "Simulation", "Audit", "TestSupport", .logging,
             ]),
         tests(of: "Simulation", values + ["Consensus", "NodeCore", "StateSync", "Simulation"]),
         tests(of: "Layering", []),

@@ -60,9 +60,11 @@ public struct PeerLimits: Sendable {
     /// their own.
     public var pendingConnections = 128
     public var pendingConnectionsPerAddress = 32
-    /// Connections that others make, which cost a TLS handshake each: from one address, and in all.
+    /// Connections that others make, which cost a TLS handshake each, about 1.5 ms: from one address (or IPv6 site), from
+    /// all strangers together, and from the addresses at which masternodes are, which have theirs apart.
     public var handshakesPerSecondAndAddress = 20
-    public var handshakesPerSecond = 60
+    public var handshakesPerSecond = 30
+    public var knownHandshakesPerSecond = 60
     public var handshakeBurst = 120
     /// Peers without a consensus key that came by themselves: in all, and from one address.
     public var followers = 32

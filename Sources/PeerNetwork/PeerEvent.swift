@@ -70,6 +70,8 @@ public struct PeerMetrics: Equatable, Sendable {
     public var connectionsEstablished: UInt64 = 0
     public var connectionsRefused: UInt64 = 0
     public var connectionsLost: UInt64 = 0
+    /// Connections that others made and that got no TLS handshake, since there were too many.
+    public var handshakesRefused: UInt64 = 0
     public var masternodes: Int = 0
     public var followers: Int = 0
     /// Connections that have not said who they are.

@@ -3,6 +3,7 @@ import Dispatch
 import Logging
 import NIOCore
 import Primitives
+import ProgramSupport
 import Synchronization
 
 /// What all connections of a node share.
@@ -44,9 +45,17 @@ final class PeerHub: Sendable {
         /// Strangers must not fill the log.
         var refusalLog: TokenBucket
         /// Connections that others make, and what strangers send.
-        var handshakes: TokenBucket
-        var handshakesByAddress: AddressBuckets
+        var handshakes: HandshakeRations
         var strangerBytes: TokenBucket
+        /// Where masternodes came from when they proved their keys last.
+        var proved: [PublicKey: String] = [:]
+        /// Addresses at which masternodes are, as far as is known: these, and those of ``book`` and the configuration.
+        var masternodeNetworks: Set<String> = []
+
+        mutating func findNetworks(_ configured: Set<PeerAddress>) {
+            let hosts = book.hosts + configured.map(\.host)
+            masternodeNetworks = Set(hosts.compactMap { AddressHolder($0)?.name }).union(proved.values)
+        }
     }
 
     let state: Mutex<State>
@@ -71,9 +80,7 @@ final class PeerHub: Sendable {
                     rate: limits.addressAnswersPerSecond, burst: limits.addressAnswersPerSecond, now: now),
                 addressRequests: TokenBucket(rate: 1, burst: Self.requestBurst, now: now),
                 scores: Scoreboard(limits: limits), refusalLog: TokenBucket(rate: 1, burst: 20, now: now),
-                handshakes: TokenBucket(rate: limits.handshakesPerSecond, burst: limits.handshakeBurst, now: now),
-                handshakesByAddress: AddressBuckets(
-                    rate: limits.handshakesPerSecondAndAddress, burst: limits.handshakeBurst / 2),
+                handshakes: HandshakeRations(limits: limits, now: now),
                 strangerBytes: TokenBucket(
                     rate: limits.strangerBytesPerSecond, burst: limits.strangerByteBurst, now: now)))
         update(masternodes: configuration.masternodes)
@@ -98,9 +105,11 @@ final class PeerHub: Sendable {
                 return (.banned(seconds: state.scores.ban(of: offender, now: now) ?? 0), nil)
             }
             if !link.dialled {
-                guard state.handshakesByAddress.takeIfThere(link.network, now: monotonic),
-                    state.handshakes.takeIfThere(now: monotonic)
-                else { return (.tooManyConnections(limits.handshakesPerSecond), nil) }
+                let isKnown = link.network.map { state.masternodeNetworks.contains($0) } ?? false
+                guard state.handshakes.take(link.site, isKnown: isKnown, now: monotonic) else {
+                    state.metrics.handshakesRefused += 1
+                    return (.tooManyConnections(limits.handshakesPerSecond), nil)
+                }
             }
             switch state.registry.addPending(link) {
             case .failure(let reason): return (reason, nil)
@@ -163,7 +172,12 @@ final class PeerHub: Sendable {
                     replaced.link.disconnect(.duplicate)
                 }
                 queue.connected(identity)
-                if let key = identity.consensusKey { state.dials.reached(key) }
+                if let key = identity.consensusKey {
+                    state.dials.reached(key)
+                    if let network = link.network, state.proved.updateValue(network, forKey: key) != network {
+                        state.masternodeNetworks.insert(network)
+                    }
+                }
                 return (nil, identity.endorsedAddress.map { state.book.confirm($0) } ?? false)
             }
         }
@@ -243,11 +257,14 @@ final class PeerHub: Sendable {
             state.isMasternode = ownConsensusKey.map { keys.contains($0) } ?? false
             state.dialOrder = order
             state.dials.keep(only: others)
+            state.proved = state.proved.filter { others.contains($0.key) }
             let admission = rules(state)
             let changed = state.registry.entries.compactMap { entry in
                 admission.changes(entry.identity).map { (entry.link, $0) }
             }
-            return (changed, state.book.keep(only: others))
+            let isBookNew = state.book.keep(only: others)
+            state.findNetworks(configuredPlaces)
+            return (changed, isBookNew)
         }
         for (link, reason) in changed { link.disconnect(reason) }
         if isBookNew { bookChanged() }

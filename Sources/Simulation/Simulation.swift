@@ -14,7 +14,7 @@ import StateSync
 /// What is injected
 /// - **network**: loss, delay, reordering, duplication, one-way links, partitions, broken connections;
 /// - **disk**: a crash before, between and after a write and its fsync; torn journal tails; batches that were or were
-///   not stored; failing writes and reads;
+///   not stored; failing writes and reads; as a trial, disks that fail while a node joins by a snapshot;
 /// - **votes**: journals that are gone or replaced by older copies, and empty disks, among as many masternodes as the set
 ///   tolerates; they are brought back by rule 12, or observe;
 /// - what a run is asked for (``Trial``): processors that take time and are overloaded, homes that are copied and run twice
@@ -122,12 +122,14 @@ public enum Fault: String, Sendable, CaseIterable {
     case upgrade = "program too old"
     case joined = "joined by a snapshot", joinedByBlocks = "joined by blocks instead", diedJoining = "crash in a join"
     case offerer = "peer with a false snapshot", gaveUpSnapshot = "snapshot given up", oneSource = "one honest source"
+    case joinDiskError = "disk error in a join", sourceDiskError = "disk error of who gives out a state"
 
     /// Comes up only where its ``Trial`` is asked for.
     public var isOfTrial: Bool {
         switch self {
         case .starved, .late, .secondHome, .restoredBackup, .upgrade: true
         case .joined, .joinedByBlocks, .diedJoining, .offerer, .gaveUpSnapshot, .oneSource: true
+        case .joinDiskError, .sourceDiskError: true
         default: false
         }
     }

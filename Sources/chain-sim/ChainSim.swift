@@ -47,7 +47,7 @@ struct ChainSim: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Kinds of faults that a run has beside those of every seed, joined by commas, or 'all': processor (work takes time, and nodes are overloaded), copies (a home is copied and runs twice under one key, or is put back as it was), upgrade (of the protocol, which some programs don't know; needs --epochs 4 or more), joiners (nodes join by a snapshot of the state among peers that offer what is false, keep silent or come again under new names, and die meanwhile).",
+            "Kinds of faults that a run has beside those of every seed, joined by commas, or 'all': processor (work takes time, and nodes are overloaded), copies (a home is copied and runs twice under one key, or is put back as it was), upgrade (of the protocol, which some programs don't know; needs --epochs 4 or more), joiners (nodes join by a snapshot of the state among peers that offer what is false, keep silent or come again under new names, and die meanwhile), disks (there are joiners, and their disks fail as they store what they fetched, and those of who gives it out). 'all' has upgrades with --epochs 4 or more.",
             valueName: "kinds"))
     var trials: String?
 
@@ -101,9 +101,12 @@ struct ChainSim: AsyncParsableCommand {
 
     private static let epochsOfUpgrade = 4
 
+    /// Kinds that 'all' does not have in these runs.
+    private var leftOut: [Trial] { trials == "all" && epochs < Self.epochsOfUpgrade ? [.upgrade] : [] }
+
     private func kinds() throws -> Set<Trial> {
         guard let trials else { return [] }
-        if trials == "all" { return Set(Trial.allCases) }
+        if trials == "all" { return Set(Trial.allCases).subtracting(leftOut) }
         return Set(
             try trials.split(separator: ",", omittingEmptySubsequences: false).map { name in
                 guard let kind = Trial(rawValue: String(name)) else {
@@ -124,9 +127,14 @@ struct ChainSim: AsyncParsableCommand {
         if module == nil, !json {
             Terminal.tell("no contracts in these runs" + (contract == nil ? ": there is no \(Self.builtContract)" : ""))
         }
+        if !leftOut.isEmpty {
+            Terminal.tell(
+                "no upgrades in these runs: --trials all has them with --epochs \(Self.epochsOfUpgrade) or more")
+        }
+        let chosen = try kinds()
         let run = SeedRun(
             configuration: SimulationConfiguration(
-                masternodes: nodes, byzantine: byzantine, epochs: epochs, contract: module, trials: try kinds(),
+                masternodes: nodes, byzantine: byzantine, epochs: epochs, contract: module, trials: chosen,
                 isVerbose: verbose),
             seeds: try range(), workers: jobs ?? ProcessInfo.processInfo.activeProcessorCount)
         let console = Console(seeds: run.seeds, isVerbose: verbose, isQuiet: json) { seed in
@@ -138,7 +146,11 @@ struct ChainSim: AsyncParsableCommand {
             return command + " --verbose"
         }
         let totals = try await run.run { console.tell($0, $1) }
-        if json { try console.printDocument(totals) } else { console.summarise(totals) }
+        if json {
+            try console.printDocument(totals, trials: chosen, leftOut: leftOut)
+        } else {
+            console.summarise(totals)
+        }
         if !totals.failures.isEmpty { throw ExitCode(1) }
     }
 }

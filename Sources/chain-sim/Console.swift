@@ -74,15 +74,18 @@ final class Console: Sendable {
         let seeds: Int, secondsElapsed: Double, seedsPerSecond: Double
         let events: Int, finalBlocks: String, transactions: Int, virtualSeconds: String, slowestHealingMs: String
         let faults: [String: Int]
+        let trials: [String], trialsLeftOut: [String]
         let failures: [Failure]
     }
 
-    func printDocument(_ totals: SeedRun.Totals) throws {
+    /// - Parameter leftOut: kinds of trials that were asked for and that such runs can't have.
+    func printDocument(_ totals: SeedRun.Totals, trials: Set<Trial>, leftOut: [Trial]) throws {
         let document = Document(
             seeds: totals.seeds, secondsElapsed: seconds, seedsPerSecond: Double(totals.seeds) / max(seconds, 0.001),
             events: totals.events, finalBlocks: String(totals.heights), transactions: totals.transactions,
             virtualSeconds: String(totals.virtualMs / 1_000), slowestHealingMs: String(totals.slowestHealingMs),
             faults: Dictionary(uniqueKeysWithValues: totals.faults.map { ($0.key.rawValue, $0.value) }),
+            trials: trials.map(\.rawValue).sorted(), trialsLeftOut: leftOut.map(\.rawValue),
             failures: totals.failures.map {
                 Document.Failure(
                     seed: String($0.seed), violation: $0.violation ?? "", digest: Self.hex($0.digest),

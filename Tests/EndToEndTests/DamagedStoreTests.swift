@@ -4,6 +4,7 @@ import Foundation
 import LocalNetwork
 import NodeHome
 import Primitives
+import Storage
 import Testing
 
 /// A byte of a node's store changes on the disk: whoever asks for what lies there is told so, and the node gets it back
@@ -41,6 +42,26 @@ import Testing
             #expect(!metrics.contains("edgeproof_store_healed_blocks_total 0\n"))
             #expect(network.wholeLog(3).contains("the store can't be read"))
             #expect(network.wholeLog(3).contains("in the store again"))
+            try await network.expectSameRoots()
+
+            // What was put back lies beside the damaged file, which is gone after the next start.
+            let folder = network.plan.home(3).databaseFolder
+            await network.stop(3)
+            try await network.start(3)
+            try await network.untilReady(3)
+            #expect(network.wholeLog(3).contains("the store is written anew"))
+            await network.stop(3)
+            // Damage that nobody has read, and a store that takes no more writes because of it: the block is left out and
+            // fetched again.
+            #expect(try Self.damage(folder, at: marker) == true)
+            try StoreRewrite.request(folder.path, reason: "block checksum mismatch")
+            try await network.start(3)
+            try await network.untilReady(3)
+            #expect(!StoreRewrite.isRequested(folder.path))
+            #expect(network.wholeLog(3).contains("LevelDB took no more writes"))
+            try await eventually("the block is there once more") {
+                try await network.run("chain-cli", ["block", "\(height)"], node: 3).status == 0
+            }
             try await network.expectSameRoots()
         }
     }

@@ -264,6 +264,15 @@ import Testing
         }
     }
 
+    /// What 'all' does not have in runs of few epochs is told to people and to programs.
+    @Test func simulationsSayWhatTheyLeaveOut() async throws {
+        let few = try await run("chain-sim", ["--seeds", "0..0", "--trials", "all", "--contract", "none", "--json"])
+        #expect(few.status == 0 && few.err.contains("no upgrades in these runs"), "\(few.err)")
+        let document = try #require(try JSONSerialization.jsonObject(with: Data(few.out.utf8)) as? [String: Any])
+        #expect(document["trialsLeftOut"] as? [String] == ["upgrade"])
+        #expect(document["trials"] as? [String] == ["copies", "disks", "joiners", "processor"])
+    }
+
     @Test func oneVersionAndCompletions() async throws {
         var versions: Set<String> = []
         for program in ["chaind", "chain-cli", "chain-worker", "chain-sim"] {

@@ -223,16 +223,62 @@ import Testing
     }
 
     @Test func wrongSignaturesAreMadeUpFor() throws {
-        let few = WrongSignatures(perSecond: 1_000, burst: 10, limitsLoopback: false)
+        let few = WrongSignatures(
+            perSecond: 1_000, burst: 10, all: .init(perSecond: 1_000_000, burst: 100_000_000), limitsLoopback: false)
         let one = try #require(AddressHolder("203.0.113.7"))
         few.add(5, by: one)
         #expect(few.silence(of: one) == nil)
         few.add(1_000_000, by: one)
         let silence = try #require(few.silence(of: one))
-        #expect(silence > .seconds(1) && silence <= .seconds(60), "however many they were")
+        #expect(silence.duration > .seconds(1) && silence.duration <= .seconds(60), "however many they were")
         #expect(few.silence(of: AddressHolder("203.0.113.8")) == nil)
         few.add(1_000_000, by: AddressHolder("127.0.0.1"))
         #expect(few.silence(of: AddressHolder("127.0.0.1")) == nil)
+    }
+
+    private static func signatures(perSecond: Int, burst: Int, all: Int = 1_000_000_000) -> WrongSignatures {
+        WrongSignatures(
+            perSecond: perSecond, burst: burst, all: .init(perSecond: 1, burst: all), limitsLoopback: false)
+    }
+
+    /// However many others send something wrong, whoever sent much is not forgotten for it.
+    @Test func manyAddressesMakeItForgetNobody() throws {
+        let few = Self.signatures(perSecond: 1, burst: 1)
+        let liar = try #require(AddressHolder("203.0.113.7"))
+        few.add(1_000_000, by: liar)
+        for high in 0..<80 {
+            for low in 0..<256 { few.add(1, by: AddressHolder("10.1.\(high).\(low)")) }
+        }
+        #expect(few.silence(of: liar) != nil)
+        #expect(few.totals.wrong == 1_000_000 + 80 * 256)
+    }
+
+    /// Each network of a site sends as many as it may: the site has no more than a few networks' worth.
+    @Test func aSiteIsNotListenedToForEver() throws {
+        let few = Self.signatures(perSecond: 1, burst: 10)
+        for network in 1...100 { few.add(10, by: AddressHolder("2001:db8:5:\(network)::1")) }
+        #expect(few.silence(of: AddressHolder("2001:db8:5:ffff::1")) != nil, "another network of the same site")
+        #expect(few.silence(of: AddressHolder("2001:db8:6:1::1")) == nil, "another site")
+    }
+
+    /// Wrong ones from everywhere: only those are listened to that sent something right, and nothing wrong.
+    @Test func allTogetherHaveABound() throws {
+        let few = Self.signatures(perSecond: 1_000, burst: 1_000, all: 100)
+        let (known, spoilt) = (AddressHolder("198.51.100.1"), AddressHolder("198.51.100.2"))
+        for one in [known, spoilt] { few.right(from: one) }
+        few.add(1, by: spoilt)
+        few.right(from: spoilt)
+        #expect(few.silence(of: AddressHolder("192.0.2.1")) == nil)
+        for number in 0..<200 { few.add(1, by: AddressHolder("10.0.0.\(number)")) }
+        for stranger in [AddressHolder("192.0.2.1"), spoilt] {
+            few.add(200, by: AddressHolder("10.0.1.1"))
+            guard case .everybody = few.silence(of: stranger) else {
+                Issue.record("\(String(describing: stranger)) is listened to")
+                continue
+            }
+        }
+        #expect(few.silence(of: known) == nil && few.silence(of: AddressHolder("127.0.0.1")) == nil)
+        #expect(few.totals.silenced == 2)
     }
 
     /// A reverse proxy on the node's machine has one address for all of its clients.
@@ -261,7 +307,11 @@ import Testing
         // One subscriber has 2^64 addresses of IPv6.
         let six = [shares.take(AddressHolder("2001:db8::1")), shares.take(AddressHolder("2001:db8::2:3"))]
         #expect(six.allSatisfy { $0 != nil } && shares.take(AddressHolder("2001:db8::4")) == nil)
-        #expect(shares.take(AddressHolder("2001:db8:0:1::1")) != nil)
+        let other = AddressHolder("2001:db8:0:1::1")
+        #expect(shares.take(other) != nil)
+        #expect(other?.name == "2001:db8:0:1::/64" && other?.site == "2001:db8:0::/48")
+        #expect(AddressHolder("2001:db8:1:a5b6::1")?.wider == ["2001:db8:1:a500::/56", "2001:db8:1::/48"])
+        #expect(one.site == one.name && one.wider.isEmpty)
         // IPv4 in IPv6's form is the same address.
         #expect(shares.take(AddressHolder("::ffff:203.0.113.7")) == nil)
         for loopback in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"] {

@@ -18,12 +18,15 @@ final class SnapshotChain {
     let head: ChainHead
 
     /// - Parameter longest: a chain of so many blocks has the same beginning.
-    init(blocks: UInt64, accounts: Int = 120, longest: UInt64? = nil) throws {
+    init(
+        blocks: UInt64, accounts: Int = 120, longest: UInt64? = nil, change: (inout ChainGenerator.Plan) -> Void = { _ in }
+    ) throws {
         folder = FileManager.default.temporaryDirectory.appending(
             path: "edgeproof-snapshot-\(UUID().uuidString)", directoryHint: .isDirectory)
         home = NodeHome(folder.appending(path: "full").path)
         var plan = ChainGenerator.Plan(blocks: blocks)
         plan.accounts = accounts
+        change(&plan)
         // The genesis' time is so much before `now` as the chain takes.
         let cut = plan.spacingMs * ((longest ?? blocks) - blocks)
         var generator = try ChainGenerator(plan, now: Time(1_700_000_000_000 - cut))

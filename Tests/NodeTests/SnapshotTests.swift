@@ -450,6 +450,31 @@ import Testing
         await server.stop()
     }
 
+    /// A masternode that joins again is answered, however long an answer to a stranger takes.
+    @Test func strangersHoldUpNoMasternode() async throws {
+        let chain = try SnapshotChain(blocks: 12)
+        let (stranger, masternode) = (
+            PeerId(PublicKey([UInt8](repeating: 9, count: 32)) ?? .zero),
+            PeerId(PublicKey([UInt8](repeating: 8, count: 32)) ?? .zero)
+        )
+        let release = DispatchSemaphore(value: 0)
+        let answered = Mutex<[PeerId]>([])
+        let server = SnapshotServer(
+            interval: 5, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, clock: { 1_000 }
+        ) { _, peer in
+            if peer == stranger { release.wait() }
+            answered.withLock { $0.append(peer) }
+        }
+        server.consider(try chain.store.snapshot())
+        server.received(.wantHead(chain.head.digest), from: stranger, isStranger: true)
+        server.received(.wantHead(chain.head.digest), from: masternode, isStranger: false)
+        for _ in 0..<20_000 where answered.withLock({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(answered.withLock { $0 } == [masternode])
+        release.signal()
+        await server.stop()
+        #expect(answered.withLock { $0 } == [masternode, stranger])
+    }
+
     @Test func theServerKeepsTheNewestTwoAndBoundsWhatItAnswers() async throws {
         let chain = try SnapshotChain(blocks: 12)
         let answers = Mutex<[SnapshotMessage]>([])

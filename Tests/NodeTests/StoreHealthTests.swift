@@ -1,4 +1,5 @@
 import Cryptography
+import Foundation
 import Ledger
 import Logging
 import NodeCore
@@ -44,6 +45,20 @@ import Testing
         // A block of a store that is closed is not a damaged one.
         #expect(StoreHealth.isDamage(UnreadableBlock(height: Height(1), cause: corrupt)))
         #expect(!StoreHealth.isDamage(UnreadableBlock(height: Height(1), cause: .closed(path: "/home/db"))))
+    }
+
+    /// LevelDB took no write: the next start is told to write the store anew, and the operator what to do.
+    @Test func aWriteThatMetDamageHasTheStoreWrittenAnew() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "edgeproof-health-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appending(path: "db").path
+        let health = StoreHealth(path: path, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let full = StorageError.inputOutput(path: path, detail: "no space left")
+        #expect(health.writeFailed(full) == "\(full)" && !StoreRewrite.isRequested(path))
+        let reason = health.writeFailed(StorageError.corrupt(path: path, detail: "block checksum mismatch"))
+        #expect(reason.contains("checksum mismatch") && reason.contains("start the node again"), "\(reason)")
+        #expect(StoreRewrite.isRequested(path) && health.failures == 1)
     }
 
     /// The state is that of another height than the blocks are: nobody has certified what would follow from it.

@@ -53,6 +53,53 @@ import Testing
         #expect(scores.count == 8 && scores.bans(now: 3).count == 8)
     }
 
+    /// A liar with a /48 of IPv6 comes back from another network after each ban.
+    @Test func aSiteIsBannedInTheEnd() throws {
+        var scores = Scoreboard(limits: PeerLimits())
+        func offender(_ network: Int, site: String = "2001:db8:5") throws -> Offender {
+            try #require(
+                Offender(
+                    consensusKey: nil, tlsKey: nil, remoteIP: "\(site):\(String(network, radix: 16))::1", sparesLoopback: true))
+        }
+        var banned = 0
+        for network in 0x100..<0x1_00_00 {
+            let one = try offender(network)
+            guard scores.ban(of: one, now: 1) == nil else { break }
+            check(scores.add(.forged, by: one, isAdmitted: false, now: 1) != nil)
+            banned += 1
+        }
+        #expect(banned == 4, "of the first /56")
+        // From another /56 after the other.
+        for part in 2...0xff {
+            let one = try offender(part << 8)
+            guard scores.ban(of: one, now: 1) == nil else { break }
+            _ = scores.add(.forged, by: one, isAdmitted: false, now: 1)
+            banned += 1
+        }
+        #expect(banned == 16, "of the /48")
+        check(try scores.ban(of: offender(0xffff), now: 1) != nil)
+        check((try (0..<100).count { _ in scores.admitsHandshake(of: try offender(0xfffe), now: 2) }) == 10)
+        check(try scores.ban(of: offender(1, site: "2001:db8:6"), now: 1) == nil)
+    }
+
+    @Test func handshakesOfStrangersLeaveMasternodesTheirs() {
+        var limits = PeerLimits()
+        limits.handshakesPerSecond = 30
+        limits.knownHandshakesPerSecond = 60
+        limits.handshakeBurst = 100
+        var rations = HandshakeRations(limits: limits, now: 1)
+        // From as many addresses as one likes.
+        let strangers = (0..<10_000).count { rations.take("10.\($0)", isKnown: false, now: 1) }
+        #expect(strangers == 100)
+        let later = (0..<10_000).count { rations.take("11.\($0)", isKnown: false, now: 1 + Self.second) }
+        #expect(later == 30)
+        let known = (0..<10_000).count { rations.take("12.\($0)", isKnown: true, now: 1 + Self.second) }
+        #expect(known == 100)
+        // An address has no more than its part.
+        let own = (0..<100).count { _ in rations.take("13.0", isKnown: true, now: 100 * Self.second) }
+        #expect(own == 50)
+    }
+
     @Test func aBannedAddressMaySaySometimesWhoIsBehindIt() {
         var scores = Scoreboard(limits: PeerLimits())
         let peer = Offender.address("10.0.0.1")

@@ -88,6 +88,8 @@ let counterContract: [UInt8]? = {
         TrialShape(
             trials: [.joiners], masternodes: 4, byzantine: 1, epochs: 1,
             faults: [.joined, .diedJoining, .offerer, .gaveUpSnapshot, .oneSource]),
+        TrialShape(
+            trials: [.disks], masternodes: 4, byzantine: 0, epochs: 1, faults: [.joined, .joinDiskError, .sourceDiskError]),
         TrialShape(trials: [.joiners, .upgrade], masternodes: 4, byzantine: 0, epochs: 4, faults: [.joined, .upgrade]),
         TrialShape(trials: Set(Trial.allCases), masternodes: 7, byzantine: 1, epochs: 4, faults: [.starved]),
     ]

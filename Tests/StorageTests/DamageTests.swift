@@ -187,10 +187,10 @@ import Testing
 
     /// Commits what follows, several megabytes of the same keys' new values: files are merged meanwhile.
     /// - Returns: what keeps the store from it.
-    private static func goOn(_ path: String, _ chain: SampleChain) throws -> StorageError? {
+    private static func goOn(_ path: String, _ chain: SampleChain, after count: Int = held) throws -> StorageError? {
         let store = try ChainStore(path: path, genesisHash: chain.genesis, options: merging)
         defer { store.close() }
-        let rest = Array(chain.commits.dropFirst(held))
+        let rest = Array(chain.commits.dropFirst(count))
         for start in stride(from: 0, to: rest.count, by: 50) {
             do throws(StorageError) { try store.commit(Array(rest[start..<min(rest.count, start + 50)])) } catch { return error }
         }
@@ -229,15 +229,68 @@ import Testing
 
         // Killed at any instant of the exchange.
         try FileManager.default.createDirectory(atPath: path + ".rewriting", withIntermediateDirectories: false)
-        var told: UInt64 = 0
+        var told = StoreRewrite.Progress()
         #expect(try StoreRewrite.run(path) { told = $0 } == [])
-        #expect(told > UInt64(Self.held))
+        #expect(told.entries > UInt64(Self.held) && told.bytes > told.entries)
         try FileManager.default.moveItem(atPath: path, toPath: path + ".rewritten")
         try FileManager.default.createDirectory(atPath: path + ".damaged", withIntermediateDirectories: false)
         try StoreRewrite.recover(path)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["as it is", "db"])
-        #expect(try StoreRewrite.bytesToWrite(path) == nil)
+        let anew = try ChainStore(path: path, genesisHash: chain.genesis)
+        #expect(try StoreRewriteState(path, closing: anew).needs == false)
         #expect(try Self.goOn(path, chain) == nil)
+    }
+
+    /// Damage that nobody has read yet: LevelDB comes to it when it merges files, and takes no more writes, so that nothing
+    /// can be put back either. Written anew without what can't be read, the store goes on, and names what it lacks.
+    @Test func aStoreThatTakesNoWritesIsWrittenAnew() throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: 2_000, seed: 16)
+        let path = try Self.damaged(chain, 20, in: folder)
+        let stop = try #require(try Self.goOn(path, chain))
+        #expect(Self.isClear(stop), "\(stop)")
+        #expect(!StoreRewrite.isRequested(path))
+        try StoreRewrite.request(path, reason: "\(stop)")
+        #expect(StoreRewrite.isRequested(path))
+        // Killed before anything came of it.
+        struct Stopped: Error {}
+        #expect(throws: Stopped.self) { _ = try StoreRewrite.run(path, leavingOut: true) { _ in throw Stopped() } }
+        #expect(StoreRewrite.isRequested(path))
+
+        let lost = try StoreRewrite.run(path, leavingOut: true) { _ in }
+        #expect(!lost.isEmpty && !StoreRewrite.isRequested(path))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["db"])
+        var store = try ChainStore(path: path, genesisHash: chain.genesis)
+        let height = try #require(try store.head()).height
+        #expect(height >= Height(UInt64(Self.held)) && lost.contains(Height(20)))
+        let missing = Self.unreadable(store, chain).map(\.block.block.header.height)
+        #expect(missing == lost, "what is not there is not taken for a chain that is shorter")
+        #expect(try store.block(at: height.next) == nil)
+        #expect(try store.lostBlocks() == lost)
+        for (index, lostHeight) in lost.enumerated() {
+            let commit = chain.commits[Int(lostHeight.value) - 1]
+            try store.heal(commit.block, digest: commit.digest)
+            #expect(try store.lostBlocks() == Array(lost.dropFirst(index + 1)))
+        }
+        #expect(try StoreRewriteState(path, closing: store).needs == false, "nothing is damaged any more")
+        store = try ChainStore(path: path, genesisHash: chain.genesis)
+        #expect(try chain.difference(from: store, count: Int(height.value)) == nil)
+        store.close()
+        #expect(try Self.goOn(path, chain, after: Int(height.value)) == nil)
+    }
+
+    /// However long the values are: no more than a page of them is in memory.
+    @Test func pagesEndByTheirBytes() throws {
+        let folder = try TemporaryFolder()
+        let database = try LevelDB(path: folder.file("pages"))
+        defer { database.close() }
+        var batch = WriteBatch()
+        for number in 0..<20 as Range<UInt8> { batch.put([1, number], [UInt8](repeating: number, count: 1_000)) }
+        try database.write(batch, sync: false)
+        #expect(try database.scan(prefix: [1], limit: 100, bytes: 3_000).map(\.key) == [[1, 0], [1, 1], [1, 2]])
+        #expect(try database.scan(prefix: [1], from: [1, 5], limit: 2, bytes: 3_000).count == 2)
+        #expect(try database.scan(prefix: [1], limit: 100, bytes: 1).count == 1)
+        #expect(try database.scan(prefix: [1], limit: 100).count == 20)
     }
 
     /// What is no block is not put back: the store stays as it is, and says so.
@@ -266,8 +319,9 @@ import Testing
     private struct StoreRewriteState {
         let needs: Bool
         init(_ path: String, closing store: ChainStore) throws {
+            let isDamaged = try store.holdsDamage()
             store.close()
-            needs = try StoreRewrite.bytesToWrite(path) != nil
+            needs = isDamaged
         }
     }
 }

@@ -70,14 +70,15 @@ struct GuardedWriter {
     }
 
     /// - Parameters:
-    ///   - gate: each piece is made behind it; what waits for the reader does not hold a place there.
+    ///   - heavy: each piece is such work, for the holder; what waits for the reader does not hold a place there.
     ///   - place: held until all is written.
     func body(
-        _ pieces: BytePieces, by gate: Gate, pace: ReadingPace, holding place: GatedPlaces.Place?
+        _ pieces: BytePieces, by heavy: HeavyWork, for holder: AddressHolder?, pace: ReadingPace,
+        holding place: GatedPlaces.Place?
     ) -> ResponseBody {
         ResponseBody { writer in
             var pace: ReadingPace? = pace
-            while let piece = try await Self.next(of: pieces, by: gate) {
+            while let piece = try await heavy.run(for: holder, .underWay, pieces.next) {
                 try await write(ByteBuffer(bytes: piece), to: &writer, &pace)
             }
             try await writer.finish(nil)
@@ -97,12 +98,6 @@ struct GuardedWriter {
                 throw ReadTooSlowly()
             }
         }
-    }
-
-    private static func next(of pieces: BytePieces, by gate: Gate) async throws -> [UInt8]? {
-        let permit = try await gate.enterPatiently()
-        defer { withExtendedLifetime(permit) {} }
-        return try await pieces.next()
     }
 }
 

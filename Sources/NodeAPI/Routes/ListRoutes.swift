@@ -5,12 +5,15 @@ import Primitives
 extension Routes {
     /// Blocks that one page of transactions looks at, at most: a chain that sleeps has long runs without any.
     private static let blocksPerPage = 400
+    /// Bytes of transactions that one page of blocks or transactions looks at: full blocks end it early.
+    private static let bytesPerPage = 12_000_000
 
     static let lists: [Route] = [
         Route(
             method: .get, path: "/v1/blocks", weight: .expensive,
             operation: Operation(
-                "getBlocks", "Finalised blocks, newest first", .json("Blocks"),
+                "getBlocks", "Finalised blocks, newest first. A page ends also after \(bytesPerPage) bytes.",
+                .json("Blocks"),
                 parameters: [
                     .query("before", "U64", "only heights below this one: next of the page before"),
                     .count("limit", 1...100, "blocks at most, 20 if absent"),
@@ -20,8 +23,10 @@ extension Routes {
             let limit = Int(try input.number("limit", default: 20, in: 1...100))
             var height = start(before, node)
             var found: [BlockSummaryDocument] = []
-            while height > .zero, found.count < limit {
+            var bytes = 0
+            while height > .zero, found.count < limit, bytes < bytesPerPage {
                 guard let block = try await node.backend.block(at: height) else { break }
+                bytes += block.block.block.transactions.reduce(0) { $0 + $1.byteCount }
                 found.append(BlockSummaryDocument(block.block, digest: block.digest))
                 height = height.previous ?? .zero
             }
@@ -32,7 +37,7 @@ extension Routes {
             operation: Operation(
                 "getTransactions",
                 "Transactions of finalised blocks, newest first, with what became of them. A page ends after \(blocksPerPage) "
-                    + "blocks, so that one with few or none may have a next.",
+                    + "blocks or \(bytesPerPage) bytes, so that one with few or none may have a next.",
                 .json("Transactions"),
                 parameters: [
                     .query("before", "Place", "only those before this place: next of the page before"),
@@ -50,14 +55,15 @@ extension Routes {
                 (height, end) = (before.height, before.index)
             }
             var found: [ListedTransactionDocument] = []
-            var looked = 0
+            var (looked, bytes) = (0, 0)
             var kinds: [ServiceId: String?] = [:]
-            while height > .zero, looked < blocksPerPage {
+            while height > .zero, looked < blocksPerPage, bytes < bytesPerPage {
                 looked += 1
                 guard let block = try await node.backend.block(at: height),
                     let receipts = try await node.backend.receipts(at: height)
                 else { break }
                 let all = block.block.block.transactions
+                bytes += all.reduce(0) { $0 + $1.byteCount }
                 for index in (0..<min(end ?? all.count, all.count)).reversed() {
                     guard found.count < limit else {
                         return .document(

@@ -11,7 +11,7 @@ extension Routes {
             .response(
                 Response(
                     status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                    body: ResponseBody(byteBuffer: ByteBuffer(string: await node.backend.metrics()))))
+                    body: ResponseBody(byteBuffer: ByteBuffer(string: await node.backend.metrics() + node.metrics))))
         },
         Route(
             method: .get, path: "/openapi.json", weight: .light,

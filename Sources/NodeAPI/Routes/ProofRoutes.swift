@@ -25,9 +25,10 @@ extension Routes {
             do { keys = try ProvenKeys(borsh: bytes).keys } catch {
                 throw APIError(.badRequest, "malformed", "the body is not a list of keys: \(error)")
             }
-            let place = try await node.expensivePlace(for: input.context.holder)
-            defer { withExtendedLifetime(place) {} }
-            guard let extract = try await node.backend.stateExtract(of: keys) else {
+            let extract = try await node.heavily(for: input.context.holder) {
+                try await node.backend.stateExtract(of: keys)
+            }
+            guard let extract else {
                 throw APIError.unknown("block", "there is no certified state yet")
             }
             return .bytes(extract)

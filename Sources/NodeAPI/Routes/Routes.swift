@@ -13,8 +13,9 @@ struct RouteServices: Sendable {
     let genesisDocument: StaticAnswer
     let heads: HeadWatch
     let configuration: APIConfiguration
-    /// Where what reads or computes much is made.
-    let expensive: GatedPlaces
+    /// What reads or computes much.
+    let heavy: HeavyWork
+    private let heavyShares: AddressShares
     /// Answers that are made while they are read.
     let streams: GatedPlaces
     /// Long answers that are there and wait for their reader.
@@ -31,9 +32,11 @@ struct RouteServices: Sendable {
             JSONAnswer.data(GenesisDocument(backend.genesis)), headers: [.contentType: "application/json"])
         self.heads = heads
         self.configuration = configuration
-        expensive = GatedPlaces(
-            "requests that read much", configuration, limit: configuration.expensiveRequests,
-            waiting: configuration.expensiveWaiting, perAddress: configuration.expensivePerAddress)
+        heavy = HeavyWork(
+            share: configuration.expensiveShare, limit: configuration.expensiveRequests,
+            waiting: configuration.expensiveWaiting)
+        heavyShares = configuration.shares(
+            configuration.expensivePerAddress, of: configuration.expensiveRequests + configuration.expensiveWaiting)
         streams = GatedPlaces(
             "audit files under way", configuration, limit: configuration.streamedAnswers,
             waiting: configuration.expensiveWaiting, perAddress: configuration.streamedAnswersPerAddress,
@@ -45,22 +48,56 @@ struct RouteServices: Sendable {
         queryShares = configuration.shares(configuration.queriesPerAddress, of: QueryLanes.mostWaiting)
         wrongSignatures = WrongSignatures(
             perSecond: configuration.wrongSignaturesPerSecond, burst: configuration.wrongSignaturesAtOnce,
+            all: .init(
+                perSecond: configuration.wrongSignaturesPerSecondInAll, burst: configuration.wrongSignaturesAtOnceInAll),
             limitsLoopback: configuration.limitsLoopback)
         events = EventFeed(
             backend: backend, genesis: genesis, heads: heads,
             clients: Gate(limit: configuration.eventClients, waiting: 0),
             shares: configuration.shares(configuration.eventClientsPerAddress, of: configuration.eventClients),
-            expensive: expensive.gate)
+            heavy: heavy)
     }
 }
 
 extension RouteServices {
+    /// What of the API's own bounds was reached: text behind the node's metrics.
+    var metrics: String {
+        let (work, wrong) = (heavy.totals, wrongSignatures.totals)
+        var text = ""
+        func add(_ name: String, _ help: String, _ value: some CustomStringConvertible) {
+            let full = "edgeproof_api_\(name)"
+            text += "# HELP \(full) \(help)\n# TYPE \(full) counter\n\(full) \(value)\n"
+        }
+        add(
+            "heavy_seconds_total", "Processor time of requests that read or compute much.",
+            Double(work.used / 1_000) / 1_000_000)
+        add(
+            "heavy_held_total", "Such requests that waited since their share of time was used up, or were refused.",
+            work.held)
+        add("wrong_signatures_total", "Transactions of clients whose signature was wrong.", wrong.wrong)
+        add(
+            "wrong_signatures_silenced_total",
+            "Submissions not looked at, since wrong signatures came from there or from everywhere.", wrong.silenced)
+        return text
+    }
+
     var pace: ReadingPace {
         ReadingPace(grace: configuration.streamGrace, bytesPerSecond: configuration.streamBytesPerSecond)
     }
 
-    func expensivePlace(for holder: AddressHolder?) async throws -> GatedPlaces.Place {
-        try await expensive.place(for: holder, retryAfterMs: 1_000)
+    /// Makes what reads or computes much, when its turn comes.
+    ///
+    /// - Throws: 429 where the address has all that one may have, those that wait among them; 503 where too many wait.
+    func heavily<Value: Sendable>(
+        for holder: AddressHolder?, _ body: () async throws -> Value
+    ) async throws -> Value {
+        guard let share = heavyShares.take(holder) else {
+            throw APIError.addressLimit("requests that read much", heavyShares.limit, retryAfterMs: 1_000)
+        }
+        defer { withExtendedLifetime(share) {} }
+        do { return try await heavy.run(for: holder, .request, body) } catch is HeavyWork.TooManyWait {
+            throw APIError.busy
+        }
     }
 
     /// Asks a service's contract, when its turn comes.
@@ -83,10 +120,10 @@ extension RouteServices {
 package struct Route: Sendable {
     enum Weight: Sendable {
         case light
-        /// Reads or computes much: runs behind the gate. One with a body is none of these: it would hold its place while the
-        /// body does not come, and takes it in its handler, by ``RouteServices/expensivePlace(for:)``.
+        /// Reads or computes much: ``HeavyWork``. One with a body is none of these: it would hold its place while the body
+        /// does not come, and takes it in its handler, by ``RouteServices/heavily(for:_:)``.
         case expensive
-        /// Has an answer of any length: runs behind the gate for each piece of it, and so many are under way at a time.
+        /// Has an answer of any length: each piece of it is heavy work, and so many are under way at a time.
         case streamed
     }
 
@@ -112,15 +149,15 @@ package struct Route: Sendable {
             switch weight {
             case .light: return try await respond(input, services, holding: nil)
             case .expensive:
-                // Held until the answer is made, not until it is read.
-                let place = try await services.expensivePlace(for: context.holder)
-                defer { withExtendedLifetime(place) {} }
-                return try await respond(input, services, holding: nil)
+                // Until the answer is made, not until it is read.
+                return try await services.heavily(for: context.holder) {
+                    try await respond(input, services, holding: nil)
+                }
             case .streamed:
                 let place = try await services.streams.place(for: context.holder, retryAfterMs: 5_000)
-                let making = try await services.expensivePlace(for: context.holder)
-                defer { withExtendedLifetime(making) {} }
-                return try await respond(input, services, holding: place)
+                return try await services.heavily(for: context.holder) {
+                    try await respond(input, services, holding: place)
+                }
             }
         }
     }
@@ -156,7 +193,8 @@ package struct Route: Sendable {
         case .pieces(let pieces):
             return Response(
                 status: .ok, headers: [.contentType: "application/octet-stream"],
-                body: writer.body(pieces, by: services.expensive.gate, pace: services.pace, holding: place))
+                body: writer.body(
+                    pieces, by: services.heavy, for: input.context.holder, pace: services.pace, holding: place))
         }
     }
 

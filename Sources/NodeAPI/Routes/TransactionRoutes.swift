@@ -17,14 +17,7 @@ extension Routes {
                 otherBody: ("Submissions", SubmissionLimits.mediaType), otherAnswer: .json("SubmissionsAnswer"))
         ) { input, node in
             let holder = input.context.holder
-            if let silence = node.wrongSignatures.silence(of: holder) {
-                var error = APIError(
-                    .tooManyRequests, "wrong_signatures",
-                    "too many transactions with wrong signatures came from this address: look at what signs them, and whether it signs for this chain",
-                    retryAfterMs: UInt64(clamping: silence.components.seconds) * 1_000 + 1_000)
-                error.closesConnection = true
-                throw error
-            }
+            if let silence = node.wrongSignatures.silence(of: holder) { throw refusal(silence) }
             let transaction: SignedTransaction
             switch try await input.submission(timeout: node.configuration.bodyTimeout) {
             case .list(let bytes): return .document(try await submit(try Self.list(bytes), holder, node))
@@ -39,6 +32,7 @@ extension Routes {
                 if error.code == .badSignature { node.wrongSignatures.add(1, by: holder) }
                 throw APIError(error)
             }
+            node.wrongSignatures.right(from: holder)
             return .document(SubmittedDocument(id: id), status: .accepted)
         },
         Route(
@@ -56,7 +50,9 @@ extension Routes {
             let id = try input.transactionId()
             let longest = UInt64(clamping: node.configuration.longestWait.components.seconds) * 1_000
             let wait = Duration.milliseconds(Int64(try input.number("waitMs", default: 0, in: 0...longest)))
-            guard let state = try await look(for: id, node, within: wait) else {
+            let asking = HeavyWork.Asking(work: node.heavy, holder: input.context.holder)
+            let state = try await HeavyWork.$asking.withValue(asking) { try await look(for: id, node, within: wait) }
+            guard let state else {
                 throw APIError.unknown(
                     "transaction", "this node knows no transaction \(id); it may have expired, or not have arrived yet")
             }
@@ -64,6 +60,21 @@ extension Routes {
             return .document(TransactionStateDocument(state, id: id, service: service?.record))
         },
     ]
+
+    private static func refusal(_ silence: WrongSignatures.Silence) -> APIError {
+        let reason =
+            switch silence {
+            case .own:
+                "too many transactions with wrong signatures came from this address: look at what signs them, and whether it signs for this chain"
+            case .everybody:
+                "too many transactions with wrong signatures come from everywhere: for a moment only addresses are listened to from which this node has taken a transaction; try again, or another node"
+            }
+        var error = APIError(
+            .tooManyRequests, "wrong_signatures", reason,
+            retryAfterMs: UInt64(clamping: silence.duration.components.seconds) * 1_000 + 1_000)
+        error.closesConnection = true
+        return error
+    }
 
     private static func list(_ bytes: [UInt8]) throws -> [SignedTransaction] {
         var decoder = BorshDecoder(bytes)
@@ -102,6 +113,7 @@ extension Routes {
         let refusals: [SubmissionRefusal?]
         do throws(SubmissionRefusal) { refusals = try await node.backend.submit(many) } catch { throw APIError(error) }
         node.wrongSignatures.add(refusals.count { $0?.code == .badSignature }, by: holder)
+        if refusals.contains(where: { $0 == nil }) { node.wrongSignatures.right(from: holder) }
         let refused = refusals.enumerated().compactMap { index, refusal in
             refusal.map { SubmissionsAnswerDocument.Refused(index: index, error: APIError($0).document.error) }
         }

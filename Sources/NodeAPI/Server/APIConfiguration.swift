@@ -9,7 +9,10 @@ public struct APIConfiguration: Sendable {
     public var maxConnections = 512
     /// So many of them, and no more than half, are for one address.
     public var connectionsPerAddress = 256
-    /// Requests that read or compute much (blocks, histories, audits, queries) run at most this many at a time ...
+    /// Requests that read or compute much (blocks, histories, audits, events of long ago) have this part of one core, in
+    /// percent, all together and in the long run ...
+    public var expensiveShare = 50
+    /// ... run at most this many at a time ...
     public var expensiveRequests = 4
     /// ... while this many wait; more are refused with 503.
     public var expensiveWaiting = 64
@@ -32,6 +35,10 @@ public struct APIConfiguration: Sendable {
     /// are looked at for up to a minute.
     public var wrongSignaturesPerSecond = 16
     public var wrongSignaturesAtOnce = 512
+    /// The same of all addresses together: beyond it, only those are looked at that come from where something right came
+    /// within the hour.
+    public var wrongSignaturesPerSecondInAll = 1_000
+    public var wrongSignaturesAtOnceInAll = 4_000
     public var eventClients = 128
     /// So many of them, and no more than half, are for one address.
     public var eventClientsPerAddress = 64

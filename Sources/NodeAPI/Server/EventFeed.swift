@@ -3,15 +3,21 @@ import Cryptography
 import Foundation
 import Hummingbird
 import Primitives
+import ProgramSupport
 import Synchronization
 
 /// Block events by height. The newest are kept, already as text, since every client wants the same ones; who asks while
-/// one is being made waits for it. Older ones are read for one client, behind the gate of what reads much.
+/// one is being made waits for it. Older ones are read for one client, which is heavy work.
 final class EventFeed: Sendable {
-    private static let kept = 128
+    /// Blocks, and their events' bytes.
+    private static let kept: UInt64 = 128
+    private static let keptBytes = 32_000_000
 
     private struct State {
         var recent: [Height: ByteBuffer] = [:]
+        var bytes = 0
+        /// Up to here none is kept any more.
+        var dropped = Height.zero
         var underWay: [Height: Task<ByteBuffer?, any Error>] = [:]
     }
 
@@ -20,32 +26,26 @@ final class EventFeed: Sendable {
     let heads: HeadWatch
     let clients: Gate
     let shares: AddressShares
-    private let expensive: Gate
-    /// Of the places behind the gate, old events take one at a time, whoever replays them.
-    private let replays: Gate
+    private let heavy: HeavyWork
     private let state = Mutex(State())
 
     init(
         backend: any NodeBackend, genesis: Digest, heads: HeadWatch, clients: Gate, shares: AddressShares,
-        expensive: Gate
+        heavy: HeavyWork
     ) {
         self.backend = backend
         self.genesis = genesis
         self.heads = heads
         self.clients = clients
         self.shares = shares
-        self.expensive = expensive
-        replays = Gate(limit: 1, waiting: .max)
+        self.heavy = heavy
     }
 
     /// The event of the block as it goes over the wire; nil when the node has no such block.
-    func event(at height: Height) async throws -> ByteBuffer? {
-        guard isRecent(height) else {
-            let turn = try await replays.enterPatiently()
-            let permit = try await expensive.enterPatiently()
-            defer { withExtendedLifetime((turn, permit)) {} }
-            return try await made(at: height)
-        }
+    ///
+    /// - Parameter holder: who asks.
+    func event(at height: Height, for holder: AddressHolder?) async throws -> ByteBuffer? {
+        guard isRecent(height) else { return try await heavy.run(for: holder, .replay) { try await made(at: height) } }
         let known: (event: ByteBuffer?, task: Task<ByteBuffer?, any Error>?) = state.withLock { state in
             if let event = state.recent[height] { return (event, nil) }
             if let task = state.underWay[height] { return (nil, task) }
@@ -58,15 +58,25 @@ final class EventFeed: Sendable {
         return try await known.task?.value
     }
 
-    private func isRecent(_ height: Height) -> Bool { heads.head.distance(since: height) < UInt64(Self.kept) }
+    private func isRecent(_ height: Height) -> Bool {
+        heads.head.distance(since: height) < Self.kept && height > state.withLock { $0.dropped }
+    }
 
     private func makeRecent(_ height: Height) async throws -> ByteBuffer? {
         do {
             let event = try await made(at: height)
             state.withLock { state in
                 state.underWay[height] = nil
-                if let event { state.recent[height] = event }
-                if state.recent.count > Self.kept, let oldest = state.recent.keys.min() { state.recent[oldest] = nil }
+                guard let event else { return }
+                state.recent[height] = event
+                state.bytes += event.readableBytes
+                // The newest stays, however long it is: all want it.
+                while state.recent.count > 1, UInt64(state.recent.count) > Self.kept || state.bytes > Self.keptBytes,
+                    let oldest = state.recent.keys.min(), let event = state.recent.removeValue(forKey: oldest)
+                {
+                    state.bytes -= event.readableBytes
+                    state.dropped = max(state.dropped, oldest)
+                }
             }
             return event
         } catch {
@@ -125,25 +135,26 @@ enum EventStream {
             timeout: node.configuration.writeTimeout, closeConnection: input.context.closeConnection)
         let keepAlive = node.configuration.keepAlive
         let feed = node.events
+        let holder = input.context.holder
         return Response(
             status: .ok,
             headers: [.contentType: "text/event-stream", .cacheControl: "no-store"],
             body: ResponseBody { body in
-                try await send(from: cursor, feed, keepAlive: keepAlive, writer, to: &body)
+                try await send(from: cursor, feed, for: holder, keepAlive: keepAlive, writer, to: &body)
                 try await body.finish(nil)
                 withExtendedLifetime((permit, share)) {}
             })
     }
 
     private static func send(
-        from start: Height, _ feed: EventFeed, keepAlive: Duration, _ writer: GuardedWriter,
+        from start: Height, _ feed: EventFeed, for holder: AddressHolder?, keepAlive: Duration, _ writer: GuardedWriter,
         to body: inout any ResponseBodyWriter
     ) async throws {
         var cursor = start
         try await writer.write(ByteBuffer(string: "retry: 1000\n\n"), to: &body)
         while !Task.isCancelled {
             while cursor <= feed.heads.head {
-                guard let event = try await feed.event(at: cursor) else {
+                guard let event = try await feed.event(at: cursor, for: holder) else {
                     let text = "event: gap\ndata: block \(cursor) is not available here; ask another node\n\n"
                     return try await writer.write(ByteBuffer(string: text), to: &body)
                 }

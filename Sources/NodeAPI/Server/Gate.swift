@@ -54,16 +54,6 @@ package final class Gate: Sendable {
         return admitted ? Permit(self) : nil
     }
 
-    /// The same for what is being answered already and can't be refused any more: it comes again while too many wait.
-    ///
-    /// - Throws: `CancellationError`.
-    package func enterPatiently() async throws -> Permit {
-        while true {
-            if let permit = await enter() { return permit }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-    }
-
     package var waitingCount: Int { state.withLock { $0.waiting.count } }
 
     private func leave() {

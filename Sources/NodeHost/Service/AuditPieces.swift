@@ -11,7 +11,7 @@ import Synchronization
 /// What certifies the history is read at once, from one state: the newest that a final header certifies. The links and
 /// the entries never change once they are stored, so each page of them is read when its turn comes, from the store as it
 /// is then: a reader that takes its time keeps neither a history in memory nor a snapshot of the store.
-final class AuditPieces: Sendable {
+package final class AuditPieces: Sendable {
     /// An entry holds a transaction of up to 64 KiB, a link a set and its signatures.
     private static let pageEntries = 32
     private static let pageLinks = 8
@@ -44,8 +44,9 @@ final class AuditPieces: Sendable {
     ///
     /// - Parameter links: what audits before this one have counted, so that each link is read once for a file: as it is sent.
     /// - Throws: ``NotHeld`` where the store lacks the history's beginning: a file with gaps would prove nothing.
-    init?(of account: Account, in view: ReadView, links: LinkCount) throws {
-        let snapshot = view.snapshot
+    package init?(
+        of account: Account, in snapshot: ChainSnapshot, genesisHash: Digest, links: LinkCount
+    ) throws {
         guard let head = try snapshot.head(), let finalized = try snapshot.block(at: head.height),
             let finalization = finalized.finalization
         else { return nil }
@@ -55,7 +56,7 @@ final class AuditPieces: Sendable {
         if known.history.size > 0, try snapshot.history(account, limit: 1).first?.index != 0 {
             throw NotHeld(base: try snapshot.base())
         }
-        genesisHash = view.genesis.hash
+        self.genesisHash = genesisHash
         self.account = account
         header = finalized.block.header
         self.finalization = finalization
@@ -68,8 +69,8 @@ final class AuditPieces: Sendable {
 
     /// The next piece of the file; nil after the last one.
     ///
-    /// - Parameter view: of now, or of any time after the one that the file was begun with.
-    func next(in view: ReadView) throws -> [UInt8]? {
+    /// - Parameter snapshot: of now, or of any time after the one that the file was begun with.
+    package func next(in snapshot: ChainSnapshot) throws -> [UInt8]? {
         try progress.withLock { progress in
             while true {
                 switch progress.place {
@@ -78,8 +79,8 @@ final class AuditPieces: Sendable {
                     return progress.encoder.start(genesisHash: genesisHash, account: account, linkCount: linkCount)
                 case .links(_, left: 0): progress.place = .body
                 case .links(let from, let left):
-                    let page = try view.snapshot.links(from: from, limit: min(left, Self.pageLinks))
-                    guard let last = page.last else { throw incomplete(view, "\(left) of \(linkCount) links") }
+                    let page = try snapshot.links(from: from, limit: min(left, Self.pageLinks))
+                    guard let last = page.last else { throw incomplete(snapshot, "\(left) of \(linkCount) links") }
                     progress.place = .links(from: last.header.epoch.next, left: left - page.count)
                     return progress.encoder.links(page)
                 case .body:
@@ -89,9 +90,9 @@ final class AuditPieces: Sendable {
                         entryCount: Int(clamping: size))
                 case .entries(let from) where from >= size: progress.place = .end
                 case .entries(let from):
-                    let page = try view.snapshot.history(
+                    let page = try snapshot.history(
                         account, from: from, limit: Int(min(size - from, UInt64(Self.pageEntries))))
-                    guard page.first?.index == from else { throw incomplete(view, "entry \(from) of \(account)'s history") }
+                    guard page.first?.index == from else { throw incomplete(snapshot, "entry \(from) of \(account)'s history") }
                     progress.place = .entries(from: from + UInt64(page.count))
                     return progress.encoder.entries(page)
                 case .end:
@@ -103,7 +104,7 @@ final class AuditPieces: Sendable {
         }
     }
 
-    private func incomplete(_ view: ReadView, _ what: String) -> StorageError {
-        .corrupt(path: view.snapshot.path, detail: "\(what) is missing, which was there before")
+    private func incomplete(_ snapshot: ChainSnapshot, _ what: String) -> StorageError {
+        .corrupt(path: snapshot.path, detail: "\(what) is missing, which was there before")
     }
 }

@@ -53,30 +53,60 @@ public struct NodeRunner: Sendable {
         let keys = try openKeys(genesis)
         let files = FileShares.taken()
         if let warning = files.warning { logger.warning("\(warning)") }
-        let unreadable = try rewriteStore()
+        let store = try openStore(genesis, files)
         let gate = NodeGate { NodeService.clock().monotonic.milliseconds }
-        var peerConfiguration = peerConfiguration(configuration, genesis, keys?.consensus)
+        var peerConfiguration = peerConfiguration(configuration, genesis, keys?.consensus, store)
         peerConfiguration.gate = gate
         peerConfiguration.limits.pendingConnections = min(peerConfiguration.limits.pendingConnections, files.peers / 2)
         peerConfiguration.limits.followers = min(peerConfiguration.limits.followers, files.peers / 4)
         let network = try PeerNetwork(configuration: peerConfiguration, logger: logger)
         do {
-            let backlog = try await join(network, gate, configuration, genesis)
-            try await run(network, gate, files, unreadable, after: backlog, configuration, genesis, keys)
+            let backlog = try await join(network, gate, configuration, genesis, store?.chain)
+            try await run(network, gate, files, store, after: backlog, configuration, genesis, keys)
         } catch {
             await network.shutdown()
             throw error
         }
     }
 
-    /// Writes the store anew where blocks were put back that could not be read. What keeps it from that is told, and the node
-    /// starts with the store as it is.
-    ///
-    /// - Returns: blocks that are to be fetched before it can be done.
-    private func rewriteStore() throws -> [Height] {
+    /// A store that is there, with blocks that are to be fetched again.
+    private struct OpenStore {
+        let chain: ChainStore
+        let unreadable: [Height]
+        /// Whether it was made for more than the genesis' state.
+        let hasBlocks: Bool
+    }
+
+    /// Opens the store, where there is one; written anew before where that is due.
+    private func openStore(_ genesis: Genesis, _ files: FileShares) throws -> OpenStore? {
         let path = home.databaseFolder.path
         try StoreRewrite.recover(path)
-        guard let bytes = try StoreRewrite.bytesToWrite(path) else { return [] }
+        try SnapshotImport.discard(path)
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        var unreadable = StoreRewrite.isRequested(path) ? try rewriteStore(leavingOut: true) : []
+        var chain = try Self.open(path, genesis, files)
+        if try chain.holdsDamage(), !StoreRewrite.isRequested(path) {
+            chain.close()
+            unreadable = try rewriteStore(leavingOut: false)
+            chain = try Self.open(path, genesis, files)
+        }
+        return OpenStore(
+            chain: chain, unreadable: Set(unreadable + (try chain.lostBlocks())).sorted(), hasBlocks: try chain.head() != nil)
+    }
+
+    private static func open(_ path: String, _ genesis: Genesis, _ files: FileShares) throws -> ChainStore {
+        var options = LevelDB.Options()
+        options.openFiles = Int32(clamping: files.store)
+        return try ChainStore(path: path, genesisHash: genesis.hash, options: options)
+    }
+
+    /// Writes the store anew. What keeps it from that is told, and the node starts with the store as it is.
+    ///
+    /// - Parameter leavingOut: whether blocks that can't be read are left out, since the store takes no writes.
+    /// - Returns: blocks that are to be fetched.
+    private func rewriteStore(leavingOut: Bool) throws -> [Height] {
+        let path = home.databaseFolder.path
+        let bytes = try StoreRewrite.bytes(path)
         if let free = StoreRewrite.freeBytes(path), free < bytes + bytes / 8 {
             logger.error(
                 "the store has a damaged file and there is no room to write it anew",
@@ -87,18 +117,29 @@ public struct NodeRunner: Sendable {
             return []
         }
         logger.notice(
-            "writing the store anew, since blocks of a damaged file were put back", metadata: ["MB": "\(bytes / 1_000_000)"])
+            "writing the store anew, without a damaged file",
+            metadata: [
+                "MB": "\(bytes / 1_000_000)",
+                "since": leavingOut ? "LevelDB took no more writes when it came to that file" : "what lay there was put back",
+            ])
         var toldAt = ContinuousClock.now
         do {
-            let unreadable = try StoreRewrite.run(path) { written in
+            let unreadable = try StoreRewrite.run(path, leavingOut: leavingOut) { written in
                 try Task.checkCancellation()
                 guard ContinuousClock.now - toldAt >= .seconds(10) else { return }
                 toldAt = .now
-                logger.info("writing the store anew", metadata: ["entries": "\(written)"])
+                logger.info(
+                    "writing the store anew",
+                    metadata: [
+                        "entries": "\(written.entries)", "MB": "\(written.bytes / 1_000_000)",
+                        "of_about_MB": "\(bytes / 1_000_000)",
+                    ])
             }
-            guard let first = unreadable.first else {
-                logger.notice("the store is written anew, without the damaged file")
-                return []
+            guard let first = unreadable.first, !leavingOut else {
+                logger.notice(
+                    "the store is written anew, without the damaged file",
+                    metadata: ["blocks_to_fetch": "\(unreadable.count)"])
+                return unreadable
             }
             logger.warning(
                 "the store is not written anew yet: more blocks can't be read, and are fetched from peers first",
@@ -122,20 +163,18 @@ public struct NodeRunner: Sendable {
     ///
     /// - Returns: what the network, which runs then, has said; nil when it was not started.
     private func join(
-        _ network: PeerNetwork, _ gate: NodeGate, _ configuration: NodeConfiguration, _ genesis: Genesis
+        _ network: PeerNetwork, _ gate: NodeGate, _ configuration: NodeConfiguration, _ genesis: Genesis,
+        _ store: ChainStore?
     ) async throws -> [PeerEvent]? {
-        let path = home.databaseFolder.path
-        try SnapshotImport.discard(path)
-        if FileManager.default.fileExists(atPath: path) {
-            let store = try ChainStore(path: path, genesisHash: genesis.hash)
-            defer { store.close() }
-            if let head = try store.head() {
-                if sync == .snapshot {
-                    logger.notice("the store has block \(head.height): a snapshot is for an empty one; goes on by blocks")
-                }
-                return nil
+        if let head = try store?.head() {
+            if sync == .snapshot {
+                logger.notice("the store has block \(head.height): a snapshot is for an empty one; goes on by blocks")
             }
+            return nil
         }
+        // An empty one gives way to what is joined.
+        store?.close()
+        let path = home.databaseFolder.path
         guard sync != .blocks, sync == .snapshot || !configuration.peers.isEmpty else { return nil }
         var rules = SnapshotJoin.Rules(mode: sync, checkpoint: checkpoint, expectedPeers: configuration.peers.count)
         rules.smallestHeight = Height(configuration.snapshotBlocks ?? SnapshotLimits.interval)
@@ -146,17 +185,20 @@ public struct NodeRunner: Sendable {
     }
 
     private func run(
-        _ network: PeerNetwork, _ gate: NodeGate, _ files: FileShares, _ unreadable: [Height], after backlog: [PeerEvent]?,
+        _ network: PeerNetwork, _ gate: NodeGate, _ files: FileShares, _ opened: OpenStore?, after backlog: [PeerEvent]?,
         _ configuration: NodeConfiguration, _ genesis: Genesis, _ keys: NodeKeys?
     ) async throws {
-        var options = LevelDB.Options()
-        options.openFiles = Int32(clamping: files.store)
-        let store = try ChainStore(path: home.databaseFolder.path, genesisHash: genesis.hash, options: options)
+        let store: ChainStore
+        if let opened, opened.hasBlocks {
+            store = opened.chain
+        } else {
+            store = try Self.open(home.databaseFolder.path, genesis, files)
+        }
         try check(checkpoint, store)
         let (role, journal, entries) = try openRole(keys, genesis)
         let verifier = RememberingVerifier()
         let health = StoreHealth(path: home.databaseFolder.path, logger: logger)
-        for height in unreadable {
+        for height in opened?.unreadable ?? [] {
             health.note(
                 UnreadableBlock(
                     height: height, cause: .corrupt(path: home.databaseFolder.path, detail: "block \(height) can't be read")))
@@ -263,22 +305,17 @@ public struct NodeRunner: Sendable {
     }
 
     /// Masternodes that the stored state has registered: the address book keeps only what is admitted from the start.
-    private func storedMasternodes(_ genesis: Genesis) -> [PublicKey]? {
-        let path = home.databaseFolder.path
-        guard FileManager.default.fileExists(atPath: path),
-            let store = try? ChainStore(path: path, genesisHash: genesis.hash)
-        else { return nil }
-        defer { store.close() }
-        guard let bytes = try? store.value(.masternodeIndex), let index = try? MasternodeIndex(borsh: bytes) else { return nil }
+    private func storedMasternodes(_ store: ChainStore?) -> [PublicKey]? {
+        guard let bytes = try? store?.value(.masternodeIndex), let index = try? MasternodeIndex(borsh: bytes) else { return nil }
         return index.keys
     }
 
     private func peerConfiguration(
-        _ configuration: NodeConfiguration, _ genesis: Genesis, _ key: PrivateKey?
+        _ configuration: NodeConfiguration, _ genesis: Genesis, _ key: PrivateKey?, _ store: OpenStore?
     ) -> PeerConfiguration {
         PeerConfiguration(
             listenHost: configuration.peer.host, listenPort: configuration.peer.port, genesisHash: genesis.hash,
-            endorser: key.map { Endorser($0, genesis: genesis.hash) }, masternodes: storedMasternodes(genesis) ?? genesis.masternodes.members.map(\.consensusKey),
+            endorser: key.map { Endorser($0, genesis: genesis.hash) }, masternodes: storedMasternodes(store?.chain) ?? genesis.masternodes.members.map(\.consensusKey),
             dial: configuration.peers.map {
                 PeerAddress(host: $0.host, port: $0.port, consensusKey: $0.consensusKey.flatMap { PublicKey(hex: $0) })
             },

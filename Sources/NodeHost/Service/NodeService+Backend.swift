@@ -13,6 +13,8 @@ extension NodeService: NodeBackend {
     ) async throws -> Value {
         let view = view.current
         do {
+            // What reads much has threads of its own, below those of the node, on which its time is measured.
+            if HeavyWork.isCurrent { return try body(view) }
             return try await withCheckedThrowingContinuation { continuation in
                 readQueue.async { continuation.resume(with: Result { try body(view) }) }
             }
@@ -57,27 +59,28 @@ extension NodeService: NodeBackend {
 
     public nonisolated func receipts(at height: Height) async throws -> [Receipt]? {
         try await read { view in
-            guard try height == .zero || view.block(at: height) != nil else {
-                try view.requireHeld(height)
-                return nil
-            }
+            try view.requireHeld(height)
+            guard height <= view.header.height else { return nil }
             return try view.receipts(at: height)
         }
     }
 
     public func transaction(_ id: TransactionId) async throws -> TransactionState? {
         if let waiting = machine.mempool.transaction(id) { return .pending(waiting.signed) }
-        return try await read { view in
-            guard let location = try view.snapshot.transactionLocation(id),
-                let block = try view.block(at: location.height)?.block,
-                let receipts = try view.receipts(at: location.height)
-            else { return nil }
-            let index = Int(location.index)
-            guard block.transactions.indices.contains(index), receipts.indices.contains(index) else { return nil }
-            return .included(
-                IncludedTransaction(
-                    height: location.height, index: index, time: block.header.time,
-                    transaction: block.transactions[index], receipt: receipts[index]))
+        let recent = recentBlocks
+        let found: (location: TransactionLocation, entry: RecentBlocks.Entry?)? = try await read { view in
+            guard let location = try view.snapshot.transactionLocation(id) else { return nil }
+            guard recent.keeps(location.height, head: view.header.height) else { return (location, nil) }
+            return (location, try recent.entry(at: location.height) { try view.whole(at: location.height) })
+        }
+        guard let found else { return nil }
+        if let entry = found.entry { return .included(found.location, entry.block, entry.receipts) }
+        // A whole block of long ago for one transaction of it.
+        return try await HeavyWork.asked {
+            try await self.read { view in
+                guard let (block, receipts) = try view.whole(at: found.location.height) else { return nil }
+                return .included(found.location, block, receipts)
+            }
         }
     }
 
@@ -184,8 +187,8 @@ extension NodeService: NodeBackend {
     }
 
     public nonisolated func auditFile(of account: Account) async throws -> BytePieces? {
-        guard let pieces = try await read({ try AuditPieces(of: account, in: $0, links: self.linkCount) }) else { return nil }
-        return BytePieces { try await self.read { try pieces.next(in: $0) } }
+        guard let pieces = try await read({ try AuditPieces(of: account, in: $0.snapshot, genesisHash: $0.genesis.hash, links: self.linkCount) }) else { return nil }
+        return BytePieces { try await self.read { try pieces.next(in: $0.snapshot) } }
     }
 
     public nonisolated func stateExtract(of keys: [StateKey]) async throws -> [UInt8]? {
@@ -254,7 +257,27 @@ extension NodeService: NodeBackend {
     public func heads() async -> AsyncStream<Height> { headStream() }
 }
 
+extension TransactionState {
+    /// Nil where the block has no such place.
+    fileprivate static func included(
+        _ location: TransactionLocation, _ block: FinalizedBlock, _ receipts: [Receipt]
+    ) -> TransactionState? {
+        let (index, transactions) = (Int(location.index), block.block.transactions)
+        guard transactions.indices.contains(index), receipts.indices.contains(index) else { return nil }
+        return .included(
+            IncludedTransaction(
+                height: location.height, index: index, time: block.block.header.time, transaction: transactions[index],
+                receipt: receipts[index]))
+    }
+}
+
 extension ReadView {
+    /// A block with its receipts.
+    fileprivate func whole(at height: Height) throws -> (FinalizedBlock, [Receipt])? {
+        guard let block = try block(at: height), let receipts = try receipts(at: height) else { return nil }
+        return (block, receipts)
+    }
+
     func view(of record: ServiceRecord) throws -> ServiceView {
         let account: AccountRecord? = try decode(.account(record.contract))
         return ServiceView(record: record, balance: account?.balance ?? 0)

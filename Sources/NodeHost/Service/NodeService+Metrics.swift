@@ -38,6 +38,8 @@ extension NodeService {
         add("peer_inbound_bytes", "gauge", "Bytes of peers' messages that wait for this node.", traffic.inboundBytes)
         add("peer_frames_refused_total", "counter", "Frames that nobody wanted from their sender, skipped unread.", traffic.framesRefused)
         add("peer_refused_total", "counter", "Connections refused before they were anybody's.", traffic.connectionsRefused)
+        add("peer_handshakes_refused_total", "counter", "Connections that got no TLS handshake, since too many came.", traffic.handshakesRefused)
+        add("snapshot_requests_refused_total", "counter", "Requests of joining nodes that got no answer, since too many came.", snapshots.unansweredRequests)
         add("mempool_transactions", "gauge", "Transactions that wait for a block.", machine.mempool.count)
         add("mempool_bytes", "gauge", "Bytes of these.", machine.mempool.byteCount)
         add("candidate_blocks", "gauge", "Bodies of blocks that are not final.", machine.candidateCount)

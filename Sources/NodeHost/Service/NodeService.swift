@@ -31,13 +31,14 @@ public actor NodeService {
     /// What anybody may ask for, as often as he likes.
     nonisolated let freshStatus = Fresh<NodeStatus>(age: .milliseconds(50))
     nonisolated let freshMetrics = Fresh<String>(age: .milliseconds(50))
+    nonisolated let recentBlocks = RecentBlocks()
     /// For audit files, which say at their beginning how many links follow.
     nonisolated let linkCount = LinkCount()
 
     let machine: NodeMachine
     let network: PeerNetwork
     private let journal: JournalWriter?
-    private nonisolated let snapshots: SnapshotServer
+    nonisolated let snapshots: SnapshotServer
     private nonisolated let blocks: BlockServer
     nonisolated let health: StoreHealth
     nonisolated let healer: BlockHealer
@@ -311,7 +312,7 @@ public actor NodeService {
         guard !commits.isEmpty else { return }
         // What piles up while the disk syncs goes into one batch with one sync.
         guard waitingCommits.add(commits) else { return }
-        commitQueue.async { [store, snapshots, waitingCommits, weak self] in
+        commitQueue.async { [store, snapshots, health, waitingCommits, weak self] in
             let commits = waitingCommits.takeAll()
             guard let last = commits.last else { return }
             let height = last.block.block.header.height
@@ -322,7 +323,8 @@ public actor NodeService {
                 snapshots.consider(snapshot)
                 self?.post { $0.durable(height, snapshot) }
             } catch {
-                self?.post { $0.perform([.halt("block \(height) can't be stored: \(error)")]) }
+                let reason = health.writeFailed(error)
+                self?.post { $0.perform([.halt("block \(height) can't be stored: \(reason)")]) }
             }
         }
     }
@@ -348,20 +350,20 @@ public actor NodeService {
                     }
                 }
                 let snapshot = try store.snapshot()
-                let head = try snapshot.head()
-                self?.post { $0.healed(block.block.header.height, snapshot, head) }
+                let (head, hasDamagedFile) = (try snapshot.head(), try store.holdsDamage())
+                self?.post { $0.healed(block.block.header.height, snapshot, head, hasDamagedFile) }
             } catch {
                 health.note(error)
             }
         }
     }
 
-    private func healed(_ height: Height, _ snapshot: ChainSnapshot, _ head: ChainHead?) {
+    private func healed(_ height: Height, _ snapshot: ChainSnapshot, _ head: ChainHead?, _ hasDamagedFile: Bool) {
         // Else a commit has come in between, whose own snapshot has the block too.
         if head?.height == machine.published.header.height {
             view.current = ReadView(genesis: genesis, snapshot: snapshot, head: machine.published)
         }
-        health.healed(height)
+        health.healed(height, hasDamagedFile: hasDamagedFile)
         lookAfterBlocks()
     }
 

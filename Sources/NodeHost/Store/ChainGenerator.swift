@@ -17,6 +17,9 @@ package struct ChainGenerator {
         package var transactionsPerBlock = 3
         /// Header time from block to block, in milliseconds.
         package var spacingMs: UInt64 = 100
+        package var parameters = Parameters()
+        /// The last masternode leaves in the first block, so that the set changes at the border of the second epoch after.
+        package var hasOneLeave = false
 
         package init(blocks: UInt64) { self.blocks = blocks }
     }
@@ -50,7 +53,7 @@ package struct ChainGenerator {
         }
         let span = plan.blocks.multipliedReportingOverflow(by: plan.spacingMs).partialValue
         genesis = try Genesis(
-            chainName: "generated", time: Time(now.value - min(now.value, span + 60_000)), parameters: Parameters(),
+            chainName: "generated", time: Time(now.value - min(now.value, span + 60_000)), parameters: plan.parameters,
             masternodes: MasternodeSet(members),
             allocations: (accounts + masternodes).map {
                 Genesis.Allocation(account: Account($0.publicKey), balance: 1_000_000_000_000)
@@ -73,7 +76,7 @@ package struct ChainGenerator {
             let block = try next(on: parent, certificate, ledger)
             let digest = block.header.digest(genesis: genesisHash)
             let ids = block.transactions.map { $0.id(genesis: genesisHash) }
-            let finalization = try finalization(of: block, digest)
+            let finalization = try finalization(of: block, digest, by: parent.context.set)
             let state = parent.stateCommit
             memory.apply(parent)
             parent.layer.sink()
@@ -132,7 +135,8 @@ package struct ChainGenerator {
 
     /// Transfers among the accounts in turn.
     private mutating func transactions(height: Height, time: Time) throws -> [SignedTransaction] {
-        try (0..<plan.transactionsPerBlock).map { index in
+        let leaving = plan.hasOneLeave && height == Height(1) ? try masternodes.last.map { [try leave($0, time)] } ?? [] : []
+        return try leaving + (0..<plan.transactionsPerBlock).map { index in
             let number = Int(height.value) * plan.transactionsPerBlock + index
             let sender = number % accounts.count
             let recipient = accounts[(number * 7 + 1) % accounts.count]
@@ -145,14 +149,23 @@ package struct ChainGenerator {
         }
     }
 
-    /// Nobody joins or leaves such a chain, so the genesis' set is that of every epoch; its members take turns to sign.
-    private func votes<Subject: VoteSubject>(_ subject: Subject) throws -> Certificate<Subject> {
-        let count = masternodes.count
-        let votes = try (0..<genesis.masternodes.quorum).map { offset in
-            let index = (Int(subject.view.value % UInt64(count)) + offset) % count
+    private func leave(_ masternode: PrivateKey, _ time: Time) throws -> SignedTransaction {
+        let transaction = try Transaction(
+            sender: Account(masternode.publicKey), sequence: 0, validUntil: time.advanced(by: 60_000), gasLimit: 2_000_000,
+            serviceId: .chain, actionId: .unregisterMasternode, data: MasternodeReference(consensusKey: masternode.publicKey).borsh)
+        return try SignedTransaction(signing: transaction, with: masternode, genesis: genesisHash)
+    }
+
+    /// The members of the block's set take turns to sign.
+    private func votes<Subject: VoteSubject>(_ subject: Subject, by set: MasternodeSet) throws -> Certificate<Subject> {
+        let votes = try (0..<set.quorum).map { offset in
+            let index = (Int(subject.view.value % UInt64(set.count)) + offset) % set.count
+            guard let member = set.member(UInt16(index)),
+                let key = masternodes.first(where: { $0.publicKey == member.consensusKey })
+            else { throw GeneratorError(reason: "member \(index) of the set is none of the generated masternodes") }
             return Vote(
                 subject: subject, signer: UInt16(index),
-                signature: try masternodes[index].sign(subject, domain: Subject.domain, genesis: genesisHash))
+                signature: try key.sign(subject, domain: Subject.domain, genesis: genesisHash))
         }
         guard let certificate = Certificate(subject: subject, votes: votes) else {
             throw GeneratorError(reason: "the votes make no certificate")
@@ -164,11 +177,11 @@ package struct ChainGenerator {
         try votes(
             Proposal(
                 epoch: block.header.epoch, view: block.header.view, parentView: Self.view(of: parent),
-                parentDigest: block.header.parent, digest: digest))
+                parentDigest: block.header.parent, digest: digest), by: parent.context.set)
     }
 
-    private func finalization(of block: Block, _ digest: Digest) throws -> Finalization {
-        try votes(Finalize(epoch: block.header.epoch, view: block.header.view, digest: digest))
+    private func finalization(of block: Block, _ digest: Digest, by set: MasternodeSet) throws -> Finalization {
+        try votes(Finalize(epoch: block.header.epoch, view: block.header.view, digest: digest), by: set)
     }
 }
 

@@ -11,15 +11,19 @@ import Synchronization
 
 /// Keeps states of the recent past, and those that somebody is fetching, and answers the nodes that join with them.
 ///
-/// It works on a queue of its own: reading for a stranger never holds up consensus, and what one peer or all together
-/// can make it do is bounded (``SnapshotLimits``). Who asks too fast is answered later; requests above the bounds get no answer, and the asker tries
+/// It works on queues of its own, one for masternodes and one for strangers: reading for a stranger never holds up
+/// consensus, nor a masternode that joins again, and what one peer or all together can make it do is bounded
+/// (``SnapshotLimits``). Who asks too fast is answered later; requests above the bounds get no answer, and the asker tries
 /// elsewhere.
 package final class SnapshotServer: Sendable {
     private let logger: Logger
     private let clock: @Sendable () -> UInt64
-    private let queue = DispatchQueue(label: "edgeproof.snapshots", qos: .utility)
+    private let masternodes = DispatchQueue(label: "edgeproof.snapshots", qos: .utility)
+    private let strangers = DispatchQueue(label: "edgeproof.snapshots.strangers", qos: .utility)
     private let send: @Sendable (SnapshotMessage, PeerId) -> Void
     private let onUnreadable: @Sendable (any Error) -> Void
+    /// Requests above the bounds.
+    private let unanswered = Mutex<UInt64>(0)
     private let admission = Mutex(SnapshotAdmission())
     private let kept: Mutex<Kept>
 
@@ -60,7 +64,7 @@ package final class SnapshotServer: Sendable {
             }
             logger.info("keeps a snapshot for nodes that join", metadata: ["height": "\(head.height)"])
             // LevelDB may have to free much: not under the lock, nor on the caller's queue.
-            if !dropped.isEmpty { queue.async { withExtendedLifetime(dropped) {} } }
+            if !dropped.isEmpty { strangers.async { withExtendedLifetime(dropped) {} } }
         } catch {
             logger.error("no snapshot was kept", metadata: ["error": "\(error)"])
         }
@@ -68,26 +72,26 @@ package final class SnapshotServer: Sendable {
 
     /// Answers a request, now or never. What is no request is ignored: this node asked for nothing.
     ///
-    /// - Parameter isStranger: its answers take at most half of the queue's time, however many strangers there are.
+    /// - Parameter isStranger: its answers take at most half of a thread's time, however many strangers there are.
     package func received(_ message: SnapshotMessage, from peer: PeerId, isStranger: Bool = false) {
         guard message.kind.isRequest else { return }
-        guard let delay = admission.withLock({ $0.enter(peer, isStranger: isStranger, now: clock()) }) else { return }
+        guard let delay = admission.withLock({ $0.enter(peer, isStranger: isStranger, now: clock()) }) else {
+            return unanswered.withLock { $0 &+= 1 }
+        }
         if case .wantOffers = message {
             admission.withLock { $0.leave(peer, isStranger: isStranger) }
             if delay == 0 { send(.offers(offers), peer) }
             return
         }
         // Who asks too fast is answered later, as fast as it may ask.
-        queue.asyncAfter(deadline: .now() + .milliseconds(Int(clamping: delay))) { [self] in
+        (isStranger ? strangers : masternodes).asyncAfter(deadline: .now() + .milliseconds(Int(clamping: delay))) { [self] in
             let start = DispatchTime.now().uptimeNanoseconds
             let answer = answer(message)
-            if isStranger {
-                let spent = DispatchTime.now().uptimeNanoseconds - start
-                usleep(UInt32(clamping: min(spent / 1_000, 1_000_000)))
-            }
+            let spent = DispatchTime.now().uptimeNanoseconds - start
             // First, since the peer may ask again as soon as it has the answer.
             admission.withLock { $0.leave(peer, isStranger: isStranger) }
             if let answer { send(answer, peer) }
+            if isStranger { usleep(UInt32(clamping: min(spent / 1_000, 1_000_000))) }
         }
     }
 
@@ -97,8 +101,12 @@ package final class SnapshotServer: Sendable {
             $0.isStopped = true
             $0.shelf.clear()
         }
-        await withCheckedContinuation { continuation in queue.async { continuation.resume() } }
+        for queue in [masternodes, strangers] {
+            await withCheckedContinuation { continuation in queue.async { continuation.resume() } }
+        }
     }
+
+    package var unansweredRequests: UInt64 { unanswered.withLock { $0 } }
 
     package var offers: [SnapshotOffer] { kept.withLock { $0.shelf.offers } }
 

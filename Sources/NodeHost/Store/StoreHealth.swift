@@ -65,7 +65,9 @@ package final class StoreHealth: Sendable {
     }
 
     /// The block can be read again.
-    package func healed(_ height: Height) {
+    ///
+    /// - Parameter hasDamagedFile: whether the file is still there in which it could not be read.
+    package func healed(_ height: Height, hasDamagedFile: Bool = true) {
         let was = state.withLock { state in
             guard state.blocks.remove(height) != nil else { return false }
             state.healed &+= 1
@@ -74,9 +76,22 @@ package final class StoreHealth: Sendable {
         if was { logger.notice("a block that could not be read is in the store again",
                 metadata: [
                     "height": "\(height)",
-                    "what_to_do":
-                        "check the disk. The damaged file stays, and the node stops when LevelDB comes to rewrite it: at a time that suits, restart the node, which then writes its store anew",
+                    "what_to_do": hasDamagedFile
+                        ? "check the disk. The damaged file stays, and the node stops when LevelDB comes to rewrite it: at a time that suits, restart the node, which then writes its store anew"
+                        : "check the disk",
                 ]) }
+    }
+
+    /// Why a write failed, and what to do. LevelDB takes no more writes once it came to a damaged file as it merged files: then
+    /// the store is written anew at the next start (``StoreRewrite``), which is made sure of here.
+    package func writeFailed(_ error: any Error) -> String {
+        guard case .corrupt(_, let detail)? = error as? StorageError else { return "\(error)" }
+        note(error)
+        do { try StoreRewrite.request(path, reason: detail) } catch {
+            return "the store \(path) has a damaged file (\(detail)), and that can't be noted: \(error)"
+        }
+        return
+            "the store \(path) has a damaged file (\(detail)). Check the disk and start the node again: it writes its store anew without that file and fetches from its peers what lay there"
     }
 
     package var failures: UInt64 { state.withLock { $0.failures } }

@@ -29,6 +29,9 @@ package struct AddressBook {
     /// What to dial, the likeliest first.
     package func targets(of key: PublicKey) -> [PeerAddress] { entries[key]?.map(\.target) ?? [] }
 
+    /// Where masternodes are said to listen.
+    package var hosts: [String] { entries.values.flatMap { $0.map(\.target.host) } }
+
     /// All entries by key, for the file.
     package var all: [Entry] { entries.sorted { $0.key < $1.key }.flatMap(\.value) }
 

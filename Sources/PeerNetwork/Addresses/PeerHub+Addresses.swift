@@ -114,6 +114,7 @@ extension PeerHub {
                     _ = isConfirmed ? state.book.confirm(address) : state.book.add(address)
                 }
             }
+            state.withLock { $0.findNetworks(configuredPlaces) }
             if refused > 0 { logger.warning("the address book has \(refused) addresses that nobody endorsed") }
         } catch {
             logger.warning("\(error); going on without it")
@@ -122,6 +123,7 @@ extension PeerHub {
 
     /// Has the file written soon, once for all changes till then.
     func bookChanged() {
+        state.withLock { $0.findNetworks(configuredPlaces) }
         guard addressBookFile != nil else { return }
         let isFirst = state.withLock { state in
             defer { state.isBookWritePending = true }

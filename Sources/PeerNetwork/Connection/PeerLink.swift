@@ -26,7 +26,8 @@ final class PeerLink: Resumable {
         self.channel = channel
         self.dialled = dialled
         self.expectedKey = expectedKey
-        network = channel.remoteAddress?.ipAddress.flatMap { AddressHolder($0)?.name }
+        let holder = channel.remoteAddress?.ipAddress.flatMap { AddressHolder($0) }
+        (network, site) = (holder?.name, holder?.site)
         state = Mutex(State(outbound: OutboundQueue(limits: limits)))
     }
 
@@ -36,6 +37,8 @@ final class PeerLink: Resumable {
 
     /// The part of the remote address that stands for its holder; nil where there is none.
     let network: String?
+    /// The same of all that one holder may have many of.
+    let site: String?
 
     /// Bytes that wait for the peer to take them.
     var waitingBytes: Int { state.withLock { $0.outbound.bytes } }

@@ -27,6 +27,14 @@ package enum Offender: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Networks of which it is a part, with the part of its offences that count against all of each: whoever has a /48 of
+    /// IPv6 has 65,536 networks to come back from.
+    var wider: [(network: Offender, parts: Int)] {
+        guard case .address(let name) = self, name.hasSuffix("/64"), let holder = AddressHolder(String(name.dropLast(3)))
+        else { return [] }
+        return zip(holder.wider, [4, 16]).map { (.address($0), $1) }
+    }
+
     package var description: String {
         switch self {
         case .masternode(let key): "masternode \(key)"

@@ -31,7 +31,10 @@ extension PeerHub {
                 return nil
             }
             state.metrics.bansImposed += 1
-            return (seconds, state.registry.entries.filter { $0.identity.offender == offender }.map(\.link))
+            let banned = state.registry.entries.filter { entry in
+                entry.identity.offender.map { $0 == offender || state.scores.ban(of: $0, now: now) != nil } ?? false
+            }
+            return (seconds, banned.map(\.link))
         }
         guard let banned, let offender else { return }
         logger.warning("banned \(offender) for \(banned.seconds) s: \(offence)")

@@ -27,10 +27,19 @@ package struct Scoreboard {
     ///   - now: nanoseconds of a clock that does not go back.
     /// - Returns: the seconds of the ban that starts now, if one does.
     package mutating func add(_ offence: PeerOffence, by offender: Offender, isAdmitted: Bool, now: UInt64) -> Int? {
+        var longest = add(Double(offence.weight), to: offender, isAdmitted: isAdmitted, now: now)
+        for (network, parts) in offender.wider {
+            let seconds = add(Double(offence.weight) / Double(parts), to: network, isAdmitted: false, now: now)
+            longest = [longest, seconds].compactMap { $0 }.max()
+        }
+        return longest
+    }
+
+    private mutating func add(_ points: Double, to offender: Offender, isAdmitted: Bool, now: UInt64) -> Int? {
         var record = records[offender] ?? newRecord(now)
         // What was under way when the ban began is not counted again.
         guard !record.isBanned(now) else { return nil }
-        record.points = points(record, now) + Double(offence.weight)
+        record.points = self.points(record, now) + points
         record.updated = max(now, record.updated)
         var seconds: Int?
         if record.points >= Double(limits.banThreshold) {
@@ -46,21 +55,27 @@ package struct Scoreboard {
         return seconds
     }
 
-    /// Seconds that the offender is still banned for; nil when it is not.
+    /// Seconds that the offender, or a network of which it is a part, is still banned for; nil when none is.
     package func ban(of offender: Offender, now: UInt64) -> Int? {
+        ([offender] + offender.wider.map(\.network)).compactMap { ownBan(of: $0, now: now) }.max()
+    }
+
+    private func ownBan(of offender: Offender, now: UInt64) -> Int? {
         guard let record = records[offender], record.isBanned(now) else { return nil }
         return Int((record.bannedUntil - now - 1) / Self.second) + 1
     }
 
     /// Whether a connection of the address may go as far as to say who it is.
     package mutating func admitsHandshake(of offender: Offender, now: UInt64) -> Bool {
-        guard let record = records[offender], record.isBanned(now) else { return true }
-        return records[offender]?.handshakes.takeIfThere(now: now) ?? true
+        for party in [offender] + offender.wider.map(\.network) where records[party]?.isBanned(now) ?? false {
+            guard records[party]?.handshakes.takeIfThere(now: now) ?? true else { return false }
+        }
+        return true
     }
 
     package func bans(now: UInt64) -> [PeerBan] {
         records.keys.compactMap { offender in
-            ban(of: offender, now: now).map { PeerBan(who: "\(offender)", secondsLeft: $0) }
+            ownBan(of: offender, now: now).map { PeerBan(who: "\(offender)", secondsLeft: $0) }
         }.sorted { ($1.secondsLeft, $0.who) < ($0.secondsLeft, $1.who) }
     }
 

@@ -17,6 +17,9 @@ public enum Trial: String, Sendable, Hashable, CaseIterable {
     /// New nodes, late masternodes and those that lost their disk join by a snapshot of the state, among peers that offer
     /// them what is false, silence, or nothing; they die meanwhile.
     case joiners
+    /// There are ``joiners``, and disks fail meanwhile: a joiner's while it stores what it fetched or puts it in its place, which
+    /// ends its process with an error, and that of who gives out a state while he reads it.
+    case disks
 }
 
 /// What a run has of the trials.
@@ -42,10 +45,15 @@ struct Trials {
     var offerers: [UInt64: Offerer] = [:]
     var offerersMet: UInt64 = 0
     var deathsInJoins = 0
+    /// For the failures of disks meanwhile, whose kind came later than the others.
+    var disks: Chance
+    var failuresInJoins = 0
     var forgery: Forgery?
 
     init(_ kinds: Set<Trial>, seed: UInt64) {
+        let kinds = kinds.contains(.disks) ? kinds.union([.joiners]) : kinds
         self.kinds = kinds
+        disks = Chance(seed: seed ^ 0x6469_736B_73)
         var chance = Chance(seed: seed ^ 0x7472_6961_6C73)
         let hasJoiners = kinds.contains(.joiners)
         // Of its own, since the other kinds were there before it.
@@ -59,7 +67,7 @@ struct Trials {
     }
 
     /// In a fixed order.
-    var inOrder: [Trial] { Trial.allCases.filter { kinds.contains($0) } }
+    var inOrder: [Trial] { Trial.allCases.filter { kinds.contains($0) && $0 != .disks } }
 }
 
 extension SimulatedCluster {
@@ -78,7 +86,7 @@ extension SimulatedCluster {
         switch trial {
         case .processor: starve()
         case .copies: copyHome()
-        case .upgrade, .joiners: break
+        case .upgrade, .joiners, .disks: break
         }
     }
 

@@ -107,14 +107,14 @@ extension SimulatedCluster {
         case .trusts: break
         case .begin(let root): nodes[node].join?.imported = SimulatedImport(root: root)
         case .store(let leaves):
-            do { try nodes[node].join?.imported?.add(leaves) } catch {
-                fail("\(name(node)) can't store leaves: \(error)")
-            }
+            mayFailJoining(node, perMille: 80)
+            do { try nodes[node].join?.imported?.add(leaves) } catch { stopJoining(node, error) }
         case .complete(let head):
+            mayFailJoining(node, perMille: 300)
             do {
                 let finished = try nodes[node].join?.imported?.finish(head)
                 nodes[node].join?.finished = finished
-            } catch { fail("\(name(node)) can't join: \(error)") }
+            } catch { return stopJoining(node, error) }
             queue.add(.joined(node: node, life: nodes[node].life), at: now + trials.chance.among(1...300))
         case .byBlocks(let reason):
             count(.joinedByBlocks)
@@ -182,6 +182,23 @@ extension SimulatedCluster {
         case .complete: return trials.chance.happens(perMille: 150)
         default: return false
         }
+    }
+
+    /// The disk of a node that joins fails from here on.
+    private func mayFailJoining(_ node: Int, perMille: Int) {
+        guard trials.kinds.contains(.disks), !isHealed, trials.failuresInJoins < Self.mostDeaths,
+            trials.disks.happens(perMille: perMille)
+        else { return }
+        count(.joinDiskError)
+        trials.failuresInJoins += 1
+        nodes[node].join?.imported?.isFailing = true
+    }
+
+    /// The process ends with what its disk says, and its operator starts it again.
+    private func stopJoining(_ node: Int, _ error: any Error) {
+        guard error is SimulatedStore.Failure else { return fail("\(name(node)) can't join: \(error)") }
+        log("\(name(node)) stops joining: \(error)")
+        crash(node)
     }
 
     private func countDeath() {

@@ -66,6 +66,11 @@ extension SimulatedCluster {
         guard nodes[node].connections[asker] == connection else { return }
         // What can't be read is not offered any more.
         guard !nodes[node].disk.store.isFailing else { return nodes[node].shelf.drop(digest) }
+        if trials.kinds.contains(.disks), !isHealed, nodes[node].isHonest, trials.disks.happens(perMille: 40) {
+            count(.sourceDiskError)
+            log("\(name(node)) can't read the state that it offers")
+            return nodes[node].shelf.drop(digest)
+        }
         do {
             let kept = nodes[node].shelf.fetch(digest, at: now)
             guard let answer = try request.answer(from: kept, chunkBytes: trials.chunkBytes) else { return }

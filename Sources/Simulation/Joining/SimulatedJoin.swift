@@ -22,15 +22,19 @@ struct SimulatedJoin {
 struct SimulatedImport {
     private var content = SimulatedStore.Content()
     private var assembly: SnapshotAssembly
+    /// The disk takes nothing more.
+    var isFailing = false
 
     init(root: Digest) { assembly = SnapshotAssembly(root: root) }
 
     mutating func add(_ leaves: [StateChunk.Leaf]) throws {
+        guard !isFailing else { throw SimulatedStore.Failure() }
         content.apply(try assembly.add(leaves, to: content))
         for leaf in leaves { content.values[leaf.key] = leaf.value }
     }
 
     func finish(_ head: SnapshotJoin.VerifiedHead) throws -> SimulatedStore {
+        guard !isFailing else { throw SimulatedStore.Failure() }
         try assembly.finish()
         var whole = content
         whole.take(Commit(block: head.block, digest: head.digest, transactionIds: [], state: nil))

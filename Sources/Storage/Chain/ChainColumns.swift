@@ -46,6 +46,8 @@ enum Meta: String {
     case format, genesis, head, stateHeight, base, voted
     /// The height that was put back last: a file of the database is damaged (``StoreRewrite``).
     case healed
+    /// Heights whose blocks were left out when the store was written anew, and are not back yet.
+    case lost
 
     var key: [UInt8] { Column.meta.key(Array(rawValue.utf8)) }
 }

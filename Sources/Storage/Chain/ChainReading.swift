@@ -48,9 +48,16 @@ extension ChainReading {
         return links
     }
 
+    /// Nil above the head and below the base; between them there is one, or it throws.
     public func block(at height: Height) throws(StorageError) -> FinalizedBlock? {
         let block: FinalizedBlock? = try decoded(get(Column.block.key(height)), "block \(height)")
-        if let block, block.block.header.height != height {
+        guard let block else {
+            if let head = try head(), height <= head.height, try height >= base() {
+                throw .corrupt(path: path, detail: "block \(height) is not there")
+            }
+            return nil
+        }
+        guard block.block.header.height == height else {
             throw .corrupt(path: path, detail: "block \(height) holds height \(block.block.header.height)")
         }
         return block

@@ -83,8 +83,8 @@ public final class ChainStore: ChainReading {
         try outcome.get()
     }
 
-    /// Writes a block again that the store holds and can't read, with what leads to it. The damaged file stays until the
-    /// store is written anew (``StoreRewrite``).
+    /// Writes a block again that the store holds and can't read, or has lost, with what leads to it. A damaged file stays
+    /// until the store is written anew (``StoreRewrite``).
     ///
     /// - Parameter digest: of the block, which is the final one of its height: the caller has made sure.
     /// - Throws: `.outOfOrder` for a height that the store does not hold.
@@ -97,9 +97,26 @@ public final class ChainStore: ChainReading {
         }
         var batch = WriteBatch()
         batch.addBody(block, digest: digest, ids: block.block.transactions.map { $0.id(genesis: genesisHash) })
-        batch.put(Meta.healed.key, height.borsh)
+        let lost = try lostBlocks()
+        if let place = lost.firstIndex(of: height) {
+            var left = lost
+            left.remove(at: place)
+            batch.setLost(left)
+        } else {
+            batch.put(Meta.healed.key, height.borsh)
+        }
         try database.write(batch, sync: true)
     }
+
+    /// Heights whose blocks were left out when the store was written anew (``StoreRewrite``) and have not been put back,
+    /// ascending.
+    public func lostBlocks() throws(StorageError) -> [Height] {
+        let lost: LostBlocks? = try decoded(get(Meta.lost.key), "the list of lost blocks")
+        return lost?.heights ?? []
+    }
+
+    /// Whether blocks were put back beside damaged ones, so that the store is to be written anew (``StoreRewrite``).
+    public func holdsDamage() throws(StorageError) -> Bool { try get(Meta.healed.key) != nil }
 
     /// Adds a step between masternode sets that the store lacks: the caller has made sure that it is right.
     public func add(_ link: EpochLink) throws(StorageError) {

@@ -66,8 +66,11 @@ public final class LevelDB: Sendable {
     /// - Parameters:
     ///   - from: the first key to return if it is there; nil starts at the prefix.
     ///   - limit: the most entries to return.
-    public func scan(prefix: [UInt8], from: [UInt8]? = nil, limit: Int) throws(StorageError) -> [LevelDBEntry] {
-        try openHandle().scan(prefix: prefix, from: from, limit: limit, snapshot: nil)
+    ///   - bytes: of keys and values, after which no further entry is taken.
+    public func scan(
+        prefix: [UInt8], from: [UInt8]? = nil, limit: Int, bytes: Int = .max
+    ) throws(StorageError) -> [LevelDBEntry] {
+        try openHandle().scan(prefix: prefix, from: from, limit: limit, bytes: bytes, snapshot: nil)
     }
 
     /// A view of the database as it is now, which later writes do not change.

@@ -77,7 +77,7 @@ final class LevelDBHandle: @unchecked Sendable {  // LevelDB locks inside; the p
     }
 
     func scan(
-        prefix: [UInt8], from: [UInt8]?, limit: Int, snapshot: OpaquePointer?
+        prefix: [UInt8], from: [UInt8]?, limit: Int, bytes: Int = .max, snapshot: OpaquePointer?
     ) throws(StorageError) -> [LevelDBEntry] {
         let reading = Self.readOptions(snapshot)
         defer { leveldb_readoptions_destroy(reading) }
@@ -86,12 +86,14 @@ final class LevelDBHandle: @unchecked Sendable {  // LevelDB locks inside; the p
         let start = if let from, prefix.lexicographicallyPrecedes(from) { from } else { prefix }
         start.withChars { leveldb_iter_seek(iterator, $0, $1) }
         var entries: [LevelDBEntry] = []
-        while entries.count < limit, leveldb_iter_valid(iterator) != 0 {
+        var taken = 0
+        while entries.count < limit, taken < bytes, leveldb_iter_valid(iterator) != 0 {
             var keyCount = 0
             var valueCount = 0
             let key = Self.bytes(leveldb_iter_key(iterator, &keyCount), keyCount)
             guard key.starts(with: prefix) else { break }
             entries.append(LevelDBEntry(key: key, value: Self.bytes(leveldb_iter_value(iterator, &valueCount), valueCount)))
+            taken += keyCount + valueCount
             leveldb_iter_next(iterator)
         }
         // An iterator that met damage is merely not valid: only its error tells that from the end.
