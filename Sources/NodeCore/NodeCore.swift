@@ -8,8 +8,8 @@
 /// simulator can run it on virtual time. `NodeHost` drives one machine with real sockets, files and clocks.
 ///
 /// The module promises
-/// - **durable before public**: no vote, proposal or body leaves before the journal holds it synced, and no block is
-///   reported final before one synced batch holds it with everything it proves;
+/// - **durable before public**: no vote, and nothing that holds one, leaves before the journal holds it synced, with the
+///   body that it is about, and no block is reported final before one synced batch holds it with everything it proves;
 /// - **one writer**: state changes come out of finalised blocks alone, in their order, each once;
 /// - **bounded memory**: every pool, cache and queue that a peer or client can fill has a limit with a name;
 /// - **halting over diverging**: a finalised block that does not fit this node's state stops the node with a message
