@@ -101,12 +101,12 @@ final class PeerHub: Sendable {
         let offender = link.dialled ? nil : offender(at: link)
         let (now, monotonic) = (clock(), Self.now)
         let (problem, evicted) = state.withLock { state -> (DisconnectReason?, PeerLink?) in
-            if let offender, !state.scores.admitsHandshake(of: offender, now: now) {
+            let isKnown = link.network.map { state.masternodeNetworks.contains($0) } ?? false
+            if let offender, !state.scores.admitsHandshake(of: offender, isKnown: isKnown, now: now) {
                 return (.banned(seconds: state.scores.ban(of: offender, now: now) ?? 0), nil)
             }
             if !link.dialled {
-                let isKnown = link.network.map { state.masternodeNetworks.contains($0) } ?? false
-                guard state.handshakes.take(link.site, isKnown: isKnown, now: monotonic) else {
+                guard state.handshakes.take(link.network, of: link.site, isKnown: isKnown, now: monotonic) else {
                     state.metrics.handshakesRefused += 1
                     return (.tooManyConnections(limits.handshakesPerSecond), nil)
                 }

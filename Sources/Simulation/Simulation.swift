@@ -38,6 +38,10 @@ import StateSync
 public enum SimulationLimits {
     /// Virtual time in which a healed quorum must have finalised everything.
     public static let healingMs: UInt64 = 90_000
+    /// A quorum that goes on finalising blocks has more of it: as often as it has made one in this time, up to
+    /// ``longestHealing`` times.
+    public static let progressMs: UInt64 = 15_000
+    static let longestHealing = 6
     /// Added for each Byzantine masternode that goes on lying.
     public static let healingPerLiarMs: UInt64 = 60_000
     /// Added where nodes join by a snapshot among liars: each of those who are new may cost the time of a few requests.

@@ -261,6 +261,19 @@ import Testing
         #expect(few.silence(of: AddressHolder("2001:db8:6:1::1")) == nil, "another site")
     }
 
+    /// One network alone silences itself and none of its neighbours.
+    @Test func aSiteDoesNotAnswerForOneNetwork() throws {
+        let few = Self.signatures(perSecond: 1, burst: 10)
+        for _ in 0..<100 { few.add(500, by: AddressHolder("2001:db8:5:1::1")) }
+        #expect(few.silence(of: AddressHolder("2001:db8:5:1::2")) != nil)
+        #expect(few.silence(of: AddressHolder("2001:db8:5:2::1")) == nil)
+        // Whoever sends right ones alone is heard in a site that is silent.
+        let known = AddressHolder("2001:db8:5:3::1")
+        few.right(from: known)
+        for network in 4...100 { few.add(10, by: AddressHolder("2001:db8:5:\(network)::1")) }
+        #expect(few.silence(of: AddressHolder("2001:db8:5:2::1")) != nil && few.silence(of: known) == nil)
+    }
+
     /// Wrong ones from everywhere: only those are listened to that sent something right, and nothing wrong.
     @Test func allTogetherHaveABound() throws {
         let few = Self.signatures(perSecond: 1_000, burst: 1_000, all: 100)

@@ -97,6 +97,39 @@ import Testing
         #expect(behind.machine.headHeight.value >= 128)
     }
 
+    /// Answers of higher spans, which came late, take no place from the one that all wait for.
+    @Test func lateAnswersDoNotKeepTheNextOneOut() throws {
+        let ahead = try Bench.chain(blocks: 300)
+        let behind = try Bench(ahead.cast)
+        let peers = (0..<4 as Range<UInt64>).map { NodePeer.follower($0) }
+        func tellHeads(except gone: NodePeer? = nil) {
+            for peer in peers where peer != gone { behind.receive(.head(height: ahead.machine.headHeight, digest: .zero), from: peer) }
+        }
+        func block(_ height: Height) throws -> NodeMessage { .blocks([try #require(try ahead.store.block(at: height))]) }
+        for peer in peers { behind.handle(.connected(peer)) }
+        tellHeads()
+        let first = asked(behind)
+        #expect(first.map(\.from.value).sorted() == [1, 65, 129, 193])
+        for _ in 0..<3 { behind.tick() }
+        let late = first.filter { $0.from > Height(1) }.sorted { $0.from < $1.from }
+        behind.receive(try block(late[0].from), from: late[0].peer)
+        behind.sent = []
+        tellHeads()
+        let second = asked(behind)
+        for request in late.dropFirst() { behind.receive(try block(request.from), from: request.peer) }
+        for request in second where request.from > Height(1) { behind.receive(try block(request.from), from: request.peer) }
+        let gone = try #require(second.first { $0.from == Height(1) }).peer
+        behind.sent = []
+        behind.handle(.disconnected(gone))
+        var isAsked = false
+        for _ in 0..<20 where !isAsked {
+            tellHeads(except: gone)
+            behind.tick()
+            isAsked = asked(behind).contains { $0.from == Height(1) }
+        }
+        #expect(isAsked)
+    }
+
     /// One of three is silent, one lies: the third brings the node to the end, whoever of them was asked for what.
     @Test func aSilentAndALyingPeerDelayButDoNotStopIt() throws {
         let ahead = try Bench.chain(blocks: 300)

@@ -53,8 +53,10 @@ import Testing
         func votes(_ bench: Bench) -> [NodeMessage] {
             bench.take().filter { if case .consensus(.notarizeVote) = $0 { true } else { false } }
         }
-        let (first, sketch) = try sketch([transactions[0]])
-        let proposal = try #require(votes(first).first)
+        let proposer = try Bench(cast, masternode: leader)
+        proposer.receive(.transactions([transactions[0]]), from: cast.peer(other))
+        let sketch = try #require(proposer.sent.map(\.message).first { if case .sketch = $0 { true } else { false } })
+        let proposal = try #require(votes(proposer).first)
         let voter = try Bench(cast, masternode: third)
         voter.receive(.transactions([transactions[0]]), from: cast.peer(leader))
         voter.receive(sketch, from: cast.peer(leader))

@@ -80,6 +80,11 @@ import Testing
         check(try scores.ban(of: offender(0xffff), now: 1) != nil)
         check((try (0..<100).count { _ in scores.admitsHandshake(of: try offender(0xfffe), now: 2) }) == 10)
         check(try scores.ban(of: offender(1, site: "2001:db8:6"), now: 1) == nil)
+        // One that goes on behind its ban says nothing of its neighbours, and a masternode among them comes in.
+        let loud = try offender(1, site: "2001:db8:7")
+        for _ in 0..<1_000 { _ = scores.add(.forged, by: loud, isAdmitted: false, now: 1) }
+        check(try scores.ban(of: offender(2, site: "2001:db8:7"), now: 1) == nil && scores.ban(of: loud, now: 1) != nil)
+        check(try (0..<100).count { _ in scores.admitsHandshake(of: try offender(0xfffd), isKnown: true, now: 2) } == 100)
     }
 
     @Test func handshakesOfStrangersLeaveMasternodesTheirs() {
@@ -89,15 +94,18 @@ import Testing
         limits.handshakeBurst = 100
         var rations = HandshakeRations(limits: limits, now: 1)
         // From as many addresses as one likes.
-        let strangers = (0..<10_000).count { rations.take("10.\($0)", isKnown: false, now: 1) }
+        let strangers = (0..<10_000).count { rations.take("10.\($0)", of: "10.\($0)", isKnown: false, now: 1) }
         #expect(strangers == 100)
-        let later = (0..<10_000).count { rations.take("11.\($0)", isKnown: false, now: 1 + Self.second) }
+        let later = (0..<10_000).count { rations.take("11.\($0)", of: "11.\($0)", isKnown: false, now: 1 + Self.second) }
         #expect(later == 30)
-        let known = (0..<10_000).count { rations.take("12.\($0)", isKnown: true, now: 1 + Self.second) }
+        let known = (0..<10_000).count { rations.take("12.\($0)", of: "12.\($0)", isKnown: true, now: 1 + Self.second) }
         #expect(known == 100)
         // An address has no more than its part.
-        let own = (0..<100).count { _ in rations.take("13.0", isKnown: true, now: 100 * Self.second) }
+        let own = (0..<100).count { _ in rations.take("13.0", of: "13.0", isKnown: true, now: 100 * Self.second) }
         #expect(own == 50)
+        let neighbours = (0..<1_000).count { rations.take("14:\($0)", of: "14", isKnown: false, now: 200 * Self.second) }
+        #expect(neighbours == 50)
+        check(rations.take("14:7", of: "14", isKnown: true, now: 200 * Self.second))
     }
 
     @Test func aBannedAddressMaySaySometimesWhoIsBehindIt() {

@@ -90,9 +90,10 @@ package final class WrongSignatures: Sendable {
                 times[holder.name].map { now - $0 < Self.knownFor } ?? false
             }
             let ofSite = holder.site == holder.name ? nil : state.parties[holder.site]
-            let own = max(left(state.parties[holder.name], one), left(ofSite, site))
             let everybody = left(state.all, all)
             let isKnown = isKnown(state.right) && !isKnown(state.spoilt)
+            // Whoever sends right ones alone does not answer for its neighbours.
+            let own = max(left(state.parties[holder.name], one), isKnown ? .zero : left(ofSite, site))
             guard own > .zero || (everybody > .zero && !isKnown) else { return nil }
             state.silenced &+= 1
             return own > .zero ? .own(own) : .everybody(everybody)
@@ -108,9 +109,14 @@ package final class WrongSignatures: Sendable {
             func later(_ until: ContinuousClock.Instant?, _ allowance: Allowance) -> ContinuousClock.Instant {
                 min(now + allowance.grace + Self.longest, max(now, until ?? now) + allowance.each * count)
             }
+            // Of its site an address uses up no more than it may send itself: one alone silences none of its neighbours.
+            let left = max(.zero, one.grace - (max(now, state.parties[holder.name] ?? now) - now))
+            let ofSite = min(count, Int(left / one.each))
             Self.put(later(state.parties[holder.name], one), for: holder.name, in: &state.parties, now)
-            if holder.site != holder.name {
-                Self.put(later(state.parties[holder.site], site), for: holder.site, in: &state.parties, now)
+            if holder.site != holder.name, ofSite > 0 {
+                let until = min(
+                    now + site.grace + Self.longest, max(now, state.parties[holder.site] ?? now) + site.each * ofSite)
+                Self.put(until, for: holder.site, in: &state.parties, now)
             }
             Self.put(now, for: holder.name, in: &state.spoilt, now - Self.knownFor)
             // Nobody can make everybody wait for long.

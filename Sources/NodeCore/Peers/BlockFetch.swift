@@ -39,7 +39,8 @@ struct BlockFetch {
     /// Of peers whose good answers took longer than usual.
     private var timeouts: [NodePeer: UInt64] = [:]
 
-    var hasRoom: Bool { requests.count + answers.count < Self.mostSpans }
+    /// What all answers wait for is always asked for: late ones of higher spans must not take the last place.
+    var hasRoom: Bool { requests.isEmpty || requests.count + answers.count < Self.mostSpans }
 
     /// The request that the block at this height is to come by.
     func request(of height: Height) -> Request? { requests.first { $0.from <= height && height < $0.end } }

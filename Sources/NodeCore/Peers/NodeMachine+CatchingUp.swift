@@ -31,9 +31,13 @@ extension NodeMachine {
     /// The block that everything waits for was asked of somebody who never showed one: whoever did is asked as well.
     func askTwice(_ clock: NodeClock) {
         let next = head.header.height.next
-        guard let asked = sync.fetch.request(of: next), !sources.keepsItsWord(asked.peer),
+        guard let asked = sync.fetch.request(of: next) else { return }
+        // A peer of which it is known that it takes long is waited for, but not by everybody else.
+        let isSlow = asked.askedAt &+ BlockFetch.shortestTimeoutMs <= clock.monotonic.milliseconds
+        guard isSlow || !sources.keepsItsWord(asked.peer),
             let better = sources.candidates(for: next, tick: ticks).first(where: {
                 sources.standing(of: $0) < .unproven && !sync.fetch.isAsking($0)
+                    && (!isSlow || sync.fetch.timeout(for: $0) < sync.fetch.timeout(for: asked.peer))
             })
         else { return }
         ask(better, from: next, clock)
@@ -159,8 +163,8 @@ extension NodeMachine {
             sync.bridge = nil
             return
         }
-        let (missing, more) = pathToHead(from: bridge.missing ?? bridge.finalization.subject.digest)
-        let bytes = bridge.bytes + more
+        // From the top each time: the head moves, and the pool may let go of a body.
+        let (missing, bytes) = pathToHead(from: bridge.finalization.subject.digest)
         // Not to be had, or more than is worth it: other peers' answers may do.
         guard ticks < bridge.until || missing != bridge.missing, bytes <= SyncProgress.bridgeBytes else {
             sync.bridge = nil
@@ -169,7 +173,6 @@ extension NodeMachine {
         if let missing {
             if missing != bridge.missing {
                 sync.bridge?.missing = missing
-                sync.bridge?.bytes = bytes
                 sync.bridge?.until = ticks &+ SyncProgress.bridgePatience
             }
             return requestBody(missing, preferring: nil, patience: SyncProgress.bridgeBodyPatience)

@@ -15,9 +15,8 @@ struct SyncProgress {
         let peer: NodePeer
         /// Tick at which it is given up, unless the body that is missing has come.
         var until: UInt64
-        /// The first body on the way down that is not here, and the bytes of those above it.
+        /// The first body on the way down that is not here.
         var missing: Digest?
-        var bytes = 0
     }
 
     /// Ticks.

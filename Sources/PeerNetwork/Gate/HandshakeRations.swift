@@ -15,10 +15,11 @@ package struct HandshakeRations {
     /// Takes one handshake if it is there.
     ///
     /// - Parameters:
-    ///   - site: who comes: an address, or all of an IPv6 site.
-    ///   - isKnown: whether a masternode is at its address.
-    package mutating func take(_ site: String?, isKnown: Bool, now: UInt64) -> Bool {
-        guard addresses.takeIfThere(site, now: now) else { return false }
+    ///   - network: who comes: an address, or the IPv6 network that one host has.
+    ///   - site: the IPv6 site of which it is a part.
+    ///   - isKnown: whether a masternode is at its address: then its neighbours' handshakes are not its own.
+    package mutating func take(_ network: String?, of site: String?, isKnown: Bool, now: UInt64) -> Bool {
+        guard addresses.takeIfThere(isKnown ? network : site, now: now) else { return false }
         return (isKnown && known.takeIfThere(now: now)) || strangers.takeIfThere(now: now)
     }
 }

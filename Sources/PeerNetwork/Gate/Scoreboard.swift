@@ -27,6 +27,8 @@ package struct Scoreboard {
     ///   - now: nanoseconds of a clock that does not go back.
     /// - Returns: the seconds of the ban that starts now, if one does.
     package mutating func add(_ offence: PeerOffence, by offender: Offender, isAdmitted: Bool, now: UInt64) -> Int? {
+        // What comes from behind a ban says nothing new of its neighbours.
+        guard ownBan(of: offender, now: now) == nil else { return nil }
         var longest = add(Double(offence.weight), to: offender, isAdmitted: isAdmitted, now: now)
         for (network, parts) in offender.wider {
             let seconds = add(Double(offence.weight) / Double(parts), to: network, isAdmitted: false, now: now)
@@ -66,8 +68,10 @@ package struct Scoreboard {
     }
 
     /// Whether a connection of the address may go as far as to say who it is.
-    package mutating func admitsHandshake(of offender: Offender, now: UInt64) -> Bool {
-        for party in [offender] + offender.wider.map(\.network) where records[party]?.isBanned(now) ?? false {
+    ///
+    /// - Parameter isKnown: whether a masternode is at its address: then it does not answer for its neighbours.
+    package mutating func admitsHandshake(of offender: Offender, isKnown: Bool = false, now: UInt64) -> Bool {
+        for party in [offender] + (isKnown ? [] : offender.wider.map(\.network)) where records[party]?.isBanned(now) ?? false {
             guard records[party]?.handshakes.takeIfThere(now: now) ?? true else { return false }
         }
         return true
