@@ -255,5 +255,11 @@ import Testing
             #expect(after.filter { !names.contains($0.key) } == before.filter { !names.contains($0.key) })
         }
         #expect(try chain.balance(contract) == 10)
+
+        // Not even enough to load the code: it costs what it may, and nothing runs.
+        let little = chain.ledger.genesis.parameters.intrinsicGas(dataBytes: 0) + 1_000
+        let execution = try chain.run([try chain.transaction(bob, service: "t", ActionId(256), gas: little)])
+        let receipt = try #require(execution.receipts.first)
+        #expect(receipt.outcome == .failed("out of gas") && receipt.gasUsed == little)
     }
 }
