@@ -279,6 +279,26 @@ import Testing
         #expect(try Self.goOn(path, chain, after: Int(height.value)) == nil)
     }
 
+    /// What a node starts with can't be fetched before it starts.
+    @Test func theNewestBlockIsNotLeftOut() throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: Self.held, seed: 29)
+        let path = try Self.damaged(chain, 20, in: folder)
+        let database = try LevelDB(path: path, options: LevelDB.Options(create: false))
+        let height = try #require(chain.commits.last).block.block.header.height
+        var batch = WriteBatch()
+        batch.delete([UInt8(ascii: "b")] + withUnsafeBytes(of: height.value.bigEndian) { Array($0) })
+        try database.write(batch, sync: true)
+        database.close()
+        do {
+            _ = try StoreRewrite.run(path, leavingOut: true) { _ in }
+            Issue.record("written anew without its newest block")
+        } catch let error as StorageError {
+            #expect("\(error)".contains("the newest block"), "\(error)")
+        }
+        #expect(FileManager.default.fileExists(atPath: path))
+    }
+
     /// However long the values are: no more than a page of them is in memory.
     @Test func pagesEndByTheirBytes() throws {
         let folder = try TemporaryFolder()

@@ -75,8 +75,8 @@ public enum StoreRewrite {
     ///     can be written into the store as it is, they can't be put back before.
     ///   - progress: called now and then; what it throws ends the work.
     /// - Returns: blocks that can't be read. Unless they are left out, the store is as it was then.
-    /// - Throws: `.corrupt` where something can't be read that is no block, or too many blocks can't; the store is as it was
-    ///   then, too.
+    /// - Throws: `.corrupt` where something can't be read that is no block, too many blocks can't, or the newest is to be left
+    ///   out; the store is as it was then, too.
     public static func run(
         _ path: String, leavingOut: Bool = false, progress: (Progress) throws -> Void
     ) throws -> [Height] {
@@ -152,6 +152,10 @@ public enum StoreRewrite {
             }
             // Else they are only looked for.
             if unreadable.isEmpty || leavingOut { try write([LevelDBEntry(key: key, value: block)]) }
+        }
+        // The node starts with its newest block, and nobody can say what it must be but the store that is to go.
+        if leavingOut, let head, unreadable.last == head.height {
+            throw StorageError.corrupt(path: path, detail: "the newest block, \(head.height), can't be read")
         }
         if leavingOut {
             var batch = WriteBatch()
