@@ -92,6 +92,10 @@ import Testing
             ahead.receive(.blocks(blocks.filter { $0.block.header.height > ahead.machine.headHeight && $0.block.header.height.value <= end }), from: server)
         }
         #expect(ahead.machine.headHeight == last)
+        ahead.sent = []
+        ahead.receive(.wantBlocks(from: Height(3), count: 64), from: .follower(8))
+        guard case .blocks(let served) = try #require(ahead.take().last) else { throw Unexpected() }
+        #expect(served.map(\.block.header.height) == [Height(20)], "the first that has a proof, alone")
         // The second holds that a message would have done, and asks again none the less.
         for (rules, rounds) in [(rules, 1), (NodeRules(), 100)] {
             let behind = try Bench(full.cast, rules: rules)

@@ -266,6 +266,7 @@ import Testing
         let missing = Self.unreadable(store, chain).map(\.block.block.header.height)
         #expect(missing == lost, "what is not there is not taken for a chain that is shorter")
         #expect(try store.block(at: height.next) == nil)
+        #expect(throws: StorageError.self) { try store.block(at: lost[0]) }
         #expect(try store.lostBlocks() == lost)
         for (index, lostHeight) in lost.enumerated() {
             let commit = chain.commits[Int(lostHeight.value) - 1]
