@@ -44,6 +44,8 @@ final class PeerHub: Sendable {
         var metrics = PeerMetrics()
         /// Strangers must not fill the log.
         var refusalLog: TokenBucket
+        /// Apart from these: what is sent in a flood must not keep a key that is used elsewhere out of the log.
+        var offenceLog: TokenBucket
         /// Connections that others make, and what strangers send.
         var handshakes: HandshakeRations
         var strangerBytes: TokenBucket
@@ -80,6 +82,7 @@ final class PeerHub: Sendable {
                     rate: limits.addressAnswersPerSecond, burst: limits.addressAnswersPerSecond, now: now),
                 addressRequests: TokenBucket(rate: 1, burst: Self.requestBurst, now: now),
                 scores: Scoreboard(limits: limits), refusalLog: TokenBucket(rate: 1, burst: 20, now: now),
+                offenceLog: TokenBucket(rate: 1, burst: 20, now: now),
                 handshakes: HandshakeRations(limits: limits, now: now),
                 strangerBytes: TokenBucket(
                     rate: limits.strangerBytesPerSecond, burst: limits.strangerByteBurst, now: now)))

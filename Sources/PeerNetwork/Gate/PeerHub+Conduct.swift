@@ -14,7 +14,7 @@ extension PeerHub {
 
     /// Says what an offence was, at a rate that strangers can't raise: a ban alone tells its operators nothing.
     func note(_ offence: @autoclosure () -> String) {
-        guard state.withLock({ $0.refusalLog.takeIfThere(now: Self.now) }) else { return }
+        guard state.withLock({ $0.offenceLog.takeIfThere(now: Self.now) }) else { return }
         logger.notice("\(offence())")
     }
 
