@@ -34,7 +34,8 @@ import Training
     @Test(arguments: [
         ["--rate", "fast"], ["--rate", "-1"], ["--rate", "1000,max"], ["--seconds", "0"], ["--senders", "0"],
         ["--bytes", "155"],
-        ["--in-flight", "0"], ["--devnet", "0"], ["--devnet", "4,"], ["--devnet", "4", "--from", "alice"],
+        ["--in-flight", "0"], ["--per-request", "0"], ["--per-request", "513"], ["--devnet", "0"], ["--devnet", "4,"],
+        ["--devnet", "4", "--from", "alice"],
         ["--link", "100Mbit,50ms"], ["--devnet", "33", "--link", "100Mbit,50ms"],
         ["--devnet", "4", "--link", "100Mbit"], ["--devnet", "4", "--link", "100,50"],
         ["--devnet", "4", "--link", "999kbit,50ms"], ["--devnet", "4", "--link", "1Mbit,6s"],
@@ -56,6 +57,8 @@ import Training
         (["tx", "cancel", "00", "--gas", "500000"], "--sequence and --gas are not for this"),
         (["load", "--in-flight", "5"], "--in-flight goes with --rate max"),
         (["load", "--in-flight", "5", "--devnet", "1", "--rate", "0,100"], "--in-flight goes with --rate max"),
+        (["load", "--rate", "max", "--per-request", "5"], "--per-request goes with a fixed --rate"),
+        (["load", "--devnet", "1", "--rate", "0,max", "--per-request", "5"], "--per-request goes with a fixed --rate"),
         (["load", "--rate", "0", "--fund", "5"], "--rate 0 sends nothing"),
         (["load", "--rate", "0", "--bytes", "300"], "--rate 0 sends nothing"),
         (["load", "--devnet", "1", "--rate", "0", "--senders", "5"], "--rate 0 sends nothing"),

@@ -1,3 +1,4 @@
+import APIModel
 import ArgumentParser
 import ChainClient
 import CommandSupport
@@ -33,6 +34,8 @@ struct LoadCommand: AsyncParsableCommand {
     @Option(help: "Bytes of an encoded signed transaction. Default: \(LoadCommand.standardBytes).") var bytes: Int?
     @Option(help: "With --rate max: transactions that are not final at any time. Default: \(LoadCommand.standardInFlight).")
     var inFlight: Int?
+    @Option(help: ArgumentHelp("At a fixed rate: transactions that one request holds. Default: what comes due in 5 ms, so 5 at 1000 a second.", valueName: "number"))
+    var perRequest: Int?
     @Option(help: ArgumentHelp("Key from which the senders' are derived; not needed where there is only one.", valueName: "key"))
     var from: String?
     @Option(help: ArgumentHelp("Money that each sender gets from --from, where it has less, in smallest units.", valueName: "amount"))
@@ -61,6 +64,14 @@ struct LoadCommand: AsyncParsableCommand {
         if inFlight != nil, !rates.contains(.max) {
             throw ValidationError("--in-flight goes with --rate max: at a fixed rate nothing waits for what is not final yet")
         }
+        if let perRequest {
+            guard (1...SubmissionLimits.transactions).contains(perRequest) else {
+                throw ValidationError("--per-request is 1 to \(SubmissionLimits.transactions), not \(perRequest)")
+            }
+            guard rates.contains(where: { $0 != .max && $0 != .perSecond(0) }) else {
+                throw ValidationError("--per-request goes with a fixed --rate: at max a request takes as many as there is room for")
+            }
+        }
         let range = SenderLoad.smallest...SenderLoad.largest
         guard range.contains(byteCount) else {
             throw ValidationError("--bytes is \(range.lowerBound) to \(range.upperBound), not \(byteCount)")
@@ -82,6 +93,11 @@ struct LoadCommand: AsyncParsableCommand {
         if devnet != nil, from != nil || fund != nil || global.keysPath != nil {
             throw ValidationError("--devnet has senders of its own: leave --from, --fund and --keys out")
         }
+    }
+
+    private func perRequest(at rate: LoadRate) -> Int {
+        guard case .perSecond(let rate) = rate else { return SubmissionLimits.transactions }
+        return perRequest ?? LoadPace.perRequest(rate: rate)
     }
 
     private func rates() throws -> [LoadRate] {
@@ -205,7 +221,7 @@ struct LoadCommand: AsyncParsableCommand {
         Progress.clear()
         let run = LoadRun(
             rate: rate, seconds: seconds, inFlight: mostInFlight, load: load, clients: clients, addresses: addresses,
-            link: speed?.description)
+            perRequest: perRequest(at: rate), link: speed?.description)
         return try await run.measure(bytes: byteCount)
     }
 }

@@ -47,6 +47,8 @@ struct LoadDocument: Encodable {
     let seconds: Double
     let senders: Int
     let bytes: Int
+    /// Transactions of one request; absent at the highest rate, where it is as many as there is room for.
+    let perRequest: Int?
     /// Distinct ones that were offered.
     let submitted: Int
     /// With those that were offered again.
@@ -69,13 +71,14 @@ struct LoadDocument: Encodable {
 
     init(
         _ summary: LoadBook.Summary, rate: LoadRate, seconds: Double, start: ContinuousClock.Instant, bytes: Int, senders: Int,
-        used: LoadMachine.Use, nodes: [NodeAddress], viewsGivenUp: Int?, link: String?
+        perRequest: Int?, used: LoadMachine.Use, nodes: [NodeAddress], viewsGivenUp: Int?, link: String?
     ) {
         self.nodes = nodes.count
         self.rate = rate.text
         self.seconds = round3(seconds)
         self.senders = senders
         self.bytes = bytes
+        self.perRequest = perRequest
         submitted = summary.submitted
         offered = summary.offered
         accepted = summary.taken
@@ -105,6 +108,7 @@ struct LoadDocument: Encodable {
         self.seconds = Double(seconds)
         (senders, bytes, submitted, offered, accepted, finalised, lost, blocks) = (0, 0, 0, 0, 0, 0, 0, 0)
         refused = [:]
+        perRequest = nil
         tps = 0
         latencyMs = nil
         machine = Self.machine(used, nodes, transactions: 0)
@@ -134,7 +138,7 @@ struct LoadDocument: Encodable {
 
     var text: String {
         facts([
-            ("rate", rate == "max" ? "as many as the network takes" : "\(rate) a second"),
+            ("rate", rate == "max" ? "as many as the network takes" : "\(rate) a second" + (perRequest.map { ", \($0) in a request" } ?? "")),
             ("sent", "\(Format.number(submitted)) of \(bytes) bytes by \(senders) senders in \(number(seconds, 1)) s"),
             ("accepted", Format.number(accepted)),
             ("refused", refused.isEmpty ? "none" : refused.sorted { $0.key < $1.key }.map { "\($0.key) \(Format.number($0.value))" }.joined(separator: ", ")),

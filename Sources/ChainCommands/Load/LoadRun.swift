@@ -15,10 +15,11 @@ struct LoadRun: Sendable {
     let load: SenderLoad
     let clients: [ChainClient]
     let addresses: [NodeAddress]
+    /// At a steady rate: transactions that a request waits for.
+    let perRequest: Int
     var link: String?
 
-    /// At a steady rate a request takes what has come due in a few milliseconds; at the highest one a second request is on
-    /// its way while a node works on the first.
+    /// At the highest rate a second request is on its way while a node works on the first.
     private var lanesEach: Int { rate == .max ? 2 : 1 }
     private static let pauseMs = 2
     /// An account may have so many ahead of the chain.
@@ -55,7 +56,8 @@ struct LoadRun: Sendable {
         let used = await machine.reading(clients).since(before)
         return LoadDocument(
             book.summary, rate: rate, seconds: LoadBook.milliseconds(sending) / 1_000, start: start, bytes: load.size,
-            senders: load.senders.count, used: used, nodes: addresses, viewsGivenUp: try? await viewsGivenUp(after: head),
+            senders: load.senders.count,
+            perRequest: rate == .max ? nil : perRequest, used: used, nodes: addresses, viewsGivenUp: try? await viewsGivenUp(after: head),
             link: link)
     }
 
@@ -105,23 +107,26 @@ struct LoadRun: Sendable {
             let now = ContinuousClock.now
             guard now < end else { return }
             let room: Int
+            var pace: LoadPace?
             switch rate {
             case .perSecond(let rate):
-                // As soon as it is due: one that waited here for the next to be due would seem to have waited for the network.
-                let pace = LoadPace(rate: rate, lane: lane, lanes: lanes)
-                room = pace.count(after: Int(LoadBook.milliseconds(now - start) * 1_000)) - offered
+                let steady = LoadPace(rate: rate, lane: lane, lanes: lanes, perRequest: perRequest)
+                room = steady.count(after: Int(LoadBook.milliseconds(now - start) * 1_000)) - offered
+                pace = steady
             case .max: room = (inFlight - book.underWay + lanes - 1) / lanes
             }
             let batch = take(min(room, SubmissionLimits.transactions), senders, &next, &rotation, book.final(of: senders))
             guard !batch.isEmpty else {
                 if next.allSatisfy({ $0 >= load.each }) { return }
-                try await Task.sleep(for: .milliseconds(Self.pauseMs))
+                // Until the next request is due; and where accounts have too many under way, until they have not.
+                let pause = now + .milliseconds(Self.pauseMs)
+                let due = pace.map { start + .microseconds($0.leavesAfter(offered)) } ?? pause
+                try await Task.sleep(until: room > 0 ? pause : min(end, max(due, now)))
                 continue
             }
             let numbers = batch.map { senders[$0.lane] * load.each + $0.place }
             let due = batch.indices.map { index in
-                guard case .perSecond(let rate) = rate else { return now }
-                return start + .microseconds(LoadPace(rate: rate, lane: lane, lanes: lanes).dueAfter(offered + index))
+                pace.map { start + .microseconds($0.dueAfter(offered + index)) } ?? now
             }
             book.offered(numbers, due: due)
             offered += batch.count
@@ -131,11 +136,7 @@ struct LoadRun: Sendable {
                 next[batch[place].lane] = min(next[batch[place].lane], batch[place].place)
             }
             // None of it was taken: a moment, as any client would wait.
-            if refused.count == batch.count {
-                try await Task.sleep(for: .milliseconds(10))
-            } else if rate != .max {
-                try await Task.sleep(for: .milliseconds(Self.pauseMs))
-            }
+            if refused.count == batch.count { try await Task.sleep(for: .milliseconds(10)) }
         }
     }
 
