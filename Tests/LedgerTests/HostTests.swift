@@ -164,6 +164,26 @@ import Testing
         #expect(results == [1, 1, 1, 1, 1, 1, 1, 255, nil, nil])
     }
 
+    /// A contract that calls another with whatever gas is left ends with a receipt, at each border that it meets on the way:
+    /// its own code, the other's, what that one does, and what comes after.
+    @Test mutating func whoeverRunsOutOnTheWayPaysWhatItMay() throws {
+        try chain.deploy("inner", owner: alice, [("action", [.reply([1])])])
+        let (outer, _) = try chain.deploy(
+            "outer", owner: alice, [("action", [.call(service: "inner", action: 1, data: [], amount: 0), .setResult(key: "r")])])
+        // The second time the value is there already.
+        _ = try chain.send(bob, service: "outer", ActionId(256), gas: 20_000_000)
+        let whole = try chain.send(bob, service: "outer", ActionId(256), gas: 20_000_000)
+        #expect(whole.outcome == .succeeded && chain.stored(outer, "r")?.first == 1)
+        let least = chain.ledger.genesis.parameters.intrinsicGas(dataBytes: 0)
+        let loading = HostGas.loading(codeBytes: 0) + chain.ledger.genesis.parameters.storageGas(reads: 3)
+        // Steps below the price of the inner code: one of them at least leaves too little for it, and something.
+        for gas in stride(from: least, to: whole.gasUsed, by: Int(loading / 3)) {
+            let signed = try chain.transaction(bob, service: "outer", ActionId(256), gas: gas)
+            let receipt = try #require(try chain.run([signed]).receipts.first)
+            #expect(receipt.outcome == .failed("out of gas") && receipt.gasUsed == gas, "\(gas) of \(whole.gasUsed)")
+        }
+    }
+
     @Test mutating func queriesReadAndNeverWrite() throws {
         try chain.deploy(
             "q", owner: alice,
