@@ -18,7 +18,7 @@ extension ChainClient {
     ///
     /// - Returns: the refused ones by their places, ascending.
     public func submit(_ transactions: [SignedTransaction]) async throws -> [SubmissionsAnswerDocument.Refused] {
-        var encoder = BorshEncoder(reserving: 4 + transactions.reduce(0) { $0 + $1.byteCount })
+        var encoder = BorshEncoder(reserving: 4 + transactions.byteCount)
         encoder.array(transactions)
         return try await submit(list: encoder.bytes, count: transactions.count)
     }

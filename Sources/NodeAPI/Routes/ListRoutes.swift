@@ -26,7 +26,7 @@ extension Routes {
             var bytes = 0
             while height > .zero, found.count < limit, bytes < bytesPerPage {
                 guard let block = try await node.backend.block(at: height) else { break }
-                bytes += block.block.block.transactions.reduce(0) { $0 + $1.byteCount }
+                bytes += block.block.block.transactions.byteCount
                 found.append(BlockSummaryDocument(block.block, digest: block.digest))
                 height = height.previous ?? .zero
             }
@@ -63,7 +63,7 @@ extension Routes {
                     let receipts = try await node.backend.receipts(at: height)
                 else { break }
                 let all = block.block.block.transactions
-                bytes += all.reduce(0) { $0 + $1.byteCount }
+                bytes += all.byteCount
                 for index in (0..<min(end ?? all.count, all.count)).reversed() {
                     guard found.count < limit else {
                         return .document(

@@ -192,7 +192,7 @@ extension NodeMachine {
             guard let block = pool[next]?.block else { return (next, bytes) }
             // It leads beside the head: to deliver it says so.
             guard block.header.height > head.header.height else { return (nil, bytes) }
-            bytes += SyncProgress.emptyBlockBytes + block.transactions.reduce(0) { $0 + $1.byteCount }
+            bytes += SyncProgress.emptyBlockBytes + block.transactions.byteCount
             next = block.header.parent
         }
         return (nil, bytes)

@@ -23,7 +23,7 @@ struct JournalDesk {
     private static func size(_ entry: JournalEntry) -> Int {
         // A body is large: its transactions know their sizes.
         guard case .body(let block) = entry else { return entry.borsh.count }
-        return block.transactions.reduce(1_024) { $0 + $1.byteCount }
+        return 1_024 + block.transactions.byteCount
     }
 
     mutating func starts(with entries: [JournalEntry]) { first = entries }

@@ -47,7 +47,7 @@ final class ClientIntake: Sendable {
         _ transactions: [SignedTransaction], node: @escaping @Sendable ([Entry], _ wrong: [Bool]) -> Void
     ) async throws(SubmissionRefusal) -> [SubmissionRefusal?] {
         let since = ContinuousClock.now
-        let bytes = transactions.reduce(0) { $0 + $1.byteCount }
+        let bytes = transactions.byteCount
         let isSmall = transactions.count <= Self.small
         let isAdmitted = state.withLock { state in
             let most = Self.mostTransactions - (isSmall ? 0 : Self.keptForSmall)

@@ -36,7 +36,7 @@ package final class RecentBlocks: Sendable {
         if let known = state.withLock({ $0.entries[height] }) { return known }
         guard let (block, receipts) = try read() else { return nil }
         let entry = Entry(
-            block: block, receipts: receipts, bytes: block.block.transactions.reduce(0) { $0 + $1.byteCount })
+            block: block, receipts: receipts, bytes: block.block.transactions.byteCount)
         state.withLock { state in
             guard height > state.dropped, state.entries[height] == nil else { return }
             state.entries[height] = entry

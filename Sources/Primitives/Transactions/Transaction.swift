@@ -214,3 +214,8 @@ public struct SignedTransaction: BorshCodable, Hashable, Sendable {
 
     public func hash(into hasher: inout Hasher) { hasher.combine(content.bytes) }
 }
+
+extension Sequence where Element == SignedTransaction {
+    /// Of all of them, without what goes around them.
+    public var byteCount: Int { reduce(0) { $0 + $1.byteCount } }
+}
