@@ -26,7 +26,7 @@ extension Simplex {
         adopt(certificate)
     }
 
-    private func certificate<Subject>(on subject: Subject, from tray: VoteTray<Subject>) -> Certificate<Subject>? {
+    private func certificate<Subject: SlotSubject>(on subject: Subject, from tray: VoteTray<Subject>) -> Certificate<Subject>? {
         guard tray.count >= quorum else { return nil }
         let votes = tray.votes(on: subject)
         return votes.count >= quorum ? Certificate(subject: subject, votes: votes) : nil
@@ -37,33 +37,31 @@ extension Simplex {
     mutating func receive(_ certificate: Notarization, from peer: Peer) {
         let held = slots[certificate.view]?.notarization
         guard certificate.view > final.block.view, held?.subject != certificate.subject,
-            isGenuine(certificate, \.notarizeVotes, from: peer)
+            isGenuine(certificate, from: peer)
         else { return }
-        keepVotes(of: certificate, \.notarizeVotes, own: \.notarize)
+        keepVotes(of: certificate)
         if held == nil { adopt(certificate, formedHere: false) }
     }
 
     mutating func receive(_ certificate: Nullification, from peer: Peer) {
         guard certificate.view > final.block.view, slots[certificate.view]?.nullification == nil,
-            isGenuine(certificate, \.nullifyVotes, from: peer)
+            isGenuine(certificate, from: peer)
         else { return }
-        keepVotes(of: certificate, \.nullifyVotes, own: \.nullify)
+        keepVotes(of: certificate)
         adopt(certificate, formedHere: false)
     }
 
     mutating func receive(_ certificate: Finalization, from peer: Peer) {
-        guard certificate.view > final.block.view, isGenuine(certificate, \.finalizeVotes, from: peer) else { return }
-        keepVotes(of: certificate, \.finalizeVotes, own: \.finalize)
+        guard certificate.view > final.block.view, isGenuine(certificate, from: peer) else { return }
+        keepVotes(of: certificate)
         adopt(certificate)
     }
 
     /// Checks a quorum's signatures, but for those that were checked with a vote before.
-    private mutating func isGenuine<Subject>(
-        _ certificate: Certificate<Subject>, _ tray: KeyPath<Slot, VoteTray<Subject>>, from peer: Peer
-    ) -> Bool {
+    private mutating func isGenuine<Subject: SlotSubject>(_ certificate: Certificate<Subject>, from peer: Peer) -> Bool {
         guard rules.checkSignatures else { return true }
         let message = Subject.domain.message(genesis: configuration.genesis, body: certificate.subject)
-        let known = slots[certificate.view]?[keyPath: tray]
+        let known = slots[certificate.view].map { Subject.votes(in: $0) }
         let genuine =
             certificate.signers.count >= quorum && certificate.signers.count == certificate.signatures.count
             && zip(certificate.signers, certificate.signatures).allSatisfy { signer, signature in
@@ -80,22 +78,19 @@ extension Simplex {
 
     /// Rule 8 counts votes inside certificates too. A vote of this node's own key that its journal does not know
     /// shows that the journal is an old copy.
-    private mutating func keepVotes<Subject>(
-        of certificate: Certificate<Subject>, _ tray: WritableKeyPath<Slot, VoteTray<Subject>>,
-        own: KeyPath<OwnVotes, Vote<Subject>?>
-    ) {
+    private mutating func keepVotes<Subject: SlotSubject>(of certificate: Certificate<Subject>) {
         guard certificate.view.advanced(by: configuration.viewWindow) >= view else { return }
         for (signer, signature) in zip(certificate.signers, certificate.signatures) {
             if signer == me, rules.noticeLostVotes, certificate.view > voteFloor,
-                slots[certificate.view]?.own[keyPath: own]?.subject != certificate.subject
+                slots[certificate.view].flatMap({ Subject.own(in: $0.own) })?.subject != certificate.subject
             {
                 meetUnknownVote(in: certificate.view)
             }
             let vote = Vote(subject: certificate.subject, signer: signer, signature: signature)
-            if let held = slots[certificate.view]?[keyPath: tray].vote(of: signer) {
+            if let held = slots[certificate.view].flatMap({ Subject.votes(in: $0).vote(of: signer) }) {
                 accuse(Evidence.between(held, vote))
             } else {
-                keep(vote, tray)
+                keep(vote)
             }
         }
     }

@@ -67,6 +67,33 @@ struct VoteTray<Subject: VoteSubject>: Sendable {
     }
 }
 
+/// A kind of vote, and where a slot has its votes. Functions rather than key paths: each vote passes here several times, and a
+/// key path is looked up anew at each use.
+protocol SlotSubject: VoteSubject {
+    static func votes(in slot: Slot) -> VoteTray<Self>
+    /// Keeps the first vote of each signer.
+    static func insert(_ vote: Vote<Self>, in slot: inout Slot)
+    static func own(in votes: OwnVotes) -> Vote<Self>?
+}
+
+extension Proposal: SlotSubject {
+    static func votes(in slot: Slot) -> VoteTray<Proposal> { slot.notarizeVotes }
+    static func insert(_ vote: Vote<Proposal>, in slot: inout Slot) { slot.notarizeVotes.insert(vote) }
+    static func own(in votes: OwnVotes) -> Vote<Proposal>? { votes.notarize }
+}
+
+extension Nullify: SlotSubject {
+    static func votes(in slot: Slot) -> VoteTray<Nullify> { slot.nullifyVotes }
+    static func insert(_ vote: Vote<Nullify>, in slot: inout Slot) { slot.nullifyVotes.insert(vote) }
+    static func own(in votes: OwnVotes) -> Vote<Nullify>? { votes.nullify }
+}
+
+extension Finalize: SlotSubject {
+    static func votes(in slot: Slot) -> VoteTray<Finalize> { slot.finalizeVotes }
+    static func insert(_ vote: Vote<Finalize>, in slot: inout Slot) { slot.finalizeVotes.insert(vote) }
+    static func own(in votes: OwnVotes) -> Vote<Finalize>? { votes.finalize }
+}
+
 /// The certificate by which a view was entered: of the view before.
 enum EntryCertificate: Sendable {
     case notarization(Notarization)

@@ -8,9 +8,9 @@ extension Simplex {
             return
         }
         switch message {
-        case .notarizeVote(let vote) where vote.signer == me: receiveOwn(vote, \.notarize, from: peer)
-        case .nullifyVote(let vote) where vote.signer == me: receiveOwn(vote, \.nullify, from: peer)
-        case .finalizeVote(let vote) where vote.signer == me: receiveOwn(vote, \.finalize, from: peer)
+        case .notarizeVote(let vote) where vote.signer == me: receiveOwn(vote, from: peer)
+        case .nullifyVote(let vote) where vote.signer == me: receiveOwn(vote, from: peer)
+        case .finalizeVote(let vote) where vote.signer == me: receiveOwn(vote, from: peer)
         case .notarizeVote(let vote): receive(vote, from: peer)
         case .nullifyVote(let vote): receive(vote, from: peer)
         case .finalizeVote(let vote): receive(vote, from: peer)
@@ -26,7 +26,7 @@ extension Simplex {
     private mutating func receive(_ vote: Vote<Proposal>, from peer: Peer) {
         let proposal = vote.subject
         let isLeaders = vote.signer == configuration.leaders.leader(of: proposal.view)
-        switch admit(vote, \.notarizeVotes, from: peer) {
+        switch admit(vote, from: peer) {
         case .new:
             if isLeaders, slots[proposal.view]?.proposal == nil { slots[proposal.view]?.proposal = proposal }
             formNotarization(of: proposal)
@@ -39,7 +39,7 @@ extension Simplex {
     }
 
     private mutating func receive(_ vote: Vote<Nullify>, from peer: Peer) {
-        let admission = admit(vote, \.nullifyVotes, from: peer)
+        let admission = admit(vote, from: peer)
         if admission == .new {
             formNullification(of: vote.subject)
             noticeUse()
@@ -51,7 +51,7 @@ extension Simplex {
     }
 
     private mutating func receive(_ vote: Vote<Finalize>, from peer: Peer) {
-        if admit(vote, \.finalizeVotes, from: peer) == .new { formFinalization(of: vote.subject) }
+        if admit(vote, from: peer) == .new { formFinalization(of: vote.subject) }
     }
 
     private enum Admission {
@@ -65,9 +65,7 @@ extension Simplex {
     }
 
     /// Rule 10: sender is signer; in the window; one vote of each kind for each signer and view.
-    private mutating func admit<Subject>(
-        _ vote: Vote<Subject>, _ tray: WritableKeyPath<Slot, VoteTray<Subject>>, from peer: Peer
-    ) -> Admission {
+    private mutating func admit<Subject: SlotSubject>(_ vote: Vote<Subject>, from peer: Peer) -> Admission {
         guard peer == .masternode(vote.signer), vote.signer != me, let member = configuration.set.member(vote.signer)
         else {
             // A node that this one takes for a follower may have become a masternode meanwhile: no offence.
@@ -83,7 +81,7 @@ extension Simplex {
             view <= self.view.advanced(by: configuration.viewWindow)
         else { return .refused }
         let slot = slots[view]
-        let held = slot?[keyPath: tray].vote(of: vote.signer)
+        let held = slot.flatMap { Subject.votes(in: $0).vote(of: vote.signer) }
         if let held, held.subject == vote.subject {
             hear(vote.signer, in: view)
             return .repeated
@@ -102,14 +100,14 @@ extension Simplex {
             accuse(Evidence.between(held, vote))
             return .contradicting
         }
-        keep(vote, tray)
+        keep(vote)
         return .new
     }
 
     /// Keeps a genuine vote, the signer's first of its kind in the view, and looks whether another kind contradicts it.
-    mutating func keep<Subject>(_ vote: Vote<Subject>, _ tray: WritableKeyPath<Slot, VoteTray<Subject>>) {
+    mutating func keep<Subject: SlotSubject>(_ vote: Vote<Subject>) {
         let view = vote.subject.view
-        slots[view, default: Slot()][keyPath: tray].insert(vote)
+        Subject.insert(vote, in: &slots[view, default: Slot()])
         guard Subject.self != Proposal.self, let slot = slots[view],
             let nullify = slot.nullifyVotes.vote(of: vote.signer),
             let finalize = slot.finalizeVotes.vote(of: vote.signer)

@@ -110,10 +110,10 @@ extension Simplex {
     }
 
     /// Somebody shows a vote of this node's own key.
-    mutating func receiveOwn<Subject>(_ vote: Vote<Subject>, _ own: KeyPath<OwnVotes, Vote<Subject>?>, from peer: Peer) {
+    mutating func receiveOwn<Subject: SlotSubject>(_ vote: Vote<Subject>, from peer: Peer) {
         let view = vote.subject.view
         guard let me, let member = configuration.set.member(me), view > final.block.view, view > voteFloor,
-            slots[view]?.own[keyPath: own]?.subject != vote.subject
+            slots[view].flatMap({ Subject.own(in: $0.own) })?.subject != vote.subject
         else { return }
         guard vote.isGenuine(of: member, genesis: configuration.genesis, verifier: verifier) || !rules.checkSignatures else {
             return outbox.emit(.misbehaviour(.wrongSignature, by: peer))

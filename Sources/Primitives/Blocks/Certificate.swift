@@ -13,14 +13,26 @@ public struct Certificate<Subject: VoteSubject>: BorshCodable, Hashable, Sendabl
     public var view: View { subject.view }
 
     /// Nil when two votes are of one signer, or a vote is on another subject.
+    ///
+    /// Inlinable, since two are made for each block and the generic form costs ten times what a compiled one does.
+    @inlinable
     public init?(subject: Subject, votes: [Vote<Subject>]) {
-        let ordered = votes.sorted { $0.signer < $1.signer }
-        guard ordered.allSatisfy({ $0.subject == subject && Int($0.signer) < ChainLimits.masternodes }),
-            zip(ordered, ordered.dropFirst()).allSatisfy({ $0.signer < $1.signer })
-        else { return nil }
+        var signers: [UInt16] = []
+        var signatures: [Signature] = []
+        signers.reserveCapacity(votes.count)
+        signatures.reserveCapacity(votes.count)
+        // Mostly in their order already.
+        for vote in votes {
+            guard vote.subject == subject, Int(vote.signer) < ChainLimits.masternodes else { return nil }
+            var place = signers.count
+            while place > 0, signers[place - 1] > vote.signer { place -= 1 }
+            guard place == 0 || signers[place - 1] != vote.signer else { return nil }
+            signers.insert(vote.signer, at: place)
+            signatures.insert(vote.signature, at: place)
+        }
         self.subject = subject
-        signers = ordered.map(\.signer)
-        signatures = ordered.map(\.signature)
+        self.signers = signers
+        self.signatures = signatures
     }
 
     public func encode(to encoder: inout BorshEncoder) {
