@@ -90,6 +90,12 @@ import Testing
         let chain = try SampleChain(blocks: 24, seed: UInt64(format))
         let path = try Self.store(chain, in: folder)
         try Self.age(path, format: format)
+        var told: [Int] = []
+        try ChainStore(path: path, genesisHash: chain.genesis) { told.append($0) }.close()
+        #expect(told.last ?? 0 > 60)
+        told = []
+        try ChainStore(path: path, genesisHash: chain.genesis) { told.append($0) }.close()
+        #expect(told.isEmpty, "there is nothing left to do")
         #expect(try Self.goesOn(path, chain) == nil)
     }
 

@@ -84,20 +84,30 @@ public struct NodeRunner: Sendable {
         try SnapshotImport.discard(path)
         guard FileManager.default.fileExists(atPath: path) else { return nil }
         var unreadable = StoreRewrite.isRequested(path) ? try rewriteStore(leavingOut: true) : []
-        var chain = try Self.open(path, genesis, files)
+        var chain = try open(path, genesis, files)
         if try chain.holdsDamage(), !StoreRewrite.isRequested(path) {
             chain.close()
             unreadable = try rewriteStore(leavingOut: false)
-            chain = try Self.open(path, genesis, files)
+            chain = try open(path, genesis, files)
         }
         return OpenStore(
             chain: chain, unreadable: Set(unreadable + (try chain.lostBlocks())).sorted(), hasBlocks: try chain.head() != nil)
     }
 
-    private static func open(_ path: String, _ genesis: Genesis, _ files: FileShares) throws -> ChainStore {
+    private func open(_ path: String, _ genesis: Genesis, _ files: FileShares) throws -> ChainStore {
         var options = LevelDB.Options()
         options.openFiles = Int32(clamping: files.store)
-        return try ChainStore(path: path, genesisHash: genesis.hash, options: options)
+        var toldAt: ContinuousClock.Instant?
+        let store = try ChainStore(path: path, genesisHash: genesis.hash, options: options) { entries in
+            let now = ContinuousClock.now
+            guard toldAt.map({ now - $0 >= .seconds(10) }) ?? true else { return }
+            toldAt = now
+            logger.notice(
+                "bringing the store to the format of this program: older ones must not be started on it any more",
+                metadata: ["entries": "\(entries)"])
+        }
+        if toldAt != nil { logger.notice("the store has the format of this program now") }
+        return store
     }
 
     /// Writes the store anew. What keeps it from that is told, and the node starts with the store as it is.
@@ -192,7 +202,7 @@ public struct NodeRunner: Sendable {
         if let opened, opened.hasBlocks {
             store = opened.chain
         } else {
-            store = try Self.open(home.databaseFolder.path, genesis, files)
+            store = try open(home.databaseFolder.path, genesis, files)
         }
         try check(checkpoint, store)
         let (role, journal, entries) = try openRole(keys, genesis)

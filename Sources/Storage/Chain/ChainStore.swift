@@ -24,8 +24,12 @@ public final class ChainStore: ChainReading {
     /// Opens the chain's store in the folder, or makes it there if the folder does not exist. One of an earlier
     /// format is brought to this one, which reads its state or its state tree once.
     ///
+    /// - Parameter onUpgrade: told every few thousand entries how many were looked at for that.
     /// - Throws: `.otherChain` when it belongs to another genesis, `.unsupportedFormat`, `.inUse`, `.corrupt`.
-    public init(path: String, genesisHash: Digest, options: LevelDB.Options = LevelDB.Options()) throws(StorageError) {
+    public init(
+        path: String, genesisHash: Digest, options: LevelDB.Options = LevelDB.Options(),
+        onUpgrade: (Int) -> Void = { _ in }
+    ) throws(StorageError) {
         if !FileManager.default.fileExists(atPath: path) {
             try Self.create(path: path, genesisHash: genesisHash)
         }
@@ -36,7 +40,7 @@ public final class ChainStore: ChainReading {
         self.genesisHash = genesisHash
         database = try LevelDB(path: path, options: existing)
         tip = Mutex(Tip())
-        try checkIdentity()
+        try withoutActuallyEscaping(onUpgrade) { onUpgrade throws(StorageError) in try checkIdentity(onUpgrade) }
         let (head, stateHeight) = (try head(), try stateHeight())
         tip.withLock { $0 = Tip(head: head, stateHeight: stateHeight) }
     }
@@ -183,7 +187,7 @@ public final class ChainStore: ChainReading {
         return try block(at: height)?.block.header.stateRoot
     }
 
-    private func checkIdentity() throws(StorageError) {
+    private func checkIdentity(_ onUpgrade: @escaping (Int) -> Void) throws(StorageError) {
         let format: UInt32? = try decoded(get(Meta.format.key), "the format version")
         let genesis: Digest? = try decoded(get(Meta.genesis.key), "the genesis hash")
         // Both are written before the folder gets its name, so they can be missing only through damage.
@@ -192,7 +196,7 @@ public final class ChainStore: ChainReading {
             throw .unsupportedFormat(path: path, found: format, expected: Storage.formatVersion)
         }
         guard genesis == genesisHash else { throw .otherChain(path: path, found: genesis, expected: genesisHash) }
-        try StoreUpgrade(database: database).run(from: format, certified: certifiedRoot())
+        try StoreUpgrade(database: database, onProgress: onUpgrade).run(from: format, certified: certifiedRoot())
     }
 
     /// Makes the database under another name and renames it when it says whose it is: no instant leaves half of it.

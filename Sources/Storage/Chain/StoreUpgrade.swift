@@ -9,6 +9,8 @@ struct StoreUpgrade {
     private static let together = 4_096
 
     let database: LevelDB
+    /// Told every few thousand entries how many of the column that it is at were looked at.
+    var onProgress: (Int) -> Void = { _ in }
 
     /// - Parameter certified: the root that the tree must have, where the chain says it.
     func run(from format: UInt32, certified: @autoclosure () throws(StorageError) -> Digest?) throws(StorageError) {
@@ -69,10 +71,13 @@ struct StoreUpgrade {
 
     private func each(_ column: Column, _ body: ([LevelDBEntry]) throws(StorageError) -> Void) throws(StorageError) {
         var from: [UInt8]?
+        var count = 0
         while true {
             let entries = try database.scan(prefix: column.key([]), from: from, limit: Self.together)
             guard let last = entries.last else { return }
             try body(entries)
+            count += entries.count
+            onProgress(count)
             from = last.key + [0]
         }
     }
