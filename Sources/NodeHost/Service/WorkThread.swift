@@ -79,7 +79,9 @@ private final class Work: @unchecked Sendable {  // All that changes is looked a
     private let urgency: WorkThread.Urgency
 
     private var waiting: [@Sendable () -> Void] = []
-    private var alarms: [Int: (at: UInt64, body: @Sendable () -> Void)] = [:]
+    private var alarms: [(number: Int, at: UInt64, body: @Sendable () -> Void)] = []
+    /// The first of them, which is all that is looked at each time the thread has done what it was given.
+    private var nextAlarmAt = UInt64.max
     private var alarmsMade = 0
     private var isAsleep = false
     private var isEnding = false
@@ -164,14 +166,22 @@ private final class Work: @unchecked Sendable {  // All that changes is looked a
     func set(_ number: Int, afterMs milliseconds: Int, _ body: @escaping @Sendable () -> Void) {
         let at = Self.now &+ UInt64(max(0, milliseconds)) &* 1_000_000
         let wakes = locked {
-            alarms[number] = (at, body)
+            takeOff(number)
+            alarms.append((number, at, body))
+            nextAlarmAt = min(nextAlarmAt, at)
             // It may sleep for longer. From the thread itself, which is the rule, this is never so.
             return wake()
         }
         if wakes { pthread_cond_signal(condition) }
     }
 
-    func callOff(_ number: Int) { locked { alarms[number] = nil } }
+    func callOff(_ number: Int) { locked { takeOff(number) } }
+
+    private func takeOff(_ number: Int) {
+        guard let place = alarms.firstIndex(where: { $0.number == number }) else { return }
+        alarms.remove(at: place)
+        nextAlarmAt = alarms.reduce(.max) { min($0, $1.at) }
+    }
 
     /// Nanoseconds that never go back.
     private static var now: UInt64 {
@@ -181,11 +191,12 @@ private final class Work: @unchecked Sendable {  // All that changes is looked a
     }
 
     private func takeDue() -> [@Sendable () -> Void] {
-        guard !alarms.isEmpty else { return [] }
+        guard nextAlarmAt < .max else { return [] }
         let now = Self.now
-        let due = alarms.filter { $0.value.at <= now }.sorted { ($0.value.at, $0.key) < ($1.value.at, $1.key) }
-        for (number, _) in due { alarms[number] = nil }
-        return due.map(\.value.body)
+        guard nextAlarmAt <= now else { return [] }
+        let due = alarms.filter { $0.at <= now }.sorted { ($0.at, $0.number) < ($1.at, $1.number) }
+        for alarm in due { takeOff(alarm.number) }
+        return due.map(\.body)
     }
 
     // MARK: The thread
@@ -219,8 +230,8 @@ private final class Work: @unchecked Sendable {  // All that changes is looked a
 
     private func sleep() {
         isAsleep = true
-        if let next = alarms.values.map(\.at).min() {
-            var until = timespec(tv_sec: Int(next / 1_000_000_000), tv_nsec: Int(next % 1_000_000_000))
+        if nextAlarmAt < .max {
+            var until = timespec(tv_sec: Int(nextAlarmAt / 1_000_000_000), tv_nsec: Int(nextAlarmAt % 1_000_000_000))
             pthread_cond_timedwait(condition, mutex, &until)
         } else {
             pthread_cond_wait(condition, mutex)
