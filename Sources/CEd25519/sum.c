@@ -12,7 +12,7 @@ enum {
     part_bits = bits / parts,
 };
 
-// Of 2^(64 i) B; the first is B's own.
+// Of 2^(32 i) B; the first is B's own.
 static ced_addend base_multiples[parts][base_table];
 
 // odd[i] = (2i + 1) p
@@ -27,7 +27,7 @@ static void odd_multiples(ced_addend *odd, int count, const ced_point *p) {
     }
 }
 
-// Of p, 2^64 p, and so on, a row for each.
+// Of p, 2^32 p, and so on, a row for each.
 static void odd_multiples_of_parts(ced_addend *odd, int count, const ced_point *p) {
     ced_point next = *p;
     for (int part = 0; part < parts; part++) {

@@ -1,7 +1,7 @@
 import CEd25519
 import Synchronization
 
-/// A key made ready for many checks, each of which then costs half. Takes 5 kB.
+/// A key made ready for many checks, each of which then costs two fifths. Takes 10 kB.
 final class PreparedKey: @unchecked Sendable {  // Written before anybody else has it, and never again.
     private let content: UnsafeMutablePointer<ced_key>
 
