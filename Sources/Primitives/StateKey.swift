@@ -8,6 +8,9 @@ public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible 
 
     public init(_ bytes: [UInt8]) { self.bytes = bytes }
 
+    /// In one piece: an array would hash each byte by itself, and keys are looked up many times for each transaction.
+    public func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+
     private init(_ namespace: Unicode.Scalar, _ rest: [UInt8]) {
         bytes = [UInt8(truncatingIfNeeded: namespace.value)] + rest
     }

@@ -14,6 +14,9 @@ public struct NodeKey: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     private init(checked bytes: [UInt8]) { self.bytes = bytes }
 
+    /// In one piece: an array would hash each byte by itself.
+    public func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+
     /// Nil unless the bytes are those of a position.
     public init?(bytes: [UInt8]) {
         guard let last = bytes.last, last != 0, bytes.count < 33 || (bytes.count == 33 && last == 0x80) else {
@@ -27,8 +30,9 @@ public struct NodeKey: Hashable, Comparable, Sendable, CustomStringConvertible {
         let depth = min(max(depth, 0), StateTree.pathBits)
         let whole = depth / 8
         let marker = UInt8(0x80) >> UInt8(depth % 8)
-        var bytes = Array(path.bytes.prefix(whole))
-        let partial = depth < StateTree.pathBits ? path.bytes[whole] : 0
+        var bytes = path.bytes
+        let partial = depth < StateTree.pathBits ? bytes[whole] : 0
+        bytes.removeLast(bytes.count - whole)
         // Keeps the bits above the marker, sets it, and clears those below.
         bytes.append(partial & ~(marker | (marker &- 1)) | marker)
         self.bytes = bytes

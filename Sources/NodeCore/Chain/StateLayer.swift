@@ -14,17 +14,18 @@ public protocol StateSource: AnyObject {
 /// Layers form chains down to the store. Once the store holds a layer, ``sink()`` lets go of it, so a chain is never
 /// longer than the blocks that are not final.
 package final class StateLayer: StateReader, PageReader {
-    private let values: [StateKey: [UInt8]?]
-    private let pages: [[UInt8]: [UInt8]?]
+    /// What the block changed.
+    package let values: [StateKey: [UInt8]?]
+    private let pages: [NodeKey: [UInt8]?]
     private var below: StateLayer?
     private let store: any StateSource
     package let root: Digest
 
     init(delta: StateDelta, tree: TreeUpdate, below: StateLayer?, store: any StateSource) {
         values = Dictionary(delta.changes.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
-        var pages: [[UInt8]: [UInt8]?] = [:]
-        for key in tree.removals { pages.updateValue(nil, forKey: key.bytes) }
-        for (key, page) in tree.puts { pages.updateValue(page, forKey: key.bytes) }
+        var pages: [NodeKey: [UInt8]?] = [:]
+        for key in tree.removals { pages.updateValue(nil, forKey: key) }
+        for (key, page) in tree.puts { pages.updateValue(page, forKey: key) }
         self.pages = pages
         self.below = below
         self.store = store
@@ -53,12 +54,11 @@ package final class StateLayer: StateReader, PageReader {
     }
 
     package func page(_ key: NodeKey) throws -> [UInt8]? {
-        let bytes = key.bytes
         var layer: StateLayer? = self
         while let current = layer {
-            if let change = current.pages[bytes] { return change }
+            if let change = current.pages[key] { return change }
             layer = current.below
         }
-        return try store.page(bytes)
+        return try store.page(key.bytes)
     }
 }

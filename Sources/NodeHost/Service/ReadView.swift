@@ -21,7 +21,7 @@ struct ReadView: StateReader, Sendable {
     /// Of the newest block, which the snapshot does not know yet.
     let receipts: [Receipt]
     private let changes: [StateKey: [UInt8]?]
-    private let newHistory: [Account: [HistoryEntry]]
+    private let newHistory: NewHistory
     private let memo = ViewMemo()
 
     init(genesis: Genesis, snapshot: ChainSnapshot, head: ExecutedBlock) {
@@ -31,9 +31,9 @@ struct ReadView: StateReader, Sendable {
         digest = head.digest
         nextParameters = head.context.parameters
         receipts = head.receipts
-        let delta = head.delta
-        changes = Dictionary(delta.changes.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
-        newHistory = Dictionary(grouping: delta.history, by: \.account).mapValues { $0.map(\.entry) }
+        // The same table that the machine has of it: a view is made for each block, most of which nobody asks about.
+        changes = head.layer.values
+        newHistory = NewHistory(head.delta.history)
     }
 
     func value(_ key: StateKey) throws -> [UInt8]? {
@@ -67,7 +67,7 @@ struct ReadView: StateReader, Sendable {
     func history(of account: Account, from index: UInt64, limit: Int) throws -> [HistoryEntry] {
         guard limit > 0 else { return [] }
         var entries = try snapshot.history(account, from: index, limit: limit)
-        for entry in newHistory[account] ?? [] where entry.index >= index && entries.count < limit {
+        for entry in newHistory.entries(of: account) where entry.index >= index && entries.count < limit {
             entries.append(entry)
         }
         return entries
@@ -125,6 +125,22 @@ struct StoredState: PageReader {
     func prove<Value>(_ key: StateKey) throws -> ProvenValue<Value> {
         let proof = try StateTree.prove(reader: self, path: key.path).proof
         return ProvenValue(value: try snapshot.value(key).map { try Value(borsh: $0) }, proof: proof)
+    }
+}
+
+/// The newest block's entries by account, put in order once somebody asks for them.
+private final class NewHistory: Sendable {
+    private let history: [(account: Account, entry: HistoryEntry)]
+    private let byAccount = Mutex<[Account: [HistoryEntry]]?>(nil)
+
+    init(_ history: [(account: Account, entry: HistoryEntry)]) { self.history = history }
+
+    func entries(of account: Account) -> [HistoryEntry] {
+        byAccount.withLock { known in
+            let all = known ?? Dictionary(grouping: history, by: \.account).mapValues { $0.map(\.entry) }
+            known = all
+            return all[account] ?? []
+        }
     }
 }
 
