@@ -55,6 +55,13 @@ public protocol NodeBackend: Sendable {
     /// - Throws: when the node takes none of them, since it has as much to do as it can.
     func submit(_ transactions: [SignedTransaction]) async throws(SubmissionRefusal) -> [SubmissionRefusal?]
 
+    /// The same for who has no task to wait in.
+    ///
+    /// - Parameter answer: called once, on any thread.
+    func submit(
+        _ transactions: [SignedTransaction],
+        answer: @escaping @Sendable (Result<[SubmissionRefusal?], SubmissionRefusal>) -> Void)
+
     /// Nil for an account that nothing has ever touched.
     func account(_ account: Account) async throws -> AccountView?
 
@@ -106,4 +113,17 @@ public protocol NodeBackend: Sendable {
 
     /// Prometheus text exposition format, version 0.0.4.
     func metrics() async -> String
+}
+
+extension NodeBackend {
+    public func submit(
+        _ transactions: [SignedTransaction],
+        answer: @escaping @Sendable (Result<[SubmissionRefusal?], SubmissionRefusal>) -> Void
+    ) {
+        Task {
+            do throws(SubmissionRefusal) { answer(.success(try await submit(transactions))) } catch {
+                answer(.failure(error))
+            }
+        }
+    }
 }

@@ -49,6 +49,10 @@ final class FakeNode: NodeBackend {
         /// Events that the next block's first transaction, or a scheduled call, announces.
         var nextEvents: [Event] = []
         var refusal: SubmissionRefusal?
+        /// How long a submission takes.
+        var submitTime: Duration?
+        /// Submissions that came without a task.
+        var directly = 0
         /// Accepts, but forgets: as a node that dies before it passes a transaction on.
         var losesSubmissions = 0
     }
@@ -303,7 +307,20 @@ extension FakeNode {
         }
     }
 
+    func submit(
+        _ transactions: [SignedTransaction],
+        answer: @escaping @Sendable (Result<[SubmissionRefusal?], SubmissionRefusal>) -> Void
+    ) {
+        state.withLock { $0.directly += 1 }
+        Task {
+            do throws(SubmissionRefusal) { answer(.success(try await submit(transactions))) } catch {
+                answer(.failure(error))
+            }
+        }
+    }
+
     func submit(_ transactions: [SignedTransaction]) async throws(SubmissionRefusal) -> [SubmissionRefusal?] {
+        if let time = state.withLock({ $0.submitTime }) { try? await Task.sleep(for: time) }
         var refusals: [SubmissionRefusal?] = []
         for transaction in transactions {
             do throws(SubmissionRefusal) {
