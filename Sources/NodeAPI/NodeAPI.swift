@@ -65,7 +65,7 @@ public struct APIServer: Sendable {
 
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await height in await backend.heads() { heads.advance(to: height) }
+                await backend.followHeads { heads.advance(to: $0) }
                 heads.finish()
             }
             group.addTask {

@@ -107,15 +107,23 @@ public protocol NodeBackend: Sendable {
 
     func parameters() async throws -> ParametersView
 
-    /// The newest finalised height: at once, then whenever it grows. A reader that is late gets the newest only, so
-    /// that no buffer grows (`AsyncStream` with `bufferingNewest(1)`). Ends when the node stops.
-    func heads() async -> AsyncStream<Height>
+    /// Tells of the newest finalised height: at once, then whenever it grows. A reader that is late hears of the newest
+    /// only. Returns when the node stops, or when the task is cancelled.
+    ///
+    /// - Parameter tell: called where the node makes blocks, which waits for it: it may do no more than note the height, and
+    ///   wake few.
+    func followHeads(_ tell: @escaping @Sendable (Height) -> Void) async
+
+    /// What the event of a block says, where the node knows it without reading: of the newest block mostly. Nil elsewhere.
+    func news(at height: Height) -> BlockNews?
 
     /// Prometheus text exposition format, version 0.0.4.
     func metrics() async -> String
 }
 
 extension NodeBackend {
+    public func news(at height: Height) -> BlockNews? { nil }
+
     public func submit(
         _ transactions: [SignedTransaction],
         answer: @escaping @Sendable (Result<[SubmissionRefusal?], SubmissionRefusal>) -> Void

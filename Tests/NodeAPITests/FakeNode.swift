@@ -53,6 +53,8 @@ final class FakeNode: NodeBackend {
         var submitTime: Duration?
         /// Submissions that came without a task.
         var directly = 0
+        /// Whether what blocks announce is known without reading them.
+        var hasNews = false
         /// Accepts, but forgets: as a node that dies before it passes a transaction on.
         var losesSubmissions = 0
     }
@@ -466,14 +468,28 @@ extension FakeNode {
 
     func hasCode(_ hash: Digest) async throws -> Bool { state.withLock { $0.codes.contains(hash) } }
 
-    func heads() async -> AsyncStream<Height> {
+    func news(at height: Height) -> BlockNews? {
+        state.withLock { state in
+            guard state.hasNews, height > .zero, let index = Int(exactly: height.value - 1), index < state.blocks.count
+            else {
+                return nil
+            }
+            let stored = state.blocks[index]
+            return BlockNews(
+                digest: stored.digest, time: stored.block.block.header.time,
+                transactions: stored.block.block.transactions.map { $0.id(genesis: genesisHash) },
+                events: state.receipts[index].flatMap(\.events))
+        }
+    }
+
+    func followHeads(_ tell: @escaping @Sendable (Height) -> Void) async {
         let (stream, continuation) = AsyncStream.makeStream(of: Height.self, bufferingPolicy: .bufferingNewest(1))
         let head = state.withLock { state in
             state.watchers.append(continuation)
             return Height(UInt64(state.blocks.count))
         }
         continuation.yield(head)
-        return stream
+        for await height in stream { tell(height) }
     }
 
     func metrics() async -> String { "# TYPE edgeproof_height gauge\nedgeproof_height \(head)\n" }

@@ -266,7 +266,13 @@ extension NodeService: NodeBackend {
         try await read { try $0.value(.code(hash)) != nil }
     }
 
-    public func heads() async -> AsyncStream<Height> { headStream() }
+    public nonisolated func news(at height: Height) -> BlockNews? {
+        let view = view.current
+        guard view.header.height == height, height > .zero else { return nil }
+        return BlockNews(
+            digest: view.digest, time: view.header.time, transactions: view.transactionIds,
+            events: view.receipts.flatMap(\.events))
+    }
 }
 
 extension TransactionState {
