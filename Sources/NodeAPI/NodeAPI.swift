@@ -23,6 +23,9 @@ public struct APIServer: Sendable {
     private let configuration: APIConfiguration
     private let logger: Logger
 
+    /// What every answer says that it comes from.
+    static let name = "edgeproof"
+
     public init(backend: any NodeBackend, configuration: APIConfiguration, logger: Logger) {
         self.backend = backend
         self.configuration = configuration
@@ -48,10 +51,10 @@ public struct APIServer: Sendable {
                 LoopChannel(
                     responder: responder,
                     configuration: HTTP1Limits.channel(idleSeconds: configuration.idleTimeoutSeconds),
-                    connections: connections)
+                    connections: connections, services: services)
             },
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port), serverName: "edgeproof",
+                address: .hostname(configuration.host, port: configuration.port), serverName: Self.name,
                 availableConnectionsDelegate: MaximumConnections.limit(
                     configuration.maxConnections + Connections.reserve, logger: LibraryLog.under(logger))),
             onServerRunning: { channel in
@@ -62,7 +65,7 @@ public struct APIServer: Sendable {
 
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                for await height in await backend.heads() { heads.advance(to: height) }
+                await backend.followHeads { heads.advance(to: $0) }
                 heads.finish()
             }
             group.addTask {

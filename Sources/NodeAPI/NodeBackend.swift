@@ -55,6 +55,13 @@ public protocol NodeBackend: Sendable {
     /// - Throws: when the node takes none of them, since it has as much to do as it can.
     func submit(_ transactions: [SignedTransaction]) async throws(SubmissionRefusal) -> [SubmissionRefusal?]
 
+    /// The same for who has no task to wait in.
+    ///
+    /// - Parameter answer: called once, on any thread.
+    func submit(
+        _ transactions: [SignedTransaction],
+        answer: @escaping @Sendable (Result<[SubmissionRefusal?], SubmissionRefusal>) -> Void)
+
     /// Nil for an account that nothing has ever touched.
     func account(_ account: Account) async throws -> AccountView?
 
@@ -100,10 +107,31 @@ public protocol NodeBackend: Sendable {
 
     func parameters() async throws -> ParametersView
 
-    /// The newest finalised height: at once, then whenever it grows. A reader that is late gets the newest only, so
-    /// that no buffer grows (`AsyncStream` with `bufferingNewest(1)`). Ends when the node stops.
-    func heads() async -> AsyncStream<Height>
+    /// Tells of the newest finalised height: at once, then whenever it grows. A reader that is late hears of the newest
+    /// only. Returns when the node stops, or when the task is cancelled.
+    ///
+    /// - Parameter tell: called where the node makes blocks, which waits for it: it may do no more than note the height, and
+    ///   wake few.
+    func followHeads(_ tell: @escaping @Sendable (Height) -> Void) async
+
+    /// What the event of a block says, where the node knows it without reading: of the newest block mostly. Nil elsewhere.
+    func news(at height: Height) -> BlockNews?
 
     /// Prometheus text exposition format, version 0.0.4.
     func metrics() async -> String
+}
+
+extension NodeBackend {
+    public func news(at height: Height) -> BlockNews? { nil }
+
+    public func submit(
+        _ transactions: [SignedTransaction],
+        answer: @escaping @Sendable (Result<[SubmissionRefusal?], SubmissionRefusal>) -> Void
+    ) {
+        Task {
+            do throws(SubmissionRefusal) { answer(.success(try await submit(transactions))) } catch {
+                answer(.failure(error))
+            }
+        }
+    }
 }

@@ -301,11 +301,21 @@ extension LiveNode {
     }
 
     /// Sends these bytes, and reads until the end.
-    func raw(_ text: String) async throws -> String {
+    func raw(_ text: String) async throws -> String { try await raw([Array(text.utf8)]) }
+
+    /// Sends these bytes one after the other, a moment apart, and reads until the end.
+    /// - Parameter says: whether this side then says that no more will come.
+    func raw(_ pieces: [[UInt8]], endsItsSide says: Bool = false) async throws -> String {
         let descriptor = try hold()
         defer { close(descriptor) }
-        _ = text.withCString { write(descriptor, $0, strlen($0)) }
-        return await Self.aside { Self.all(descriptor) }
+        return await Self.aside {
+            for (index, piece) in pieces.enumerated() {
+                if index > 0 { usleep(20_000) }
+                guard send(descriptor, piece, piece.count, Int32(MSG_NOSIGNAL)) == piece.count else { break }
+            }
+            if says { shutdown(descriptor, Int32(SHUT_WR)) }
+            return Self.all(descriptor)
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 import APIModel
 import ChainClient
+import Cryptography
 import Foundation
 import JobProtocol
 import NIOCore
@@ -139,6 +140,63 @@ import WebClient
                 #expect(text.contains("id: 2\n"))
             }
             #expect(node.state.withLock { $0.reads } - before == 1)
+        }
+    }
+
+    /// What is told of a block at once is what is read of it later, and nothing is read for it.
+    @Test func newsAreWhatIsRead() async throws {
+        let node = try FakeNode()
+        node.state.withLock { $0.hasNews = true }
+        let signed = try (0..<3).map {
+            try SignedTransaction.record("\($0)", sequence: UInt64($0), genesis: node.genesisHash)
+        }
+        func events() async throws -> [String] {
+            try await serving(node) { live in
+                let response = try await HTTPClient.shared.execute(
+                    HTTPClientRequest(url: live.url + "/v1/events?from=1"), timeout: .seconds(300))
+                var text = ""
+                for try await chunk in response.body {
+                    text += String(buffer: chunk)
+                    if node.head < Height(4) {
+                        // One block after the other, so that each is the newest.
+                        if node.head == .zero || text.contains("id: \(node.head)\n") {
+                            if node.head.value < 3 {
+                                _ = try await node.submit(signed[Int(node.head.value)])
+                            } else {
+                                node.produceBlock()
+                            }
+                        }
+                    } else if text.contains("id: 4\n") {
+                        break
+                    }
+                }
+                return text.components(separatedBy: "\n\n").filter { $0.contains("event: block") }
+            }
+        }
+        let atOnce = try await events()
+        #expect(atOnce.count == 4 && node.state.withLock { $0.reads } == 0)
+        node.state.withLock { $0.hasNews = false }
+        #expect(try await events() == atOnce)
+        #expect(node.state.withLock { $0.reads } == 4)
+    }
+
+    /// The text is what an encoder makes of the document.
+    @Test func theTextIsTheDocuments() throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let node = try FakeNode()
+        for count in [0, 1, 2, 30] {
+            let news = BlockNews(
+                digest: Digest(sha256: [UInt8(count)]), time: Time(UInt64.max / UInt64(count + 1)),
+                transactions: (0..<count).map { TransactionId(Digest(sha256: [UInt8($0), 1]).bytes)! },
+                events: try [[], [0xff], Array("a\"/\\\u{7}é".utf8)].prefix(count).map {
+                    try #require(Event(contract: node.contract, topic: $0, data: [1, 2, 3]))
+                })
+            let height = Height(UInt64(count) * 1_000_000_007)
+            let document = BlockEventDocument(
+                height: height, digest: news.digest, time: news.time, transactions: news.transactions,
+                events: news.events)
+            #expect(BlockEventText.json(height, news) == Array(try encoder.encode(document)))
         }
     }
 

@@ -49,6 +49,12 @@ final class FakeNode: NodeBackend {
         /// Events that the next block's first transaction, or a scheduled call, announces.
         var nextEvents: [Event] = []
         var refusal: SubmissionRefusal?
+        /// How long a submission takes.
+        var submitTime: Duration?
+        /// Submissions that came without a task.
+        var directly = 0
+        /// Whether what blocks announce is known without reading them.
+        var hasNews = false
         /// Accepts, but forgets: as a node that dies before it passes a transaction on.
         var losesSubmissions = 0
     }
@@ -303,7 +309,20 @@ extension FakeNode {
         }
     }
 
+    func submit(
+        _ transactions: [SignedTransaction],
+        answer: @escaping @Sendable (Result<[SubmissionRefusal?], SubmissionRefusal>) -> Void
+    ) {
+        state.withLock { $0.directly += 1 }
+        Task {
+            do throws(SubmissionRefusal) { answer(.success(try await submit(transactions))) } catch {
+                answer(.failure(error))
+            }
+        }
+    }
+
     func submit(_ transactions: [SignedTransaction]) async throws(SubmissionRefusal) -> [SubmissionRefusal?] {
+        if let time = state.withLock({ $0.submitTime }) { try? await Task.sleep(for: time) }
         var refusals: [SubmissionRefusal?] = []
         for transaction in transactions {
             do throws(SubmissionRefusal) {
@@ -449,14 +468,28 @@ extension FakeNode {
 
     func hasCode(_ hash: Digest) async throws -> Bool { state.withLock { $0.codes.contains(hash) } }
 
-    func heads() async -> AsyncStream<Height> {
+    func news(at height: Height) -> BlockNews? {
+        state.withLock { state in
+            guard state.hasNews, height > .zero, let index = Int(exactly: height.value - 1), index < state.blocks.count
+            else {
+                return nil
+            }
+            let stored = state.blocks[index]
+            return BlockNews(
+                digest: stored.digest, time: stored.block.block.header.time,
+                transactions: stored.block.block.transactions.map { $0.id(genesis: genesisHash) },
+                events: state.receipts[index].flatMap(\.events))
+        }
+    }
+
+    func followHeads(_ tell: @escaping @Sendable (Height) -> Void) async {
         let (stream, continuation) = AsyncStream.makeStream(of: Height.self, bufferingPolicy: .bufferingNewest(1))
         let head = state.withLock { state in
             state.watchers.append(continuation)
             return Height(UInt64(state.blocks.count))
         }
         continuation.yield(head)
-        return stream
+        for await height in stream { tell(height) }
     }
 
     func metrics() async -> String { "# TYPE edgeproof_height gauge\nedgeproof_height \(head)\n" }

@@ -52,14 +52,19 @@ struct APIError: Error {
         self.init(status, refusal.code.rawValue, refusal.reason, retryAfterMs: refusal.retryAfterMs)
     }
 
-    var response: Response {
-        var response = JSONAnswer.response(document, status: status)
+    var answer: ShortAnswer {
+        var headers: HTTPFields = [.contentType: "application/json", .cacheControl: "no-store"]
         if let wait = document.error.retryAfterMs?.wrappedValue {
-            response.headers[.retryAfter] = String(wait / 1_000 + (wait % 1_000 == 0 ? 0 : 1))
+            headers[.retryAfter] = String(wait / 1_000 + (wait % 1_000 == 0 ? 0 : 1))
         }
-        if closesConnection { response.headers[.connection] = "close" }
-        if !allowed.isEmpty { response.headers[.allow] = allowed.map(\.rawValue).joined(separator: ", ") }
-        return response
+        if closesConnection { headers[.connection] = "close" }
+        if !allowed.isEmpty { headers[.allow] = allowed.map(\.rawValue).joined(separator: ", ") }
+        return ShortAnswer(status: status, headers: headers, body: ByteBuffer(bytes: JSONAnswer.data(document)))
+    }
+
+    var response: Response {
+        let answer = answer
+        return Response(status: answer.status, headers: answer.headers, body: ResponseBody(byteBuffer: answer.body))
     }
 }
 

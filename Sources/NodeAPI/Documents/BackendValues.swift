@@ -80,6 +80,23 @@ public struct NodeStatus: Sendable {
     }
 }
 
+/// What is told of a block as soon as it is final.
+public struct BlockNews: Sendable {
+    public let digest: Digest
+    public let time: Time
+    /// In the block's order.
+    public let transactions: [TransactionId]
+    /// What contracts announced, in the order of the receipts.
+    public let events: [Event]
+
+    public init(digest: Digest, time: Time, transactions: [TransactionId], events: [Event]) {
+        self.digest = digest
+        self.time = time
+        self.transactions = transactions
+        self.events = events
+    }
+}
+
 public struct StoredBlock: Sendable {
     public var block: FinalizedBlock
     /// Digest of the header.

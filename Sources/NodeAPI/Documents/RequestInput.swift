@@ -189,14 +189,12 @@ struct RequestInput: Sendable {
 
     /// The body of a submission, raw or in JSON, of one transaction or of many.
     func submission(timeout: Duration) async throws -> SubmittedBytes {
-        let type = request.headers[.contentType]?.lowercased() ?? ""
-        let limit = SubmissionLimits.bytes
-        if type.hasPrefix(SubmissionLimits.mediaType) {
-            return .list(try await collect(limit: limit + 4, timeout: timeout, meant: limit))
-        }
-        let one = ChainLimits.transactionBytes
-        guard type.hasPrefix("application/json") else {
-            return .one(try await collect(limit: one, timeout: timeout, meant: one))
+        let (limit, one) = (SubmissionLimits.bytes, ChainLimits.transactionBytes)
+        switch Submission.Form(mediaType: request.headers[.contentType] ?? "") {
+        case .list?:
+            return .list(try await collect(limit: Submission.Form.list.mostBytes, timeout: timeout, meant: limit))
+        case .one?: return .one(try await collect(limit: one, timeout: timeout, meant: one))
+        case nil: break
         }
         // Base64 takes four bytes for three; the rest of the document is short.
         let jsonLimit = limit / 3 * 4 + 8 * SubmissionLimits.transactions + 256

@@ -1,5 +1,4 @@
 import APIModel
-import Encoding
 import Hummingbird
 import Primitives
 import ProgramSupport
@@ -7,7 +6,7 @@ import ProgramSupport
 extension Routes {
     static let transactions: [Route] = [
         Route(
-            method: .post, path: "/v1/transactions", weight: .light,
+            method: .post, path: Submission.path, weight: .light,
             operation: Operation(
                 "submitTransaction",
                 "Sends a signed transaction: its Borsh bytes, raw or as base64 in JSON. Answers once the pool has it; "
@@ -20,12 +19,9 @@ extension Routes {
             if let silence = node.wrongSignatures.silence(of: holder) { throw refusal(silence) }
             let transaction: SignedTransaction
             switch try await input.submission(timeout: node.configuration.bodyTimeout) {
-            case .list(let bytes): return .document(try await submit(try Self.list(bytes), holder, node))
-            case .many(let many): return .document(try await submit(try Self.list(many), holder, node))
-            case .one(let bytes):
-                do { transaction = try SignedTransaction(borsh: bytes) } catch {
-                    throw APIError(SubmissionRefusal(.malformed, "the bytes are not a signed transaction: \(error)"))
-                }
+            case .list(let bytes): return .document(try await submit(try Submission.list(bytes), holder, node))
+            case .many(let many): return .document(try await submit(try Submission.list(many), holder, node))
+            case .one(let bytes): transaction = try Submission.one(bytes)
             }
             let id: TransactionId
             do throws(SubmissionRefusal) { id = try await node.backend.submit(transaction) } catch {
@@ -76,48 +72,13 @@ extension Routes {
         return error
     }
 
-    private static func list(_ bytes: [UInt8]) throws -> [SignedTransaction] {
-        var decoder = BorshDecoder(bytes)
-        do {
-            let transactions: [SignedTransaction] = try decoder.array(
-                limit: SubmissionLimits.transactions, smallestElement: 152)
-            try decoder.finish()
-            return transactions
-        } catch {
-            throw APIError(SubmissionRefusal(.malformed, "the bytes are not a list of signed transactions: \(error)"))
-        }
-    }
-
-    private static func list(_ many: [[UInt8]]) throws -> [SignedTransaction] {
-        guard many.count <= SubmissionLimits.transactions else {
-            throw APIError(
-                SubmissionRefusal(
-                    .tooLarge,
-                    "\(many.count) transactions are more than the \(SubmissionLimits.transactions) that one request takes"
-                ))
-        }
-        return try many.enumerated().map { index, bytes in
-            do { return try SignedTransaction(borsh: bytes) } catch {
-                throw APIError(
-                    SubmissionRefusal(.malformed, "transactions[\(index)] is not a signed transaction: \(error)"))
-            }
-        }
-    }
-
     private static func submit(
         _ many: [SignedTransaction], _ holder: AddressHolder?, _ node: RouteServices
     ) async throws -> SubmissionsAnswerDocument {
-        guard !many.isEmpty else {
-            throw APIError(SubmissionRefusal(.malformed, "the list is empty: a request has at least one transaction"))
-        }
         let refusals: [SubmissionRefusal?]
         do throws(SubmissionRefusal) { refusals = try await node.backend.submit(many) } catch { throw APIError(error) }
-        node.wrongSignatures.add(refusals.count { $0?.code == .badSignature }, by: holder)
-        if refusals.contains(where: { $0 == nil }) { node.wrongSignatures.right(from: holder) }
-        let refused = refusals.enumerated().compactMap { index, refusal in
-            refusal.map { SubmissionsAnswerDocument.Refused(index: index, error: APIError($0).document.error) }
-        }
-        return SubmissionsAnswerDocument(accepted: many.count - refused.count, refused: refused)
+        Submission.note(refusals, from: holder, node)
+        return Submission.document(refusals)
     }
 
     /// The state once it is final, or as it is when the time is over.

@@ -11,8 +11,12 @@ enum Compression {
 
     /// Whether the client says that it takes gzip (RFC 9110, section 12.5.3).
     static func isWanted(_ request: Request) -> Bool {
-        guard let accepted = request.headers[.acceptEncoding] else { return false }
-        return accepted.lowercased().split(separator: ",").contains { part in
+        request.headers[.acceptEncoding].map { isWanted($0) } ?? false
+    }
+
+    /// - Parameter accepted: what an Accept-Encoding says.
+    static func isWanted(_ accepted: String) -> Bool {
+        accepted.lowercased().split(separator: ",").contains { part in
             let pieces = part.split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
             guard pieces.first == "gzip" || pieces.first == "*" else { return false }
             return !pieces.dropFirst().contains { ["q=0", "q=0.0", "q=0.00", "q=0.000"].contains($0) }

@@ -49,6 +49,12 @@ final class EventFeed: Sendable {
         let known: (event: ByteBuffer?, task: Task<ByteBuffer?, any Error>?) = state.withLock { state in
             if let event = state.recent[height] { return (event, nil) }
             if let task = state.underWay[height] { return (nil, task) }
+            if let news = backend.news(at: height), BlockEventText.isShort(news) {
+                // Here and now, under the lock: it takes less than to have somebody else do it once for all.
+                let event = BlockEventText.event(height, news)
+                Self.keep(event, at: height, &state)
+                return (event, nil)
+            }
             // Of its own, since it goes on for the others when this client leaves.
             let task = Task { try await self.makeRecent(height) }
             state.underWay[height] = task
@@ -67,16 +73,7 @@ final class EventFeed: Sendable {
             let event = try await made(at: height)
             state.withLock { state in
                 state.underWay[height] = nil
-                guard let event else { return }
-                state.recent[height] = event
-                state.bytes += event.readableBytes
-                // The newest stays, however long it is: all want it.
-                while state.recent.count > 1, UInt64(state.recent.count) > Self.kept || state.bytes > Self.keptBytes,
-                    let oldest = state.recent.keys.min(), let event = state.recent.removeValue(forKey: oldest)
-                {
-                    state.bytes -= event.readableBytes
-                    state.dropped = max(state.dropped, oldest)
-                }
+                if let event { Self.keep(event, at: height, &state) }
             }
             return event
         } catch {
@@ -85,18 +82,28 @@ final class EventFeed: Sendable {
         }
     }
 
+    private static func keep(_ event: ByteBuffer, at height: Height, _ state: inout State) {
+        state.recent[height] = event
+        state.bytes += event.readableBytes
+        // The newest stays, however long it is: all want it.
+        while state.recent.count > 1, UInt64(state.recent.count) > kept || state.bytes > keptBytes,
+            let oldest = state.recent.keys.min(), let event = state.recent.removeValue(forKey: oldest)
+        {
+            state.bytes -= event.readableBytes
+            state.dropped = max(state.dropped, oldest)
+        }
+    }
+
     private func made(at height: Height) async throws -> ByteBuffer? {
         guard let stored = try await backend.block(at: height),
             let receipts = try await backend.receipts(at: height)
         else { return nil }
-        let document = BlockEventDocument(
-            height: height, digest: stored.digest, time: stored.block.block.header.time,
-            transactions: stored.block.block.transactions.map { $0.id(genesis: genesis) },
-            events: receipts.flatMap(\.events))
-        var buffer = ByteBuffer(string: "id: \(height)\nevent: block\ndata: ")
-        buffer.writeBytes(JSONAnswer.data(document))
-        buffer.writeString("\n\n")
-        return buffer
+        return BlockEventText.event(
+            height,
+            BlockNews(
+                digest: stored.digest, time: stored.block.block.header.time,
+                transactions: stored.block.block.transactions.map { $0.id(genesis: genesis) },
+                events: receipts.flatMap(\.events)))
     }
 }
 

@@ -21,15 +21,30 @@ final class HeadWatch: Sendable {
     /// Whether the node has stopped: no height will come any more.
     var isFinished: Bool { state.withLock { $0.isFinished } }
 
+    /// Few are woken by the caller, which makes blocks; many by a task, since anybody may wait here.
+    private static let few = 8
+
     func advance(to height: Height) {
-        let due = state.withLock { state in
-            guard height > state.head else { return [Waiter]() }
+        let (due, areMany) = state.withLock { state in
+            guard height > state.head else { return ([Waiter](), false) }
             state.head = height
-            let due = state.waiters.filter { $0.value.beyond < height }
-            for key in due.keys { state.waiters[key] = nil }
-            return Array(due.values)
+            guard state.waiters.count <= Self.few else { return ([], true) }
+            return (Self.takeDue(&state), false)
         }
         for waiter in due { waiter.continuation.resume(returning: height) }
+        if areMany {
+            Task {
+                let (due, head) = self.state.withLock { (Self.takeDue(&$0), $0.head) }
+                for waiter in due { waiter.continuation.resume(returning: head) }
+            }
+        }
+    }
+
+    private static func takeDue(_ state: inout State) -> [Waiter] {
+        guard !state.waiters.isEmpty else { return [] }
+        let due = state.waiters.filter { $0.value.beyond < state.head }
+        for key in due.keys { state.waiters[key] = nil }
+        return Array(due.values)
     }
 
     func finish() {

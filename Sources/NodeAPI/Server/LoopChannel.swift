@@ -11,12 +11,14 @@ struct LoopChannel: ServerChildChannel {
 
     private let base: HTTP1Channel
     private let connections: Connections
+    private let services: RouteServices
 
     init(
         responder: @escaping HTTPChannelHandler.Responder, configuration: HTTP1Channel.Configuration,
-        connections: Connections
+        connections: Connections, services: RouteServices
     ) {
         self.connections = connections
+        self.services = services
         base = HTTP1Channel(
             responder: { request, writer, channel in
                 guard let surplus = connections.surplus(channel), !Connections.isKept(request.uri.path) else {
@@ -32,7 +34,15 @@ struct LoopChannel: ServerChildChannel {
         connections.opened(channel)
         return channel.eventLoop.makeCompletedFuture {
             try channel.pipeline.syncOperations.addHandler(ArrivalHandler(connections))
-        }.flatMap { [base] in base.setup(channel: channel, logger: logger) }
+        }.flatMap { [base] in base.setup(channel: channel, logger: logger) }.flatMapThrowing {
+            [services, connections] value in
+            let pipeline = channel.pipeline.syncOperations
+            // Behind what watches for idle connections and for the end of the server, which so know of all requests.
+            try pipeline.addHandler(
+                SubmissionHandler(services, connections),
+                position: .after(try pipeline.handler(type: HTTPConnectionStateHandler.self)))
+            return value
+        }
     }
 
     func handle(value: Value, logger: Logger) async {

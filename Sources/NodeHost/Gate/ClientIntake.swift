@@ -18,11 +18,14 @@ final class ClientIntake: Sendable {
     /// Transactions that one turn takes. Larger batches would gain nothing on the signatures.
     private static let turn = 512
 
+    /// Told of each transaction why it was refused, nil where it was not; or why none was looked at.
+    typealias Answer = @Sendable (Result<[SubmissionRefusal?], SubmissionRefusal>) -> Void
+
     struct Entry: Sendable {
         let transactions: [SignedTransaction]
         let since: ContinuousClock.Instant
         fileprivate let bytes: Int
-        fileprivate let continuation: CheckedContinuation<[SubmissionRefusal?], Never>
+        fileprivate let answer: Answer
     }
 
     private struct State {
@@ -41,44 +44,47 @@ final class ClientIntake: Sendable {
 
     /// Takes transactions in if there is room.
     ///
-    /// - Parameter node: told of those whose turn it is, with the places of those that have a wrong signature.
-    /// - Returns: for each why it was refused; nil where it was not.
+    /// - Parameters:
+    ///   - node: told of those whose turn it is, with the places of those that have a wrong signature.
+    ///   - answer: called once: here where there is no room, else by who gives the node's word.
     func submit(
-        _ transactions: [SignedTransaction], node: @escaping @Sendable ([Entry], _ wrong: [Bool]) -> Void
-    ) async throws(SubmissionRefusal) -> [SubmissionRefusal?] {
-        let since = ContinuousClock.now
+        _ transactions: [SignedTransaction], node: @escaping @Sendable ([Entry], _ wrong: [Bool]) -> Void,
+        answer: @escaping Answer
+    ) {
         let bytes = transactions.byteCount
         let isSmall = transactions.count <= Self.small
-        let isAdmitted = state.withLock { state in
+        let entry = Entry(transactions: transactions, since: .now, bytes: bytes, answer: answer)
+        let starts: Bool? = state.withLock { state in
             let most = Self.mostTransactions - (isSmall ? 0 : Self.keptForSmall)
-            guard state.transactions + transactions.count <= most, state.bytes + bytes <= Self.mostBytes else { return false }
+            guard state.transactions + transactions.count <= most, state.bytes + bytes <= Self.mostBytes else { return nil }
             state.transactions += transactions.count
             state.bytes += bytes
-            return true
+            if isSmall { state.small.append(entry) } else { state.large.append(entry) }
+            defer { state.isRunning = true }
+            return !state.isRunning
         }
-        guard isAdmitted else {
-            throw SubmissionRefusal(
-                .poolFull, "the node is given more transactions than it can look at; send them to another node, or later",
-                retryAfterMs: 250)
-        }
-        return await withCheckedContinuation { continuation in
-            let starts = state.withLock { state in
-                let entry = Entry(transactions: transactions, since: since, bytes: bytes, continuation: continuation)
-                if isSmall { state.small.append(entry) } else { state.large.append(entry) }
-                defer { state.isRunning = true }
-                return !state.isRunning
-            }
-            if starts { thread.async { self.run(node) } }
+        switch starts {
+        case true?: thread.async { self.run(node) }
+        case false?: break
+        case nil:
+            answer(
+                .failure(
+                    SubmissionRefusal(
+                        .poolFull,
+                        "the node is given more transactions than it can look at; send them to another node, or later",
+                        retryAfterMs: 250)))
         }
     }
 
-    /// The node's word about an entry.
-    func answer(_ entry: Entry, _ refusals: [SubmissionRefusal?]) {
+    /// The node's word about entries.
+    func answer(_ answers: [(entry: Entry, refusals: [SubmissionRefusal?])]) {
         state.withLock { state in
-            state.transactions -= entry.transactions.count
-            state.bytes -= entry.bytes
+            for (entry, _) in answers {
+                state.transactions -= entry.transactions.count
+                state.bytes -= entry.bytes
+            }
         }
-        entry.continuation.resume(returning: refusals)
+        for (entry, refusals) in answers { entry.answer(.success(refusals)) }
     }
 
     /// The first entries, until a turn is full.
@@ -93,8 +99,9 @@ final class ClientIntake: Sendable {
         return entries
     }
 
-    private func run(_ node: @escaping @Sendable ([Entry], [Bool]) -> Void) {
-        let entries = state.withLock { state in
+    /// Those whose turn is next; none where nothing waits, and then whoever comes starts anew.
+    private func next() -> [Entry] {
+        state.withLock { state in
             var count = 0
             var entries = Self.take(&state.small, &count)
             // One of these at least, so that small ones don't hold them up for ever.
@@ -103,8 +110,13 @@ final class ClientIntake: Sendable {
             if entries.isEmpty { state.isRunning = false }
             return entries
         }
-        guard !entries.isEmpty else { return }
-        node(entries, check.wrong(entries.flatMap(\.transactions)))
-        thread.async { self.run(node) }
+    }
+
+    private func run(_ node: @Sendable ([Entry], [Bool]) -> Void) {
+        while true {
+            let entries = next()
+            guard !entries.isEmpty else { return }
+            node(entries, check.wrong(entries.flatMap(\.transactions)))
+        }
     }
 }

@@ -47,7 +47,7 @@ extension NodeService: NodeBackend {
     }
 
     public nonisolated func block(at height: Height) async throws -> StoredBlock? {
-        let genesisHash = genesis.hash
+        let genesisHash = ledger.genesisHash
         return try await read { view in
             guard let block = try view.block(at: height) else {
                 try view.requireHeld(height)
@@ -92,11 +92,23 @@ extension NodeService: NodeBackend {
     public nonisolated func submit(
         _ transactions: [SignedTransaction]
     ) async throws(SubmissionRefusal) -> [SubmissionRefusal?] {
-        try await intake.submit(transactions) { [weak self, intake] entries, wrong in
-            if let self { return self.post { $0.submit(entries, wrong) } }
-            let refusal = SubmissionRefusal(.notReady, "the node is stopping: ask another one")
-            for entry in entries { intake.answer(entry, entry.transactions.map { _ in refusal }) }
+        let outcome: Result<[SubmissionRefusal?], SubmissionRefusal> = await withCheckedContinuation { continuation in
+            submit(transactions) { continuation.resume(returning: $0) }
         }
+        return try outcome.get()
+    }
+
+    public nonisolated func submit(
+        _ transactions: [SignedTransaction],
+        answer: @escaping @Sendable (Result<[SubmissionRefusal?], SubmissionRefusal>) -> Void
+    ) {
+        intake.submit(
+            transactions,
+            node: { [weak self, intake] entries, wrong in
+                if let self { return self.post { $0.submit(entries, wrong) } }
+                let refusal = SubmissionRefusal(.notReady, "the node is stopping: ask another one")
+                intake.answer(entries.map { ($0, $0.transactions.map { _ in refusal }) })
+            }, answer: answer)
     }
 
     /// What several requests brought, as one step of the machine.
@@ -107,17 +119,17 @@ extension NodeService: NodeBackend {
         let (submissions, outputs) = stopped ? ([], []) : machine.submit(sound, at: clock)
         var answers = submissions.makeIterator()
         var places = wrong.makeIterator()
-        for entry in entries {
-            intake.answer(
-                entry,
-                entry.transactions.map { transaction in
+        intake.answer(
+            entries.map { entry in
+                let refusals = entry.transactions.map { transaction -> SubmissionRefusal? in
                     if places.next() == true { return SubmissionRefusal(.wrongSignature, now: clock.wall) }
                     guard let submission = answers.next() else {
                         return SubmissionRefusal(.notReady, "the node is stopping: ask another one")
                     }
                     return refusal(submission, of: transaction, since: entry.since, clock)
-                })
-        }
+                }
+                return (entry, refusals)
+            })
         perform(outputs)
     }
 
@@ -254,7 +266,13 @@ extension NodeService: NodeBackend {
         try await read { try $0.value(.code(hash)) != nil }
     }
 
-    public func heads() async -> AsyncStream<Height> { headStream() }
+    public nonisolated func news(at height: Height) -> BlockNews? {
+        let view = view.current
+        guard view.header.height == height, height > .zero else { return nil }
+        return BlockNews(
+            digest: view.digest, time: view.header.time, transactions: view.transactionIds,
+            events: view.receipts.flatMap(\.events))
+    }
 }
 
 extension TransactionState {

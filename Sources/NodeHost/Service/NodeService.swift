@@ -56,8 +56,8 @@ public actor NodeService {
     private var alarm: WorkThread.Alarm?
     private var gossipAlarm: WorkThread.Alarm?
     var peerBook = PeerBook()
-    private var headStreams: [UInt64: AsyncStream<Height>.Continuation] = [:]
-    private var nextStream: UInt64 = 0
+    private var headReaders: [UInt64: HeadReader] = [:]
+    private var nextReader: UInt64 = 0
     /// The published chain, as the API and peers read it.
     nonisolated let view: LatestView
     var finality = FinalityTimes()
@@ -141,8 +141,8 @@ public actor NodeService {
     public func stop() async {
         stopped = true
         (alarm, gossipAlarm) = (nil, nil)
-        for stream in headStreams.values { stream.finish() }
-        headStreams = [:]
+        for reader in headReaders.values { reader.end.finish() }
+        headReaders = [:]
         await network.shutdown()
         await withCheckedContinuation { continuation in
             commitQueue.async { continuation.resume() }
@@ -370,7 +370,7 @@ public actor NodeService {
     private func published(_ block: PublishedBlock) {
         lastBlock = .now
         finality.included(block.transactionIds, at: lastBlock)
-        for stream in headStreams.values { stream.yield(block.height) }
+        for reader in headReaders.values { reader.tell(block.height) }
         logger.debug(
             "final",
             metadata: [
@@ -433,14 +433,22 @@ public actor NodeService {
 
     // MARK: Heads
 
-    func headStream() -> AsyncStream<Height> {
-        let (stream, continuation) = AsyncStream.makeStream(of: Height.self, bufferingPolicy: .bufferingNewest(1))
-        let number = nextStream
-        nextStream &+= 1
-        headStreams[number] = continuation
-        continuation.onTermination = { [weak self] _ in self?.post { $0.headStreams[number] = nil } }
-        continuation.yield(machine.published.header.height)
-        return stream
+    /// Told on the node's thread: what it costs to wake another one for each block is more than what a reader does.
+    private struct HeadReader {
+        let tell: @Sendable (Height) -> Void
+        /// Ends the reader's wait.
+        let end: AsyncStream<Never>.Continuation
+    }
+
+    public func followHeads(_ tell: @escaping @Sendable (Height) -> Void) async {
+        guard !stopped else { return }
+        let (nothing, end) = AsyncStream.makeStream(of: Never.self)
+        let number = nextReader
+        nextReader &+= 1
+        headReaders[number] = HeadReader(tell: tell, end: end)
+        tell(machine.published.header.height)
+        for await _ in nothing {}
+        headReaders[number] = nil
     }
 }
 

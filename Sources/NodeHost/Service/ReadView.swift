@@ -16,6 +16,8 @@ struct ReadView: StateReader, Sendable {
     let snapshot: ChainSnapshot
     let header: Header
     let digest: Digest
+    /// Of the newest block.
+    let transactionIds: [TransactionId]
     /// Of the next block.
     let nextParameters: Parameters
     /// Of the newest block, which the snapshot does not know yet.
@@ -29,6 +31,7 @@ struct ReadView: StateReader, Sendable {
         self.snapshot = snapshot
         header = head.header
         digest = head.digest
+        transactionIds = head.transactionIds
         nextParameters = head.context.parameters
         receipts = head.receipts
         // The same table that the machine has of it: a view is made for each block, most of which nobody asks about.
