@@ -72,6 +72,12 @@ final class PeerEventQueue: Sendable {
         let wake: @Sendable () -> Void
         /// It was told, or is at it.
         var isAwake = false
+        /// Messages of this kind may wait until it comes by itself, up to so many bytes.
+        var patience: (kind: UInt8, bytes: Int)?
+        /// Bytes of them that wait.
+        var heldBytes = 0
+        /// Something waits that may not.
+        var isUrged = true
     }
 
     fileprivate struct State {
@@ -129,6 +135,8 @@ final class PeerEventQueue: Sendable {
             }
             room.lanes[peer] = lane
             state.rooms[rank] = room
+            // Whoever is held up waits for the consumer.
+            state.urge(rank, kind, payload.count, mayWait: !pause)
         }
         return pause
     }
@@ -138,6 +146,7 @@ final class PeerEventQueue: Sendable {
         let rank = Self.rank(of: identity)
         deliver { state in
             state.drop(identity.id)
+            state.urge(rank)
             if state.changes[identity.id] == nil { state.changed[rank, default: FIFO()].append(identity.id) }
             state.changes[identity.id, default: Changes()].arrival = .connected(identity)
         }
@@ -148,6 +157,7 @@ final class PeerEventQueue: Sendable {
         let rank = Self.rank(of: identity)
         deliver { state in
             state.drop(identity.id)
+            state.urge(rank)
             if state.changes[identity.id]?.arrival != nil {
                 state.changes[identity.id]?.arrival = nil
                 guard state.changes[identity.id]?.departure == nil else { return }
@@ -162,6 +172,7 @@ final class PeerEventQueue: Sendable {
 
     func refused(_ event: PeerEvent) {
         deliver { state in
+            state.urge(.stranger)
             if state.refusals.count < Self.keptRefusals { state.refusals.append(event) }
         }
     }
@@ -232,6 +243,15 @@ final class PeerEventQueue: Sendable {
         for wake in woken { wake() }
     }
 
+    /// Has messages of this kind wake the consumer no more, until so many bytes of them wait or something else does: it will
+    /// come by itself, and takes them then.
+    func letWait(_ kind: UInt8, of rank: PeerRank, upTo bytes: Int) {
+        state.withLock { $0.takers[rank]?.patience = (kind, bytes) }
+    }
+
+    /// Ends what ``letWait(_:of:upTo:)`` began. The consumer is about to take what waits.
+    func waitNoMore(_ rank: PeerRank) { state.withLock { $0.takers[rank]?.patience = nil } }
+
     /// Ends what `consume` began.
     func leave(_ rank: PeerRank) { state.withLock { $0.takers[rank] = nil } }
 
@@ -241,7 +261,7 @@ final class PeerEventQueue: Sendable {
             state.withLock { state in
                 guard !state.finished, state.takers[rank] != nil else { return (nil, [], [], []) }
                 guard let (event, resumed) = state.pop([rank]) else {
-                    state.takers[rank]?.isAwake = false
+                    state.takers[rank]?.sleeps()
                     return (nil, [], [], [])
                 }
                 if case .message = event { return (event, resumed, [], []) }
@@ -286,13 +306,31 @@ final class PeerEventQueue: Sendable {
     }
 }
 
+extension PeerEventQueue.Taker {
+    /// It found nothing.
+    fileprivate mutating func sleeps() { (isAwake, isUrged, heldBytes) = (false, false, 0) }
+}
+
 extension PeerEventQueue.State {
+    /// Something waits that the consumer of this rank is to hear of.
+    fileprivate mutating func urge(_ rank: PeerRank) { takers[rank]?.isUrged = true }
+
+    /// The same of a message, unless it may wait.
+    fileprivate mutating func urge(_ rank: PeerRank, _ kind: UInt8, _ bytes: Int, mayWait: Bool) {
+        guard let taker = takers[rank], !taker.isUrged else { return }
+        if mayWait, let patience = taker.patience, kind == patience.kind, taker.heldBytes + bytes <= patience.bytes {
+            takers[rank]?.heldBytes += bytes
+        } else {
+            takers[rank]?.isUrged = true
+        }
+    }
+
     /// Consumers that are to be woken, since something waits that they don't know of.
     fileprivate mutating func wake() -> [@Sendable () -> Void] {
         guard !takers.isEmpty else { return [] }
         var woken: [@Sendable () -> Void] = []
         for rank in PeerRank.allCases {
-            guard let taker = takers[rank], !taker.isAwake, hasEvents(rank) else { continue }
+            guard let taker = takers[rank], taker.isUrged, !taker.isAwake, hasEvents(rank) else { continue }
             takers[rank]?.isAwake = true
             woken.append(taker.wake)
         }
@@ -364,7 +402,9 @@ extension PeerEventQueue.State {
             guard let arrival = waiting.arrival else { continue }
             // What came meanwhile may be shown now.
             for rank in PeerRank.allCases {
-                if let lane = rooms[rank]?.lanes[peer], !lane.messages.isEmpty { rooms[rank]?.turns.append(peer) }
+                guard let lane = rooms[rank]?.lanes[peer], !lane.messages.isEmpty else { continue }
+                rooms[rank]?.turns.append(peer)
+                urge(rank)
             }
             return arrival
         }

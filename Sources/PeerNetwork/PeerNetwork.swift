@@ -126,6 +126,13 @@ public final class PeerNetwork: Sendable {
     /// - Parameter wake: must not wait, nor call this network.
     public func consume(_ rank: PeerRank, wake: @escaping @Sendable () -> Void) { hub.queue.consume(rank, wake: wake) }
 
+    /// Has messages of this kind wake the consumer of a rank no more, until so many bytes of them wait or something else does:
+    /// it will come by itself, and takes them then. For messages whose consumer has the more of them the cheaper.
+    public func letWait(_ kind: UInt8, of rank: PeerRank, upTo bytes: Int) { hub.queue.letWait(kind, of: rank, upTo: bytes) }
+
+    /// Ends what ``letWait(_:of:upTo:)`` began; said by the consumer before it takes what waits.
+    public func waitNoMore(_ rank: PeerRank) { hub.queue.waitNoMore(rank) }
+
     /// Takes no more of this rank: what waits and what comes is kept for whoever asks next.
     public func leave(_ rank: PeerRank) { hub.queue.leave(rank) }
 
@@ -167,14 +174,33 @@ public final class PeerNetwork: Sendable {
     public func send(kind: UInt8, _ payload: [UInt8], to peer: PeerId, priority: PeerPriority) -> SendOutcome {
         guard Self.isSendable(kind, payload) else { return .refused }
         guard let link = hub.link(peer) else { return .notConnected }
-        return outcome(link.offer(OutboundFrame(kind: kind, payload: ByteBuffer(bytes: payload)), priority))
+        var undrained: [PeerLink] = []
+        let outcome = outcome(link.offer(OutboundFrame(kind: kind, payload: ByteBuffer(bytes: payload)), priority, &undrained))
+        PeerLink.drain(undrained)
+        return outcome
+    }
+
+    /// Messages that are queued, and of which their connections are still to be told: what one step has to say to many
+    /// leaves in one turn of the event loop. Goes to ``PeerNetwork/tell(_:)``, which must not be forgotten.
+    public struct Untold: Sendable {
+        fileprivate var links: [PeerLink] = []
+        public init() {}
     }
 
     /// Queues a message for each of these peers; never waits. Its bytes are copied once.
-    public func send(kind: UInt8, _ payload: [UInt8], to peers: [PeerId], priority: PeerPriority) {
+    public func send(
+        kind: UInt8, _ payload: [UInt8], to peers: [PeerId], priority: PeerPriority, telling untold: inout Untold
+    ) {
         guard !peers.isEmpty, Self.isSendable(kind, payload) else { return }
         let frame = OutboundFrame(kind: kind, payload: ByteBuffer(bytes: payload))
-        for link in hub.links(peers) { _ = outcome(link.offer(frame, priority)) }
+        for link in hub.links(peers) { _ = outcome(link.offer(frame, priority, &untold.links)) }
+    }
+
+    /// Has the connections write what was queued.
+    public func tell(_ untold: inout Untold) {
+        guard !untold.links.isEmpty else { return }
+        PeerLink.drain(untold.links)
+        untold.links = []
     }
 
     /// Queues a message for all peers, or for all but one; never waits.
@@ -187,9 +213,11 @@ public final class PeerNetwork: Sendable {
     ) -> Int {
         guard Self.isSendable(kind, payload) else { return 0 }
         let frame = OutboundFrame(kind: kind, payload: ByteBuffer(bytes: payload))
+        var undrained: [PeerLink] = []
         var queued = 0
         for link in hub.establishedLinks(except: except, masternodesOnly: masternodesOnly)
-        where outcome(link.offer(frame, priority)) != .overflow { queued += 1 }
+        where outcome(link.offer(frame, priority, &undrained)) != .overflow { queued += 1 }
+        PeerLink.drain(undrained)
         return queued
     }
 

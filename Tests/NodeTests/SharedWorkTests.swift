@@ -69,16 +69,37 @@ private final class CountingVerifier: NodeSignatures {
     }
 }
 
-@Suite(.timeLimit(.minutes(20))) struct GossipBatchTests {
-    private func transaction(_ sequence: UInt64, bytes: Int = 0) throws -> SignedTransaction {
-        let key = try #require(PrivateKey(seed: [UInt8](repeating: 3, count: 32)))
-        return try SignedTransaction(
-            signing: Transaction(
-                sender: Account(key.publicKey), sequence: sequence, validUntil: Time(1), gasLimit: 1,
-                serviceId: .chain, actionId: .transfer, data: [UInt8](repeating: 0, count: bytes)),
-            with: key, genesis: .zero)
+private func transaction(_ sequence: UInt64, bytes: Int = 0) throws -> SignedTransaction {
+    let key = try #require(PrivateKey(seed: [UInt8](repeating: 3, count: 32)))
+    return try SignedTransaction(
+        signing: Transaction(
+            sender: Account(key.publicKey), sequence: sequence, validUntil: Time(1), gasLimit: 1,
+            serviceId: .chain, actionId: .transfer, data: [UInt8](repeating: 0, count: bytes)),
+        with: key, genesis: .zero)
+}
+
+@Suite(.timeLimit(.minutes(20))) struct GossipCheckTests {
+    @Test func aWrongSignatureSpoilsItsOwnMessageAlone() throws {
+        // To this verifier a signature is right where the sequence is 0.
+        let (right, wrong) = (try transaction(0), try transaction(1))
+        func sound(_ messages: [[SignedTransaction]]) -> [Bool] {
+            GossipCheck.areSound(messages, genesis: .zero, by: CountingVerifier())
+        }
+        #expect(sound([[right], [right, wrong], [right, right]]) == [true, false, true])
+        #expect(sound([[wrong, right], [], [right]]) == [false, true, true])
+        #expect(sound([[right, right, right], [wrong]]) == [true, false])
+        #expect(sound([]) == [])
     }
 
+    @Test func realSignaturesAreTakenAndForgedOnesAreNot() throws {
+        let all = try (0..<20).map { try transaction(UInt64($0)) }
+        let mixed = SignedTransaction(transaction: all[0].transaction, authorization: all[1].authorization)
+        let messages = [Array(all[..<7]), Array(all[7..<12]) + [mixed], Array(all[12...])]
+        #expect(GossipCheck.areSound(messages, genesis: .zero, by: RememberingVerifier()) == [true, false, true])
+    }
+}
+
+@Suite(.timeLimit(.minutes(20))) struct GossipBatchTests {
     @Test func aFullBatchGoesAtOnceAndInOrder() throws {
         var batch = GossipBatch()
         let all = try (0..<UInt64(GossipBatch.mostTransactions)).map { try transaction($0) }

@@ -7,6 +7,33 @@ import Primitives
 import Testing
 
 @Suite(.timeLimit(.minutes(20))) struct ConnectionTests {
+    @Test func whatIsSentInOneStepArrivesInOrderAtEverybody() async throws {
+        let keys = try Keys(3)
+        let a = try await TestNode(key: keys.keys[0], set: keys.set)
+        let dial = [a.address(keys.keys[0].publicKey)]
+        let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: dial)
+        let c = try await TestNode(key: keys.keys[2], set: keys.set, dial: dial)
+        try await withNodes([a, b, c]) {
+            try await until("connected") { a.isConnected(keys.id(1)) && a.isConnected(keys.id(2)) }
+            // Those that share a record with others, and those that are not copied.
+            let sizes = [1, 0, 300, 16_384, 16_385, 2, 70_000, 3, 4, 40_000]
+            let payloads = sizes.enumerated().map { [UInt8](repeating: UInt8($0), count: $1) }
+            var untold = PeerNetwork.Untold()
+            for payload in payloads {
+                a.network.send(kind: 16, payload, to: [keys.id(1), keys.id(2)], priority: .urgent, telling: &untold)
+            }
+            a.network.tell(&untold)
+            for node in [b, c] {
+                try await until("arrived") { node.messages.count == payloads.count }
+                #expect(node.messages.map(\.payload) == payloads)
+            }
+            // The next step is told as well.
+            a.network.send(kind: 16, [9], to: [keys.id(2)], priority: .urgent, telling: &untold)
+            a.network.tell(&untold)
+            try await until("the next one") { c.messages.last?.payload == [9] }
+        }
+    }
+
     @Test func messagesGoBothWays() async throws {
         let keys = try Keys(2)
         let a = try await TestNode(key: keys.keys[0], set: keys.set)

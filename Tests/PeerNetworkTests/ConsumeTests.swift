@@ -75,6 +75,44 @@ import Testing
         }
     }
 
+    @Test func whatMayWaitWakesNobodyUntilThereIsMuchOfItOrSomethingElse() async throws {
+        let keys = try Keys(2)
+        let a = try await TestNode(key: keys.keys[0], set: keys.set, consumes: false)
+        let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address(keys.keys[0].publicKey)])
+        try await withNodes([a, b]) {
+            let (urgent, bulk) = (Consumer(a.network, .urgent), Consumer(a.network, .bulk))
+            try await until("told of the connection") { urgent.wakeCount == 1 && b.isConnected(keys.id(0)) }
+            #expect(urgent.all.count == 1)
+            #expect(bulk.next == nil)
+            var sent: UInt64 = 0
+            func arrives(_ kind: UInt8, _ number: UInt8, bytes: Int = 1) async throws {
+                let payload = [number] + [UInt8](repeating: 0, count: bytes - 1)
+                b.network.send(kind: kind, payload, to: keys.id(0), priority: .urgent)
+                sent += 1
+                try await until("message \(number)") { [sent] in a.network.metrics.messagesReceived == sent }
+            }
+            a.network.letWait(17, of: .bulk, upTo: 100)
+            try await arrives(17, 0, bytes: 50)
+            try await arrives(17, 1, bytes: 50)
+            #expect(bulk.wakeCount == 0)
+            try await arrives(17, 2)
+            #expect(bulk.wakeCount == 1, "more than may wait")
+            #expect(numbers(bulk.all) == [0, 1, 2])
+            try await arrives(17, 3, bytes: 50)
+            #expect(bulk.wakeCount == 1, "what was taken does not count")
+            try await arrives(16, 4)
+            #expect(bulk.wakeCount == 2, "of another kind")
+            #expect(numbers(bulk.all) == [3, 4])
+            try await arrives(17, 5)
+            #expect(bulk.wakeCount == 2)
+            a.network.waitNoMore(.bulk)
+            #expect(numbers(bulk.all) == [5], "the consumer comes by itself")
+            try await arrives(17, 6)
+            #expect(bulk.wakeCount == 3)
+            #expect(numbers(bulk.all) == [6])
+        }
+    }
+
     @Test func theEndIsTold() async throws {
         let keys = try Keys(1)
         let a = try await TestNode(key: keys.keys[0], set: keys.set, consumes: false)

@@ -35,9 +35,10 @@ actor GateRoom {
     /// Messages of masternodes with transactions, whose signatures are to be checked together.
     private var waiting: [(peer: PeerId, transactions: [SignedTransaction])] = []
     private var waitingCount = 0
-    /// Whose messages were checked together last time: mostly all who are given transactions, before each block.
-    private var company: Set<PeerId> = []
+    /// Whose messages were checked the last two times: mostly all who are given transactions, before each block.
+    private var company: (last: Set<PeerId>, before: Set<PeerId>) = ([], [])
     private var alarm: WorkThread.Alarm?
+    /// Until it goes off, more of them wake the room only where they are many.
     private var isAlarmSet = false
 
     private struct Given {
@@ -70,7 +71,7 @@ actor GateRoom {
 
     /// Takes what comes, until the network ends or the room is left.
     func start() {
-        alarm = executor.alarm { [weak self] in self?.assumeIsolated { $0.takeWaiting() } }
+        alarm = executor.alarm { [weak self] in self?.assumeIsolated { $0.alarmIsOver() } }
         rest = executor.alarm { [weak self] in self?.assumeIsolated { $0.restIsOver() } }
         // It holds the room.
         network.consume(rank) { self.goOn() }
@@ -140,9 +141,11 @@ actor GateRoom {
     private static let mostTogether = 512
     /// So many are worth a batch of their own; fewer wait for those that other masternodes tell of at the same time, before
     /// the same block: alone a signature costs three times what it costs in their company. Nobody else is expected once those
-    /// of last time are here; else they wait this long.
+    /// of the last two times are here; else they wait this long.
     private static let enough = 64
     private static let companyMs = 2
+    /// Of so many transactions, about.
+    private static let enoughBytes = 16_384
 
     /// Puts a message, and those that came after it, to the ones that wait.
     /// - Returns: what came after them and is something else.
@@ -163,23 +166,34 @@ actor GateRoom {
             next = Gossip(event)
             if next == nil { other = event }
         }
-        if waitingCount >= Self.enough || (!waiting.isEmpty && company.isSubset(of: waiting.map(\.peer))) {
+        let here = Set(waiting.map { $0.peer })
+        if waitingCount >= Self.enough || (!waiting.isEmpty && company.last.union(company.before).isSubset(of: here)) {
             takeWaiting()
         } else if !waiting.isEmpty, !isAlarmSet {
             isAlarmSet = true
+            network.letWait(NodeMessage.Kind.transactions.rawValue, of: rank, upTo: Self.enoughBytes)
             alarm?.set(afterMs: Self.companyMs)
         }
         return other
+    }
+
+    /// Takes what came meanwhile, and checks all together.
+    private func alarmIsOver() {
+        // First: what comes from here on, and is not taken now, wakes the room.
+        network.waitNoMore(rank)
+        takeEvents()
+        isAlarmSet = false
+        takeWaiting()
     }
 
     /// Checks the transactions that wait, and tells the node of them.
     private func takeWaiting() {
         guard !waiting.isEmpty else { return }
         let messages = waiting
-        (waiting, waitingCount, isAlarmSet) = ([], 0, false)
-        company = Set(messages.map(\.peer))
+        (waiting, waitingCount) = ([], 0)
+        company = (Set(messages.map { $0.peer }), company.last)
         var sound: [(message: NodeMessage, from: PeerId)] = []
-        for (message, outcome) in zip(messages, check.check(messages.map(\.transactions))) {
+        for (message, outcome) in zip(messages, check.check(messages.map { $0.transactions })) {
             switch outcome {
             case .forged: network.report(message.peer, .badSignature)
             case .sound(let transactions):
@@ -290,28 +304,12 @@ final class TransactionCheck: Sendable {
         return checkWaiting() ? .sound(sound) : .forged
     }
 
-    /// The same of several messages of masternodes, whose signatures are checked together.
+    /// Several messages of masternodes, whose signatures are checked together. Of these alone: masternodes tell of what they
+    /// admitted, which the node looks at itself on its newest state.
     func check(_ messages: [[SignedTransaction]]) -> [Outcome] {
-        let view = view.current
-        let time = max(view.header.time, wall())
-        var sound = Array(repeating: [SignedTransaction](), count: messages.count)
-        var waiting: [(message: Int, transaction: SignedTransaction, id: TransactionId)] = []
-        for (message, transactions) in messages.enumerated() {
-            for transaction in transactions {
-                switch verdict(on: transaction, view, time, awaiting: { waiting.append((message, transaction, $0)) }) {
-                case .admitted, .refused(.wrongSignature): break
-                case .refused(let refusal): if refusal.mayPass { sound[message].append(transaction) }
-                case nil: sound[message].append(transaction)
-                }
-            }
+        zip(messages, GossipCheck.areSound(messages, genesis: ledger.genesisHash, by: verifier)).map { message, isSound in
+            isSound ? .sound(message) : .forged
         }
-        let answers = verifier.areAuthorized(
-            waiting.map(\.transaction), ids: waiting.map(\.id), genesis: ledger.genesisHash)
-        var forged: Set<Int> = []
-        for (one, isRight) in zip(waiting, answers) {
-            if isRight { sound[one.message].append(one.transaction) } else { forged.insert(one.message) }
-        }
-        return messages.indices.map { forged.contains($0) ? .forged : .sound(sound[$0]) }
     }
 
     /// Which of a client's transactions have a wrong signature, of those whose signature decides anything.

@@ -52,6 +52,8 @@ public actor NodeService {
 
     private var timers = TimerBook()
     private var outgoing = GossipBatch()
+    /// What this step has queued for peers.
+    private var untold = PeerNetwork.Untold()
     /// For ``timers``, and for ``outgoing``.
     private var alarm: WorkThread.Alarm?
     private var gossipAlarm: WorkThread.Alarm?
@@ -106,7 +108,7 @@ public actor NodeService {
     /// - Parameter backlog: what a network that runs already has said before; nil starts the network.
     public func run(after backlog: [PeerEvent]? = nil) async throws {
         alarm = executor.alarm { [weak self] in self?.assumeIsolated { $0.wake() } }
-        gossipAlarm = executor.alarm { [weak self] in self?.assumeIsolated { $0.flushGossip() } }
+        gossipAlarm = executor.alarm { [weak self] in self?.assumeIsolated { $0.tellGossip() } }
         handle(.start)
         let watch = Task { await self.watchLiveness() }
         defer { watch.cancel() }
@@ -211,6 +213,7 @@ public actor NodeService {
 
     func perform(_ outputs: [NodeOutput]) {
         for output in outputs { perform(output) }
+        network.tell(&untold)
         rescheduleWake()
     }
 
@@ -265,7 +268,7 @@ public actor NodeService {
                 "a message is larger than its receivers take, and was not sent",
                 metadata: ["kind": "\(message.kind)", "bytes": "\(payload.count)"])
         }
-        network.send(kind: message.kind.rawValue, payload, to: peers, priority: message.priority)
+        network.send(kind: message.kind.rawValue, payload, to: peers, priority: message.priority, telling: &untold)
     }
 
     /// Tells the masternodes of transactions, many at once: each message costs its receivers more than a transaction in it,
@@ -284,6 +287,11 @@ public actor NodeService {
             spacingMs: machine.blockSpacingMs)
         guard wait > 0 else { return flushGossip() }
         gossipAlarm?.set(afterMs: wait)
+    }
+
+    private func tellGossip() {
+        flushGossip()
+        network.tell(&untold)
     }
 
     private func flushGossip() {

@@ -50,15 +50,12 @@ struct OutboundFrame: Sendable {
 
     var byteCount: Int { FrameLimit.header + payload.readableBytes }
 
-    /// The parts to write: small payloads are joined with their header, large ones are not copied.
-    func parts(_ allocator: ByteBufferAllocator) -> [ByteBuffer] {
-        let joined = payload.readableBytes <= 16_384
-        var header = allocator.buffer(capacity: FrameLimit.header + (joined ? payload.readableBytes : 0))
-        header.writeInteger(UInt32(truncatingIfNeeded: payload.readableBytes + 1), endianness: .little)
-        header.writeInteger(kind)
-        guard joined else { return [header, payload] }
-        header.writeImmutableBuffer(payload)
-        return [header]
+    /// Whether it is copied into one write with others; larger payloads are not copied.
+    var isSmall: Bool { payload.readableBytes <= 16_384 }
+
+    func writeHeader(to buffer: inout ByteBuffer) {
+        buffer.writeInteger(UInt32(truncatingIfNeeded: payload.readableBytes + 1), endianness: .little)
+        buffer.writeInteger(kind)
     }
 }
 

@@ -233,13 +233,14 @@ final class PeerHandler: ChannelDuplexHandler {
         while context.channel.isWritable {
             var written = 0
             var frames: UInt64 = 0
+            var joined = ByteBuffer()
             while written < 65_536, let frame = link.takeNext() {
-                write(frame, context: context)
+                write(frame, joining: &joined, context: context)
                 written += frame.byteCount
                 frames += 1
             }
             guard frames > 0 else { return }
-            context.flush()
+            flush(joined, context: context)
             hub.count { metrics in
                 metrics.messagesSent += frames
                 metrics.bytesSent += UInt64(written)
@@ -249,13 +250,27 @@ final class PeerHandler: ChannelDuplexHandler {
 
     private func send(_ frame: Frame, context: ChannelHandlerContext) {
         let outbound = OutboundFrame(frame)
-        write(outbound, context: context)
-        context.flush()
+        var joined = ByteBuffer()
+        write(outbound, joining: &joined, context: context)
+        flush(joined, context: context)
         hub.count { $0.bytesSent += UInt64(outbound.byteCount) }
     }
 
-    private func write(_ frame: OutboundFrame, context: ChannelHandlerContext) {
-        for part in frame.parts(context.channel.allocator) { context.write(wrapOutboundOut(part), promise: nil) }
+    /// Small frames that wait at the same time leave as one TLS record, as far as it holds them.
+    private func write(_ frame: OutboundFrame, joining joined: inout ByteBuffer, context: ChannelHandlerContext) {
+        if joined.readableBytes == 0 {
+            joined = context.channel.allocator.buffer(capacity: frame.isSmall ? frame.byteCount : FrameLimit.header)
+        }
+        frame.writeHeader(to: &joined)
+        guard !frame.isSmall else { return _ = joined.writeImmutableBuffer(frame.payload) }
+        context.write(wrapOutboundOut(joined), promise: nil)
+        context.write(wrapOutboundOut(frame.payload), promise: nil)
+        joined = ByteBuffer()
+    }
+
+    private func flush(_ joined: ByteBuffer, context: ChannelHandlerContext) {
+        if joined.readableBytes > 0 { context.write(wrapOutboundOut(joined), promise: nil) }
+        context.flush()
     }
 
     // MARK: Time

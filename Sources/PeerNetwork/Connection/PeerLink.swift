@@ -44,18 +44,27 @@ final class PeerLink: Resumable {
     var waitingBytes: Int { state.withLock { $0.outbound.bytes } }
 
     /// Queues a message; never waits.
-    func offer(_ frame: OutboundFrame, _ priority: PeerPriority) -> OutboundQueue.Offer {
+    ///
+    /// - Parameter undrained: where the connection goes that is to be told of the message by ``drain(_:)``.
+    func offer(_ frame: OutboundFrame, _ priority: PeerPriority, _ undrained: inout [PeerLink]) -> OutboundQueue.Offer {
         let (offer, wake) = state.withLock { state in
             let offer = state.outbound.offer(frame, priority)
             defer { state.draining = true }
             return (offer, !state.draining)
         }
-        if offer == .overflow {
-            disconnect(.outboundFull)
-        } else if wake {
-            command(.drain)
-        }
+        if offer == .overflow { disconnect(.outboundFull) } else if wake { undrained.append(self) }
         return offer
+    }
+
+    /// Has these write what waits: one turn of an event loop for all of them.
+    static func drain(_ links: [PeerLink]) {
+        var rest = links[...]
+        while let first = rest.first {
+            let loop = first.channel.eventLoop
+            let mine = rest.filter { $0.channel.eventLoop === loop }
+            if mine.count == rest.count { rest = [] } else { rest.removeAll { $0.channel.eventLoop === loop } }
+            loop.execute { for link in mine { link.channel.triggerUserOutboundEvent(PeerCommand.drain, promise: nil) } }
+        }
     }
 
     /// The next message to write; nil, and the next offer asks for a drain again, when there is none.
