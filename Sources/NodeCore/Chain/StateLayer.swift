@@ -14,7 +14,8 @@ public protocol StateSource: AnyObject {
 /// Layers form chains down to the store. Once the store holds a layer, ``sink()`` lets go of it, so a chain is never
 /// longer than the blocks that are not final.
 package final class StateLayer: StateReader, PageReader {
-    private let values: [StateKey: [UInt8]?]
+    /// What the block changed, nil for what it removed.
+    package let values: [StateKey: [UInt8]?]
     private let pages: [[UInt8]: [UInt8]?]
     private var below: StateLayer?
     private let store: any StateSource

@@ -21,7 +21,8 @@ struct ReadView: StateReader, Sendable {
     /// Of the newest block, which the snapshot does not know yet.
     let receipts: [Receipt]
     private let changes: [StateKey: [UInt8]?]
-    private let newHistory: [Account: [HistoryEntry]]
+    /// Of all accounts, in the order of the block: there is a view for each block, and hardly one of them is asked for this.
+    private let newHistory: [(account: Account, entry: HistoryEntry)]
     private let memo = ViewMemo()
 
     init(genesis: Genesis, snapshot: ChainSnapshot, head: ExecutedBlock) {
@@ -31,14 +32,13 @@ struct ReadView: StateReader, Sendable {
         digest = head.digest
         nextParameters = head.context.parameters
         receipts = head.receipts
-        let delta = head.delta
-        changes = Dictionary(delta.changes.map { ($0.key, $0.value) }, uniquingKeysWith: { $1 })
-        newHistory = Dictionary(grouping: delta.history, by: \.account).mapValues { $0.map(\.entry) }
+        changes = head.layer.values
+        newHistory = head.delta.history
     }
 
     func value(_ key: StateKey) throws -> [UInt8]? {
         if let change = changes[key] { return change }
-        if let known = memo.find(key) { return known }
+        if let known = snapshot.rememberedValue(key) ?? memo.find(key) { return known }
         let value = try snapshot.value(key)
         memo.remember(key, value)
         return value
@@ -67,7 +67,7 @@ struct ReadView: StateReader, Sendable {
     func history(of account: Account, from index: UInt64, limit: Int) throws -> [HistoryEntry] {
         guard limit > 0 else { return [] }
         var entries = try snapshot.history(account, from: index, limit: limit)
-        for entry in newHistory[account] ?? [] where entry.index >= index && entries.count < limit {
+        for (changed, entry) in newHistory where changed == account && entry.index >= index && entries.count < limit {
             entries.append(entry)
         }
         return entries
@@ -128,7 +128,7 @@ struct StoredState: PageReader {
     }
 }
 
-/// What was read of a view lately: many transactions of one account are looked at on the same view.
+/// What was read of a view lately that the store does not remember: many transactions of one account are looked at on the same view.
 private final class ViewMemo: Sendable {
     private static let most = 4_096
     private static let longest = 1_024
