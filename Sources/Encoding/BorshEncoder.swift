@@ -12,6 +12,10 @@ public struct BorshEncoder: Sendable {
         buffer.reserveCapacity(capacity)
     }
 
+    /// Starts over with the same memory.
+    @inlinable
+    public mutating func removeAll() { buffer.removeAll(keepingCapacity: true) }
+
     @inlinable
     public mutating func fixed(_ value: [UInt8]) {
         buffer.append(contentsOf: value)

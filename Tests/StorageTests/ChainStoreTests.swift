@@ -1,7 +1,10 @@
 import Cryptography
+import Dispatch
+import Encoding
 import Foundation
 import Primitives
 import Storage
+import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(20))) struct ChainStoreTests {
@@ -46,6 +49,84 @@ import Testing
         try store.commit(Array(chain.commits.dropFirst(6)))
         #expect(try chain.difference(from: snapshot, count: 6) == nil)
         #expect(try chain.difference(from: store, count: 10) == nil)
+    }
+
+    /// Snapshots answer from what the store remembers where that has not changed since they were taken.
+    @Test(arguments: [8, 9] as [UInt64]) func everySnapshotStays(seed: UInt64) throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: 16, seed: seed)
+        let store = try ChainStore(path: folder.file("chain"), genesisHash: chain.genesis)
+        var snapshots: [ChainSnapshot] = []
+        for count in 0...chain.commits.count {
+            if count > 0 { try store.commit(chain.commits[count - 1]) }
+            snapshots.append(try store.snapshot())
+            // So that it remembers what is there, too, and what is not.
+            #expect(try chain.difference(from: store, count: count) == nil)
+            for (height, snapshot) in snapshots.enumerated() {
+                #expect(try chain.difference(from: snapshot, count: height) == nil, "snapshot \(height) after \(count)")
+            }
+        }
+        store.close()
+        for (height, snapshot) in snapshots.enumerated() {
+            #expect(try chain.difference(from: snapshot, count: height) == nil)
+        }
+    }
+
+    @Test func snapshotsRememberWhatTheStoreDoes() throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: 3, seed: 10)
+        let path = folder.file("chain")
+        let first = try ChainStore(path: path, genesisHash: chain.genesis)
+        try first.commit(Array(chain.commits.prefix(2)))
+        first.close()
+        let store = try ChainStore(path: path, genesisHash: chain.genesis)
+        let key = StateKey.chain("counter")
+        let before = try store.snapshot()
+        #expect(before.rememberedValue(key) == nil)
+        #expect(try before.value(key) == UInt64(2).borsh)
+        #expect(before.rememberedValue(key) == nil, "what a snapshot's reader asks for takes no place of what the node needs")
+        #expect(try store.value(key) == UInt64(2).borsh)
+        #expect(before.rememberedValue(key) == .some(UInt64(2).borsh))
+        try store.commit(chain.commits[2])
+        #expect(before.rememberedValue(key) == nil)
+        #expect(try store.snapshot().rememberedValue(key) == .some(UInt64(3).borsh))
+    }
+
+    /// Reads that run beside a commit may see what it writes before it has ended: they must not pass that off as older.
+    @Test(arguments: [11, 12] as [UInt64]) func readsBesideCommits(seed: UInt64) throws {
+        let folder = try TemporaryFolder()
+        let chain = try SampleChain(blocks: 40, seed: seed)
+        let store = try ChainStore(path: folder.file("chain"), genesisHash: chain.genesis)
+        let counter = StateKey.chain("counter")
+        let latest = Mutex<(height: UInt64, snapshot: ChainSnapshot)?>(nil)
+        let isOver = Atomic(false)
+        DispatchQueue.concurrentPerform(iterations: 3) { thread in
+            if thread == 0 {
+                defer { isOver.store(true, ordering: .releasing) }
+                for (index, commit) in chain.commits.enumerated() {
+                    do {
+                        try store.commit(commit)
+                        let snapshot = try store.snapshot()
+                        latest.withLock { $0 = (UInt64(index) + 1, snapshot) }
+                    } catch { Issue.record(error) }
+                }
+            } else {
+                var seen: UInt64 = 0
+                while !isOver.load(ordering: .acquiring) {
+                    do {
+                        if let bytes = try store.value(counter) {
+                            let count = try UInt64(borsh: bytes)
+                            if count < seen { Issue.record("\(count) after \(seen)") }
+                            seen = count
+                        }
+                        guard let (height, snapshot) = latest.withLock({ $0 }) else { continue }
+                        let found = try snapshot.value(counter)
+                        if found != height.borsh { Issue.record("\(found ?? []) at \(height)") }
+                    } catch { Issue.record(error) }
+                }
+            }
+        }
+        #expect(try chain.difference(from: store, count: 40) == nil)
     }
 
     /// The format before had no keys by their paths: they are made, and what is neither is refused.

@@ -46,31 +46,38 @@ private final class FailingDisk: Sendable {
         #expect(try Journal(path: path).replayed == Self.groups.flatMap { $0 } + [[8], [9]])
     }
 
-    @Test func tornAtEveryByte() throws {
+    /// A cut file, as one that grew with each record leaves it, and one of its full size that has zeros from there on.
+    @Test(arguments: [false, true]) func tornAtEveryByte(keepsSize: Bool) throws {
         let folder = try TemporaryFolder()
         let path = folder.file("journal")
         let ends = try Self.fill(path)
         let file = try contents(path)
         let records = Self.groups.flatMap { $0 }
-        for length in 8...file.count {
-            try put(Array(file.prefix(length)), at: path)
-            let whole = ends.filter { $0 <= length }
+        for length in 8...(ends.last ?? 8) {
+            let kept = Array(file.prefix(length))
+            try put(kept + (keepsSize ? [UInt8](repeating: 0, count: 600 - length) : []), at: path)
+            // A record that ends with zeros is whole where they are all that was lost.
+            let whole = ends.prefix { end in end <= length || keepsSize && file[length..<end].allSatisfy { $0 == 0 } }
             let journal = try Journal(path: path)
             #expect(journal.replayed == Array(records.prefix(whole.count)))
-            #expect(journal.tornBytes == length - (whole.last ?? 8))
+            let tail = kept[min(length, whole.last ?? 8)...]
+            #expect(journal.tornBytes == (tail.lastIndex { $0 != 0 }).map { $0 + 1 - tail.startIndex } ?? 0)
             #expect((journal.note == nil) == (journal.tornBytes == 0))
             try journal.append([[42]])
             try journal.sync()
             journal.close()
-            #expect(try Journal(path: path).replayed == Array(records.prefix(whole.count)) + [[42]])
+            let again = try Journal(path: path)
+            #expect(again.replayed == Array(records.prefix(whole.count)) + [[42]])
+            #expect(again.note == nil, "nothing is left of the torn tail")
         }
     }
 
-    @Test func damageAtEveryByte() throws {
+    @Test(arguments: [false, true]) func damageAtEveryByte(hasRoom: Bool) throws {
         let folder = try TemporaryFolder()
         let path = folder.file("journal")
         let ends = try Self.fill(path)
-        let file = try contents(path)
+        let end = try #require(ends.last)
+        let file = Array(try contents(path).prefix(hasRoom ? end + 600 : end))
         let records = Self.groups.flatMap { $0 }
         let lastGroup = ends[ends.count - 1 - Self.groups[Self.groups.count - 1].count]
         for place in file.indices {
@@ -94,14 +101,93 @@ private final class FailingDisk: Sendable {
         }
     }
 
-    @Test func zeroesAtTheEndAreATornTail() throws {
+    /// Nothing else tells room from records: a file of before there was room, and one whose room was lost, are as good.
+    @Test func zeroesAtTheEndAreRoom() throws {
         let folder = try TemporaryFolder()
         let path = folder.file("journal")
-        _ = try Self.fill(path)
-        try put(try contents(path) + [UInt8](repeating: 0, count: 5000), at: path)
-        let journal = try Journal(path: path)
-        #expect(journal.replayed == Self.groups.flatMap { $0 })
-        #expect(journal.tornBytes == 5000)
+        let end = try #require(try Self.fill(path).last)
+        let records = Array(try contents(path).prefix(end))
+        for zeros in [0, 1, 15, 16, 17, 5000] {
+            try put(records + [UInt8](repeating: 0, count: zeros), at: path)
+            let journal = try Journal(path: path)
+            #expect(journal.replayed == Self.groups.flatMap { $0 })
+            #expect(journal.tornBytes == 0 && journal.note == nil && journal.byteCount == UInt64(end))
+            try journal.append([[8], Array(repeating: 7, count: 100)])
+            try journal.sync()
+            journal.close()
+            #expect(try Journal(path: path).replayed == Self.groups.flatMap { $0 } + [[8], Array(repeating: 7, count: 100)])
+        }
+    }
+
+    /// What makes a sync cheap: a file that stays as long as it is while records go into its room.
+    @Test func appendsIntoRoom() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("journal")
+        let journal = try Journal(path: path, room: 4096)
+        func size() throws -> Int { try contents(path).count }
+        var sizes: Set<Int> = []
+        for round in 0..<400 {
+            try journal.append([Array(repeating: UInt8(round & 0xff), count: 100)])
+            sizes.insert(try size())
+        }
+        // It grows with one record in 36: that one, and as many as its room takes.
+        #expect(sizes.count == (400 + 35) / 36, "\(sizes.sorted())")
+        try journal.rewrite([[1]])
+        let after = try size()
+        try journal.append([[2]])
+        #expect(try size() == after)
+        journal.close()
+        #expect(try Journal(path: path).replayed == [[1], [2]])
+    }
+
+    /// The power fails between two syncs: of each sector that was written since, the disk has what was there or what is there.
+    /// What was synced is read again, and what follows it is the beginning of what was appended then.
+    @Test(arguments: 0..<24 as Range<UInt64>) func powerFailures(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let folder = try TemporaryFolder()
+        let path = folder.file("journal")
+        let room = [1, 64, 700, 5000].randomElement(using: &random) ?? 1
+        var known: [[UInt8]] = []
+        func record() -> [UInt8] {
+            let isLong = Int.random(in: 0..<4, using: &random) == 0
+            return (0..<Int.random(in: 0...(isLong ? 2_000 : 60), using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) & 0x83 }
+        }
+        for round in 0..<12 {
+            let journal = try Journal(path: path, room: room)
+            #expect(journal.replayed == known, "seed \(seed), round \(round)")
+            known = journal.replayed
+            for _ in 0..<Int.random(in: 0..<4, using: &random) {
+                let records = (0..<Int.random(in: 0..<3, using: &random)).map { _ in record() }
+                if Int.random(in: 0..<8, using: &random) == 0 {
+                    try journal.rewrite(records)
+                    known = records
+                } else {
+                    try journal.append(records)
+                    try journal.sync()
+                    known += records
+                }
+            }
+            let synced = try contents(path)
+            var appended: [[UInt8]] = []
+            for _ in 0..<Int.random(in: 0..<4, using: &random) {
+                let records = (0..<Int.random(in: 0..<3, using: &random)).map { _ in record() }
+                try journal.append(records)
+                appended += records
+            }
+            journal.close()
+            var file = try contents(path)
+            for sector in stride(from: 0, to: file.count, by: 512) where Bool.random(using: &random) {
+                for place in sector..<min(sector + 512, file.count) { file[place] = place < synced.count ? synced[place] : 0 }
+            }
+            // The size is written apart from the bytes.
+            if file.count > synced.count, Bool.random(using: &random) { file.removeLast(file.count - synced.count) }
+            try put(file, at: path)
+            let again = try Journal(path: path, room: room)
+            let more = again.replayed.count - known.count
+            try #require((0...appended.count).contains(more), "seed \(seed), round \(round)")
+            #expect(again.replayed == known + appended.prefix(more), "seed \(seed), round \(round)")
+            known = again.replayed
+        }
     }
 
     @Test func rewriteCuts() throws {

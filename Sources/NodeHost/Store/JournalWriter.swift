@@ -43,15 +43,20 @@ final class JournalWriter: Sendable {
             return waiting
         }
         var durable: JournalToken?
+        var appended: [[UInt8]] = []
         do throws(StorageError) {
             for write in batch {
                 switch write {
                 case .append(let records, let token):
-                    try journal.append(records)
+                    appended += records
                     durable = token
-                case .rewrite(let records): try journal.rewrite(records)
+                case .rewrite(let records):
+                    try journal.append(appended)
+                    appended = []
+                    try journal.rewrite(records)
                 }
             }
+            try journal.append(appended)
             try journal.sync()
         } catch {
             return done(.failure(error))

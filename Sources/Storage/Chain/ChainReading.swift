@@ -9,6 +9,9 @@ public protocol ChainReading: Sendable {
     var path: String { get }
     func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]?
     func scan(prefix: [UInt8], from: [UInt8]?, limit: Int) throws(StorageError) -> [LevelDBEntry]
+    func value(_ key: StateKey) throws(StorageError) -> [UInt8]?
+    /// A page of the state tree.
+    func page(_ key: [UInt8]) throws(StorageError) -> [UInt8]?
 }
 
 extension ChainReading {
@@ -87,7 +90,6 @@ extension ChainReading {
         try get(Column.value.key(key.bytes))
     }
 
-    /// A page of the state tree.
     public func page(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
         try get(Column.page.key(key))
     }
@@ -162,13 +164,28 @@ extension ChainReading {
 public struct ChainSnapshot: ChainReading {
     public let path: String
     private let snapshot: LevelDBSnapshot
+    /// What the store remembers of that instant's state.
+    private let memory: StateCache.Past
 
-    init(path: String, snapshot: LevelDBSnapshot) {
+    init(path: String, snapshot: LevelDBSnapshot, memory: StateCache.Past) {
         self.path = path
         self.snapshot = snapshot
+        self.memory = memory
     }
 
     public func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? { try snapshot.get(key) }
+
+    public func value(_ key: StateKey) throws(StorageError) -> [UInt8]? { try remembered(.value(key)) }
+
+    public func page(_ key: [UInt8]) throws(StorageError) -> [UInt8]? { try remembered(.page(key)) }
+
+    /// As ``value(_:)``, and nil where it would have to be read.
+    public func rememberedValue(_ key: StateKey) -> [UInt8]?? { memory.find(.value(key)) }
+
+    private func remembered(_ key: StateCache.Key) throws(StorageError) -> [UInt8]? {
+        if let known = memory.find(key) { return known }
+        return try snapshot.get(key.stored)
+    }
 
     public func scan(prefix: [UInt8], from: [UInt8]?, limit: Int) throws(StorageError) -> [LevelDBEntry] {
         try snapshot.scan(prefix: prefix, from: from, limit: limit)

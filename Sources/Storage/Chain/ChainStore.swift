@@ -16,10 +16,19 @@ public final class ChainStore: ChainReading {
     private let tip: Mutex<Tip>
     private let cache = StateCache()
 
-    private struct Tip {
+    private struct Place {
         var head: ChainHead?
         var stateHeight: Height?
     }
+
+    private struct Tip {
+        var place = Place()
+        /// Empty, with the memory that the last one took.
+        var batch = WriteBatch()
+    }
+
+    /// A batch that was larger leaves no memory behind.
+    private static let mostSpareBytes = 1 << 20
 
     /// Opens the chain's store in the folder, or makes it there if the folder does not exist. One of an earlier
     /// format is brought to this one, which reads its state or its state tree once.
@@ -42,7 +51,7 @@ public final class ChainStore: ChainReading {
         tip = Mutex(Tip())
         try withoutActuallyEscaping(onUpgrade) { onUpgrade throws(StorageError) in try checkIdentity(onUpgrade) }
         let (head, stateHeight) = (try head(), try stateHeight())
-        tip.withLock { $0 = Tip(head: head, stateHeight: stateHeight) }
+        tip.withLock { $0.place = Place(head: head, stateHeight: stateHeight) }
     }
 
     /// Refuses further calls and frees the folder once those under way, and the snapshots, have ended.
@@ -58,15 +67,15 @@ public final class ChainStore: ChainReading {
     ///   may be above the block that it comes with.
     public func commit(_ commits: [Commit]) throws(StorageError) {
         let outcome: Result<Void, StorageError> = tip.withLock { tip in
-            var next = tip
-            var batch = WriteBatch()
+            var next = tip.place
             for commit in commits {
                 if let problem = Self.advance(&next, by: commit) {
                     return .failure(.outOfOrder(path: path, detail: problem))
                 }
-                batch.add(commit)
             }
-            return write(batch, then: next, &tip)
+            return write(commits.compactMap(\.state), then: next, &tip) { batch in
+                for commit in commits { batch.add(commit) }
+            }
         }
         try outcome.get()
     }
@@ -76,13 +85,11 @@ public final class ChainStore: ChainReading {
     /// Writes a state without a block: the genesis state, or the state after the head while none is stored for it.
     public func commit(state: StateCommit) throws(StorageError) {
         let outcome: Result<Void, StorageError> = tip.withLock { tip in
-            var next = tip
+            var next = tip.place
             if let problem = Self.advance(&next, by: state) {
                 return .failure(.outOfOrder(path: path, detail: problem))
             }
-            var batch = WriteBatch()
-            batch.add(state)
-            return write(batch, then: next, &tip)
+            return write([state], then: next, &tip) { $0.add(state) }
         }
         try outcome.get()
     }
@@ -95,7 +102,7 @@ public final class ChainStore: ChainReading {
     public func heal(_ block: FinalizedBlock, digest: Digest) throws(StorageError) {
         let height = block.block.header.height
         let lowest = try base()
-        let highest = tip.withLock { $0.head?.height ?? .zero }
+        let highest = tip.withLock { $0.place.head?.height ?? .zero }
         guard height >= lowest, height <= highest else {
             throw .outOfOrder(path: path, detail: "block \(height) is not between \(lowest) and \(highest)")
         }
@@ -130,16 +137,27 @@ public final class ChainStore: ChainReading {
     }
 
     public func snapshot() throws(StorageError) -> ChainSnapshot {
-        ChainSnapshot(path: path, snapshot: try database.snapshot())
+        // Between commits: what is remembered is that of the snapshot's own state then.
+        let outcome: Result<ChainSnapshot, StorageError> = tip.withLock { _ in
+            do throws(StorageError) {
+                return .success(ChainSnapshot(path: path, snapshot: try database.snapshot(), memory: cache.now))
+            } catch { return .failure(error) }
+        }
+        return try outcome.get()
     }
 
-    public func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? {
-        guard StateCache.keeps(key) else { return try database.get(key) }
+    public func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? { try database.get(key) }
+
+    public func value(_ key: StateKey) throws(StorageError) -> [UInt8]? { try remembered(.value(key)) }
+
+    public func page(_ key: [UInt8]) throws(StorageError) -> [UInt8]? { try remembered(.page(key)) }
+
+    private func remembered(_ key: StateCache.Key) throws(StorageError) -> [UInt8]? {
         switch cache.find(key) {
         case .known(let value): return value
-        case .unknown(let number):
-            let value = try database.get(key)
-            cache.remember(key, value, number)
+        case .unknown(let turn):
+            let value = try database.get(key.stored)
+            cache.remember(key, value, turn)
             return value
         }
     }
@@ -148,16 +166,24 @@ public final class ChainStore: ChainReading {
         try database.scan(prefix: prefix, from: from, limit: limit)
     }
 
-    private func write(_ batch: WriteBatch, then next: Tip, _ tip: inout Tip) -> Result<Void, StorageError> {
-        guard !batch.isEmpty else { return .success(()) }
-        do throws(StorageError) { try database.write(batch, sync: true) } catch { return .failure(error) }
-        cache.commit(batch)
-        tip = next
+    private func write(
+        _ states: [StateCommit], then next: Place, _ tip: inout Tip, _ fill: (inout WriteBatch) -> Void
+    ) -> Result<Void, StorageError> {
+        fill(&tip.batch)
+        defer { tip.batch.removeAll(keeping: Self.mostSpareBytes) }
+        guard !tip.batch.isEmpty else { return .success(()) }
+        cache.beginCommit()
+        do throws(StorageError) { try database.write(tip.batch, sync: true) } catch {
+            cache.endCommit([])
+            return .failure(error)
+        }
+        cache.endCommit(states)
+        tip.place = next
         return .success(())
     }
 
     /// Moves the tip over the commit, or says why it does not fit.
-    private static func advance(_ tip: inout Tip, by commit: Commit) -> String? {
+    private static func advance(_ tip: inout Place, by commit: Commit) -> String? {
         let header = commit.block.block.header
         let expected = tip.head?.height.next ?? Height(1)
         guard header.height == expected else { return "block \(header.height) came where \(expected) follows" }
@@ -172,7 +198,7 @@ public final class ChainStore: ChainReading {
         return commit.state.flatMap { advance(&tip, by: $0) }
     }
 
-    private static func advance(_ tip: inout Tip, by state: StateCommit) -> String? {
+    private static func advance(_ tip: inout Place, by state: StateCommit) -> String? {
         let expected = tip.stateHeight?.next ?? .zero
         guard state.height == expected else { return "the state after block \(state.height) came where \(expected) follows" }
         let head = tip.head?.height ?? .zero

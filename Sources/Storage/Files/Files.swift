@@ -45,12 +45,19 @@ enum Files {
         try synchroniseFolder(folder(of: path))
     }
 
-    /// Writes all of the bytes at the descriptor's position.
-    static func write(_ bytes: [UInt8], to descriptor: Int32, path: String) throws(StorageError) {
+    /// Writes all of the bytes from this place of the file on.
+    ///
+    /// - Parameter page: bytes of the file from one of whose multiples to the next is written at a time; nil for all at once.
+    static func write(
+        _ bytes: [UInt8], to descriptor: Int32, at offset: UInt64 = 0, page: UInt64? = nil, path: String
+    ) throws(StorageError) {
         var written = 0
         while written < bytes.count {
+            let place = offset + UInt64(written)
+            let most = page.map { $0 - place % $0 } ?? .max
             let count = bytes.withUnsafeBytes { raw in
-                Foundation.write(descriptor, raw.baseAddress?.advanced(by: written), raw.count - written)
+                pwrite(
+                    descriptor, raw.baseAddress?.advanced(by: written), min(raw.count - written, Int(clamping: most)), off_t(place))
             }
             if count < 0 {
                 if errno == EINTR { continue }

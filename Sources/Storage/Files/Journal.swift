@@ -4,16 +4,24 @@ import Synchronization
 /// An append-only file of records: a masternode's own votes, and what moved its view.
 ///
 /// Records appended and synced survive any crash. At open a torn tail, which a crash can leave of what was never
-/// synced, is cut off; damage before it is an error. After a failed write or fsync the journal refuses further use.
+/// synced, is cleared; damage before it is an error. After a failed write or fsync the journal refuses further use.
 /// One process may have it open. Calls block while the disk works.
+///
+/// The file is longer than its records: zeros that were written before are written over. So a sync has bytes to write and
+/// nothing else; where a file grows with each record it has the file's new size to write too, and what of it lies where, one
+/// after the other and each with a wait.
 public final class Journal: Sendable {
     public let path: String
     /// Records that the file held when it was opened, in their order.
     public let replayed: [[UInt8]]
-    /// Bytes of a torn tail that were cut off at open; 0 if there was none.
+    /// Bytes of a torn tail that were cleared at open; 0 if there was none.
     public let tornBytes: Int
 
+    /// Zeros that are written together behind the records: so few that the sync which takes them along is hardly longer.
+    private static let room = 128 << 10
+
     private let state: Mutex<State>
+    private let room: Int
     private let synchronise: @Sendable (Int32) -> Int32
 
     private struct State {
@@ -21,6 +29,8 @@ public final class Journal: Sendable {
         /// Bytes appended, and of these the bytes known to be on the disk.
         var end: UInt64
         var durable: UInt64
+        /// Bytes of the file: those appended, then zeros.
+        var size: UInt64
         var failure: StorageError?
     }
 
@@ -29,12 +39,17 @@ public final class Journal: Sendable {
         try self.init(path: path, synchronise: { fdatasync($0) })
     }
 
-    /// - Parameter synchronise: `fdatasync`, or a test's failing one.
-    package init(path: String, synchronise: @escaping @Sendable (Int32) -> Int32) throws(StorageError) {
+    /// - Parameters:
+    ///   - room: bytes of zeros that are written together, at least 1.
+    ///   - synchronise: `fdatasync`, or a test's failing one.
+    package init(
+        path: String, room: Int = Journal.room, synchronise: @escaping @Sendable (Int32) -> Int32 = { fdatasync($0) }
+    ) throws(StorageError) {
         self.path = path
+        self.room = max(1, room)
         self.synchronise = synchronise
         if access(path, F_OK) != 0 { try AtomicFile.write(JournalFormat.magic, to: path) }
-        let descriptor = open(path, O_RDWR | O_APPEND | O_CLOEXEC)
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { throw Files.systemError(path, "open") }
         do throws(StorageError) {
             try Self.lock(descriptor, path: path)
@@ -44,14 +59,14 @@ public final class Journal: Sendable {
                 throw Self.storageError(error, path: path)
             }
             replayed = content.records
-            tornBytes = file.count - content.end
-            if tornBytes > 0, ftruncate(descriptor, off_t(content.end)) != 0 {
-                throw Files.systemError(path, "ftruncate")
-            }
+            tornBytes = content.tornEnd - content.end
+            // Behind further records what is left of it could be taken for one of them.
+            let zeros = [UInt8](repeating: 0, count: tornBytes)
+            try Files.write(zeros, to: descriptor, at: UInt64(content.end), path: path)
             // What was read may be only in the page cache: nothing counts as durable before a sync of its own.
             guard synchronise(descriptor) == 0 else { throw Files.systemError(path, "fdatasync") }
             let end = UInt64(content.end)
-            state = Mutex(State(descriptor: descriptor, end: end, durable: end))
+            state = Mutex(State(descriptor: descriptor, end: end, durable: end, size: UInt64(file.count)))
         } catch {
             Foundation.close(descriptor)
             throw error
@@ -64,10 +79,10 @@ public final class Journal: Sendable {
     public var note: String? {
         tornBytes == 0
             ? nil
-            : "\(path): cut off \(tornBytes) bytes of a torn tail after \(replayed.count) records (never synced)"
+            : "\(path): cleared \(tornBytes) bytes of a torn tail after \(replayed.count) records (never synced)"
     }
 
-    /// Bytes of the file: for deciding when to cut it by ``rewrite(_:)``.
+    /// Bytes of the records: for deciding when to cut them by ``rewrite(_:)``.
     public var byteCount: UInt64 { state.withLock { $0.end } }
 
     /// Appends the records. They are durable after the next ``sync()``.
@@ -77,10 +92,24 @@ public final class Journal: Sendable {
         }
         try perform { (state) throws(StorageError) in
             var bytes: [UInt8] = []
-            for record in records { bytes += JournalFormat.frame(record, durable: state.durable) }
-            try Files.write(bytes, to: state.descriptor, path: path)
-            state.end += UInt64(bytes.count)
+            bytes.reserveCapacity(JournalFormat.size(of: records))
+            for record in records { JournalFormat.append(record, durable: state.durable, to: &bytes) }
+            let (start, end) = (state.end, state.end + UInt64(bytes.count))
+            if end > state.size {
+                try extend(state.descriptor, at: start, by: bytes, path: path)
+                state.size = end + UInt64(room)
+            } else {
+                try Files.write(bytes, to: state.descriptor, at: start, path: path)
+            }
+            state.end = end
         }
+    }
+
+    /// Writes the bytes, with room behind them. In pages: the system keeps together what is written together, and all of
+    /// that would count as changed with each record that goes into it.
+    private func extend(_ descriptor: Int32, at start: UInt64, by bytes: [UInt8], path: String) throws(StorageError) {
+        let bytes = bytes + [UInt8](repeating: 0, count: room)
+        try Files.write(bytes, to: descriptor, at: start, page: 4_096, path: path)
     }
 
     /// Waits until every appended record is on the disk.
@@ -98,20 +127,21 @@ public final class Journal: Sendable {
         }
         try perform { (state) throws(StorageError) in
             let temporary = path + ".new"
-            let descriptor = open(temporary, O_RDWR | O_APPEND | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            let descriptor = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
             guard descriptor >= 0 else { throw Files.systemError(temporary, "open") }
             do throws(StorageError) {
                 // Locked before it has the journal's name, so that no other process slips in.
                 try Self.lock(descriptor, path: nil)
                 var bytes = JournalFormat.magic
                 let durable = UInt64(bytes.count)
-                for record in records { bytes += JournalFormat.frame(record, durable: durable) }
-                try Files.write(bytes, to: descriptor, path: temporary)
+                bytes.reserveCapacity(bytes.count + JournalFormat.size(of: records))
+                for record in records { JournalFormat.append(record, durable: durable, to: &bytes) }
+                let end = UInt64(bytes.count)
+                try extend(descriptor, at: 0, by: bytes, path: temporary)
                 guard synchronise(descriptor) == 0 else { throw Files.systemError(temporary, "fdatasync") }
                 try Files.rename(temporary, to: path)
                 Foundation.close(state.descriptor)
-                let end = UInt64(bytes.count)
-                state = State(descriptor: descriptor, end: end, durable: end)
+                state = State(descriptor: descriptor, end: end, durable: end, size: end + UInt64(room))
             } catch {
                 Foundation.close(descriptor)
                 throw error

@@ -1,30 +1,35 @@
 import Encoding
 
-/// The bytes of a journal file: a magic, then records `{ length: u32, checksum: u32, durable: u64, payload }`.
+/// The bytes of a journal file: a magic, then records `{ length: u32, checksum: u32, durable: u64, payload }`, then zeros.
 ///
 /// `checksum` is the CRC-32C of length, durable and payload. `durable` is how many bytes of the file were synced when
 /// the record was appended. It tells a torn tail from damage: bytes that no later record calls durable may be lost
 /// in a crash, in any order; bytes that one does call durable may not.
+///
+/// The zeros are room for further records (``Journal``). They begin no record, since each has the magic before it and so a
+/// `durable` of its own; what of the room has other bytes is a torn tail. A file may lack them, or any number of them.
 enum JournalFormat {
     static let magic = Array("EPjrnl01".utf8)
     static let headerBytes = 16
     /// Bytes of one record's payload.
     static let longestRecord = 16 << 20
 
-    static func frame(_ payload: [UInt8], durable: UInt64) -> [UInt8] {
+    static func append(_ payload: [UInt8], durable: UInt64, to bytes: inout [UInt8]) {
         let length = UInt32(truncatingIfNeeded: payload.count)
-        var encoder = BorshEncoder(reserving: payload.count + headerBytes)
-        encoder.integer(length)
-        encoder.integer(checksum(length: length, durable: durable, payload: payload[...]))
-        encoder.integer(durable)
-        encoder.fixed(payload)
-        return encoder.bytes
+        append(length, to: &bytes)
+        append(payload.withUnsafeBytes { checksum(length: length, durable: durable, payload: $0) }, to: &bytes)
+        append(durable, to: &bytes)
+        bytes.append(contentsOf: payload)
     }
+
+    static func size(of payloads: [[UInt8]]) -> Int { payloads.reduce(0) { $0 + headerBytes + $1.count } }
 
     struct Content: Equatable {
         var records: [[UInt8]] = []
         /// Where the last whole record ends.
         var end: Int
+        /// Where the torn tail ends, if there is one, and the room begins.
+        var tornEnd: Int
     }
 
     enum Damage: Error, Equatable {
@@ -36,15 +41,16 @@ enum JournalFormat {
     /// The records of the file up to its torn tail, if it has one.
     static func parse(_ file: [UInt8]) throws(Damage) -> Content {
         guard file.starts(with: magic) else { throw .notAJournal }
-        var content = Content(end: magic.count)
+        var content = Content(end: magic.count, tornEnd: magic.count)
         while let record = record(of: file, at: content.end) {
             content.records.append(Array(record.payload))
             content.end = record.payload.endIndex
         }
         let start = content.end
+        content.tornEnd = (file[start...].lastIndex { $0 != 0 }).map { $0 + 1 } ?? start
         // A record beyond the bad place that calls it durable: then it is no tail.
         var offset = start + 1
-        while offset + headerBytes <= file.count {
+        while offset < content.tornEnd {
             if let later = record(of: file, at: offset), later.durable > UInt64(start) { throw .damaged(at: start) }
             offset += 1
         }
@@ -61,15 +67,21 @@ enum JournalFormat {
             durable >= UInt64(magic.count), durable <= UInt64(offset)
         else { return nil }
         let payload = file[(offset + headerBytes)..<(offset + headerBytes + count)]
-        guard checksum(length: length, durable: durable, payload: payload) == expected else { return nil }
+        let found = payload.withUnsafeBytes { checksum(length: length, durable: durable, payload: $0) }
+        guard found == expected else { return nil }
         return (payload, durable)
     }
 
-    private static func checksum(length: UInt32, durable: UInt64, payload: ArraySlice<UInt8>) -> UInt32 {
-        var fields = BorshEncoder(reserving: 12)
-        fields.integer(length)
-        fields.integer(durable)
-        return CRC32C.checksum([fields.bytes[...], payload].joined())
+    private static func checksum(length: UInt32, durable: UInt64, payload: UnsafeRawBufferPointer) -> UInt32 {
+        var sum = CRC32C()
+        withUnsafeBytes(of: length.littleEndian) { sum.add($0) }
+        withUnsafeBytes(of: durable.littleEndian) { sum.add($0) }
+        sum.add(payload)
+        return sum.checksum
+    }
+
+    private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
     private static func integer<T: FixedWidthInteger>(_ bytes: [UInt8], at offset: Int) -> T {

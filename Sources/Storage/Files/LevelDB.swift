@@ -1,4 +1,5 @@
 import CLevelDB
+import Encoding
 import Synchronization
 
 /// A LevelDB database: an ordered map from bytes to bytes in a folder of its own.
@@ -116,18 +117,49 @@ public final class LevelDBSnapshot: @unchecked Sendable {  // LevelDB's snapshot
 }
 
 /// Puts and deletes that take effect together, in their order.
+///
+/// All their bytes lie behind each other, where what is stored is encoded at once: a block's batch has a hundred small ones.
 public struct WriteBatch: Sendable {
-    package enum Operation: Sendable {
-        case put([UInt8], [UInt8])
-        case delete([UInt8])
+    package struct Operation: Sendable {
+        package let key: Range<Int>
+        /// Nil where the key is deleted.
+        package let value: Range<Int>?
     }
 
     package private(set) var operations: [Operation] = []
+    private var encoder = BorshEncoder()
 
     public init() {}
 
     public var isEmpty: Bool { operations.isEmpty }
 
-    public mutating func put(_ key: [UInt8], _ value: [UInt8]) { operations.append(.put(key, value)) }
-    public mutating func delete(_ key: [UInt8]) { operations.append(.delete(key)) }
+    /// Of all keys and values.
+    package var bytes: [UInt8] { encoder.bytes }
+
+    public mutating func put(_ key: [UInt8], _ value: [UInt8]) {
+        put(key: { $0.fixed(key) }, value: { $0.fixed(value) })
+    }
+
+    public mutating func delete(_ key: [UInt8]) { delete { $0.fixed(key) } }
+
+    mutating func put(key: (inout BorshEncoder) -> Void, value: (inout BorshEncoder) -> Void) {
+        let start = encoder.count
+        key(&encoder)
+        let middle = encoder.count
+        value(&encoder)
+        operations.append(Operation(key: start..<middle, value: middle..<encoder.count))
+    }
+
+    mutating func delete(key: (inout BorshEncoder) -> Void) {
+        let start = encoder.count
+        key(&encoder)
+        operations.append(Operation(key: start..<encoder.count, value: nil))
+    }
+
+    /// Keeps the room that it has, unless that is more than so many bytes.
+    mutating func removeAll(keeping mostBytes: Int) {
+        guard encoder.count <= mostBytes else { return self = WriteBatch() }
+        operations.removeAll(keepingCapacity: true)
+        encoder.removeAll()
+    }
 }

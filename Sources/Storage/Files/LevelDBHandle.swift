@@ -1,4 +1,5 @@
 import CLevelDB
+import Synchronization
 
 /// Owns LevelDB's C objects; whoever holds a reference may call, and the last one to let go closes the database.
 final class LevelDBHandle: @unchecked Sendable {  // LevelDB locks inside; the pointers are set once.
@@ -7,6 +8,14 @@ final class LevelDBHandle: @unchecked Sendable {  // LevelDB locks inside; the p
     private let cache: OpaquePointer?
     private let filter: OpaquePointer?
     private let options: OpaquePointer?
+    private let spare = Mutex<Spare?>(nil)
+
+    private struct Spare: @unchecked Sendable {  // Whoever took it out has it alone.
+        let batch: OpaquePointer?
+    }
+
+    /// A larger batch than this one leaves no memory behind.
+    private static let mostSpareBytes = 1 << 20
 
     init(path: String, options settings: LevelDB.Options) throws(StorageError) {
         self.path = path
@@ -37,6 +46,9 @@ final class LevelDBHandle: @unchecked Sendable {  // LevelDB locks inside; the p
     }
 
     deinit {
+        spare.withLock { spare in
+            if let spare { leveldb_writebatch_destroy(spare.batch) }
+        }
         leveldb_close(database)
         leveldb_options_destroy(options)
         leveldb_filterpolicy_destroy(filter)
@@ -59,21 +71,42 @@ final class LevelDBHandle: @unchecked Sendable {  // LevelDB locks inside; the p
         let writing = leveldb_writeoptions_create()
         defer { leveldb_writeoptions_destroy(writing) }
         leveldb_writeoptions_set_sync(writing, sync ? 1 : 0)
-        let native = leveldb_writebatch_create()
-        defer { leveldb_writebatch_destroy(native) }
-        for operation in batch.operations {
-            switch operation {
-            case .put(let key, let value):
-                key.withChars { keyStart, keyCount in
-                    value.withChars { leveldb_writebatch_put(native, keyStart, keyCount, $0, $1) }
+        let native = takeNative()
+        defer { giveBack(native, after: batch.bytes.count) }
+        batch.bytes.withUnsafeBytes { raw in
+            let bytes = raw.bindMemory(to: CChar.self).baseAddress
+            for operation in batch.operations {
+                let key = operation.key
+                if let value = operation.value {
+                    leveldb_writebatch_put(
+                        native, bytes?.advanced(by: key.lowerBound), key.count, bytes?.advanced(by: value.lowerBound), value.count)
+                } else {
+                    leveldb_writebatch_delete(native, bytes?.advanced(by: key.lowerBound), key.count)
                 }
-            case .delete(let key):
-                key.withChars { leveldb_writebatch_delete(native, $0, $1) }
             }
         }
         var message: UnsafeMutablePointer<CChar>?
         leveldb_write(database, writing, native, &message)
         if message != nil { throw Self.error(path: path, taking: message) }
+    }
+
+    /// LevelDB's own batch, with the memory that the last one took: one that starts from nothing grows a dozen times.
+    private func takeNative() -> OpaquePointer? {
+        let kept = spare.withLock { spare in
+            defer { spare = nil }
+            return spare
+        }
+        return kept?.batch ?? leveldb_writebatch_create()
+    }
+
+    private func giveBack(_ native: OpaquePointer?, after bytes: Int) {
+        leveldb_writebatch_clear(native)
+        let isKept = spare.withLock { spare in
+            guard spare == nil, bytes <= Self.mostSpareBytes else { return false }
+            spare = Spare(batch: native)
+            return true
+        }
+        if !isKept { leveldb_writebatch_destroy(native) }
     }
 
     func scan(
