@@ -195,23 +195,28 @@ final class SubmissionHandler: ChannelDuplexHandler {
         callOffDeadline()
         let bytes = body
         body = []
-        let submission: Submission
-        do { submission = try Submission(bytes, form) } catch {
-            state = .between
-            return write(error.answer, context)
-        }
         state = .answering
         let place = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let submission: Submission
+        do { submission = try Submission(bytes, form) } catch {
+            // In its turn, as what the node answers: many that come at once don't keep the thread from other connections.
+            return place.eventLoop.execute { place.value.answer { _ in error.answer } }
+        }
         services.backend.submit(submission.transactions) { outcome in
-            place.eventLoop.execute { place.value.answer(submission, outcome) }
+            place.eventLoop.execute {
+                place.value.answer { handler in
+                    submission.answer(
+                        outcome, from: handler.holder ?? nil, takesGzip: handler.takesGzip, handler.services)
+                }
+            }
         }
     }
 
-    private func answer(_ submission: Submission, _ outcome: Result<[SubmissionRefusal?], SubmissionRefusal>) {
+    private func answer(_ made: (SubmissionHandler) -> ShortAnswer) {
         // The connection may have ended.
         guard case .answering = state, let context else { return }
         state = .between
-        write(submission.answer(outcome, from: holder(context), takesGzip: takesGzip, services), context)
+        write(made(self), context)
         while !isAnswering, let next = held.popFirst() {
             switch next {
             case .part(let part): receive(part, context)
