@@ -284,7 +284,8 @@ extension LiveNode {
     /// On a thread that may wait: there are as many for tasks as the machine has cores, and the server needs them to answer.
     static func aside(_ body: @escaping @Sendable () -> String) async -> String {
         await withCheckedContinuation { continuation in
-            DispatchQueue.global().async { continuation.resume(returning: body()) }
+            // Not on a queue: those share their threads with all tasks, and the node that is waited for is one of them.
+            Thread.detachNewThread { continuation.resume(returning: body()) }
         }
     }
 

@@ -141,14 +141,42 @@ import Testing
     /// A body that does not come holds neither the connection nor anybody else.
     @Test func aBodyThatDoesNotCome() async throws {
         let node = try FakeNode()
-        try await serving(node, configure: { $0.bodyTimeout = .milliseconds(200) }) { live in
-            let body = try SignedTransaction.record("x", sequence: 0, genesis: node.genesisHash).borsh
+        let body = try SignedTransaction.record("x", sequence: 0, genesis: node.genesisHash).borsh
+        func configure(_ configuration: inout APIConfiguration) {
+            configuration.bodyTimeout = .milliseconds(200)
+            // Nothing else ends the connection.
+            configuration.idleTimeoutSeconds = 100_000
+        }
+        try await serving(node, configure: configure) { live in
             let request = post(body)
             #expect(try await live.raw([Array(request.dropLast(5))]) == "")
             let ended = try await live.raw([Array(request.dropLast(5))], endsItsSide: true)
             #expect(!ended.contains("202"), "\(ended)")
             #expect(node.state.withLock { $0.directly } == 0)
-            #expect(try await live.request("/v1/transactions", method: "POST", body: body).status == 202)
+        }
+        try await serving(node) { live in
+            let answer = try await live.request("/v1/transactions", method: "POST", body: body)
+            #expect(answer.status == 202)
+        }
+    }
+
+    /// Who is gone before the answer has had its signatures checked all the same.
+    @Test func wrongSignaturesOfWhoIsGoneCount() async throws {
+        let node = try FakeNode()
+        node.state.withLock { $0.submitTime = .milliseconds(300) }
+        let forged = try SignedTransaction.record("x", sequence: 0, genesis: Digest(sha256: [1]))
+        try await serving(node) { live in
+            let descriptor = try live.hold()
+            let request = post(forged.borsh)
+            #expect(send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count)
+            try await eventuallyTrue("the node has it") { node.state.withLock { $0.directly } == 1 }
+            // The end is a reset, which nothing waits for.
+            var now = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+            Foundation.close(descriptor)
+            try await eventuallyTrue("it counts") {
+                try await live.request("/metrics").text.contains("wrong_signatures_total 1\n")
+            }
         }
     }
 

@@ -107,18 +107,15 @@ struct Submission: Sendable {
     }
 
     func answer(
-        _ outcome: Result<[SubmissionRefusal?], SubmissionRefusal>, from holder: AddressHolder?, takesGzip: Bool,
-        _ node: RouteServices
+        _ outcome: Result<[SubmissionRefusal?], SubmissionRefusal>, takesGzip: Bool, _ node: RouteServices
     ) -> ShortAnswer {
         switch (outcome, form) {
         case (.failure(let refusal), _): return APIError(refusal).answer
         case (.success(let refusals), .one):
-            Self.note(refusals, from: holder, node)
             if let refusal = refusals.first ?? nil { return APIError(refusal).answer }
             guard let transaction = transactions.first else { return APIError.busy.answer }
             return Self.json(#"{"id":""# + transaction.id(genesis: node.genesis).hex + #""}"#, .accepted)
         case (.success(let refusals), .list):
-            Self.note(refusals, from: holder, node)
             // The usual one without an encoder, which costs more than all else of the answer.
             guard refusals.allSatisfy({ $0 == nil }) else {
                 return Self.encoded(Self.document(refusals), takesGzip: takesGzip)

@@ -45,6 +45,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
     /// What came while this answers a request: what one read of the socket brings, since no more are made then.
     private var held = CircularBuffer<Held>()
     private var isReadHeld = false
+    /// A request was passed on after which the connection ends.
+    private var isEnding = false
     private var deadline: UInt64?
     private var context: ChannelHandlerContext?
     /// Whether who sent it takes a compressed answer.
@@ -112,6 +114,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
             } else {
                 state = .passing
                 passed += 1
+                isEnding =
+                    isEnding || head.headerFields[values: .connection].contains { $0.lowercased().contains("close") }
                 context.fireChannelRead(wrapInboundOut(part))
             }
         case (.collecting, .body(let more)): body.append(contentsOf: more.readableBytesView)
@@ -138,6 +142,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
     }
 
     private func receive(error: any Error, _ context: ChannelHandlerContext) {
+        isEnding = true
         abandon()
         context.fireErrorCaught(error)
     }
@@ -156,7 +161,8 @@ final class SubmissionHandler: ChannelDuplexHandler {
 
     /// Nil for a request that is the router's.
     private func form(of head: HTTPRequest, _ context: ChannelHandlerContext) -> Submission.Form? {
-        guard head.method == .post, head.path == Submission.path, passed == 0, context.channel.isWritable else {
+        guard head.method == .post, head.path == Submission.path, passed == 0, !isEnding, context.channel.isWritable
+        else {
             return nil
         }
         var form: Submission.Form?
@@ -177,7 +183,7 @@ final class SubmissionHandler: ChannelDuplexHandler {
         }
         let named = form ?? .one
         guard let length, (0...named.mostBytes).contains(length), connections.surplus(context.channel) == nil,
-            services.wrongSignatures.silence(of: holder(context)) == nil
+            services.wrongSignatures.silence(of: holder(context), counts: false) == nil
         else { return nil }
         return named
     }
@@ -202,11 +208,13 @@ final class SubmissionHandler: ChannelDuplexHandler {
             // In its turn, as what the node answers: many that come at once don't keep the thread from other connections.
             return place.eventLoop.execute { place.value.answer { _ in error.answer } }
         }
-        services.backend.submit(submission.transactions) { outcome in
+        let holder = holder(context)
+        services.backend.submit(submission.transactions) { [services] outcome in
+            // Also where the client is gone by now: its signatures were checked.
+            if case .success(let refusals) = outcome { Submission.note(refusals, from: holder, services) }
             place.eventLoop.execute {
                 place.value.answer { handler in
-                    submission.answer(
-                        outcome, from: handler.holder ?? nil, takesGzip: handler.takesGzip, handler.services)
+                    submission.answer(outcome, takesGzip: handler.takesGzip, handler.services)
                 }
             }
         }

@@ -79,7 +79,9 @@ package final class WrongSignatures: Sendable {
     private func isLimited(_ holder: AddressHolder) -> Bool { limitsLoopback || !holder.isLoopback }
 
     /// Whether and why the address has to be silent; nil where it is listened to.
-    package func silence(of holder: AddressHolder?) -> Silence? {
+    ///
+    /// - Parameter counts: whether it is refused for that, and not merely looked at.
+    package func silence(of holder: AddressHolder?, counts: Bool = true) -> Silence? {
         guard let holder, isLimited(holder) else { return nil }
         let now = ContinuousClock.now
         return state.withLock { state in
@@ -95,7 +97,7 @@ package final class WrongSignatures: Sendable {
             // Whoever sends right ones alone does not answer for its neighbours.
             let own = max(left(state.parties[holder.name], one), isKnown ? .zero : left(ofSite, site))
             guard own > .zero || (everybody > .zero && !isKnown) else { return nil }
-            state.silenced &+= 1
+            if counts { state.silenced &+= 1 }
             return own > .zero ? .own(own) : .everybody(everybody)
         }
     }
