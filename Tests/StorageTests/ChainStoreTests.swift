@@ -92,6 +92,31 @@ import Testing
         #expect(try store.snapshot().rememberedValue(key) == .some(UInt64(3).borsh))
     }
 
+    /// What was read before a commit began, or while it went on, is neither remembered nor told of the state before it.
+    @Test func whatIsReadBesideACommitIsNotRemembered() {
+        let cache = StateCache()
+        let key = StateCache.Key.value(.chain("counter"))
+        func turn() -> UInt64? {
+            guard case .unknown(let turn) = cache.find(key) else {
+                Issue.record("it is known")
+                return nil
+            }
+            return turn
+        }
+        let (read, past) = (turn(), cache.now)
+        #expect(read != nil)
+        cache.beginCommit()
+        #expect(turn() == nil)
+        cache.remember(key, [2], read)
+        #expect(past.find(key) == nil)
+        cache.endCommit([])
+        cache.remember(key, [2], read)
+        #expect(past.find(key) == nil)
+        cache.remember(key, [2], turn())
+        #expect(past.find(key) == nil)
+        #expect(cache.now.find(key) == .some([2]))
+    }
+
     /// Reads that run beside a commit may see what it writes before it has ended: they must not pass that off as older.
     @Test(arguments: [11, 12] as [UInt64]) func readsBesideCommits(seed: UInt64) throws {
         let folder = try TemporaryFolder()

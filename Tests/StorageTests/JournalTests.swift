@@ -19,6 +19,51 @@ private final class FailingDisk: Sendable {
         [[1, 2, 3]], [[], [4]], [Array(repeating: 9, count: 40)], [[5, 5], [6], [7, 7, 7]],
     ]
 
+    /// Bytes of the format, made by its description alone: payloads of 0 and 7 bytes, a sync, then of 8, 9 and 40.
+    private static let written =
+        "45506a726e6c30310000000087b15b69080000000000000007000000a4ec928d0800000000000000070e151c232a3108"
+        + "00000078ea92e92f00000000000000080f161d242b3239090000009afaed332f000000000000000910171e252c333a41"
+        + "28000000461190392f00000000000000282f363d444b525960676e757c838a91989fa6adb4bbc2c9d0d7dee5ecf3fa01"
+        + "080f161d242b3239"
+
+    /// A journal holds votes that must be found again by every later program.
+    @Test func theBytesStayWhatTheyAre() throws {
+        let groups = [[0, 7], [8, 9, 40]].map { $0.map { count in (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7 + count) } } }
+        let bytes = stride(from: 0, to: Self.written.count, by: 2).compactMap { place in
+            UInt8(Self.written.dropFirst(place).prefix(2), radix: 16)
+        }
+        let folder = try TemporaryFolder()
+        let path = folder.file("old")
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        #expect(try Journal(path: path).replayed == groups.flatMap { $0 })
+        let new = folder.file("new")
+        do {
+            let journal = try Journal(path: new)
+            for group in groups {
+                try journal.append(group)
+                try journal.sync()
+            }
+        }
+        #expect(Array(try Data(contentsOf: URL(fileURLWithPath: new)).prefix(bytes.count)) == bytes)
+    }
+
+    /// All of a journal that was written anew is durable, before anything is appended to it.
+    @Test func damageInAJournalThatWasCut() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("journal")
+        let records: [[UInt8]] = [[1, 2, 3], [4], [5, 6]]
+        do { try Journal(path: path).rewrite(records) }
+        let sound = try Data(contentsOf: URL(fileURLWithPath: path))
+        #expect(try Journal(path: path).replayed == records)
+        // But for the last record: of that one nothing behind it tells.
+        for place in 8..<8 + 16 * 2 + 4 {
+            var bytes = sound
+            bytes[place] ^= 1
+            try bytes.write(to: URL(fileURLWithPath: path))
+            #expect(throws: StorageError.self, "byte \(place)") { try Journal(path: path) }
+        }
+    }
+
     /// Appends the groups, each with a sync. Returns where each record ends.
     private static func fill(_ path: String) throws -> [Int] {
         let journal = try Journal(path: path)

@@ -7,7 +7,7 @@ import Synchronization
 /// Two generations of bounded size: the older is dropped when the newer is full. It answers as the database would: a
 /// commit changes it under the lock that reads take, and what was read before the commit's end does not get in after its
 /// beginning.
-final class StateCache: Sendable {
+package final class StateCache: Sendable {
     /// Longer ones (code of contracts) are left to the database's own cache.
     private static let longest = 1_024
     /// Bytes of one generation, with what it takes to hold an entry.
@@ -15,18 +15,18 @@ final class StateCache: Sendable {
     private static let entryBytes = 96
 
     /// Where something lies: a value of the state, or a page of its tree.
-    struct Key: Hashable {
+    package struct Key: Hashable {
         private let isPage: Bool
         private let bytes: [UInt8]
 
-        static func value(_ key: StateKey) -> Key { Key(isPage: false, bytes: key.bytes) }
-        static func page(_ key: [UInt8]) -> Key { Key(isPage: true, bytes: key) }
+        package static func value(_ key: StateKey) -> Key { Key(isPage: false, bytes: key.bytes) }
+        package static func page(_ key: [UInt8]) -> Key { Key(isPage: true, bytes: key) }
 
         /// In the database.
         var stored: [UInt8] { (isPage ? Column.page : .value).key(bytes) }
         fileprivate var count: Int { bytes.count }
 
-        func hash(into hasher: inout Hasher) {
+        package func hash(into hasher: inout Hasher) {
             hasher.combine(isPage)
             bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
         }
@@ -68,13 +68,15 @@ final class StateCache: Sendable {
 
     private let state = Mutex(State())
 
-    enum Answer {
+    package init() {}
+
+    package enum Answer {
         case known([UInt8]?)
         /// To be read, and remembered as of this turn; nil where it may be what it was or what it will be.
         case unknown(UInt64?)
     }
 
-    func find(_ key: Key) -> Answer {
+    package func find(_ key: Key) -> Answer {
         state.withLock { state in
             if let entry = state.newer[key] { return .known(entry.value) }
             guard let entry = state.older[key] else { return .unknown(state.isWriting ? nil : state.turn) }
@@ -83,7 +85,7 @@ final class StateCache: Sendable {
         }
     }
 
-    func remember(_ key: Key, _ value: [UInt8]?, _ turn: UInt64?) {
+    package func remember(_ key: Key, _ value: [UInt8]?, _ turn: UInt64?) {
         guard let turn else { return }
         state.withLock { state in
             guard state.turn == turn, !state.isClosed else { return }
@@ -92,16 +94,16 @@ final class StateCache: Sendable {
     }
 
     /// What it knows of the state as it is now, also when the state has changed. To be asked for between commits.
-    var now: Past { Past(cache: self, turn: state.withLock { $0.turn }) }
+    package var now: Past { Past(cache: self, turn: state.withLock { $0.turn }) }
 
     /// Of an earlier state: what has not changed since then. Readers of this kind may be strangers: what they ask for
     /// is neither remembered for them nor kept for longer.
-    struct Past: Sendable {
+    package struct Past: Sendable {
         fileprivate let cache: StateCache
         fileprivate let turn: UInt64
 
         /// Nil where it is to be read.
-        func find(_ key: Key) -> [UInt8]?? {
+        package func find(_ key: Key) -> [UInt8]?? {
             cache.state.withLock { state in
                 guard let entry = state.newer[key] ?? state.older[key], entry.since <= turn else { return nil }
                 return .some(entry.value)
@@ -120,7 +122,7 @@ final class StateCache: Sendable {
     }
 
     /// Before the database changes.
-    func beginCommit() {
+    package func beginCommit() {
         state.withLock { state in
             state.turn &+= 1
             state.isWriting = true
@@ -128,7 +130,7 @@ final class StateCache: Sendable {
     }
 
     /// - Parameter states: that are in the database now, in this order; none where writing failed.
-    func endCommit(_ states: [StateCommit]) {
+    package func endCommit(_ states: [StateCommit]) {
         state.withLock { state in
             state.turn &+= 1
             state.isWriting = false

@@ -133,9 +133,12 @@ public final class Journal: Sendable {
                 // Locked before it has the journal's name, so that no other process slips in.
                 try Self.lock(descriptor, path: nil)
                 var bytes = JournalFormat.magic
-                let durable = UInt64(bytes.count)
                 bytes.reserveCapacity(bytes.count + JournalFormat.size(of: records))
-                for record in records { JournalFormat.append(record, durable: durable, to: &bytes) }
+                for record in records {
+                    // The file has its name once all of it is durable, so that nothing in it can be a torn tail.
+                    let durable = UInt64(bytes.count)
+                    JournalFormat.append(record, durable: durable, to: &bytes)
+                }
                 let end = UInt64(bytes.count)
                 try extend(descriptor, at: 0, by: bytes, path: temporary)
                 guard synchronise(descriptor) == 0 else { throw Files.systemError(temporary, "fdatasync") }
