@@ -57,6 +57,7 @@ import Training
         (["tx", "cancel", "00", "--gas", "500000"], "--sequence and --gas are not for this"),
         (["load", "--in-flight", "5"], "--in-flight goes with --rate max"),
         (["load", "--in-flight", "5", "--devnet", "1", "--rate", "0,100"], "--in-flight goes with --rate max"),
+        (["load", "--rate", "10", "--seconds", "30", "--per-request", "301"], "not one request would be full"),
         (["load", "--rate", "max", "--per-request", "5"], "--per-request goes with a fixed --rate"),
         (["load", "--devnet", "1", "--rate", "0,max", "--per-request", "5"], "--per-request goes with a fixed --rate"),
         (["load", "--rate", "0", "--fund", "5"], "--rate 0 sends nothing"),

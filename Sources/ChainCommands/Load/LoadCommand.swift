@@ -68,8 +68,12 @@ struct LoadCommand: AsyncParsableCommand {
             guard (1...SubmissionLimits.transactions).contains(perRequest) else {
                 throw ValidationError("--per-request is 1 to \(SubmissionLimits.transactions), not \(perRequest)")
             }
-            guard rates.contains(where: { $0 != .max && $0 != .perSecond(0) }) else {
+            let fixed = rates.filter { $0 != .max && $0 != .perSecond(0) }
+            guard let least = fixed.map({ $0.most(seconds: seconds, bytes: byteCount) }).min() else {
                 throw ValidationError("--per-request goes with a fixed --rate: at max a request takes as many as there is room for")
+            }
+            guard perRequest <= least else {
+                throw ValidationError("--per-request is \(perRequest), and \(least) transactions come due in \(seconds) s: not one request would be full")
             }
         }
         let range = SenderLoad.smallest...SenderLoad.largest
