@@ -32,25 +32,34 @@ import Testing
         events.compactMap { if case .message(_, _, let payload) = $0 { payload.first } else { nil } }
     }
 
-    @Test func whoTakesUntilThereIsNothingIsWokenOnceForWhatComesAfter() async throws {
+    /// Two nodes, the first of which has these consumers and has told the urgent one of the second; with the identity of the first.
+    private func connected(
+        _ body: (_ a: TestNode, _ b: TestNode, _ id: PeerId, _ urgent: Consumer, _ bulk: Consumer) async throws -> Void
+    ) async throws {
         let keys = try Keys(2)
         let a = try await TestNode(key: keys.keys[0], set: keys.set, consumes: false)
         let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address(keys.keys[0].publicKey)])
         try await withNodes([a, b]) {
             let (urgent, bulk) = (Consumer(a.network, .urgent), Consumer(a.network, .bulk))
             try await until("told of the connection") { urgent.wakeCount == 1 && b.isConnected(keys.id(0)) }
-            for number in UInt8(0)..<50 { b.network.send(kind: 16, [number], to: keys.id(0), priority: .urgent) }
+            try await body(a, b, keys.id(0), urgent, bulk)
+        }
+    }
+
+    @Test func whoTakesUntilThereIsNothingIsWokenOnceForWhatComesAfter() async throws {
+        try await connected { a, b, id, urgent, bulk in
+            for number in UInt8(0)..<50 { b.network.send(kind: 16, [number], to: id, priority: .urgent) }
             try await until("all there") { a.network.metrics.messagesReceived == 50 }
             #expect(bulk.wakeCount == 0 && bulk.next == nil, "messages are shown after their connection")
             #expect(urgent.all.count == 1)
             #expect(urgent.wakeCount == 1 && bulk.wakeCount == 1)
             #expect(numbers(bulk.all) == Array(0..<50))
             // It knows that there is nothing.
-            b.network.send(kind: 16, [50], to: keys.id(0), priority: .urgent)
+            b.network.send(kind: 16, [50], to: id, priority: .urgent)
             try await until("one more") { bulk.wakeCount == 2 }
             #expect(bulk.next != nil)
             // It does not, and asks once more anyway.
-            b.network.send(kind: 16, [51], to: keys.id(0), priority: .urgent)
+            b.network.send(kind: 16, [51], to: id, priority: .urgent)
             try await until("one that it comes to by itself") { a.network.metrics.messagesReceived == 52 }
             #expect(bulk.wakeCount == 2)
             #expect(numbers(bulk.all) == [51])
@@ -58,15 +67,10 @@ import Testing
     }
 
     @Test func whatComesAfterAConsumerLeftIsKeptForTheNext() async throws {
-        let keys = try Keys(2)
-        let a = try await TestNode(key: keys.keys[0], set: keys.set, consumes: false)
-        let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address(keys.keys[0].publicKey)])
-        try await withNodes([a, b]) {
-            let (urgent, first) = (Consumer(a.network, .urgent), Consumer(a.network, .bulk))
-            try await until("told of the connection") { urgent.wakeCount == 1 && b.isConnected(keys.id(0)) }
+        try await connected { a, b, id, urgent, first in
             #expect(urgent.all.count == 1)
             a.network.leave(.bulk)
-            b.network.send(kind: 16, [1], to: keys.id(0), priority: .urgent)
+            b.network.send(kind: 16, [1], to: id, priority: .urgent)
             try await until("there") { a.network.metrics.messagesReceived == 1 }
             #expect(first.wakeCount == 0 && first.next == nil)
             let second = Consumer(a.network, .bulk)
@@ -76,18 +80,13 @@ import Testing
     }
 
     @Test func whatMayWaitWakesNobodyUntilThereIsMuchOfItOrSomethingElse() async throws {
-        let keys = try Keys(2)
-        let a = try await TestNode(key: keys.keys[0], set: keys.set, consumes: false)
-        let b = try await TestNode(key: keys.keys[1], set: keys.set, dial: [a.address(keys.keys[0].publicKey)])
-        try await withNodes([a, b]) {
-            let (urgent, bulk) = (Consumer(a.network, .urgent), Consumer(a.network, .bulk))
-            try await until("told of the connection") { urgent.wakeCount == 1 && b.isConnected(keys.id(0)) }
+        try await connected { a, b, id, urgent, bulk in
             #expect(urgent.all.count == 1)
             #expect(bulk.next == nil)
             var sent: UInt64 = 0
             func arrives(_ kind: UInt8, _ number: UInt8, bytes: Int = 1) async throws {
                 let payload = [number] + [UInt8](repeating: 0, count: bytes - 1)
-                b.network.send(kind: kind, payload, to: keys.id(0), priority: .urgent)
+                b.network.send(kind: kind, payload, to: id, priority: .urgent)
                 sent += 1
                 try await until("message \(number)") { [sent] in a.network.metrics.messagesReceived == sent }
             }

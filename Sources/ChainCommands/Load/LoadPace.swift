@@ -1,3 +1,5 @@
+import APIModel
+
 /// When the transactions of one lane are due at a steady rate, and which of them one request takes: lanes take turns, so that
 /// requests come evenly however many lanes there are.
 package struct LoadPace {
@@ -16,7 +18,7 @@ package struct LoadPace {
     }
 
     /// What comes due in 5 ms: as a program sends that collects for a moment what its users do.
-    package static func perRequest(rate: Int) -> Int { min(max(1, rate / 200), 512) }
+    package static func perRequest(rate: Int) -> Int { min(max(1, rate / 200), SubmissionLimits.transactions) }
 
     /// Microseconds from the start until the lane's transaction with this number is due; the first has number 0.
     package func dueAfter(_ number: Int) -> Int {

@@ -54,11 +54,12 @@ struct LoadRun: Sendable {
         let end = ContinuousClock.now + Self.patience
         while book.open > 0, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(50)) }
         let used = await machine.reading(clients).since(before)
+        // Absent where a node answers no more: all else is measured by now.
+        let viewsGivenUp = try? await viewsGivenUp(after: head)
         return LoadDocument(
             book.summary, rate: rate, seconds: LoadBook.milliseconds(sending) / 1_000, start: start, bytes: load.size,
-            senders: load.senders.count,
-            perRequest: rate == .max ? nil : perRequest, used: used, nodes: addresses, viewsGivenUp: try? await viewsGivenUp(after: head),
-            link: link)
+            senders: load.senders.count, perRequest: rate == .max ? nil : perRequest, used: used, nodes: addresses,
+            viewsGivenUp: viewsGivenUp, link: link)
     }
 
     // MARK: Views

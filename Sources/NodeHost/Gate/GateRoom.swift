@@ -219,7 +219,8 @@ actor GateRoom {
         case .blocks(let found) where node.healer.take(found, from: id, store: { [node] in node.heal($0, $1) }): break
         case .wantBlocks(let from, let count): blocks.received(from: from, count: count, by: id, isStranger: rank == .stranger)
         case .transactions(let transactions):
-            switch check.check(transactions, isStranger: rank == .stranger) {
+            // Of a stranger: those of masternodes are gossip, which was taken before.
+            switch check.check(ofStranger: transactions) {
             case .forged: network.report(id, .badSignature)
             case .sound(let sound):
                 if !sound.isEmpty { give { $0.take(.transactions(sound), from: id) } }
@@ -276,8 +277,8 @@ final class TransactionCheck: Sendable {
     /// Signatures are checked in batches of so many: of a forged message no more than one batch is paid for.
     private static let batch = 64
 
-    /// - Parameter isStranger: then what the published state refuses is dropped; else what the newest one may take goes on.
-    func check(_ transactions: [SignedTransaction], isStranger: Bool) -> Outcome {
+    /// Those of a stranger. What the published state refuses is dropped.
+    func check(ofStranger transactions: [SignedTransaction]) -> Outcome {
         let view = view.current
         let time = max(view.header.time, wall())
         var sound: [SignedTransaction] = []
@@ -296,9 +297,8 @@ final class TransactionCheck: Sendable {
             // All but the signature is right, which waits for company.
             case .admitted, .refused(.wrongSignature):
                 if waiting.count >= Self.batch, !checkWaiting() { return .forged }
-            case .refused(let refusal): if !isStranger, refusal.mayPass { sound.append(transaction) }
-            // The state can't be read: the node will find out, and say so.
-            case nil: if !isStranger { sound.append(transaction) }
+            // Nil where the state can't be read: the node will find out, and say so.
+            case .refused, nil: break
             }
         }
         return checkWaiting() ? .sound(sound) : .forged
@@ -337,16 +337,6 @@ final class TransactionCheck: Sendable {
                 signature(id)
                 return false
             })
-    }
-}
-
-extension Refusal {
-    /// Whether the state after blocks that are not published yet may not refuse it.
-    fileprivate var mayPass: Bool {
-        switch self {
-        case .tooFewCredits, .notSponsored, .noSuchService, .sequenceTooFarAhead, .sequenceGap: true
-        default: false
-        }
     }
 }
 
