@@ -86,8 +86,9 @@ let package = Package(
         module("JobProtocol", values),
 
         // Layer 2: input and output
+        .target(name: "CCRC32C"),
         .systemLibrary(name: "CLevelDB", providers: [.apt(["libleveldb-dev"])]),
-        module("Storage", values + ["StateTree", "CLevelDB", "ProgramSupport"]),
+        module("Storage", values + ["StateTree", "CCRC32C", "CLevelDB", "ProgramSupport"]),
         module("KeyFiles", ["Encoding", "Cryptography"]),
         module("NodeHome", values + ["KeyFiles", "ProgramSupport"]),
         module("PeerNetwork", values + ["ProgramSupport", .nioCore, .nioPosix, .nioSSL, .crypto, .logging]),

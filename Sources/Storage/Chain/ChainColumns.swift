@@ -44,6 +44,8 @@ enum Column: UInt8, CaseIterable {
 /// The single values of the meta column.
 enum Meta: String {
     case format, genesis, head, stateHeight, base, voted
+    /// The newest batch of the logs that LevelDB holds (``LoggedDatabase``).
+    case ahead
     /// The height that was put back last: a file of the database is damaged (``StoreRewrite``).
     case healed
     /// Heights whose blocks were left out when the store was written anew, and are not back yet.

@@ -163,17 +163,17 @@ extension ChainReading {
 /// The finalised chain as it was at one instant. Keeps the database open while it lives.
 public struct ChainSnapshot: ChainReading {
     public let path: String
-    private let snapshot: LevelDBSnapshot
+    private let view: LoggedDatabase.View
     /// What the store remembers of that instant's state.
     private let memory: StateCache.Past
 
-    init(path: String, snapshot: LevelDBSnapshot, memory: StateCache.Past) {
+    init(path: String, view: LoggedDatabase.View, memory: StateCache.Past) {
         self.path = path
-        self.snapshot = snapshot
+        self.view = view
         self.memory = memory
     }
 
-    public func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? { try snapshot.get(key) }
+    public func get(_ key: [UInt8]) throws(StorageError) -> [UInt8]? { try view.get(key) }
 
     public func value(_ key: StateKey) throws(StorageError) -> [UInt8]? { try remembered(.value(key)) }
 
@@ -184,10 +184,10 @@ public struct ChainSnapshot: ChainReading {
 
     private func remembered(_ key: StateCache.Key) throws(StorageError) -> [UInt8]? {
         if let known = memory.find(key) { return known }
-        return try snapshot.get(key.stored)
+        return try view.get(key.stored)
     }
 
     public func scan(prefix: [UInt8], from: [UInt8]?, limit: Int) throws(StorageError) -> [LevelDBEntry] {
-        try snapshot.scan(prefix: prefix, from: from, limit: limit)
+        try view.scan(prefix: prefix, from: from, limit: limit)
     }
 }

@@ -11,7 +11,7 @@ import Synchronization
 public final class ChainStore: ChainReading {
     public let path: String
     public let genesisHash: Digest
-    private let database: LevelDB
+    private let database: LoggedDatabase
     /// Where the stored chain and state end; held during a commit, so that commits follow one another.
     private let tip: Mutex<Tip>
     private let cache = StateCache()
@@ -35,8 +35,15 @@ public final class ChainStore: ChainReading {
     ///
     /// - Parameter onUpgrade: told every few thousand entries how many were looked at for that.
     /// - Throws: `.otherChain` when it belongs to another genesis, `.unsupportedFormat`, `.inUse`, `.corrupt`.
-    public init(
+    public convenience init(
         path: String, genesisHash: Digest, options: LevelDB.Options = LevelDB.Options(),
+        onUpgrade: (Int) -> Void = { _ in }
+    ) throws(StorageError) {
+        try self.init(path: path, genesisHash: genesisHash, options: options, limits: LoggedDatabase.Limits(), onUpgrade: onUpgrade)
+    }
+
+    package init(
+        path: String, genesisHash: Digest, options: LevelDB.Options = LevelDB.Options(), limits: LoggedDatabase.Limits,
         onUpgrade: (Int) -> Void = { _ in }
     ) throws(StorageError) {
         if !FileManager.default.fileExists(atPath: path) {
@@ -47,9 +54,12 @@ public final class ChainStore: ChainReading {
         existing.create = false
         self.path = path
         self.genesisHash = genesisHash
-        database = try LevelDB(path: path, options: existing)
+        let levels = try LevelDB(path: path, options: existing)
+        try withoutActuallyEscaping(onUpgrade) { onUpgrade throws(StorageError) in
+            try StoreIdentity(database: levels).check(genesisHash, onUpgrade)
+        }
+        database = try LoggedDatabase(levels, limits: limits)
         tip = Mutex(Tip())
-        try withoutActuallyEscaping(onUpgrade) { onUpgrade throws(StorageError) in try checkIdentity(onUpgrade) }
         let (head, stateHeight) = (try head(), try stateHeight())
         tip.withLock { $0.place = Place(head: head, stateHeight: stateHeight) }
     }
@@ -116,7 +126,7 @@ public final class ChainStore: ChainReading {
         } else {
             batch.put(Meta.healed.key, height.borsh)
         }
-        try database.write(batch, sync: true)
+        try database.write(batch)
     }
 
     /// Heights whose blocks were left out when the store was written anew (``StoreRewrite``) and have not been put back,
@@ -133,14 +143,14 @@ public final class ChainStore: ChainReading {
     public func add(_ link: EpochLink) throws(StorageError) {
         var batch = WriteBatch()
         batch.add(link)
-        try database.write(batch, sync: true)
+        try database.write(batch)
     }
 
     public func snapshot() throws(StorageError) -> ChainSnapshot {
         // Between commits: what is remembered is that of the snapshot's own state then.
         let outcome: Result<ChainSnapshot, StorageError> = tip.withLock { _ in
             do throws(StorageError) {
-                return .success(ChainSnapshot(path: path, snapshot: try database.snapshot(), memory: cache.now))
+                return .success(ChainSnapshot(path: path, view: try database.view(), memory: cache.now))
             } catch { return .failure(error) }
         }
         return try outcome.get()
@@ -173,7 +183,7 @@ public final class ChainStore: ChainReading {
         defer { tip.batch.removeAll(keeping: Self.mostSpareBytes) }
         guard !tip.batch.isEmpty else { return .success(()) }
         cache.beginCommit()
-        do throws(StorageError) { try database.write(tip.batch, sync: true) } catch {
+        do throws(StorageError) { try database.write(tip.batch) } catch {
             cache.endCommit([])
             return .failure(error)
         }
@@ -205,24 +215,6 @@ public final class ChainStore: ChainReading {
         guard state.height <= head else { return "the state after block \(state.height) is above the head \(head)" }
         tip.stateHeight = state.height
         return nil
-    }
-
-    /// Of the stored state, according to the head; nil where the head is not the block after it.
-    private func certifiedRoot() throws(StorageError) -> Digest? {
-        guard let height = try head()?.height, let state = try stateHeight(), state.next == height else { return nil }
-        return try block(at: height)?.block.header.stateRoot
-    }
-
-    private func checkIdentity(_ onUpgrade: @escaping (Int) -> Void) throws(StorageError) {
-        let format: UInt32? = try decoded(get(Meta.format.key), "the format version")
-        let genesis: Digest? = try decoded(get(Meta.genesis.key), "the genesis hash")
-        // Both are written before the folder gets its name, so they can be missing only through damage.
-        guard let format, let genesis else { throw .corrupt(path: path, detail: "it has no format version and genesis hash") }
-        guard (Storage.formatWithoutPaths...Storage.formatVersion).contains(format) else {
-            throw .unsupportedFormat(path: path, found: format, expected: Storage.formatVersion)
-        }
-        guard genesis == genesisHash else { throw .otherChain(path: path, found: genesis, expected: genesisHash) }
-        try StoreUpgrade(database: database, onProgress: onUpgrade).run(from: format, certified: certifiedRoot())
     }
 
     /// Makes the database under another name and renames it when it says whose it is: no instant leaves half of it.

@@ -104,8 +104,9 @@ public enum StoreRewrite {
     private static func copy(
         _ path: String, to made: String, leavingOut: Bool, _ progress: (Progress) throws -> Void
     ) throws -> [Height] {
-        let old = try LevelDB(path: path, options: LevelDB.Options(create: false))
-        defer { old.close() }
+        // Not closed, which would write what its logs hold into the files that are damaged.
+        let old = try LoggedDatabase(try LevelDB(path: path, options: LevelDB.Options(create: false)))
+        defer { withExtendedLifetime(old) {} }
         let new = try LevelDB(path: made, options: LevelDB.Options(create: true))
         defer { new.close() }
         var written = Progress()
@@ -166,7 +167,7 @@ public enum StoreRewrite {
     }
 
     private static func read<Value: BorshDecodable>(
-        _ database: LevelDB, _ key: Meta, _ path: String
+        _ database: LoggedDatabase, _ key: Meta, _ path: String
     ) throws(StorageError) -> Value? {
         guard let bytes = try database.get(key.key) else { return nil }
         do { return try Value(borsh: bytes) } catch {

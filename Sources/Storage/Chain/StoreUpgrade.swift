@@ -16,7 +16,8 @@ struct StoreUpgrade {
     func run(from format: UInt32, certified: @autoclosure () throws(StorageError) -> Digest?) throws(StorageError) {
         guard format < Storage.formatVersion else { return }
         if format <= Storage.formatWithoutPaths { try addPaths() }
-        try addPages(certified())
+        if format <= Storage.formatWithoutPages { try addPages(certified()) }
+        try finish(Storage.formatVersion)
     }
 
     /// Writes each key of the state to where its path finds it.
@@ -60,7 +61,7 @@ struct StoreUpgrade {
             for entry in entries { batch.delete(entry.key) }
             try database.write(batch, sync: true)
         }
-        try finish(Storage.formatVersion)
+        try finish(Storage.formatWithoutLogs)
     }
 
     private func finish(_ format: UInt32) throws(StorageError) {

@@ -1,5 +1,10 @@
+import CCRC32C
+
 /// CRC-32C (Castagnoli; RFC 3720, appendix B.4): finds torn and damaged records, not forged ones.
-struct CRC32C {
+package struct CRC32C {
+    /// Whether the processor has an instruction for it, as nearly all have.
+    private static let hasInstruction = ccrc_is_there()
+
     /// Eight tables of 256, for eight bytes at a time (Kounavis and Berry, "A Systematic Approach to Building High Performance
     /// Software-based CRC Generators", 2005): table n has what a byte makes n bytes later.
     private static let tables: [UInt32] = {
@@ -14,11 +19,19 @@ struct CRC32C {
     }()
 
     private var value: UInt32 = .max
+    private let byInstruction: Bool
+
+    /// - Parameter portable: as any processor does it.
+    package init(portable: Bool = false) { byInstruction = Self.hasInstruction && !portable }
 
     /// Of all bytes so far.
-    var checksum: UInt32 { ~value }
+    package var checksum: UInt32 { ~value }
 
-    mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        if byInstruction {
+            guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
+            return value = ccrc_add(value, start, bytes.count)
+        }
         var value = value
         Self.tables.withUnsafeBufferPointer { tables in
             var place = 0

@@ -111,8 +111,10 @@ public final class LevelDBSnapshot: @unchecked Sendable {  // LevelDB's snapshot
         try handle.get(key, snapshot: snapshot)
     }
 
-    public func scan(prefix: [UInt8], from: [UInt8]? = nil, limit: Int) throws(StorageError) -> [LevelDBEntry] {
-        try handle.scan(prefix: prefix, from: from, limit: limit, snapshot: snapshot)
+    public func scan(
+        prefix: [UInt8], from: [UInt8]? = nil, limit: Int, bytes: Int = .max
+    ) throws(StorageError) -> [LevelDBEntry] {
+        try handle.scan(prefix: prefix, from: from, limit: limit, bytes: bytes, snapshot: snapshot)
     }
 }
 
@@ -130,6 +132,12 @@ public struct WriteBatch: Sendable {
     private var encoder = BorshEncoder()
 
     public init() {}
+
+    /// - Parameter operations: with places in the bytes.
+    init(operations: [Operation], bytes: [UInt8]) {
+        self.operations = operations
+        encoder.fixed(bytes)
+    }
 
     public var isEmpty: Bool { operations.isEmpty }
 
@@ -154,6 +162,17 @@ public struct WriteBatch: Sendable {
         let start = encoder.count
         key(&encoder)
         operations.append(Operation(key: start..<encoder.count, value: nil))
+    }
+
+    /// After its own.
+    mutating func append(_ other: WriteBatch) {
+        let start = encoder.count
+        encoder.fixed(other.bytes)
+        operations += other.operations.map { operation in
+            Operation(
+                key: (operation.key.lowerBound + start)..<(operation.key.upperBound + start),
+                value: operation.value.map { ($0.lowerBound + start)..<($0.upperBound + start) })
+        }
     }
 
     /// Keeps the room that it has, unless that is more than so many bytes.

@@ -1,0 +1,147 @@
+import Synchronization
+
+/// What was written lately and is not in LevelDB yet: of each key what each batch made of it, so that readers see it as it
+/// was after any of them.
+///
+/// Values stay where their batch has them.
+final class RecentWrites: Sendable {
+    /// A key where its batch has it.
+    private struct Key: Hashable {
+        let bytes: [UInt8]
+        let range: Range<Int>
+
+        static func == (a: Key, b: Key) -> Bool {
+            a.bytes.withUnsafeBytes { x in
+                b.bytes.withUnsafeBytes { y in x[a.range].elementsEqual(y[b.range]) }
+            }
+        }
+
+        func hash(into hasher: inout Hasher) {
+            bytes.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[range])) }
+        }
+
+        var copy: [UInt8] { Array(bytes[range]) }
+    }
+
+    private struct Entry {
+        let key: Key
+        /// Nil where the key is deleted.
+        let value: Range<Int>?
+        /// Of the batch.
+        let number: UInt64
+        /// What an earlier batch, or this one, made of the key before.
+        let before: Int?
+
+        var content: [UInt8]? { value.map { Array(key.bytes[$0]) } }
+    }
+
+    private struct State {
+        var entries: [Entry] = []
+        var newest: [Key: Int] = [:]
+        var byteCount = 0
+        /// Keys in their order, and how many entries were looked at for that.
+        var sorted: [[UInt8]] = []
+        var sortedThrough = 0
+    }
+
+    private let state = Mutex(State())
+
+    /// What it holds, with about what it takes to hold an entry.
+    var byteCount: Int { state.withLock { $0.byteCount + 128 * $0.entries.count } }
+    var isEmpty: Bool { state.withLock { $0.entries.isEmpty } }
+
+    /// - Parameter number: of the batch; each is higher than the one before.
+    func add(_ batch: WriteBatch, number: UInt64) {
+        state.withLock { state in
+            // No longer than they are: the batch keeps its memory for the next one.
+            let bytes = Array(batch.bytes[...])
+            state.byteCount += bytes.count
+            for operation in batch.operations {
+                let key = Key(bytes: bytes, range: operation.key)
+                let place = state.entries.count
+                let before = state.newest.updateValue(place, forKey: key)
+                state.entries.append(Entry(key: key, value: operation.value, number: number, before: before))
+            }
+        }
+    }
+
+    /// What the key has after the batch of this number; nil where none up to it has touched the key.
+    func find(_ key: [UInt8], through number: UInt64) -> [UInt8]?? {
+        state.withLock { state in
+            var place = state.newest[Key(bytes: key, range: 0..<key.count)]
+            while let index = place {
+                let entry = state.entries[index]
+                if entry.number <= number { return .some(entry.content) }
+                place = entry.before
+            }
+            return nil
+        }
+    }
+
+    /// Keys that start with the prefix, from one on, in their order, that batches up to this number have touched.
+    ///
+    /// - Parameter last: the highest key that counts; nil for no limit.
+    func changes(
+        prefix: [UInt8], from start: [UInt8], through last: [UInt8]?, number: UInt64
+    ) -> [(key: [UInt8], value: [UInt8]?)] {
+        state.withLock { state in
+            Self.sort(&state)
+            var found: [(key: [UInt8], value: [UInt8]?)] = []
+            var index = state.sorted.firstPlace { !$0.lexicographicallyPrecedes(start) }
+            while index < state.sorted.count {
+                let key = state.sorted[index]
+                index += 1
+                guard key.starts(with: prefix) else { break }
+                if let last, last.lexicographicallyPrecedes(key) { break }
+                var place = state.newest[Key(bytes: key, range: 0..<key.count)]
+                while let next = place {
+                    let entry = state.entries[next]
+                    if entry.number <= number {
+                        found.append((key, entry.content))
+                        break
+                    }
+                    place = entry.before
+                }
+            }
+            return found
+        }
+    }
+
+    /// What all its batches together make of each key.
+    func merged() -> WriteBatch {
+        state.withLock { state in
+            var batch = WriteBatch()
+            for (index, entry) in state.entries.enumerated() where state.newest[entry.key] == index {
+                let bytes = entry.key.bytes
+                if let value = entry.value {
+                    batch.put(key: { $0.fixed(bytes[entry.key.range]) }, value: { $0.fixed(bytes[value]) })
+                } else {
+                    batch.delete { $0.fixed(bytes[entry.key.range]) }
+                }
+            }
+            return batch
+        }
+    }
+
+    /// Puts the keys in their order that came since this was done last: only once somebody asks for them.
+    private static func sort(_ state: inout State) {
+        guard state.sortedThrough < state.entries.count else { return }
+        let fresh = state.entries[state.sortedThrough...].filter { $0.before == nil }.map(\.key.copy)
+        state.sortedThrough = state.entries.count
+        guard !fresh.isEmpty else { return }
+        state.sorted += fresh
+        state.sorted.sort { $0.lexicographicallyPrecedes($1) }
+    }
+}
+
+extension Array {
+    /// Where the first element is that the condition holds for, as it does for all behind it.
+    fileprivate func firstPlace(_ condition: (Element) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = low + (high - low) / 2
+            if condition(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+}
