@@ -68,9 +68,10 @@ package final class LoggedDatabase: Sendable {
         do throws(StorageError) {
             for name in ["ahead.0", "ahead.1"] {
                 files.append(
-                    try WriteAheadLog(path: path + "/" + name, stored: stored, synchronise: limits.synchronise) {
-                        found.append($0)
-                    })
+                    try WriteAheadLog(
+                        path: path + "/" + name, room: limits.together + limits.largeBatch, stored: stored,
+                        synchronise: limits.synchronise
+                    ) { found.append($0) })
             }
             var number = stored
             for record in found.sorted(by: { $0.number < $1.number }) {

@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 
 /// What was written lately and is not in LevelDB yet: of each key what each batch made of it, so that readers see it as it
@@ -11,8 +12,13 @@ final class RecentWrites: Sendable {
         let range: Range<Int>
 
         static func == (a: Key, b: Key) -> Bool {
-            a.bytes.withUnsafeBytes { x in
-                b.bytes.withUnsafeBytes { y in x[a.range].elementsEqual(y[b.range]) }
+            guard a.range.count == b.range.count else { return false }
+            return a.bytes.withUnsafeBytes { x in
+                b.bytes.withUnsafeBytes { y in
+                    let (x, y) = (UnsafeRawBufferPointer(rebasing: x[a.range]), UnsafeRawBufferPointer(rebasing: y[b.range]))
+                    guard let start = x.baseAddress, let other = y.baseAddress else { return true }
+                    return memcmp(start, other, x.count) == 0
+                }
             }
         }
 
@@ -31,6 +37,8 @@ final class RecentWrites: Sendable {
         let number: UInt64
         /// What an earlier batch, or this one, made of the key before.
         let before: Int?
+        /// Whether it is the newest of its key.
+        var isNewest = true
 
         var content: [UInt8]? { value.map { Array(key.bytes[$0]) } }
     }
@@ -60,6 +68,7 @@ final class RecentWrites: Sendable {
                 let key = Key(bytes: bytes, range: operation.key)
                 let place = state.entries.count
                 let before = state.newest.updateValue(place, forKey: key)
+                if let before { state.entries[before].isNewest = false }
                 state.entries.append(Entry(key: key, value: operation.value, number: number, before: before))
             }
         }
@@ -111,7 +120,7 @@ final class RecentWrites: Sendable {
     func merged() -> WriteBatch {
         state.withLock { state in
             var batch = WriteBatch()
-            for (index, entry) in state.entries.enumerated() where state.newest[entry.key] == index {
+            for entry in state.entries where entry.isNewest {
                 let bytes = entry.key.bytes
                 if let value = entry.value {
                     batch.put(key: { $0.fixed(bytes[entry.key.range]) }, value: { $0.fixed(bytes[value]) })

@@ -19,8 +19,8 @@ struct WriteAheadLog {
     private static let magic = Array("EPahead1".utf8)
     private static let beginning = UInt64(magic.count + 8)
     private static let headerBytes = 24
-    /// Zeros that are written together where the file has to grow.
-    private static let room: UInt64 = 256 << 10
+    /// Zeros behind a record for which the file has to grow all the same.
+    private static let growth: UInt64 = 256 << 10
 
     let path: String
     private let descriptor: Int32
@@ -37,11 +37,12 @@ struct WriteAheadLog {
     /// Opens the file, or makes an empty one.
     ///
     /// - Parameters:
+    ///   - room: bytes for records that the file has from the beginning.
     ///   - stored: the newest record that LevelDB holds, whatever this file still has of it.
     ///   - found: told the records that it does not hold, in their order.
     /// - Throws: `.corrupt` where a record is damaged that had been synced.
     init(
-        path: String, stored: UInt64, synchronise: @escaping @Sendable (Int32) -> Int32,
+        path: String, room: Int, stored: UInt64, synchronise: @escaping @Sendable (Int32) -> Int32,
         found: (Record) -> Void
     ) throws(StorageError) {
         self.path = path
@@ -59,7 +60,10 @@ struct WriteAheadLog {
             }
             self.salt = salt
             self.descriptor = descriptor
-            size = UInt64(file.count)
+            // In pages: what is written together the system keeps together, and all of it would count as changed with each record.
+            let zeros = [UInt8](repeating: 0, count: max(0, room - file.count))
+            try Files.write(zeros, to: descriptor, at: UInt64(file.count), page: 4_096, path: path)
+            size = UInt64(file.count + zeros.count)
             // What was read may be only in the page cache: nothing counts as durable before a sync of its own.
             guard synchronise(descriptor) == 0 else { throw Files.systemError(path, "fdatasync") }
             try read(file, stored: stored, found)
@@ -76,14 +80,15 @@ struct WriteAheadLog {
         guard !hasFailed else { throw .inputOutput(path: path, detail: "an earlier write failed") }
         // Where the next record goes is known again only once the file is opened again.
         hasFailed = true
-        let record = Self.encoded(batch, number: number, salt: salt)
-        let next = end + UInt64(record.count)
+        let start = Self.start(of: batch, number: number, salt: salt)
+        let next = end + UInt64(start.count + batch.bytes.count)
         if next > size {
-            let zeros = [UInt8](repeating: 0, count: Int(Self.room))
-            try Files.write(record + zeros, to: descriptor, at: end, page: 4_096, path: path)
-            size = next + Self.room
+            let zeros = [UInt8](repeating: 0, count: Int(Self.growth))
+            try Files.write(start + batch.bytes + zeros, to: descriptor, at: end, page: 4_096, path: path)
+            size = next + Self.growth
         } else {
-            try Files.write(record, to: descriptor, at: end, path: path)
+            try Files.write(start, to: descriptor, at: end, path: path)
+            try Files.write(batch.bytes, to: descriptor, at: end + UInt64(start.count), path: path)
         }
         guard synchronise(descriptor) == 0 else { throw Files.systemError(path, "fdatasync") }
         (end, newest) = (next, number)
@@ -97,10 +102,13 @@ struct WriteAheadLog {
 
     /// Payload: u32 count of operations, of each u32 bytes of its key and u32 bytes of its value (2^32 - 1 for a delete), then
     /// keys and values as the batch has them.
-    private static func encoded(_ batch: WriteBatch, number: UInt64, salt: UInt64) -> [UInt8] {
-        let length = 4 + 8 * batch.operations.count + batch.bytes.count
+    ///
+    /// - Returns: all of the record but keys and values.
+    private static func start(of batch: WriteBatch, number: UInt64, salt: UInt64) -> [UInt8] {
+        let lengths = 4 + 8 * batch.operations.count
+        let length = lengths + batch.bytes.count
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(headerBytes + length)
+        bytes.reserveCapacity(headerBytes + lengths)
         append(salt, to: &bytes)
         append(number, to: &bytes)
         append(UInt32(truncatingIfNeeded: length), to: &bytes)
@@ -110,19 +118,19 @@ struct WriteAheadLog {
             append(UInt32(truncatingIfNeeded: operation.key.count), to: &bytes)
             append(operation.value.map { UInt32(truncatingIfNeeded: $0.count) } ?? .max, to: &bytes)
         }
-        bytes.append(contentsOf: batch.bytes)
-        let sum = checksum(bytes[...])
+        let sum = checksum(bytes[...], batch.bytes)
         for place in 0..<4 { bytes[headerBytes - 4 + place] = UInt8(truncatingIfNeeded: sum >> UInt32(8 * place)) }
         return bytes
     }
 
-    /// - Parameter record: header and payload.
-    private static func checksum(_ record: ArraySlice<UInt8>) -> UInt32 {
+    /// - Parameter record: header and payload, or so much of it as has `rest` behind it.
+    private static func checksum(_ record: ArraySlice<UInt8>, _ rest: [UInt8] = []) -> UInt32 {
         var sum = CRC32C()
         record.withUnsafeBytes { raw in
             sum.add(UnsafeRawBufferPointer(rebasing: raw[8..<(headerBytes - 4)]))
             sum.add(UnsafeRawBufferPointer(rebasing: raw[headerBytes...]))
         }
+        rest.withUnsafeBytes { sum.add($0) }
         return sum.checksum
     }
 
