@@ -8,8 +8,10 @@ public struct StateKey: Hashable, Comparable, Sendable, CustomStringConvertible 
 
     public init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    /// In one piece: an array would hash each byte by itself, and keys are looked up many times for each transaction.
+    /// In one piece: an array would hash each byte by itself.
     public func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+
+    public func _rawHashValue(seed: Int) -> Int { bytes.withUnsafeBytes { TableHash.of($0, seed: seed) } }
 
     private init(_ namespace: Unicode.Scalar, _ rest: [UInt8]) {
         bytes = [UInt8(truncatingIfNeeded: namespace.value)] + rest

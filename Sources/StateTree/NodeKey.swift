@@ -17,6 +17,8 @@ public struct NodeKey: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// In one piece: an array would hash each byte by itself.
     public func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
 
+    public func _rawHashValue(seed: Int) -> Int { bytes.withUnsafeBytes { TableHash.of($0, seed: seed) } }
+
     /// Nil unless the bytes are those of a position.
     public init?(bytes: [UInt8]) {
         guard let last = bytes.last, last != 0, bytes.count < 33 || (bytes.count == 33 && last == 0x80) else {
