@@ -18,8 +18,9 @@ import Cryptography
 ///
 /// The module promises
 /// - **canonical**: tree and root depend on the set of pairs alone, never on the order or batches that led there;
-/// - **batched**: an update reads and writes each page at most once, and a page holds several levels (``TreePage``);
-/// - **pure**: a reader in, an update and proofs out; it never stores anything;
+/// - **batched**: an update reads and writes each page at most once, and a page holds several levels (``TreePage``); what
+///   it met the next one need not read (``PageCache``);
+/// - **pure**: a reader in, an update and proofs out; it never stores anything, and what is kept changes no answer;
 /// - **no traps**: a missing or corrupt page gives a ``StateTreeError``. Every page but the topmost is checked against
 ///   the hash that its parent holds.
 public enum StateTree {
@@ -49,16 +50,18 @@ public enum StateTree {
 
     /// What changes in the stored pages when the changes are made.
     ///
-    /// - Parameter changes: in any order, each path at most once; a nil value hash removes the pair, if there is one.
+    /// - Parameters:
+    ///   - changes: in any order, each path at most once; a nil value hash removes the pair, if there is one.
+    ///   - cache: of pages of this version and others, with the root of this one.
     public static func update(
-        reader: some PageReader, changes: [(path: Digest, valueHash: Digest?)]
+        reader: some PageReader, changes: [(path: Digest, valueHash: Digest?)], cache: (pages: PageCache, root: Digest)? = nil
     ) throws(StateTreeError) -> TreeUpdate {
         let ordered = changes.sorted { $0.path < $1.path }
         for (lower, higher) in zip(ordered, ordered.dropFirst()) where lower.path == higher.path {
             throw .duplicateChange(lower.path)
         }
-        var updater = TreeUpdater(loader: PageLoader(reader: reader))
-        return try updater.run(ordered)
+        var updater = TreeUpdater(loader: PageLoader(reader: reader), cache: cache?.pages)
+        return try updater.run(ordered, root: cache?.root)
     }
 
     /// Root of the tree that holds exactly these pairs.

@@ -19,22 +19,41 @@ struct TreeUpdater<Reader: PageReader> {
     typealias Pair = (path: Digest, valueHash: Digest)
 
     private let loader: PageLoader<Reader>
+    private let cache: PageCache?
     private var puts: [(NodeKey, [UInt8])] = []
     private var removals: [NodeKey] = []
     private var added: [Digest] = []
 
-    init(loader: PageLoader<Reader>) { self.loader = loader }
+    init(loader: PageLoader<Reader>, cache: PageCache?) {
+        self.loader = loader
+        self.cache = cache
+    }
 
-    /// - Parameter changes: strictly ascending by path.
-    mutating func run(_ changes: [Change]) throws(StateTreeError) -> TreeUpdate {
-        let old = try loader.root()
-        var page = old ?? TreePage(at: .root, depth: 0)
+    /// - Parameters:
+    ///   - changes: strictly ascending by path.
+    ///   - root: of the tree before, where the caller has it.
+    mutating func run(_ changes: [Change], root: Digest?) throws(StateTreeError) -> TreeUpdate {
+        var page = try top(root)
+        let former = page.hash
         try change(&page, 0, depth: 0, changes[...])
-        if page.hash != old?.hash ?? StateTree.emptyRoot {
-            if case .empty = page.slots[0] { removals.append(.root) } else { puts.append((.root, page.encoded)) }
+        let isEmpty = if case .empty = page.slots[0] { true } else { false }
+        if page.hash != former {
+            if isEmpty { removals.append(.root) } else { puts.append((.root, page.encoded)) }
         }
+        if !isEmpty { cache?.put(page) }
         return TreeUpdate(
             root: page.hash, puts: puts.sorted { $0.0 < $1.0 }, removals: removals.sorted(), added: added)
+    }
+
+    private func top(_ root: Digest?) throws(StateTreeError) -> TreePage {
+        if let root, let page = cache?.take(root) { return page }
+        return try loader.root() ?? TreePage(at: .root, depth: 0)
+    }
+
+    /// The page that the change comes to at this depth.
+    private func load(_ path: Digest, depth: Int, hash: Digest) throws(StateTreeError) -> TreePage {
+        if let page = cache?.take(hash) { return page }
+        return try loader.page(NodeKey(path, depth: depth), hash: hash)
     }
 
     /// Makes the changes below a position of the page, and in the pages below it.
@@ -47,7 +66,7 @@ struct TreeUpdater<Reader: PageReader> {
         case .leaf(let path, let valueHash, _):
             insert(&page, index, depth: depth, inserted(changes, beside: (path, valueHash))[...])
         case .page(let hash):
-            var below = try loader.page(NodeKey(first.path, depth: depth), hash: hash)
+            var below = try load(first.path, depth: depth, hash: hash)
             try change(&below, 0, depth: depth, changes)
             page.slots[index] = settle(below, former: hash)
         case .inner:
@@ -103,6 +122,7 @@ struct TreeUpdater<Reader: PageReader> {
         switch page.slots[0] {
         case .inner(let hash), .page(let hash):
             if hash != former { puts.append((page.key, page.encoded)) }
+            cache?.put(page)
             return .page(hash)
         case .empty, .leaf:
             if former != nil { removals.append(page.key) }

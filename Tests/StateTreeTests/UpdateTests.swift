@@ -127,6 +127,67 @@ import Testing
     }
 }
 
+@Suite(.timeLimit(.minutes(20))) struct PageCacheTests {
+    private struct Unreadable: Error {}
+
+    /// A tree whose pages may not be read.
+    private struct Closed: PageReader {
+        func page(_ key: NodeKey) throws -> [UInt8]? { throw Unreadable() }
+    }
+
+    private func same(_ one: TreeUpdate, _ other: TreeUpdate) -> Bool {
+        one.root == other.root && one.added == other.added && one.removals == other.removals
+            && one.puts.map(\.0) == other.puts.map(\.0) && one.puts.map(\.1) == other.puts.map(\.1)
+    }
+
+    /// Versions that follow each other, and several that follow the same one, as blocks do: with what the others have left in
+    /// the cache, however small it is, an update is what it is without.
+    @Test(arguments: [1, 2, 3] as [UInt64], [1, 5, 4_096])
+    func updatesAreWhatTheyAreWithout(seed: UInt64, generation: Int) throws {
+        var generator = SeededGenerator(seed: seed)
+        let cache = PageCache(generation: generation)
+        var versions = [MemoryTree()]
+        for round in 0..<120 {
+            var tree = versions[generator.below(3) == 0 ? generator.below(versions.count) : versions.count - 1]
+            let known = tree.pairs.keys.sorted()
+            var changes: [Digest: Digest?] = [:]
+            for _ in 0..<generator.below(40) {
+                changes.updateValue(
+                    generator.below(3) == 0 ? nil : generator.digest(), forKey: generator.path(near: known))
+            }
+            if round % 30 == 29 { for path in known { changes.updateValue(nil, forKey: path) } }
+            let batch = changes.keys.sorted().map { (path: $0, valueHash: changes[$0] ?? nil) }
+            let root = try StateTree.root(reader: tree)
+            let cached = try StateTree.update(reader: tree, changes: batch, cache: (cache, root))
+            let plain = try tree.update(batch)
+            #expect(same(cached, plain), "seed \(seed), round \(round)")
+            #expect(cache.count <= 2 * generation)
+            versions.append(tree)
+            if versions.count > 4 { versions.removeFirst() }
+        }
+    }
+
+    /// What the update before has put is not read again.
+    @Test func whatOneUpdateLeavesTheNextNeedsNotRead() throws {
+        var generator = SeededGenerator(seed: 7)
+        let cache = PageCache()
+        var tree = MemoryTree()
+        let paths = (0..<1_000).map { _ in generator.digest() }
+        let first = try StateTree.update(
+            reader: tree, changes: paths.map { ($0, .zero) }, cache: (cache, StateTree.emptyRoot))
+        try tree.update(paths.map { ($0, .zero) })
+        #expect(cache.count == tree.pages.count)
+        let changes = paths.prefix(100).map { (path: $0, valueHash: Digest?(generator.digest())) }
+        let second = try StateTree.update(reader: Closed(), changes: changes, cache: (cache, first.root))
+        #expect(same(second, try tree.update(changes)))
+        #expect(cache.count == tree.pages.count)
+        // Of another version nothing is here.
+        #expect(throws: StateTreeError.self) {
+            try StateTree.update(reader: Closed(), changes: changes, cache: (cache, first.root))
+        }
+    }
+}
+
 @Suite(.timeLimit(.minutes(20))) struct NodeKeyTests {
     @Test func bytesAreCanonical() throws {
         let seed: UInt64 = 0x1e7

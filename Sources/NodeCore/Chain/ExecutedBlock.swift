@@ -33,20 +33,21 @@ package final class ExecutedBlock {
     /// - Parameters:
     ///   - ids: of its transactions, where the check has them already.
     ///   - context: of its epoch, where its parent's execution gave it.
+    ///   - pages: of the state tree, that blocks before it have left in memory.
     package convenience init(
         executing block: Block, digest: Digest, transactionIds ids: [TransactionId]? = nil,
-        context: EpochContext? = nil, ledger: Ledger, below: StateLayer, store: any StateSource
+        context: EpochContext? = nil, ledger: Ledger, below: StateLayer, store: any StateSource, pages: PageCache? = nil
     ) throws {
         let ids = ids ?? block.transactions.map { $0.id(genesis: ledger.genesisHash) }
         let execution = try ledger.execute(block, state: below, context: context, transactionIds: ids)
         try self.init(
-            block, digest: digest, transactionIds: ids, execution: execution, below: below, store: store)
+            block, digest: digest, transactionIds: ids, execution: execution, below: below, store: store, pages: pages)
     }
 
     /// A block whose execution is known already.
     init(
         _ block: Block, digest: Digest, transactionIds ids: [TransactionId], execution: Execution, below: StateLayer,
-        store: any StateSource
+        store: any StateSource, pages: PageCache?
     ) throws {
         header = block.header
         self.digest = digest
@@ -57,7 +58,7 @@ package final class ExecutedBlock {
         gasUsed = execution.gasUsed
         nextDue = execution.nextDue
         self.context = execution.context
-        (tree, added) = try delta.change(below)
+        (tree, added) = try delta.change(below, cache: pages.map { ($0, below.root) })
         layer = StateLayer(delta: delta, tree: tree, below: below, store: store)
         supply = try layer.value(.supply)
     }
@@ -108,11 +109,15 @@ package final class ExecutedBlock {
 
 extension StateDelta {
     /// What it changes in the state tree, and which of its keys are new there.
-    package func change(_ state: some PageReader) throws(StateTreeError) -> (tree: TreeUpdate, added: [StateKey]) {
+    ///
+    /// - Parameter cache: of pages, with the root of the state.
+    package func change(
+        _ state: some PageReader, cache: (pages: PageCache, root: Digest)? = nil
+    ) throws(StateTreeError) -> (tree: TreeUpdate, added: [StateKey]) {
         let paths = changes.map(\.key.path)
         let tree = try StateTree.update(
             reader: state,
-            changes: zip(paths, changes).map { (path: $0, valueHash: $1.value.map { StateTree.valueHash($0) }) })
+            changes: zip(paths, changes).map { (path: $0, valueHash: $1.value.map { StateTree.valueHash($0) }) }, cache: cache)
         guard !tree.added.isEmpty else { return (tree, []) }
         let added = Set(tree.added)
         return (tree, zip(paths, changes).filter { added.contains($0.0) }.map(\.1.key))

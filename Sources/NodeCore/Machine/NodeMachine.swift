@@ -75,6 +75,8 @@ public final class NodeMachine {
     package let stepOfHead: EpochLink?
     var chain: FinalChain
     var pool: CandidatePool
+    /// What executing one block leaves for the next.
+    let pages = PageCache()
     public internal(set) var mempool: Mempool
     var cases = CaseBook()
 

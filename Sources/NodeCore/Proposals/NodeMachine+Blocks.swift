@@ -90,7 +90,7 @@ extension NodeMachine {
                 case .sound(let ids):
                     candidate.executed = try ExecutedBlock(
                         executing: candidate.block, digest: candidate.digest, transactionIds: ids,
-                        context: parent.context, ledger: ledger, below: parent.layer, store: store)
+                        context: parent.context, ledger: ledger, below: parent.layer, store: store, pages: pages)
                 }
             } catch {
                 halt("block \(candidate.block.header.height) could not be executed: \(error)")

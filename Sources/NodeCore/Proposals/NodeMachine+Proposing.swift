@@ -135,7 +135,7 @@ extension NodeMachine {
             let chosen = stopwatch()
             let executed = try ExecutedBlock(
                 block, digest: digest, transactionIds: selection.transactionIds, execution: execution,
-                below: parent.layer, store: store)
+                below: parent.layer, store: store, pages: pages)
             pace.note(changes: execution.delta.changes.count, milliseconds: stopwatch() &- chosen)
             return Draft(block: block, digest: digest, executed: executed, selection: selection)
         } catch {
