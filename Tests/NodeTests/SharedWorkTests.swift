@@ -56,6 +56,22 @@ private final class CountingVerifier: NodeSignatures {
         #expect(inner.count == 5)
     }
 
+    /// A vote of this node comes back in certificates.
+    @Test func whatThisNodeSignsItselfIsNotChecked() throws {
+        let inner = CountingVerifier()
+        let verifier = RememberingVerifier(inner)
+        let key = try #require(PrivateKey(seed: [UInt8](repeating: 3, count: 32)))
+        let other = try #require(PrivateKey(seed: [UInt8](repeating: 4, count: 32)))
+        let signature = try RememberingSigner(key, known: verifier).sign(message: [9, 5])
+        #expect(key.publicKey.isValid(signature, message: [9, 5]))
+        #expect(verifier.isValid(signature, of: key.publicKey, message: [9, 5]))
+        #expect(inner.count == 0)
+        // Of this message and key alone.
+        #expect(!verifier.isValid(signature, of: key.publicKey, message: [9, 6]))
+        #expect(!verifier.isValid(signature, of: other.publicKey, message: [9, 5]))
+        #expect(inner.count == 2)
+    }
+
     @Test func itForgetsTheOldest() throws {
         let inner = CountingVerifier()
         let verifier = RememberingVerifier(inner)

@@ -1,3 +1,4 @@
+import Consensus
 import Cryptography
 import NodeCore
 import Primitives
@@ -12,6 +13,10 @@ public final class RememberingVerifier: NodeSignatures {
         let key: PublicKey
         let signature: Signature
         let message: Digest
+
+        func _rawHashValue(seed: Int) -> Int {
+            signature.tableHash(seed: message._rawHashValue(seed: key._rawHashValue(seed: seed)))
+        }
     }
 
     /// Right ones only, in two generations of bounded size: the older is dropped when the newer is full.
@@ -32,6 +37,16 @@ public final class RememberingVerifier: NodeSignatures {
         let checked = Checked(key: key, signature: signature, message: Digest(sha256: message))
         if state.withLock({ $0.newer.contains(checked) || $0.older.contains(checked) }) { return true }
         guard verifier.isValid(signature, of: key, message: message) else { return false }
+        remember(checked)
+        return true
+    }
+
+    /// What this node signed itself, and meets again in certificates.
+    fileprivate func signed(_ signature: Signature, by key: PublicKey, message: [UInt8]) {
+        remember(Checked(key: key, signature: signature, message: Digest(sha256: message)))
+    }
+
+    private func remember(_ checked: Checked) {
         state.withLock { state in
             if state.newer.count >= Self.generation {
                 state.older = state.newer
@@ -39,7 +54,6 @@ public final class RememberingVerifier: NodeSignatures {
             }
             state.newer.insert(checked)
         }
-        return true
     }
 
     public func isAuthorized(_ transaction: SignedTransaction, id: TransactionId, genesis: Digest) -> Bool {
@@ -63,6 +77,23 @@ public final class RememberingVerifier: NodeSignatures {
     }
 }
 
+/// Signs votes, so that their signatures are known to be right where they come back in a certificate.
+package struct RememberingSigner: VoteSigner {
+    private let signer: PrivateKey
+    private let verifier: RememberingVerifier
+
+    package init(_ signer: PrivateKey, known verifier: RememberingVerifier) {
+        self.signer = signer
+        self.verifier = verifier
+    }
+
+    package func sign(message: [UInt8]) throws -> Signature {
+        let signature = try signer.sign(message: message)
+        verifier.signed(signature, by: signer.publicKey, message: message)
+        return signature
+    }
+}
+
 /// Remembers the newest transactions whose signatures were checked, so that none is checked twice on its way from the
 /// pool into a block. Two generations of bounded size: the older is dropped when the newer is full.
 struct VerifiedTransactions {
@@ -70,6 +101,13 @@ struct VerifiedTransactions {
     private struct Entry: Hashable {
         let id: TransactionId
         let authorization: Authorization
+
+        /// Of both: a sender can make any number of signatures for one transaction.
+        func _rawHashValue(seed: Int) -> Int {
+            switch authorization {
+            case .ed25519(let signature): signature.tableHash(seed: id._rawHashValue(seed: seed))
+            }
+        }
     }
 
     private static let generation = 65_536

@@ -205,8 +205,8 @@ public struct NodeRunner: Sendable {
             store = try open(home.databaseFolder.path, genesis, files)
         }
         try check(checkpoint, store)
-        let (role, journal, entries) = try openRole(keys, genesis)
         let verifier = RememberingVerifier()
+        let (role, journal, entries) = try openRole(keys, genesis, verifier)
         let health = StoreHealth(path: home.databaseFolder.path, logger: logger)
         for height in opened?.unreadable ?? [] {
             health.note(
@@ -296,7 +296,9 @@ public struct NodeRunner: Sendable {
         return try NodeKeys(opening: home, passphrase: passphrase)
     }
 
-    private func openRole(_ keys: NodeKeys?, _ genesis: Genesis) throws -> (NodeRole, Journal?, [JournalEntry]) {
+    private func openRole(
+        _ keys: NodeKeys?, _ genesis: Genesis, _ verifier: RememberingVerifier
+    ) throws -> (NodeRole, Journal?, [JournalEntry]) {
         guard let keys else { return (.follower, nil, []) }
         let key = keys.consensus.publicKey
         let beacon = keys.beacon()
@@ -311,7 +313,10 @@ public struct NodeRunner: Sendable {
         if let note = journal.note { logger.notice("\(note)") }
         let entries = try journal.replayed.map { try JournalEntry(borsh: $0) }
         return (
-            .masternode(NodeIdentity(key: key, signer: keys.consensus, beacons: [0: beacon])), journal, entries)
+            .masternode(
+                NodeIdentity(
+                    key: key, signer: RememberingSigner(keys.consensus, known: verifier), beacons: [0: beacon])),
+            journal, entries)
     }
 
     /// Masternodes that the stored state has registered: the address book keeps only what is admitted from the start.
