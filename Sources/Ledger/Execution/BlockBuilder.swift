@@ -41,7 +41,8 @@ extension Ledger {
         from candidates: some Sequence<SignedTransaction>, frame: BlockFrame, state: any StateReader,
         context: EpochContext, mayGoOn: (Int) -> Bool
     ) throws(LedgerError) -> (TransactionSelection, Execution) {
-        var execution = try BlockExecution(self, frame, state: state, context: context)
+        var execution = try BlockExecution(
+            self, frame, state: state, context: context, transactions: candidates.underestimatedCount)
         let selection = try select(
             from: candidates, state: state, parameters: context.parameters, time: frame.time,
             certificate: frame.parentCertificate
@@ -57,7 +58,8 @@ extension Ledger {
         certificate: ParentCertificate, take: (SignedTransaction, TransactionId) throws(LedgerError) -> Bool
     ) throws(LedgerError) -> TransactionSelection {
         let overhead = Self.headerBytes + certificate.borsh.count + 4
-        var prepass = Prepass(parameters: parameters, state: state, time: time, bytes: overhead)
+        var prepass = Prepass(
+            parameters: parameters, state: state, time: time, bytes: overhead, transactions: candidates.underestimatedCount)
         var chosen: [SignedTransaction] = []
         var ids: [TransactionId] = []
         var leaves: [Digest] = []

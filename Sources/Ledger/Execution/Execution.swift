@@ -73,13 +73,16 @@ struct BlockExecution {
     private let proposer: Masternode
     private var receipts: [Receipt] = []
 
-    init(_ ledger: Ledger, _ frame: BlockFrame, state: any StateReader, context: EpochContext) throws(LedgerError) {
+    /// - Parameter transactions: how many there may be.
+    init(
+        _ ledger: Ledger, _ frame: BlockFrame, state: any StateReader, context: EpochContext, transactions: Int
+    ) throws(LedgerError) {
         guard let proposer = context.set.member(frame.proposer) else { throw .unknownProposer(frame.proposer) }
         self.ledger = ledger
         self.frame = frame
         self.context = context
         self.proposer = proposer
-        overlay = Overlay(state)
+        overlay = Overlay(state, transactions: transactions)
         let previousRandomness: Digest = try overlay.value(.randomness) ?? ledger.genesis.initialRandomness
         executor = Executor(
             ledger: ledger, overlay: overlay, context: context, height: frame.height, time: frame.time,
@@ -131,7 +134,8 @@ extension Ledger {
         transactionIds: [TransactionId]? = nil
     ) throws(LedgerError) -> Execution {
         let context = try self.context(known, state: state)
-        var execution = try BlockExecution(self, BlockFrame(block), state: state, context: context)
+        var execution = try BlockExecution(
+            self, BlockFrame(block), state: state, context: context, transactions: block.transactions.count)
         for (index, signed) in block.transactions.enumerated() {
             let known = transactionIds.flatMap { $0.indices.contains(index) ? $0[index] : nil }
             try execution.run(signed, id: known ?? signed.id(genesis: genesisHash))

@@ -9,15 +9,26 @@ final class Overlay {
     private var known: [StateKey: [UInt8]?] = [:]
     private var written: [StateKey: [UInt8]?] = [:]
     /// Account records are kept decoded, since a block touches the same ones again and again.
-    private var accounts: [Account: AccountRecord?] = [:]
-    private(set) var changedAccounts: Set<Account> = []
+    private var accounts: [Account: Held] = [:]
+    /// Each once, those too whose change was taken back.
+    private(set) var changedAccounts: [Account] = []
     private var journal: [Undo] = []
     private(set) var history: [(account: Account, entry: HistoryEntry)] = []
     private(set) var events: [Event] = []
 
+    /// A record as the base has it, and as it is now; nil where the chain knows nothing of the account. An object: records
+    /// are large, and a table of them would be moved whenever it grows.
+    private final class Held {
+        let before: AccountRecord?
+        var now: AccountRecord?
+        var isChanged = false
+
+        init(_ before: AccountRecord?) { (self.before, now) = (before, before) }
+    }
+
     private enum Undo {
         case value(StateKey, previous: [UInt8]??)
-        case account(Account, previous: AccountRecord?)
+        case account(Held, previous: AccountRecord?)
     }
 
     struct Savepoint {
@@ -26,7 +37,16 @@ final class Overlay {
         fileprivate let events: Int
     }
 
-    init(_ base: any StateReader) { self.base = base }
+    /// - Parameter transactions: that will run on it, about: for as many there is room at once.
+    init(_ base: any StateReader, transactions: Int = 0) {
+        self.base = base
+        let room = min(transactions, Self.mostRoom)
+        accounts.reserveCapacity(room)
+        changedAccounts.reserveCapacity(room)
+        history.reserveCapacity(room)
+    }
+
+    private static let mostRoom = 1_024
 
     // MARK: Values
 
@@ -56,26 +76,27 @@ final class Overlay {
 
     // MARK: Accounts
 
-    /// Nil for an account of which the chain knows nothing yet.
-    func record(_ account: Account) throws(LedgerError) -> AccountRecord? {
-        if let record = accounts[account] { return record }
-        let key = StateKey.account(account)
-        var record: AccountRecord?
-        if let bytes = try original(key) {
-            do { record = try AccountRecord(borsh: bytes) } catch { throw .corruptState(key, error.description) }
-        }
-        accounts.updateValue(record, forKey: account)
-        return record
+    private func held(_ account: Account) throws(LedgerError) -> Held {
+        if let held = accounts[account] { return held }
+        let held = Held(try base.read(.account(account)))
+        accounts[account] = held
+        return held
     }
 
+    /// Nil for an account of which the chain knows nothing yet.
+    func record(_ account: Account) throws(LedgerError) -> AccountRecord? { try held(account).now }
+
     func account(_ account: Account) throws(LedgerError) -> AccountRecord {
-        try record(account) ?? AccountRecord()
+        try held(account).now ?? AccountRecord()
     }
 
     func setAccount(_ account: Account, _ record: AccountRecord) throws(LedgerError) {
-        journal.append(.account(account, previous: try self.record(account)))
-        accounts.updateValue(record, forKey: account)
-        changedAccounts.insert(account)
+        let held = try held(account)
+        journal.append(.account(held, previous: held.now))
+        held.now = record
+        guard !held.isChanged else { return }
+        held.isChanged = true
+        changedAccounts.append(account)
     }
 
     /// Appends to the account's history: the entry to the archive, its leaf to the frontier.
@@ -89,12 +110,8 @@ final class Overlay {
 
     /// The account as the base has it, and as it is now.
     func versions(of account: Account) throws(LedgerError) -> (before: AccountRecord, after: AccountRecord) {
-        let key = StateKey.account(account)
-        var before = AccountRecord()
-        if let bytes = try original(key) {
-            do { before = try AccountRecord(borsh: bytes) } catch { throw .corruptState(key, error.description) }
-        }
-        return (before, try self.account(account))
+        let held = try held(account)
+        return (held.before ?? AccountRecord(), held.now ?? AccountRecord())
     }
 
     // MARK: Events
@@ -117,8 +134,7 @@ final class Overlay {
             switch undo {
             case .value(let key, let previous):
                 if let previous { written.updateValue(previous, forKey: key) } else { written.removeValue(forKey: key) }
-            case .account(let account, let previous):
-                accounts.updateValue(previous, forKey: account)
+            case .account(let held, let previous): held.now = previous
             }
         }
         history.removeLast(max(0, history.count - savepoint.history))
@@ -137,9 +153,8 @@ final class Overlay {
         var changes: [(key: StateKey, value: [UInt8]?)] = []
         for (key, value) in written where try original(key) != value { changes.append((key, value)) }
         for account in changedAccounts {
-            let key = StateKey.account(account)
-            let value = (accounts[account] ?? nil)?.borsh
-            if try original(key) != value { changes.append((key, value)) }
+            guard let held = accounts[account], held.now != held.before else { continue }
+            changes.append((.account(account), held.now?.borsh))
         }
         changes.sort { $0.key < $1.key }
         return StateDelta(changes: changes, history: history)

@@ -127,9 +127,13 @@ extension Ledger {
         let overhead = block.header.borsh.count + block.parentCertificate.borsh.count + 4
         let limit = Int(parameters.blockBytes)
         guard overhead <= limit else { return .invalid(.oversize(bytes: overhead, limit: limit)) }
-        var prepass = Prepass(parameters: parameters, state: state, time: block.header.time, bytes: overhead)
+        let count = block.transactions.count
+        var prepass = Prepass(
+            parameters: parameters, state: state, time: block.header.time, bytes: overhead, transactions: count)
         var ids: [TransactionId] = []
         var leaves: [Digest] = []
+        ids.reserveCapacity(count)
+        leaves.reserveCapacity(count)
         for (index, signed) in block.transactions.enumerated() {
             switch try prepass.add(signed.transaction, byteCount: signed.byteCount) {
             case .taken: break

@@ -11,7 +11,6 @@ struct Prepass {
     private struct Sender {
         var nextSequence: UInt64
         var credits: UInt64
-        let record: AccountRecord
     }
 
     private let parameters: Parameters
@@ -26,14 +25,17 @@ struct Prepass {
     private(set) var gas: UInt64 = 0
     private(set) var bytes: Int
 
-    /// - Parameter bytes: what the block has beside its transactions.
-    init(parameters: Parameters, state: any StateReader, time: Time, bytes: Int) {
+    /// - Parameters:
+    ///   - bytes: what the block has beside its transactions.
+    ///   - transactions: how many will be asked about: for as many there is room at once.
+    init(parameters: Parameters, state: any StateReader, time: Time, bytes: Int, transactions: Int = 0) {
         self.parameters = parameters
         self.state = state
         self.time = time
         self.bytes = bytes
         credits = Credits(parameters)
         form = Form(parameters: parameters)
+        senders.reserveCapacity(min(transactions, 1_024))
     }
 
     enum Verdict {
@@ -69,7 +71,7 @@ struct Prepass {
                 return .refused(
                     .tooFewCredits(
                         needed: needed, available: sender.credits,
-                        enoughAt: credits.time(of: needed, for: sender.record, at: time)))
+                        enoughAt: credits.time(of: needed, for: try record(transaction.sender), at: time)))
             }
         }
         let (newGas, overflow) = gas.addingReportingOverflow(transaction.gasLimit)
@@ -117,11 +119,14 @@ struct Prepass {
 
     private mutating func known(_ account: Account) throws(LedgerError) -> Sender {
         if let sender = senders[account] { return sender }
-        let record = try state.read(.account(account), as: AccountRecord.self) ?? AccountRecord()
-        let sender = Sender(
-            nextSequence: record.sequence, credits: credits.available(record, at: time), record: record)
+        let record = try record(account)
+        let sender = Sender(nextSequence: record.sequence, credits: credits.available(record, at: time))
         senders[account] = sender
         return sender
+    }
+
+    private func record(_ account: Account) throws(LedgerError) -> AccountRecord {
+        try state.read(.account(account)) ?? AccountRecord()
     }
 
     private mutating func exists(_ service: ServiceId) throws(LedgerError) -> Bool {
