@@ -32,6 +32,13 @@ public enum ConsensusMessage: BorshCodable, Hashable, Sendable {
         }
     }
 
+    /// How the bytes of each Notarization of this proposal begin, whosever votes it holds.
+    public static func beginning(ofNotarizationOf proposal: Proposal) -> [UInt8] {
+        var encoder = BorshEncoder(reserving: 128)
+        encoder.tagged(3, proposal)
+        return encoder.bytes
+    }
+
     public func encode(to encoder: inout BorshEncoder) {
         switch self {
         case .notarizeVote(let vote): encoder.tagged(0, vote)

@@ -19,6 +19,8 @@ extension NodeMachine {
         case .verify(let proposal, let parentCertificate):
             questions.judge(proposal, parentCertificate)
         case .notarized(let certificate):
+            newestNotarization = (
+                certificate.epoch, ConsensusMessage.beginning(ofNotarizationOf: certificate.subject))
             if executed(certificate.subject.digest) == nil, pool[certificate.subject.digest] == nil {
                 requestBody(certificate.subject.digest, preferring: epoch.leaders.leader(of: certificate.view))
             }
@@ -43,6 +45,14 @@ extension NodeMachine {
         case .rejoinRefused(let others):
             outputs.append(.note(.rejoinRefused(others.compactMap { epoch.set.member($0)?.name })))
         }
+    }
+
+    /// Whether the message is a Notarization of what this node holds one of, which says nothing to consensus: everybody tells
+    /// everybody of each, so that it need not be decoded.
+    public func knows(_ kind: UInt8, _ payload: [UInt8]) -> Bool {
+        guard kind == NodeMessage.Kind.consensus.rawValue, let newest = newestNotarization, newest.epoch == epoch.epoch
+        else { return false }
+        return payload.starts(with: newest.beginning)
     }
 
     /// Bodies that the journal lacks go in front of the votes, so that one fsync makes both durable: a vote promises

@@ -66,6 +66,8 @@ public final class NodeMachine {
     /// The operator's word to come back though votes are lost: for one time.
     var rejoin: VotingStart?
     var questions = OpenQuestions()
+    /// The newest that consensus holds, as the first bytes of a message.
+    var newestNotarization: (epoch: Epoch, beginning: [UInt8])?
     var workAnnounced = false
     var desk: JournalDesk
 

@@ -188,7 +188,7 @@ public actor NodeService {
         // The network has logged it, at a rate that strangers can't raise.
         case .refused: break
         case .message(let id, let kind, let payload):
-            guard let peer = peerBook.peer(id) else { return }
+            guard let peer = peerBook.peer(id), !machine.knows(kind, payload) else { return }
             do {
                 handle(.message(try NodeMessage(kind: kind, payload: payload), from: peer))
             } catch {

@@ -179,6 +179,11 @@ public final class SimulatedCluster {
             guard nodes[node].connections[sender] == connection, !defer_(event, node) else { return }
             if nodes[node].kind == .liar { overhear(message) }
             if nodes[node].join != nil { return setAside(message, from: sender, at: node) }
+            if case .consensus(.notarization) = message,
+                nodes[node].machine?.knows(message.kind.rawValue, message.payload) == true
+            {
+                return
+            }
             step(node, .message(message, from: nodes[sender].peer))
         case .timer(let timer, let node, let life, let number):
             guard nodes[node].life == life, nodes[node].timers[timer]?.number == number, !defer_(event, node) else {
