@@ -1,5 +1,5 @@
 import Consensus
-import Encoding
+import Cryptography
 import Primitives
 
 /// What goes to the journal, and what waits for it.
@@ -20,10 +20,15 @@ struct JournalDesk {
 
     private static func size(_ entries: [JournalEntry]) -> Int { entries.reduce(0) { $0 + size($1) + overhead } }
 
+    /// About: nothing is encoded for it.
     private static func size(_ entry: JournalEntry) -> Int {
-        // A body is large: its transactions know their sizes.
-        guard case .body(let block) = entry else { return entry.borsh.count }
-        return 1_024 + block.transactions.byteCount
+        switch entry {
+        case .body(let block): 1_024 + block.transactions.byteCount
+        case .consensus(.notarization(let certificate)): 128 + Signature.byteCount * certificate.signatures.count
+        case .consensus(.nullification(let certificate)): 128 + Signature.byteCount * certificate.signatures.count
+        case .consensus(.finalization(let certificate)): 128 + Signature.byteCount * certificate.signatures.count
+        case .consensus, .observing, .opened, .reached: 160
+        }
     }
 
     mutating func starts(with entries: [JournalEntry]) { first = entries }

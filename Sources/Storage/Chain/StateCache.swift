@@ -1,3 +1,4 @@
+import Cryptography
 import Primitives
 import Synchronization
 
@@ -29,6 +30,10 @@ package final class StateCache: Sendable {
         package func hash(into hasher: inout Hasher) {
             hasher.combine(isPage)
             bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
+        }
+
+        package func _rawHashValue(seed: Int) -> Int {
+            bytes.withUnsafeBytes { TableHash.of($0, seed: isPage ? ~seed : seed) }
         }
     }
 
