@@ -164,6 +164,7 @@ public struct MerkleFrontier: BorshCodable, Hashable, Sendable {
     public init(from decoder: inout BorshDecoder) throws(BorshError) {
         size = try decoder.integer()
         subtrees = []
+        subtrees.reserveCapacity(min(size.nonzeroBitCount, decoder.remaining / 32) + 1)
         for _ in 0..<size.nonzeroBitCount { subtrees.append(try decoder.value()) }
     }
 }

@@ -26,7 +26,7 @@ public struct Admitted: Hashable, Sendable {
         self.signed = signed
         self.byteCount = max(0, byteCount)
         self.reservedCredits = reservedCredits
-        self.payer = payer ?? signed.transaction.sender
+        self.payer = payer ?? signed.sender
         self.weight = weight
         self.replaces = replaces
         self.isEvidence = isEvidence
@@ -40,8 +40,8 @@ public struct Admitted: Hashable, Sendable {
             replaces: replaces)
     }
 
-    var sender: Account { signed.transaction.sender }
-    var sequence: UInt64 { signed.transaction.sequence }
+    var sender: Account { signed.sender }
+    var sequence: UInt64 { signed.sequence }
 }
 
 /// How much a pool holds. Every transaction takes its bytes, but at least a share of `maxBytes / maxCount`, so that

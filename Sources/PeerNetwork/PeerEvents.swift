@@ -34,6 +34,18 @@ protocol Resumable: AnyObject, Sendable {
 /// The gate's rooms. What one peer can make it hold is bounded by rank, what all together can by room, and what ends
 /// leaves nothing behind: a stranger who comes again and again under new names finds the room as it left it.
 final class PeerEventQueue: Sendable {
+    /// One for each rank. A dictionary allocates to change a value in its place, and each message changes some.
+    fileprivate struct ByRank<Value> {
+        private var values: [Value]
+
+        init(_ make: (PeerRank) -> Value) { values = PeerRank.allCases.map(make) }
+
+        subscript(rank: PeerRank) -> Value {
+            get { values[rank.rawValue] }
+            _modify { yield &values[rank.rawValue] }
+        }
+    }
+
     fileprivate struct Lane {
         var messages = FIFO<(kind: UInt8, payload: [UInt8])>()
         var bytes = 0
@@ -81,13 +93,13 @@ final class PeerEventQueue: Sendable {
     }
 
     fileprivate struct State {
-        var rooms: [PeerRank: Room]
+        var rooms: ByRank<Room>
         var changes: [PeerId: Changes] = [:]
         /// Whose changes wait, each once; those of masternodes come with what is urgent.
-        var changed: [PeerRank: FIFO<PeerId>] = [:]
+        var changed = ByRank { _ in FIFO<PeerId>() }
         var refusals = FIFO<PeerEvent>()
         var waiters: [Waiter] = []
-        var takers: [PeerRank: Taker] = [:]
+        var takers = ByRank<Taker?> { _ in nil }
         /// Whom to tell that there is room again, since others went.
         var freed: [any Resumable] = []
         var finished = false
@@ -103,15 +115,17 @@ final class PeerEventQueue: Sendable {
             Room(laneBytes: max(1, lane), laneMessages: max(1, limits.inboundMessages), bytesInAll: max(1, all))
         }
         state = Mutex(
-            State(rooms: [
-                .urgent: room(limits.inboundBytes, limits.urgentInboundBytesInAll),
-                .bulk: room(limits.inboundBytes, limits.bulkInboundBytesInAll),
-                .stranger: room(min(limits.inboundBytes, limits.strangerInboundBytes), limits.strangerInboundBytesInAll),
-            ]))
+            State(rooms: ByRank { rank in
+                switch rank {
+                case .urgent: room(limits.inboundBytes, limits.urgentInboundBytesInAll)
+                case .bulk: room(limits.inboundBytes, limits.bulkInboundBytesInAll)
+                case .stranger: room(min(limits.inboundBytes, limits.strangerInboundBytes), limits.strangerInboundBytesInAll)
+                }
+            }))
     }
 
     /// Bytes that wait in all rooms.
-    var bytes: Int { state.withLock { state in state.rooms.values.reduce(0) { $0 + $1.bytes } } }
+    var bytes: Int { state.withLock { state in PeerRank.allCases.reduce(0) { $0 + state.rooms[$1].bytes } } }
 
     /// Adds a message of a peer that is connected.
     ///
@@ -119,22 +133,8 @@ final class PeerEventQueue: Sendable {
     func push(_ payload: [UInt8], kind: UInt8, rank: PeerRank, from peer: PeerId, source: any Resumable) -> Bool {
         var pause = false
         deliver { state in
-            // Taken out while they change, so that their storage is not copied.
-            guard var room = state.rooms.removeValue(forKey: rank) else { return }
-            var lane = room.lanes.removeValue(forKey: peer) ?? Lane()
-            if lane.messages.isEmpty, state.changes[peer]?.arrival == nil { room.turns.append(peer) }
-            lane.messages.append((kind, payload))
-            lane.bytes += payload.count
-            room.bytes += payload.count
-            if room.isFull(lane) {
-                lane.paused = source
-                pause = true
-            } else if room.isFull {
-                room.paused[peer] = source
-                pause = true
-            }
-            room.lanes[peer] = lane
-            state.rooms[rank] = room
+            let isShown = state.changes[peer]?.arrival == nil
+            pause = state.rooms[rank].append(payload, kind, of: peer, isShown: isShown, source)
             // Whoever is held up waits for the consumer.
             state.urge(rank, kind, payload.count, mayWait: !pause)
         }
@@ -147,7 +147,7 @@ final class PeerEventQueue: Sendable {
         deliver { state in
             state.drop(identity.id)
             state.urge(rank)
-            if state.changes[identity.id] == nil { state.changed[rank, default: FIFO()].append(identity.id) }
+            if state.changes[identity.id] == nil { state.changed[rank].append(identity.id) }
             state.changes[identity.id, default: Changes()].arrival = .connected(identity)
         }
     }
@@ -162,10 +162,10 @@ final class PeerEventQueue: Sendable {
                 state.changes[identity.id]?.arrival = nil
                 guard state.changes[identity.id]?.departure == nil else { return }
                 state.changes[identity.id] = nil
-                for rank in PeerRank.allCases { state.changed[rank]?.remove(identity.id) }
+                for rank in PeerRank.allCases { state.changed[rank].remove(identity.id) }
                 return
             }
-            if state.changes[identity.id] == nil { state.changed[rank, default: FIFO()].append(identity.id) }
+            if state.changes[identity.id] == nil { state.changed[rank].append(identity.id) }
             state.changes[identity.id, default: Changes()].departure = .disconnected(identity.id, reason: reason)
         }
     }
@@ -185,14 +185,14 @@ final class PeerEventQueue: Sendable {
     func finish() {
         let waiters = state.withLock { state in
             state.finished = true
-            state.takers = [:]
+            state.takers = ByRank { _ in nil }
             state.changes = [:]
-            state.changed = [:]
+            state.changed = ByRank { _ in FIFO() }
             state.refusals = FIFO()
             for rank in PeerRank.allCases {
-                state.rooms[rank]?.lanes = [:]
-                state.rooms[rank]?.turns = FIFO()
-                state.rooms[rank]?.bytes = 0
+                state.rooms[rank].lanes = [:]
+                state.rooms[rank].turns = FIFO()
+                state.rooms[rank].bytes = 0
             }
             defer { state.waiters = [] }
             return state.waiters
@@ -260,7 +260,7 @@ final class PeerEventQueue: Sendable {
         let (event, resumed, served, woken): (PeerEvent?, [any Resumable], [Served], [@Sendable () -> Void]) =
             state.withLock { state in
                 guard !state.finished, state.takers[rank] != nil else { return (nil, [], [], []) }
-                guard let (event, resumed) = state.pop([rank]) else {
+                guard let (event, resumed) = state.pop(rank) else {
                     state.takers[rank]?.sleeps()
                     return (nil, [], [], [])
                 }
@@ -327,7 +327,6 @@ extension PeerEventQueue.State {
 
     /// Consumers that are to be woken, since something waits that they don't know of.
     fileprivate mutating func wake() -> [@Sendable () -> Void] {
-        guard !takers.isEmpty else { return [] }
         var woken: [@Sendable () -> Void] = []
         for rank in PeerRank.allCases {
             guard let taker = takers[rank], taker.isUrged, !taker.isAwake, hasEvents(rank) else { continue }
@@ -338,7 +337,7 @@ extension PeerEventQueue.State {
     }
 
     private func hasEvents(_ rank: PeerRank) -> Bool {
-        rooms[rank]?.turns.isEmpty == false || changed[rank]?.isEmpty == false
+        !rooms[rank].turns.isEmpty || !changed[rank].isEmpty
             || (rank == .stranger && !refusals.isEmpty)
     }
 
@@ -361,32 +360,31 @@ extension PeerEventQueue.State {
     /// Forgets the messages of a peer. Its connection is over; others may go on for the room that it leaves.
     fileprivate mutating func drop(_ peer: PeerId) {
         for rank in PeerRank.allCases {
-            guard var room = rooms.removeValue(forKey: rank) else { continue }
-            room.paused[peer] = nil
-            if let lane = room.lanes.removeValue(forKey: peer) {
-                room.bytes -= lane.bytes
-                room.turns.remove(peer)
+            rooms[rank].paused[peer] = nil
+            if let lane = rooms[rank].lanes.removeValue(forKey: peer) {
+                rooms[rank].bytes -= lane.bytes
+                rooms[rank].turns.remove(peer)
             }
-            if !room.paused.isEmpty, room.bytes <= room.bytesInAll / 2 {
-                freed += room.paused.values
-                room.paused = [:]
-            }
-            rooms[rank] = room
+            freed += rooms[rank].takeRested()
         }
     }
 
     /// The next event of these ranks, and whom to resume because there is room again.
     fileprivate mutating func pop(_ ranks: Set<PeerRank>) -> (PeerEvent, [any Resumable])? {
         for rank in PeerRank.allCases where ranks.contains(rank) {
-            if let event = popChange(rank) { return (event, []) }
-            if rank == .stranger, let event = refusals.popFirst() { return (event, []) }
-            if let found = popMessage(rank) { return found }
+            if let found = pop(rank) { return found }
         }
         return nil
     }
 
+    fileprivate mutating func pop(_ rank: PeerRank) -> (PeerEvent, [any Resumable])? {
+        if let event = popChange(rank) { return (event, []) }
+        if rank == .stranger, let event = refusals.popFirst() { return (event, []) }
+        return rooms[rank].popFirst()
+    }
+
     private mutating func popChange(_ rank: PeerRank) -> PeerEvent? {
-        while let peer = changed[rank]?.popFirst() {
+        while let peer = changed[rank].popFirst() {
             guard var waiting = changes[peer] else { continue }
             if let departure = waiting.departure {
                 waiting.departure = nil
@@ -394,7 +392,7 @@ extension PeerEventQueue.State {
                     changes[peer] = nil
                 } else {
                     changes[peer] = waiting
-                    changed[rank]?.append(peer)
+                    changed[rank].append(peer)
                 }
                 return departure
             }
@@ -402,35 +400,61 @@ extension PeerEventQueue.State {
             guard let arrival = waiting.arrival else { continue }
             // What came meanwhile may be shown now.
             for rank in PeerRank.allCases {
-                guard let lane = rooms[rank]?.lanes[peer], !lane.messages.isEmpty else { continue }
-                rooms[rank]?.turns.append(peer)
+                guard let lane = rooms[rank].lanes[peer], !lane.messages.isEmpty else { continue }
+                rooms[rank].turns.append(peer)
                 urge(rank)
             }
             return arrival
         }
         return nil
     }
+}
 
-    fileprivate mutating func popMessage(_ rank: PeerRank) -> (PeerEvent, [any Resumable])? {
-        guard var room = rooms.removeValue(forKey: rank) else { return nil }
-        defer { rooms[rank] = room }
-        guard let peer = room.turns.popFirst(), var lane = room.lanes.removeValue(forKey: peer),
+extension PeerEventQueue.Room {
+    /// - Parameter isShown: whether the consumer may see the peer's messages yet.
+    /// - Returns: whether the peer must not be read from until `source` is resumed.
+    fileprivate mutating func append(
+        _ payload: [UInt8], _ kind: UInt8, of peer: PeerId, isShown: Bool, _ source: any Resumable
+    ) -> Bool {
+        // Taken out while it changes, so that its storage is not copied.
+        var lane = lanes.removeValue(forKey: peer) ?? PeerEventQueue.Lane()
+        defer { lanes[peer] = lane }
+        if lane.messages.isEmpty, isShown { turns.append(peer) }
+        lane.messages.append((kind, payload))
+        lane.bytes += payload.count
+        bytes += payload.count
+        if isFull(lane) {
+            lane.paused = source
+            return true
+        }
+        guard isFull else { return false }
+        paused[peer] = source
+        return true
+    }
+
+    /// The next message, and whom to resume because there is room again.
+    fileprivate mutating func popFirst() -> (PeerEvent, [any Resumable])? {
+        guard let peer = turns.popFirst(), var lane = lanes.removeValue(forKey: peer),
             let (kind, payload) = lane.messages.popFirst()
         else { return nil }
         lane.bytes -= payload.count
-        room.bytes -= payload.count
+        bytes -= payload.count
         var resumed: [any Resumable] = []
-        let isLaneLow = lane.bytes <= room.laneBytes / 2 && lane.messages.count <= room.laneMessages / 2
+        let isLaneLow = lane.bytes <= laneBytes / 2 && lane.messages.count <= laneMessages / 2
         if let source = lane.paused, isLaneLow {
             lane.paused = nil
-            if room.isFull { room.paused[peer] = source } else { resumed.append(source) }
+            if isFull { paused[peer] = source } else { resumed.append(source) }
         }
-        if !lane.messages.isEmpty || lane.paused != nil { room.lanes[peer] = lane }
-        if !lane.messages.isEmpty { room.turns.append(peer) }
-        if !room.paused.isEmpty, room.bytes <= room.bytesInAll / 2 {
-            resumed += room.paused.values
-            room.paused = [:]
-        }
+        if !lane.messages.isEmpty || lane.paused != nil { lanes[peer] = lane }
+        if !lane.messages.isEmpty { turns.append(peer) }
+        resumed += takeRested()
         return (.message(peer, kind: kind, payload: payload), resumed)
+    }
+
+    /// Those that the room held up, once it is half empty.
+    fileprivate mutating func takeRested() -> [any Resumable] {
+        guard !paused.isEmpty, bytes <= bytesInAll / 2 else { return [] }
+        defer { paused = [:] }
+        return Array(paused.values)
     }
 }

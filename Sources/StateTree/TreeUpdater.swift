@@ -62,6 +62,9 @@ struct TreeUpdater<Reader: PageReader> {
     ) throws(StateTreeError) {
         guard let first = changes.first else { return }
         switch page.slots[index] {
+        // What most changes are: another value of a path that is there.
+        case .leaf(first.path, _, _) where changes.count == 1 && first.valueHash != nil:
+            if let valueHash = first.valueHash { page.slots[index] = .leaf(path: first.path, valueHash: valueHash) }
         case .empty: insert(&page, index, depth: depth, inserted(changes)[...])
         case .leaf(let path, let valueHash, _):
             insert(&page, index, depth: depth, inserted(changes, beside: (path, valueHash))[...])

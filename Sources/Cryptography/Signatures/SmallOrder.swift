@@ -5,16 +5,14 @@ extension PublicKey {
     /// The eight points of the torsion subgroup have seven y coordinates below 2^255 that decode to them (of which two
     /// are not reduced modulo p); the sign of x, the last byte's highest bit, does not matter.
     public var isOfSmallOrder: Bool {
-        var bytes = bytes
-        guard let last = bytes.indices.last else { return true }
-        bytes[last] &= 0x7f
-        return Self.smallOrder.contains(bytes)
+        let withoutSign = Words256(a: words.a, b: words.b, c: words.c, d: words.d & ~0x80)
+        return Self.smallOrder.contains(withoutSign)
     }
 
-    private static let smallOrder: [[UInt8]] = {
+    private static let smallOrder: [Words256] = {
         let zeros = [UInt8](repeating: 0, count: 31)
         let ones = [UInt8](repeating: 0xff, count: 30) + [0x7f]
-        return [
+        let all: [[UInt8]] = [
             // y = 0, of order 4, and y = 1, the neutral element.
             [0] + zeros, [1] + zeros,
             // y = p - 1, of order 2, and p and p + 1, which stand for 0 and 1.
@@ -29,5 +27,6 @@ extension PublicKey {
                 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
             ],
         ]
+        return all.compactMap { Words256($0) }
     }()
 }

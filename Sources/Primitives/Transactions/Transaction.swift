@@ -142,6 +142,10 @@ public struct SignedTransaction: BorshCodable, Hashable, Sendable {
 
     public var transaction: Transaction { content.transaction }
     public var authorization: Authorization { content.authorization }
+    /// Of the transaction, which need not be copied for it: what a pool asks again and again.
+    public var sender: Account { content.transaction.sender }
+    public var sequence: UInt64 { content.transaction.sequence }
+    public var validUntil: Time { content.transaction.validUntil }
     /// The canonical bytes.
     public var borsh: [UInt8] { content.bytes }
     /// How many bytes ``borsh`` has.
@@ -215,7 +219,7 @@ public struct SignedTransaction: BorshCodable, Hashable, Sendable {
     public func hash(into hasher: inout Hasher) { hasher.combine(content.bytes) }
 }
 
-extension Sequence where Element == SignedTransaction {
+extension [SignedTransaction] {
     /// Of all of them, without what goes around them.
     public var byteCount: Int { reduce(0) { $0 + $1.byteCount } }
 }
