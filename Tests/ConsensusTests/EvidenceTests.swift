@@ -61,6 +61,41 @@ import Testing
         #expect(node.hear(.finalization(final), from: node.others[2]).evidence.map(\.signer) == [node.others[1]])
     }
 
+    /// A node that has voted in view 1 and holds the Notarization, and the one whose vote it does not have.
+    private func notarised() throws -> (node: Dialogue, late: UInt16) {
+        var node = try Dialogue.started(cast, notLeading: 1...1)
+        let rest = node.others.filter { $0 != cast.leader(1) }
+        _ = node.hearValid(cast.proposal(1))
+        #expect(node.hear(.notarizeVote(cast.vote(cast.proposal(1), by: rest[0])), from: rest[0]).entered == [2])
+        return (node, rest[1])
+    }
+
+    /// A vote on what is notarised already is of no use, and not checked, until its signer says something else.
+    @Test(arguments: [false, true]) func aVoteThatComesLateCountsWhereItIsContradicted(byCertificate: Bool) throws {
+        var (node, late) = try notarised()
+        #expect(node.hear(.notarizeVote(cast.vote(cast.proposal(1), by: late)), from: late).isEmpty)
+        let other = cast.proposal(1, digest: 9)
+        let message: ConsensusMessage =
+            byCertificate ? .notarization(cast.certificate(other, by: node.others)) : .notarizeVote(cast.vote(other, by: late))
+        let evidence = node.hear(message, from: late).evidence
+        #expect(evidence.map(\.signer).sorted() == (byCertificate ? node.others : [late]))
+        for one in evidence { try one.verify(by: cast.set, genesis: Cast.genesis, verifier: KeyedHash()) }
+        #expect(node.hear(.notarizeVote(cast.vote(cast.proposal(1), by: late)), from: late).isEmpty)
+    }
+
+    /// Nobody is accused by what he did not sign.
+    @Test func aForgedVoteThatComesLateIsNoEvidence() throws {
+        var (node, late) = try notarised()
+        let forged = Vote(
+            subject: cast.proposal(1), signer: late, signature: cast.vote(cast.proposal(2), by: late).signature)
+        #expect(node.hear(.notarizeVote(forged), from: late).isEmpty)
+        #expect(node.hear(.notarizeVote(cast.vote(cast.proposal(1, digest: 9), by: late)), from: late).evidence.isEmpty)
+        // What is held of it now is the one that it signed.
+        let evidence = node.hear(.notarizeVote(cast.vote(cast.proposal(1, digest: 10), by: late)), from: late).evidence
+        #expect(evidence.map(\.signer) == [late])
+        for one in evidence { try one.verify(by: cast.set, genesis: Cast.genesis, verifier: KeyedHash()) }
+    }
+
     @Test func whatIsLegalIsNoEvidence() throws {
         var node = try Dialogue.started(cast, notLeading: 1...1)
         let other = node.others[0]

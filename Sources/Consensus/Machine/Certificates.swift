@@ -87,7 +87,8 @@ extension Simplex {
                 meetUnknownVote(in: certificate.view)
             }
             let vote = Vote(subject: certificate.subject, signer: signer, signature: signature)
-            if let held = slots[certificate.view].flatMap({ Subject.votes(in: $0).vote(of: signer) }) {
+            let checked = slots[certificate.view].flatMap { Subject.votes(in: $0).vote(of: signer) }
+            if let held = checked ?? checkAside(of: signer, in: certificate.view) {
                 accuse(Evidence.between(held, vote))
             } else {
                 keep(vote)

@@ -11,6 +11,9 @@ struct Slot: Sendable {
     var notarizeVotes = VoteTray<Proposal>()
     var nullifyVotes = VoteTray<Nullify>()
     var finalizeVotes = VoteTray<Finalize>()
+    /// Votes on what was notarised here before they came, their signatures unchecked: they are of use only where their signer
+    /// contradicts itself.
+    var lateVotes = VoteTray<Proposal>()
     /// Signers whose contradiction in this view was told already.
     var accused: Set<UInt16> = []
 
@@ -24,6 +27,7 @@ struct Slot: Sendable {
         notarizeVotes = VoteTray()
         nullifyVotes = VoteTray()
         finalizeVotes = VoteTray()
+        lateVotes = VoteTray()
         accused = []
     }
 }
@@ -56,6 +60,11 @@ struct VoteTray<Subject: VoteSubject>: Sendable {
         votes.insert(vote, at: place)
     }
 
+    mutating func remove(_ signer: UInt16) -> Vote<Subject>? {
+        let place = position(of: signer)
+        return place < votes.count && votes[place].signer == signer ? votes.remove(at: place) : nil
+    }
+
     /// Where the signer's vote is, or would be.
     private func position(of signer: UInt16) -> Int {
         var (low, high) = (0, votes.count)
@@ -74,12 +83,29 @@ protocol SlotSubject: VoteSubject {
     /// Keeps the first vote of each signer.
     static func insert(_ vote: Vote<Self>, in slot: inout Slot)
     static func own(in votes: OwnVotes) -> Vote<Self>?
+    /// Puts a vote aside that comes after the certificate on its subject.
+    /// - Returns: whether it did.
+    static func setAside(_ vote: Vote<Self>, in slot: inout Slot) -> Bool
+    static func takeAside(of signer: UInt16, in slot: inout Slot) -> Vote<Self>?
+}
+
+extension SlotSubject {
+    static func setAside(_ vote: Vote<Self>, in slot: inout Slot) -> Bool { false }
+    static func takeAside(of signer: UInt16, in slot: inout Slot) -> Vote<Self>? { nil }
 }
 
 extension Proposal: SlotSubject {
     static func votes(in slot: Slot) -> VoteTray<Proposal> { slot.notarizeVotes }
     static func insert(_ vote: Vote<Proposal>, in slot: inout Slot) { slot.notarizeVotes.insert(vote) }
     static func own(in votes: OwnVotes) -> Vote<Proposal>? { votes.notarize }
+
+    static func setAside(_ vote: Vote<Proposal>, in slot: inout Slot) -> Bool {
+        guard slot.notarization?.subject == vote.subject else { return false }
+        slot.lateVotes.insert(vote)
+        return true
+    }
+
+    static func takeAside(of signer: UInt16, in slot: inout Slot) -> Vote<Proposal>? { slot.lateVotes.remove(signer) }
 }
 
 extension Nullify: SlotSubject {

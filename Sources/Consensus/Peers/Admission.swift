@@ -80,12 +80,20 @@ extension Simplex {
         guard view.advanced(by: configuration.viewWindow) >= self.view,
             view <= self.view.advanced(by: configuration.viewWindow)
         else { return .refused }
-        let slot = slots[view]
-        let held = slot.flatMap { Subject.votes(in: $0).vote(of: vote.signer) }
+        var held = slots[view].flatMap { Subject.votes(in: $0).vote(of: vote.signer) }
         if let held, held.subject == vote.subject {
             hear(vote.signer, in: view)
             return .repeated
         }
+        if held == nil, let place = slots.index(forKey: view) {
+            // What there is a certificate on needs no more votes: its signature is checked where another vote contradicts it.
+            if Subject.setAside(vote, in: &slots.values[place]) {
+                hear(vote.signer, in: view)
+                return .repeated
+            }
+            held = checkAside(of: vote.signer, in: view)
+        }
+        let slot = slots[view]
         // Once accused, a signer has nothing more to say in this view: its contradictions cost no more checks.
         if held != nil, slot?.accused.contains(vote.signer) == true, rules.notarizeOnce { return .refused }
         guard
@@ -102,6 +110,18 @@ extension Simplex {
         }
         keep(vote)
         return .new
+    }
+
+    /// Takes up what was put aside of a signer that says something else now.
+    /// - Returns: the vote, if it is genuine.
+    mutating func checkAside<Subject: SlotSubject>(of signer: UInt16, in view: View) -> Vote<Subject>? {
+        guard let place = slots.index(forKey: view),
+            let vote = Subject.takeAside(of: signer, in: &slots.values[place]),
+            let member = configuration.set.member(signer),
+            !rules.checkSignatures || vote.isGenuine(of: member, genesis: configuration.genesis, verifier: verifier)
+        else { return nil }
+        keep(vote)
+        return vote
     }
 
     /// Keeps a genuine vote, the signer's first of its kind in the view, and looks whether another kind contradicts it.
