@@ -37,8 +37,7 @@ static int finish(ced_point *point, const ced_start *s, const ced_element *power
     return 1;
 }
 
-// z^((p-5)/8) = z^(2^252 - 3)
-static ced_element power(const ced_element *z) {
+ced_element ced_power(const ced_element *z) {
     ced_element z2 = ced_square(z), t = ced_squares(&z2, 2);
     const ced_element z9 = ced_multiply(&t, z), z11 = ced_multiply(&z9, &z2);
     t = ced_square(&z11);
@@ -64,7 +63,7 @@ static ced_element power(const ced_element *z) {
 int ced_decode(ced_point *point, const uint8_t *bytes) {
     ced_element base;
     const ced_start s = start(bytes, &base);
-    const ced_element root = power(&base);
+    const ced_element root = ced_power(&base);
     return finish(point, &s, &root, bytes[31] >> 7);
 }
 
@@ -89,7 +88,7 @@ void ced_decode_many_by(ced_path path, ced_point *points, uint8_t *valid, const 
         }
         // A lone string is quicker alone.
         if (here <= lanes / 4 || lanes == 1) {
-            for (size_t i = 0; i < here; i++) powers[i] = power(&powers[i]);
+            for (size_t i = 0; i < here; i++) powers[i] = ced_power(&powers[i]);
         }
 #if defined(__x86_64__)
         else if (lanes == 8) ced_power_of_eight(powers);

@@ -12,6 +12,30 @@
 #define IFMA __attribute__((target("avx512f,avx512ifma")))
 typedef struct { __m512i limb[5]; } eight;
 
+// Element i of row j for element j of row i.
+IFMA static inline void eight_transpose(__m512i r[8]) {
+    __m512i t[8];
+    for (int i = 0; i < 8; i += 2) {
+        t[i] = _mm512_unpacklo_epi64(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi64(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 2; i++) {
+        const __m512i a = _mm512_shuffle_i64x2(t[i], t[i + 2], 0x44), b = _mm512_shuffle_i64x2(t[i], t[i + 2], 0xee);
+        const __m512i c = _mm512_shuffle_i64x2(t[i + 4], t[i + 6], 0x44), d = _mm512_shuffle_i64x2(t[i + 4], t[i + 6], 0xee);
+        r[i] = _mm512_shuffle_i64x2(a, c, 0x88);
+        r[i + 2] = _mm512_shuffle_i64x2(a, c, 0xdd);
+        r[i + 4] = _mm512_shuffle_i64x2(b, d, 0x88);
+        r[i + 6] = _mm512_shuffle_i64x2(b, d, 0xdd);
+    }
+}
+
+// 19 h in a shift and sums: what the compiler makes of it unhindered, a product of 64 bits, takes twice as long.
+IFMA static inline __m512i eight_nineteen(__m512i h) {
+    __m512i sixteen = _mm512_slli_epi64(h, 4);
+    __asm__("" : "+v"(sixteen));
+    return _mm512_add_epi64(sixteen, _mm512_add_epi64(_mm512_add_epi64(h, h), h));
+}
+
 // low[k] stands at 2^(51 k), high[k] at 2^(51 k + 52), that is, twice at place k + 1.
 IFMA static inline void eight_carry(eight *r, const __m512i low[9], const __m512i high[9]) {
     const __m512i mask = _mm512_set1_epi64((long long)ced_mask51);
@@ -20,15 +44,12 @@ IFMA static inline void eight_carry(eight *r, const __m512i low[9], const __m512
     for (int k = 1; k < 9; k++) z[k] = _mm512_add_epi64(low[k], _mm512_slli_epi64(high[k - 1], 1));
     z[9] = _mm512_slli_epi64(high[8], 1);
     for (int k = 0; k < 5; k++) {
-        // 19 z = 16 z + 2 z + z; below 2^61.
-        const __m512i w = z[k + 5];
-        h[k] = _mm512_add_epi64(
-            _mm512_add_epi64(z[k], w), _mm512_add_epi64(_mm512_slli_epi64(w, 4), _mm512_slli_epi64(w, 1)));
+        // Below 2^61.
+        h[k] = _mm512_add_epi64(z[k], eight_nineteen(z[k + 5]));
     }
     // One round for all limbs: what is carried is below 2^10, so limbs end below 2^51 + 2^15.
     const __m512i top = _mm512_srli_epi64(h[4], 51);
-    const __m512i back = _mm512_add_epi64(
-        _mm512_add_epi64(top, _mm512_slli_epi64(top, 4)), _mm512_slli_epi64(top, 1));
+    const __m512i back = eight_nineteen(top);
     r->limb[0] = _mm512_add_epi64(_mm512_and_si512(h[0], mask), back);
     for (int k = 1; k < 5; k++)
         r->limb[k] = _mm512_add_epi64(_mm512_and_si512(h[k], mask), _mm512_srli_epi64(h[k - 1], 51));
@@ -76,8 +97,7 @@ IFMA static inline void eight_square(eight *r, const eight *f) {
 IFMA static inline void eight_settle(eight *r, const __m512i h[5]) {
     const __m512i mask = _mm512_set1_epi64((long long)ced_mask51);
     const __m512i top = _mm512_srli_epi64(h[4], 51);
-    const __m512i back = _mm512_add_epi64(
-        _mm512_add_epi64(top, _mm512_slli_epi64(top, 4)), _mm512_slli_epi64(top, 1));
+    const __m512i back = eight_nineteen(top);
     __m512i limb[5];
     limb[0] = _mm512_add_epi64(_mm512_and_si512(h[0], mask), back);
     for (int k = 1; k < 5; k++)
@@ -91,13 +111,13 @@ IFMA static inline void eight_add(eight *r, const eight *a, const eight *b) {
     eight_settle(r, h);
 }
 
-// 4p is added first, as in ced_subtract.
+// A limb of 4p, which is added before something is taken off, as in ced_subtract.
+IFMA static inline __m512i eight_four_p(int k) { return _mm512_set1_epi64(k == 0 ? 0x1fffffffffffb4 : 0x1ffffffffffffc); }
+
 IFMA static inline void eight_subtract(eight *r, const eight *a, const eight *b) {
     __m512i h[5];
-    for (int k = 0; k < 5; k++) {
-        const __m512i four_p = _mm512_set1_epi64(k == 0 ? 0x1fffffffffffb4 : 0x1ffffffffffffc);
-        h[k] = _mm512_sub_epi64(_mm512_add_epi64(a->limb[k], four_p), b->limb[k]);
-    }
+    for (int k = 0; k < 5; k++)
+        h[k] = _mm512_sub_epi64(_mm512_add_epi64(a->limb[k], eight_four_p(k)), b->limb[k]);
     eight_settle(r, h);
 }
 

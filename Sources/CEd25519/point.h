@@ -42,6 +42,17 @@ static inline ced_point ced_sum_of(const ced_point *p, const ced_addend *q, int 
     return ced_finish(&e, negative ? &plus : &minus, negative ? &minus : &plus, &h);
 }
 
+// The same of an addend with Z = 1.
+static inline ced_point ced_sum_with(const ced_point *p, const ced_affine *q, int negative) {
+    const ced_element low = ced_subtract(&p->y, &p->x), high = ced_add(&p->y, &p->x);
+    const ced_element a = ced_multiply(&low, negative ? &q->sum : &q->difference);
+    const ced_element b = ced_multiply(&high, negative ? &q->difference : &q->sum);
+    const ced_element c = ced_multiply(&p->t, &q->t2d), d = ced_add(&p->z, &p->z);
+    const ced_element e = ced_subtract(&b, &a), h = ced_add(&b, &a);
+    const ced_element minus = ced_subtract(&d, &c), plus = ced_add(&d, &c);
+    return ced_finish(&e, negative ? &plus : &minus, negative ? &minus : &plus, &h);
+}
+
 // dbl-2008-hwcd, all four signs turned.
 static inline ced_point ced_double(const ced_point *p) {
     const ced_element a = ced_square(&p->x), b = ced_square(&p->y), zz = ced_square(&p->z);

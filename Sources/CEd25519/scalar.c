@@ -1,6 +1,5 @@
 // Numbers modulo L = 2^252 + 27742317777372353535851937790883648493, in four words of 64 bits, by Barrett reduction.
-#include "CEd25519.h"
-#include <string.h>
+#include "comb.h"
 
 typedef unsigned __int128 wide;
 
@@ -111,4 +110,22 @@ void ced_scalar_negate(uint8_t *result, const uint8_t *a) {
         }
     }
     store(result, x);
+}
+
+void ced_scalar_signs(uint64_t signs[5], const uint8_t *scalar, int negated) {
+    uint64_t x[4];
+    load(x, scalar, 4);
+    // x or x + L; L - x or 2L - x: whichever is odd. All are below 2^254.
+    const uint64_t is_odd = x[0] & 1, times = negated ? 1 + is_odd : 1 - is_odd;
+    uint64_t carry = 0, borrow = 0;
+    for (int i = 0; i < 4; i++) {
+        const wide sum = (wide)order[i] * times + (negated ? 0 : x[i]) + carry;
+        carry = (uint64_t)(sum >> 64);
+        const wide rest = (wide)(uint64_t)sum - (negated ? x[i] : 0) - borrow;
+        borrow = (uint64_t)(rest >> 64) & 1;
+        x[i] = (uint64_t)rest;
+    }
+    // The sum of all +-2^i is 2 (that of the bits that are set) - (2^260 - 1).
+    for (int i = 0; i < 4; i++) signs[i] = x[i] >> 1 | (i < 3 ? x[i + 1] << 63 : 0);
+    signs[4] = 8;
 }

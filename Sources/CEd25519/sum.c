@@ -8,12 +8,9 @@ enum {
     width = 5,                                 // the same for other points: 8 odd multiples of each
     table = 1 << (width - 2),
     digits = bits + 1,
-    parts = CED_KEY_PARTS,                     // of a scalar, whose doublings are shared
-    part_bits = bits / parts,
 };
 
-// Of 2^(32 i) B; the first is B's own.
-static ced_addend base_multiples[parts][base_table];
+static ced_addend base_multiples[base_table];
 
 // odd[i] = (2i + 1) p
 static void odd_multiples(ced_addend *odd, int count, const ced_point *p) {
@@ -27,17 +24,8 @@ static void odd_multiples(ced_addend *odd, int count, const ced_point *p) {
     }
 }
 
-// Of p, 2^32 p, and so on, a row for each.
-static void odd_multiples_of_parts(ced_addend *odd, int count, const ced_point *p) {
-    ced_point next = *p;
-    for (int part = 0; part < parts; part++) {
-        odd_multiples(odd + part * count, count, &next);
-        for (int i = 0; i < part_bits && part + 1 < parts; i++) next = ced_double(&next);
-    }
-}
-
 __attribute__((constructor)) static void prepare_base(void) {
-    odd_multiples_of_parts(base_multiples[0], base_table, &ced_base);
+    odd_multiples(base_multiples, base_table, &ced_base);
 }
 
 // Non-adjacent form: digits are 0 or odd and below 2^(w-1) in magnitude, of any w in a row at most one is not 0.
@@ -87,33 +75,8 @@ int ced_equation_holds(const ced_point *key, const ced_point *r, const uint8_t *
     while (at >= 0 && base[at] == 0 && other[at] == 0) at--;
     for (; at >= 0; at--) {
         sum = ced_double(&sum);
-        add_digit(&sum, base_multiples[0], base[at]);
+        add_digit(&sum, base_multiples, base[at]);
         add_digit(&sum, odd, other[at]);
-    }
-    const ced_addend last = ced_prepare(r);
-    sum = ced_sum_of(&sum, &last, 1);
-    return ced_eight_times_is_neutral(&sum);
-}
-
-void ced_prepare_key(ced_key *prepared, const ced_point *key) {
-    _Static_assert(sizeof prepared->odd / sizeof *prepared->odd == parts * table, "");
-    odd_multiples_of_parts(prepared->odd, table, key);
-}
-
-int ced_equation_holds_for(const ced_key *key, const ced_point *r, const uint8_t *s, const uint8_t *k) {
-    int8_t base[digits], other[digits];
-    uint8_t minus[32];
-    ced_scalar_negate(minus, k);
-    // Both are below 2^253, so no digit is carried to place 256.
-    non_adjacent(base, s, base_width);
-    non_adjacent(other, minus, width);
-    ced_point sum = ced_neutral();
-    for (int at = part_bits - 1; at >= 0; at--) {
-        sum = ced_double(&sum);
-        for (int part = 0; part < parts; part++) {
-            add_digit(&sum, base_multiples[part], base[part * part_bits + at]);
-            add_digit(&sum, key->odd + part * table, other[part * part_bits + at]);
-        }
     }
     const ced_addend last = ced_prepare(r);
     sum = ced_sum_of(&sum, &last, 1);
@@ -140,7 +103,7 @@ static ced_point straus(
     ced_point sum = ced_neutral();
     for (int at = digits - 1; at >= 0; at--) {
         sum = ced_double(&sum);
-        if (base) add_digit(&sum, base_multiples[0], space->base[at]);
+        if (base) add_digit(&sum, base_multiples, space->base[at]);
         for (size_t i = 0; i < count; i++) add_digit(&sum, space->odd[i], space->naf[i][at]);
     }
     return sum;

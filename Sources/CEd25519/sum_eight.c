@@ -1,7 +1,7 @@
 // Sums of multiples of points in eight lanes at once, by AVX-512 IFMA: each lane adds up terms of its own with Straus'
 // method, and in the end the lanes are added.
 #include "sum.h"
-#include "eight.h"
+#include "eight_point.h"
 
 #if defined(__x86_64__)
 
@@ -13,72 +13,12 @@ enum {
     group = 32,     // of eight terms each, as many as stay in the caches
 };
 
-typedef struct { eight x, y, z, t; } eight_point;
-typedef struct { eight sum, difference, z2, t2d; } eight_addend;
-
 // Eight terms.
 typedef struct {
     eight_addend times[multiples];
     int8_t digits[columns][lanes];
     int used; // columns in which some digit may not be 0
 } eight_terms;
-
-IFMA static inline void eight_all(eight *r, const ced_element *value) {
-    for (int k = 0; k < 5; k++) r->limb[k] = _mm512_set1_epi64((long long)value->limb[k]);
-}
-
-IFMA static void prepare(eight_addend *r, const eight_point *p, const eight *twice_d) {
-    eight_add(&r->sum, &p->y, &p->x);
-    eight_subtract(&r->difference, &p->y, &p->x);
-    eight_add(&r->z2, &p->z, &p->z);
-    eight_multiply(&r->t2d, &p->t, twice_d);
-}
-
-// dbl-2008-hwcd as in ced_double. T is of use to a sum alone.
-IFMA static inline void eight_double(eight_point *p, int with_t) {
-    eight a, b, zz, xy, s, c, h, e, g, f;
-    eight_square(&a, &p->x);
-    eight_square(&b, &p->y);
-    eight_square(&zz, &p->z);
-    eight_add(&xy, &p->x, &p->y);
-    eight_square(&s, &xy);
-    eight_add(&c, &zz, &zz);
-    eight_add(&h, &a, &b);
-    eight_subtract(&e, &h, &s);
-    eight_subtract(&g, &a, &b);
-    eight_add(&f, &c, &g);
-    eight_multiply(&p->x, &e, &f);
-    eight_multiply(&p->y, &g, &h);
-    eight_multiply(&p->z, &f, &g);
-    if (with_t) eight_multiply(&p->t, &e, &h);
-}
-
-// add-2008-hwcd-3 as in ced_sum_of, of the addends' negations where `negative` says so.
-IFMA static inline void eight_sum(eight_point *p, const eight_addend *q, __mmask8 negative) {
-    eight low, high, a, b, c, d, e, h, difference, sum, plus, minus, f, g;
-    for (int k = 0; k < 5; k++) {
-        difference.limb[k] = _mm512_mask_mov_epi64(q->difference.limb[k], negative, q->sum.limb[k]);
-        sum.limb[k] = _mm512_mask_mov_epi64(q->sum.limb[k], negative, q->difference.limb[k]);
-    }
-    eight_subtract(&low, &p->y, &p->x);
-    eight_add(&high, &p->y, &p->x);
-    eight_multiply(&a, &low, &difference);
-    eight_multiply(&b, &high, &sum);
-    eight_multiply(&c, &p->t, &q->t2d);
-    eight_multiply(&d, &p->z, &q->z2);
-    eight_subtract(&e, &b, &a);
-    eight_add(&h, &b, &a);
-    eight_subtract(&minus, &d, &c);
-    eight_add(&plus, &d, &c);
-    for (int k = 0; k < 5; k++) {
-        f.limb[k] = _mm512_mask_mov_epi64(minus.limb[k], negative, plus.limb[k]);
-        g.limb[k] = _mm512_mask_mov_epi64(plus.limb[k], negative, minus.limb[k]);
-    }
-    eight_multiply(&p->x, &e, &f);
-    eight_multiply(&p->y, &g, &h);
-    eight_multiply(&p->z, &f, &g);
-    eight_multiply(&p->t, &e, &h);
-}
 
 IFMA static inline void load(eight *r, const ced_point *const points[lanes], size_t offset) {
     __m512i h[5];
@@ -115,10 +55,10 @@ IFMA static void begin(eight_terms *terms, const ced_point *const points[lanes],
     load(&next.y, points, offsetof(ced_point, y));
     load(&next.z, points, offsetof(ced_point, z));
     load(&next.t, points, offsetof(ced_point, t));
-    prepare(&terms->times[0], &next, twice_d);
+    eight_prepare(&terms->times[0], &next, twice_d);
     for (int i = 1; i < multiples; i++) {
         eight_sum(&next, &terms->times[0], 0);
-        prepare(&terms->times[i], &next, twice_d);
+        eight_prepare(&terms->times[i], &next, twice_d);
     }
     for (int lane = 0; lane < lanes; lane++) recode(terms->digits, lane, scalars[lane]);
     terms->used = used;

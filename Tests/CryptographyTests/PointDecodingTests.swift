@@ -90,38 +90,103 @@ import Testing
         }
     }
 
-    /// A prepared key says what the key itself says: of right answers, wrong ones, and those with the most extreme digits.
-    @Test func preparedKeysAgree() throws {
-        let seed: UInt64 = 0x9e
+    /// Checks with prepared keys say what the plain equation says, on all paths, however many there are and wherever the
+    /// wrong ones stand: of right answers, wrong ones, and those with the most extreme signs.
+    @Test(arguments: [1, 2, 3, 4, 5, 7, 8, 9, 16, 18, 63, 64, 65, 150])
+    func preparedKeysAgree(count: Int) throws {
+        let seed = UInt64(0x9e00 + count)
         var generator = SeededGenerator(seed: seed)
-        for _ in 0..<40 {
-            let secret = try Curve25519.Signing.PrivateKey(rawRepresentation: generator.bytes(32))
-            var key = ced_point(), prepared = ced_key()
-            #expect(ced_decode(&key, Array(secret.publicKey.rawRepresentation)) == 1)
-            ced_prepare_key(&prepared, &key)
-            let message = generator.bytes(20), signature = Array(try secret.signature(for: message))
-            var nonce = ced_point(), k = [UInt8](repeating: 0, count: 32)
-            #expect(ced_decode(&nonce, Array(signature[..<32])) == 1)
-            ced_scalar_reduce(&k, Array(SHA512.hash(data: Array(signature[..<32]) + Array(secret.publicKey.rawRepresentation) + message)))
-            let s = Array(signature[32...])
-            #expect(ced_equation_holds_for(&prepared, &nonce, s, k) == 1, "seed \(seed)")
-            // L - 1, small ones, and bits of one part or at the borders of two.
-            var largest = [UInt8](repeating: 0, count: 32)
-            ced_scalar_negate(&largest, [1] + [UInt8](repeating: 0, count: 31))
-            let others =
-                [largest, [UInt8](repeating: 0, count: 32), [UInt8](repeating: 0xff, count: 31) + [0x0f]]
-                + (0..<8).map { _ in
-                    var one = s
-                    one[generator.below(31)] ^= 1 << UInt8(generator.below(8))
-                    return one
+        let base: [UInt8] = [0x58] + [UInt8](repeating: 0x66, count: 31)
+        let zero = [UInt8](repeating: 0, count: 32), one: [UInt8] = [1] + [UInt8](repeating: 0, count: 31)
+        // L - 1 and L.
+        var largest = zero
+        ced_scalar_negate(&largest, one)
+        var order = largest
+        order[0] += 1
+        /// k with the extremes among them, and for the base point as the key the s that makes R the base point too.
+        func challenge() -> [UInt8] {
+            let special = [zero, one, largest, [UInt8](repeating: 0xff, count: 31) + [0x0f], [UInt8](repeating: 0x55, count: 31) + [0x05]]
+            guard generator.below(2) == 0 else { return special[generator.below(special.count)] }
+            var result = zero
+            ced_scalar_reduce(&result, generator.bytes(64))
+            return result
+        }
+        var keys: [ced_point] = [], tables: [UnsafeMutablePointer<ced_key>] = []
+        defer { for table in tables { table.deallocate() } }
+        var (r, s, k): ([UInt8], [UInt8], [UInt8]) = ([], [], [])
+        for index in 0..<count {
+            var key = ced_point()
+            var claim: (r: [UInt8], s: [UInt8], k: [UInt8])
+            if generator.below(2) == 0 {
+                #expect(ced_decode(&key, base) == 1)
+                claim = (base, zero, challenge())
+                ced_scalar_multiply_add(&claim.s, one, claim.k, one)
+            } else {
+                let secret = try Curve25519.Signing.PrivateKey(rawRepresentation: generator.bytes(32))
+                let message = generator.bytes(20), signature = Array(try secret.signature(for: message))
+                #expect(ced_decode(&key, Array(secret.publicKey.rawRepresentation)) == 1)
+                claim = (Array(signature[..<32]), Array(signature[32...]), zero)
+                ced_scalar_reduce(&claim.k, Array(SHA512.hash(data: claim.r + Array(secret.publicKey.rawRepresentation) + message)))
+            }
+            // Half of them wrong, but for a first one.
+            switch index == 0 ? 9 : generator.below(10) {
+            case 0: claim.s[generator.below(31)] ^= 1 << UInt8(generator.below(8))
+            case 1: claim.k[generator.below(31)] ^= 1 << UInt8(generator.below(8))
+            case 2: claim.r[generator.below(32)] ^= 1 << UInt8(generator.below(8))
+            // y = 2 belongs to no point.
+            case 3: claim.r = [2] + [UInt8](repeating: 0, count: 31)
+            case 4: claim.s = [order, [UInt8](repeating: 0xff, count: 32)][generator.below(2)]
+            default: break
+            }
+            keys.append(key)
+            let table = UnsafeMutablePointer<ced_key>.allocate(capacity: 1)
+            ced_prepare_key(table, &key)
+            tables.append(table)
+            r += claim.r
+            s += claim.s
+            k += claim.k
+        }
+        let expected: [UInt8] = (0..<count).map { index in
+            func own(_ all: [UInt8]) -> [UInt8] { Array(all[32 * index..<32 * index + 32]) }
+            var nonce = ced_point()
+            guard ced_decode(&nonce, own(r)) == 1, ced_scalar_is_canonical(own(s)) == 1 else { return 0 }
+            return ced_equation_holds(&keys[index], &nonce, own(s), own(k)) == 1 ? 1 : 0
+        }
+        #expect(expected[0] == 1, "seed \(seed)")
+        let widest = ced_widest_path()
+        for path in [ced_path_scalar, ced_path_avx512ifma] where path.rawValue <= widest.rawValue {
+            var holds = [UInt8](repeating: 9, count: count)
+            ced_signatures_hold_by(path, &holds, tables.map { UnsafePointer($0) }, r, s, k, count)
+            #expect(holds == expected, "seed \(seed), path \(path)")
+        }
+        var holds = [UInt8](repeating: 9, count: count)
+        ced_signatures_hold(&holds, tables.map { UnsafePointer($0) }, r, s, k, count)
+        #expect(holds == expected, "seed \(seed)")
+    }
+
+    /// Eight hashes at once are what swift-crypto says, of messages whose ends fall everywhere in a block, long beside short.
+    @Test func challengesAgree() {
+        guard ced_widest_path() == ced_path_avx512ifma else { return }
+        let seed: UInt64 = 0x512
+        var generator = SeededGenerator(seed: seed)
+        for count in [1, 2, 7, 8, 9, 40] {
+            for round in 0..<40 {
+                var (r, keys, messages): ([UInt8], [UInt8], [UInt8]) = ([], [], [])
+                var ends: [Int] = [], expected: [UInt8] = []
+                for index in 0..<count {
+                    let nonce = generator.bytes(32), key = generator.bytes(32)
+                    let message = generator.bytes(index == round ? generator.below(3_000) : round * 7 + generator.below(9))
+                    r += nonce
+                    keys += key
+                    messages += message
+                    ends.append(messages.count)
+                    var one = [UInt8](repeating: 0, count: 32)
+                    ced_scalar_reduce(&one, Array(SHA512.hash(data: nonce + key + message)))
+                    expected += one
                 }
-            for other in others {
-                #expect(
-                    ced_equation_holds_for(&prepared, &nonce, other, k) == ced_equation_holds(&key, &nonce, other, k),
-                    "seed \(seed)")
-                #expect(
-                    ced_equation_holds_for(&prepared, &nonce, s, other) == ced_equation_holds(&key, &nonce, s, other),
-                    "seed \(seed)")
+                var found = [UInt8](repeating: 9, count: 32 * count)
+                ced_challenges_in_eights(&found, r, keys, messages, ends, count)
+                #expect(found == expected, "seed \(seed), count \(count), round \(round)")
             }
         }
     }

@@ -154,6 +154,76 @@ import Testing
         #expect(SignatureBatch.check(claims) == [false, false])
     }
 
+    /// Keys and nonces with a part of small order, for which the equation holds because it is the cofactored one.
+    private static let mixedOrder = [
+        (
+            "196ff6520ea45597d0ee37724245bb5df41a1b4e54b526f9cb2971ad00179165",
+            "72e6529f8c273f1fc66688cf15ab63195702c173034b6346c210131b79979127"
+                + "316861f028d735fd1c7fba1852f21ee18950bee7fe7ef402b5344400b4457d06"
+        ),
+        (
+            "a29bbd5c9a509ee020ab95d1e5afddf95c4cbc48f0f8e607ace497e73fd4d7d1",
+            "24721ba993580dd8022f5517ff58867148e89d2e5fd7a59937b68c7d9690d488"
+                + "18f7cc791f58370c8c54f0b787a5b3a9ba4ce812b12d563a913fcf7cdbea280b"
+        ),
+        (
+            "5fed367ae1e9d9aed10c00b35e8427e4185817fdb07c051fade2753151b2c154",
+            "4594a113a9a8ba1de700bc23eee08fdb6ccafa19e6fa462003185f0e897eaa65"
+                + "1a2507fb6173ab0c5903c179951f52b0d4022f32e472915c98f7b763a403cc03"
+        ),
+        (
+            "68e4aca8c9eab0e9cadbe0a47e393b117f019e9b5942e9ff2e77ed811e454a64",
+            "666e0952f6d499855a7a2a47adf5fb2fdd12dbfecc0b2491d0f82bcde26c803d"
+                + "950e86ed8600c0901b3f318133e56ae270e4b6dd7d7342b052abc0c960be1b0d"
+        ),
+        (
+            "939b02154b2b59757c175d53e7ea383f89b10c31f6ae889d2dd56f5302a6d371",
+            "91f3f3248c97d409af408279dd1e185d3ff2f63175e6951dbe564002b21ade24"
+                + "deedf9782696ac72e6c30fd8dfecfd0a87046e1bad88b4b2b04982bd41c94a05"
+        ),
+    ]
+
+    /// Answers don't change when a key is prepared, which it is when it has come some times.
+    @Test func preparedKeysChangeNothing() throws {
+        var claims: [SignatureClaim] = []
+        for (index, (key, signature)) in Self.mixedOrder.enumerated() {
+            claims.append(try claim(try hex(key), try hex(signature), Array("mixed order \(index)".utf8)))
+            claims.append(try claim(try hex(key), try hex(signature), Array("something else".utf8)))
+        }
+        for key in Self.smallOrder.prefix(8) {
+            claims.append(try claim(try hex(key), try hex(Self.smallOrder[9]) + [UInt8](repeating: 0, count: 32), []))
+            // y = 2 belongs to no point.
+            claims.append(try claim(try hex(key), [2] + [UInt8](repeating: 0, count: 63), []))
+        }
+        let expected = claims.indices.map { $0 % 2 == 0 }
+        for _ in 0..<20 {
+            #expect(claims.map(\.isValid) == expected)
+            #expect(SignatureBatch.check(claims) == expected)
+        }
+    }
+
+    /// Many more keys than are kept prepared, each come as often as it takes: whichever is at hand is the right one.
+    @Test func keysTakePlacesFromEachOther() throws {
+        let seed: UInt64 = 0x71
+        var generator = SeededGenerator(seed: seed)
+        var claims: [SignatureClaim] = []
+        for index in 0..<1_500 {
+            let key = try #require(PrivateKey(seed: generator.bytes(32)))
+            let message = generator.bytes(20)
+            let signature = try key.sign(message: message)
+            claims.append(SignatureClaim(key: key.publicKey, signature: signature, message: index % 50 == 3 ? [] : message))
+        }
+        for _ in 0..<4 {
+            for first in stride(from: 0, to: claims.count, by: 300) {
+                // Each thrice in a row; these are checked as sums at first, and by prepared keys then.
+                let part = Array(claims[first..<first + 300])
+                for _ in 0..<3 {
+                    #expect(SignatureBatch.check(part) == (first..<first + 300).map { $0 % 50 != 3 }, "seed \(seed)")
+                }
+            }
+        }
+    }
+
     @Test func emptyAndSingle() throws {
         #expect(SignatureBatch.check([]).isEmpty)
         #expect(SignatureBatch.allHold([]))

@@ -2,8 +2,8 @@ import ArgumentParser
 import Crypto
 import Cryptography
 
-/// Microseconds a signature: swift-crypto one by one, the chain's rule one by one, and batches, in turn in one run, so
-/// that what else the machine does falls on all alike.
+/// Microseconds a signature: swift-crypto one by one, the chain's rule one by one, batches as sums, and batches by prepared
+/// keys, in turn in one run, so that what else the machine does falls on all alike.
 @main struct Signatures: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "signatures", abstract: "Measures checks of signatures, one by one and in batches.",
@@ -18,6 +18,7 @@ import Cryptography
     }
 
     private static let sizes = [2, 16, 64, 256, 1_024]
+    private static let preparedSizes = [1, 2, 4, 5, 8, 16, 18, 32, 256]
 
     func run() throws {
         let count = 1_024
@@ -29,6 +30,9 @@ import Cryptography
                 return SignatureClaim(key: key.publicKey, signature: try key.sign(message: message), message: message)
             }
         }
+        let busy = try claims(signers: Array(signers.prefix(256)))
+        // Each key so often that it is prepared.
+        for _ in 0..<10 { _ = SignatureBatch.check(busy) }
         let different = try claims(signers: signers), few = try claims(signers: Array(signers.prefix(16)))
         let keys = try different.map { try Curve25519.Signing.PublicKey(rawRepresentation: $0.key.bytes) }
 
@@ -51,12 +55,20 @@ import Cryptography
                     key.isValidSignature(claim.signature.bytes, for: claim.message)
                 }
             }
-            try measure("ZIP 215, one by one", 256) { different.prefix(256).allSatisfy(\.isValid) }
+            // Keys that were never seen.
+            let fresh = try claims(signers: (0..<count).map { _ in PrivateKey.generate() })
+            try measure("ZIP 215, one by one", 256) { fresh.prefix(256).allSatisfy(\.isValid) }
             for size in Self.sizes {
                 let batches = stride(from: 0, to: count, by: size).map { Array(different[$0..<$0 + size]) }
                 try measure("batches of \(size)", count) { batches.allSatisfy { SignatureBatch.allHold($0) } }
             }
             try measure("batches of 1024, 16 signers", count) { SignatureBatch.allHold(few) }
+            for size in Self.preparedSizes {
+                let batches = stride(from: 0, through: count - size, by: size).map { Array(busy[$0..<$0 + size]) }
+                try measure("prepared keys, \(size)", batches.count * size) {
+                    batches.allSatisfy { !SignatureBatch.check($0).contains(false) }
+                }
+            }
         }
         func median(_ times: [Double]) -> Double { times.sorted()[times.count / 2] }
         let base = median(rows[0].times)

@@ -47,13 +47,19 @@ void ced_scalar_negate(uint8_t *result, const uint8_t *a);
 // Whether [8]([s]B - [k]A - R) is neutral: the cofactored equation of one signature. s and k are below L.
 int ced_equation_holds(const ced_point *key, const ced_point *r, const uint8_t *s, const uint8_t *k);
 
-// A key for many checks: odd multiples of it, of 2^32 times it, and so on. Making it costs about as much as one check without
-// it, and each check with it two fifths of that.
-enum { CED_KEY_PARTS = 8 };
-typedef struct { ced_addend odd[CED_KEY_PARTS * 8]; } ced_key;
+// A point prepared for being added, with Z = 1: y + x, y - x, 2dxy, each below p.
+typedef struct { ced_element sum, difference, t2d; uint64_t unused; } ced_affine;
+
+// A key for many checks: the tables of combs (comb.h). Making it costs a check and a quarter without it; each check with it
+// a third, and in eight lanes a seventh alone and a fifteenth in company.
+enum { CED_KEY_COMBS = 4, CED_KEY_ENTRIES = 16 };
+typedef struct { ced_affine entries[CED_KEY_COMBS * CED_KEY_ENTRIES]; } ced_key;
 void ced_prepare_key(ced_key *prepared, const ced_point *key);
-// As ced_equation_holds.
-int ced_equation_holds_for(const ced_key *key, const ced_point *r, const uint8_t *s, const uint8_t *k);
+
+// Of each of `count` signatures (R, s) whether it holds for its key: s is below L, R encodes a point, and the cofactored
+// equation holds. k are the challenges, below L. The strings stand one after the other.
+void ced_signatures_hold(
+    uint8_t *holds, const ced_key *const *keys, const uint8_t *r, const uint8_t *s, const uint8_t *k, size_t count);
 
 // Bytes of scratch space that `ced_sum_is_small` needs for so many terms.
 size_t ced_sum_scratch(size_t count);
@@ -63,13 +69,20 @@ size_t ced_sum_scratch(size_t count);
 int ced_sum_is_small(
     const uint8_t *scalars, const ced_point *points, size_t count, const uint8_t *base, void *scratch);
 
-// How `ced_decode_many` and `ced_sum_is_small` compute: the widest that the processor has, unless a test chooses.
+// How `ced_decode_many`, `ced_sum_is_small` and `ced_signatures_hold` compute: the widest that the processor has, unless a test chooses.
 typedef enum { ced_path_scalar, ced_path_avx2, ced_path_avx512ifma } ced_path;
 ced_path ced_widest_path(void);
 // The same by a given path, which the processor must have.
 void ced_decode_many_by(ced_path path, ced_point *points, uint8_t *valid, const uint8_t *bytes, size_t count);
-// Sums have no AVX2: that path computes as the scalar one.
+// Sums and checks have no AVX2: that path computes as the scalar one.
 int ced_sum_is_small_by(
     ced_path path, const uint8_t *scalars, const ced_point *points, size_t count, const uint8_t *base, void *scratch);
+void ced_signatures_hold_by(ced_path path, uint8_t *holds, const ced_key *const *keys, const uint8_t *r, const uint8_t *s,
+    const uint8_t *k, size_t count);
+
+// SHA-512(R || key || message) modulo L of each signature, a message in each of eight lanes. The processor must have the
+// widest path. The messages stand one after the other, each up to its end in `ends`.
+void ced_challenges_in_eights(uint8_t *challenges, const uint8_t *r, const uint8_t *keys, const uint8_t *messages,
+    const size_t *ends, size_t count);
 
 #endif

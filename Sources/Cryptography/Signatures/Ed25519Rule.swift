@@ -23,6 +23,46 @@ public enum Ed25519Rule {
         }
     }
 
+    private static let hasEightLanes = ced_widest_path() == ced_path_avx512ifma
+
+    /// The same of each of many, 32 bytes after 32: eight hashes at once where the processor can.
+    static func challenges(_ claims: [SignatureClaim]) -> [UInt8] {
+        var results = [UInt8](repeating: 0, count: 32 * claims.count)
+        guard hasEightLanes, claims.count > 1 else {
+            results.withUnsafeMutableBufferPointer { results in
+                guard let start = results.baseAddress else { return }
+                for (index, claim) in claims.enumerated() { challenge(claim, into: start + 32 * index) }
+            }
+            return results
+        }
+        var keys: [UInt8] = [], messages: [UInt8] = [], ends: [Int] = []
+        keys.reserveCapacity(32 * claims.count)
+        messages.reserveCapacity(claims.reduce(0) { $0 + $1.message.count })
+        ends.reserveCapacity(claims.count)
+        for claim in claims {
+            claim.key.words.withBytes { keys.append(contentsOf: $0) }
+            messages += claim.message
+            ends.append(messages.count)
+        }
+        ced_challenges_in_eights(&results, nonces(claims), keys, messages, ends, claims.count)
+        return results
+    }
+
+    /// R of each, and s of each, one after the other.
+    static func nonces(_ claims: [SignatureClaim]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(32 * claims.count)
+        for claim in claims { claim.signature.r.withBytes { bytes.append(contentsOf: $0) } }
+        return bytes
+    }
+
+    static func answers(_ claims: [SignatureClaim]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(32 * claims.count)
+        for claim in claims { claim.signature.s.withBytes { bytes.append(contentsOf: $0) } }
+        return bytes
+    }
+
     static func isSmallOrder(_ key: PublicKey) -> Bool {
         guard var point = decode(key.words) else { return false }
         return ced_is_small_order(&point) == 1
@@ -51,16 +91,19 @@ public struct SignatureClaim: Sendable {
 
     /// By ``Ed25519Rule``.
     public var isValid: Bool {
+        PreparedKeys.shared.key(key)?.holds(self) ?? isValidUnprepared
+    }
+
+    /// The same, of a key that nothing is prepared of.
+    var isValidUnprepared: Bool {
         guard var r = Ed25519Rule.decode(signature.r) else { return false }
         return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 32) { challenge in
             guard let k = challenge.baseAddress else { return false }
             return signature.s.withBytes { raw in
-                guard let s = raw.bindMemory(to: UInt8.self).baseAddress, ced_scalar_is_canonical(s) == 1 else {
-                    return false
-                }
+                guard let s = raw.bindMemory(to: UInt8.self).baseAddress, ced_scalar_is_canonical(s) == 1,
+                    var point = DecodedKeys.shared.point(of: key)
+                else { return false }
                 Ed25519Rule.challenge(self, into: k)
-                if let prepared = PreparedKeys.shared.key(self.key) { return prepared.holds(&r, answer: s, challenge: k) }
-                guard var point = DecodedKeys.shared.point(of: self.key) else { return false }
                 return ced_equation_holds(&point, &r, s, k) == 1
             }
         }
