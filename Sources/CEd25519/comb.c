@@ -100,11 +100,15 @@ static void choose(ced_choice *choice, const uint8_t *s, const uint8_t *k) {
     ced_scalar_signs(of_key, k, 1);
     ced_scalar_signs(of_base, s, 0);
     for (int column = 0; column < ced_columns; column++) {
-        for (int i = 0; i < ced_key_combs; i++)
-            choice->entry[column][i] = chosen(signs_of(of_key, i, column), ced_key_teeth);
-        for (int i = 0; i < ced_base_combs; i++)
-            choice->entry[column][ced_key_combs + i] = chosen(
-                signs_of(of_base, 2 * i, column) | signs_of(of_base, 2 * i + 1, column) << 5, ced_base_teeth);
+        for (int i = 0; i < ced_key_combs; i++) {
+            const uint16_t first = (uint16_t)(i * ced_key_entries);
+            choice->entry[i][column] = (uint16_t)(first + chosen(signs_of(of_key, i, column), ced_key_teeth));
+        }
+        for (int i = 0; i < ced_base_combs; i++) {
+            const uint64_t signs = signs_of(of_base, 2 * i, column) | signs_of(of_base, 2 * i + 1, column) << 5;
+            const uint16_t first = (uint16_t)(i * ced_base_entries);
+            choice->entry[ced_key_combs + i][column] = (uint16_t)(first + chosen(signs, ced_base_teeth));
+        }
     }
 }
 
@@ -115,8 +119,8 @@ static ced_point point_of(const ced_key *key, const ced_choice *choice) {
     for (int column = ced_columns - 1; column >= 0; column--) {
         if (column < ced_columns - 1) sum = ced_double(&sum);
         for (int i = 0; i < ced_combs; i++) {
-            const uint16_t one = choice->entry[column][i];
-            sum = ced_sum_with(&sum, ced_entry(key, i, one), (one & ced_negated) != 0);
+            const uint16_t one = choice->entry[i][column];
+            sum = ced_sum_with(&sum, ced_table(key, i) + (one & (ced_negated - 1)), (one & ced_negated) != 0);
         }
     }
     return sum;
@@ -144,6 +148,7 @@ static int is_near(const ced_point *point, const uint8_t *bytes) {
 
 void ced_signatures_hold_by(ced_path path, uint8_t *holds, const ced_key *const *keys, const uint8_t *r, const uint8_t *s,
     const uint8_t *k, size_t count) {
+    (void)path;
     for (size_t first = 0; first < count; first += at_once) {
         const size_t here = count - first < at_once ? count - first : at_once;
         ced_choice choices[at_once];

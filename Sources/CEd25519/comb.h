@@ -26,16 +26,14 @@ enum {
 _Static_assert(ced_key_combs * ced_key_teeth == ced_strips && ced_base_combs * ced_base_teeth == ced_strips, "");
 _Static_assert(ced_key_entries == 1 << (ced_key_teeth - 1), "");
 
-// Which entries make up [s]B - [k]A (and a point of small order): of each column one of each comb, the key's first.
-typedef struct { uint16_t entry[ced_columns][ced_combs]; } ced_choice;
-enum { ced_negated = 1 << 15 }; // beside the entry's place: its negation
+// Which entries make up [s]B - [k]A (and a point of small order): of each comb, the key's first, one for each column.
+typedef struct { uint16_t entry[ced_combs][ced_columns]; } ced_choice;
+enum { ced_negated = 1 << 15 }; // beside the entry's place in the table of the key or of B: its negation
 
 extern ced_affine ced_base_table[ced_base_combs * ced_base_entries];
 
-static inline const ced_affine *ced_entry(const ced_key *key, int comb, uint16_t choice) {
-    const size_t place = choice & (ced_negated - 1);
-    return comb < ced_key_combs ? &key->entries[comb * ced_key_entries + place]
-                                : &ced_base_table[(size_t)(comb - ced_key_combs) * ced_base_entries + place];
+static inline const ced_affine *ced_table(const ced_key *key, int comb) {
+    return comb < ced_key_combs ? key->entries : ced_base_table;
 }
 
 // The signs of an odd number that is `scalar`, or its negation, modulo L: bit i is 1 for +2^i. The scalar is below L.

@@ -96,23 +96,25 @@ IFMA static void up_to_eight(ced_point *points, const ced_key *const *keys, cons
     const int share = count > 4 ? 1 : count > 2 ? 2 : count > 1 ? 4 : 8;
     plan todo;
     todo.each = (ced_combs + share - 1) / share;
-    int at = 0;
-    for (int column = ced_columns - 1; column >= 0; column--) {
-        for (int i = 0; i < todo.each; i++, at++) {
-            todo.negated[at] = 0;
-            for (int lane = 0; lane < lanes; lane++) {
-                const size_t signature = (size_t)(lane / share);
-                const int comb = i * share + lane % share;
-                todo.entries[at][lane] = &nothing;
-                if (signature >= count || comb >= ced_combs) continue;
-                const uint16_t one = choices[signature].entry[column][comb];
-                todo.entries[at][lane] = ced_entry(keys[signature], comb, one);
-                todo.negated[at] |= (uint8_t)((one & ced_negated ? 1 : 0) << lane);
+    const int all = ced_columns * todo.each;
+    memset(todo.negated, 0, sizeof todo.negated);
+    for (int lane = 0; lane < lanes; lane++) {
+        const size_t signature = (size_t)(lane / share);
+        for (int i = 0; i < todo.each; i++) {
+            const int comb = i * share + lane % share;
+            if (signature >= count || comb >= ced_combs) {
+                for (int at = i; at < all; at += todo.each) todo.entries[at][lane] = &nothing;
+                continue;
+            }
+            const ced_affine *table = ced_table(keys[signature], comb);
+            const uint16_t *chosen = choices[signature].entry[comb];
+            for (int column = ced_columns - 1, at = i; column >= 0; column--, at += todo.each) {
+                todo.entries[at][lane] = table + (chosen[column] & (ced_negated - 1));
+                todo.negated[at] |= (uint8_t)((chosen[column] >> 15) << lane);
             }
         }
+        for (int at = all; at < all + ahead; at++) todo.entries[at][lane] = &nothing;
     }
-    for (int i = 0; i < ahead; i++)
-        for (int lane = 0; lane < lanes; lane++) todo.entries[at + i][lane] = &nothing;
     eight_point sum;
     sums(&sum, &todo);
     for (int bit = 1; bit < share; bit *= 2) add_partners(&sum, bit);

@@ -61,23 +61,28 @@ final class PreparedKeys: Sendable {
     private static let most: UInt8 = 16
     private static let ways = 4
 
-    private struct Place {
-        let words: Words256
-        var key: PreparedKey?
-        /// How much oftener than others it was seen here.
-        var worth: UInt8
+    /// Place by place.
+    private struct Table {
+        var words: [Words256]
+        var keys: [PreparedKey?]
+        /// How much oftener than others the key of that place was seen here; 0 where there is none.
+        var worth: [UInt8]
     }
 
     private let mask: Int
     private let decoded: DecodedKeys
-    private let table: Mutex<[Place?]>
+    private let table: Mutex<Table>
 
     /// - Parameter sets: a power of two. Each has four places.
     init(sets: Int, decoded: DecodedKeys) {
         precondition(sets > 0 && sets & (sets - 1) == 0)
         mask = sets - 1
         self.decoded = decoded
-        table = Mutex(Array(repeating: nil, count: Self.ways * sets))
+        let places = Self.ways * sets
+        table = Mutex(
+            Table(
+                words: Array(repeating: .zero, count: places), keys: Array(repeating: nil, count: places),
+                worth: Array(repeating: 0, count: places)))
     }
 
     private enum Seen {
@@ -88,26 +93,23 @@ final class PreparedKeys: Sendable {
     }
 
     /// Notes that the key was seen.
-    private func see(_ words: Words256, _ table: inout [Place?]) -> Seen {
+    private func see(_ words: Words256, _ table: inout Table) -> Seen {
+        // y coordinates are as good as random, but for keys that somebody chose.
         let first = Self.ways * (Int(truncatingIfNeeded: words.b) & mask)
         var weakest = first
-        var least = UInt8.max
-        for index in first..<first + Self.ways {
-            guard let place = table[index] else {
-                if least > 0 { (weakest, least) = (index, 0) }
-                continue
+        for place in first..<first + Self.ways {
+            if table.words[place] == words, table.worth[place] > 0 {
+                if table.worth[place] < Self.most { table.worth[place] += 1 }
+                if let key = table.keys[place] { return .prepared(key) }
+                return table.worth[place] >= Self.enough ? .often(place) : .seldom
             }
-            if place.words == words {
-                if place.worth < Self.most { table[index]?.worth += 1 }
-                if let key = place.key { return .prepared(key) }
-                return place.worth + 1 >= Self.enough ? .often(index) : .seldom
-            }
-            if place.worth < least { (weakest, least) = (index, place.worth) }
+            if table.worth[place] < table.worth[weakest] { weakest = place }
         }
-        if least > 0 {
-            table[weakest]?.worth -= 1
-        } else {
-            table[weakest] = Place(words: words, key: nil, worth: 1)
+        if table.worth[weakest] > 0 { table.worth[weakest] -= 1 }
+        if table.worth[weakest] == 0 {
+            table.words[weakest] = words
+            table.keys[weakest] = nil
+            table.worth[weakest] = 1
         }
         return .seldom
     }
@@ -152,7 +154,7 @@ final class PreparedKeys: Sendable {
         let prepared = PreparedKey(point)
         table.withLock { table in
             // Unless another key, or another thread, came first.
-            if table[place]?.words == key.words, table[place]?.key == nil { table[place]?.key = prepared }
+            if table.words[place] == key.words, table.keys[place] == nil { table.keys[place] = prepared }
         }
         return prepared
     }
