@@ -57,21 +57,23 @@ public final class RememberingVerifier: NodeSignatures {
     }
 
     public func isAuthorized(_ transaction: SignedTransaction, id: TransactionId, genesis: Digest) -> Bool {
-        if transactions.withLock({ $0.contains(transaction, id: id) }) { return true }
+        let entry = VerifiedTransactions.Entry(transaction, id: id)
+        if transactions.withLock({ $0.contains(entry) }) { return true }
         guard verifier.isAuthorized(transaction, id: id, genesis: genesis) else { return false }
-        transactions.withLock { $0.insert(transaction, id: id) }
+        transactions.withLock { $0.insert(entry) }
         return true
     }
 
     /// Those that are not known are checked as one batch.
     public func areAuthorized(_ all: [SignedTransaction], ids: [TransactionId], genesis: Digest) -> [Bool] {
-        var answers = transactions.withLock { known in zip(all, ids).map { known.contains($0, id: $1) } }
+        let entries = zip(all, ids).map { VerifiedTransactions.Entry($0, id: $1) }
+        var answers = transactions.withLock { known in entries.map { known.contains($0) } }
         let unknown = answers.indices.filter { !answers[$0] }
         guard !unknown.isEmpty else { return answers }
         let found = verifier.areAuthorized(unknown.map { all[$0] }, ids: unknown.map { ids[$0] }, genesis: genesis)
         for (index, isRight) in zip(unknown, found) { answers[index] = isRight }
         transactions.withLock { known in
-            for (index, isRight) in zip(unknown, found) where isRight { known.insert(all[index], id: ids[index]) }
+            for (index, isRight) in zip(unknown, found) where isRight { known.insert(entries[index]) }
         }
         return answers
     }
@@ -97,33 +99,37 @@ package struct RememberingSigner: VoteSigner {
 /// Remembers the newest transactions whose signatures were checked, so that none is checked twice on its way from the
 /// pool into a block. Two generations of bounded size: the older is dropped when the newer is full.
 struct VerifiedTransactions {
-    /// Not the transaction itself: its data may have 64 kB.
-    private struct Entry: Hashable {
-        let id: TransactionId
-        let authorization: Authorization
+    /// Not the transaction itself: its data may have 64 kB. Hashed once, however often it is looked for.
+    struct Entry: Hashable {
+        private let id: TransactionId
+        private let authorization: Authorization
+        private let hash: Int
 
-        /// Of both: a sender can make any number of signatures for one transaction.
-        func _rawHashValue(seed: Int) -> Int {
-            switch authorization {
-            case .ed25519(let signature): signature.tableHash(seed: id._rawHashValue(seed: seed))
-            }
+        init(_ transaction: SignedTransaction, id: TransactionId) {
+            self.id = id
+            authorization = transaction.authorization
+            // Of both: a sender can make any number of signatures for one transaction.
+            hash =
+                switch transaction.authorization {
+                case .ed25519(let signature): signature.tableHash(seed: id._rawHashValue(seed: 0))
+                }
         }
+
+        static func == (a: Entry, b: Entry) -> Bool { a.id == b.id && a.authorization == b.authorization }
+        func hash(into hasher: inout Hasher) { hasher.combine(hash) }
     }
 
     private static let generation = 65_536
     private var newer: Set<Entry> = []
     private var older: Set<Entry> = []
 
-    func contains(_ transaction: SignedTransaction, id: TransactionId) -> Bool {
-        let entry = Entry(id: id, authorization: transaction.authorization)
-        return newer.contains(entry) || older.contains(entry)
-    }
+    func contains(_ entry: Entry) -> Bool { newer.contains(entry) || older.contains(entry) }
 
-    mutating func insert(_ transaction: SignedTransaction, id: TransactionId) {
+    mutating func insert(_ entry: Entry) {
         if newer.count >= Self.generation {
             older = newer
             newer = []
         }
-        newer.insert(Entry(id: id, authorization: transaction.authorization))
+        newer.insert(entry)
     }
 }
