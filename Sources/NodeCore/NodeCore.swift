@@ -45,7 +45,7 @@ public enum NodeLimits {
     /// be buried.
     static let commitsUnderWay = 32
     /// A block with transactions follows another one not before this time, unless so many wait that it pays.
-    public static let blockSpacingMs: UInt64 = 25
+    public static let blockSpacingMs: UInt64 = 32
     public static let blockWorthMaking = 256
     /// The journal is cut when it has grown past this many bytes.
     public static let journalBytes = 32_000_000
