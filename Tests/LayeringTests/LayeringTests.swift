@@ -9,7 +9,7 @@ import Testing
         "Consensus": 1, "Mempool": 1, "StateTree": 1, "WebAssembly": 1, "Ledger": 1, "Audit": 1, "Tensor": 1,
         "CTensorKernels": 1, "Training": 1, "JobProtocol": 1, "JobContract": 1, "CZlib": 1, "CWasmCore": 1,
         "NodeCore": 1, "StateSync": 1,
-        "CLevelDB": 2, "Storage": 2, "KeyFiles": 2, "NodeHome": 2, "PeerNetwork": 2, "APIModel": 2, "ModelFiles": 2,
+        "CCRC32C": 2, "CLevelDB": 2, "Storage": 2, "KeyFiles": 2, "NodeHome": 2, "PeerNetwork": 2, "APIModel": 2, "ModelFiles": 2,
         "ProgramSupport": 2, "CommandSupport": 2, "NodeAPI": 2, "WebClient": 2, "ChainClient": 2,
         "TestSupport": 0, "HostileModules": 0, "Samples": 0, "Attacks": 3, "Decoders": 3, "ContractTemplates": 2,
         "Experiments": 3, "NodeHost": 3, "WorkerRuntime": 3, "LocalNetwork": 3, "Simulation": 3, "ChainCommands": 3,
