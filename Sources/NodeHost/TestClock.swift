@@ -46,8 +46,11 @@ package enum TestClock {
         }
     }
 
-    /// - Parameter machine: milliseconds since 1970 by the machine's clock.
-    static func wall(_ machine: UInt64) -> Time {
-        offset < 0 ? Time(machine - min(machine, offset.magnitude)) : Time(machine &+ offset.magnitude)
+    /// - Parameters:
+    ///   - machine: since 1970 by the machine's clock.
+    ///   - perMs: units of it in a millisecond.
+    static func wall(_ machine: UInt64, perMs: UInt64) -> UInt64 {
+        let distance = offset.magnitude &* perMs
+        return offset < 0 ? machine - min(machine, distance) : machine &+ distance
     }
 }

@@ -84,9 +84,10 @@ final class PeerEventQueue: Sendable {
         let wake: @Sendable () -> Void
         /// It was told, or is at it.
         var isAwake = false
-        /// Messages of this kind may wait until it comes by itself, up to so many bytes.
-        var patience: (kind: UInt8, bytes: Int)?
-        /// Bytes of them that wait.
+        /// Messages of this kind may wait until it comes by itself, up to so many and so many bytes.
+        var patience: (kind: UInt8, messages: Int, bytes: Int)?
+        /// Of them, what waits.
+        var held = 0
         var heldBytes = 0
         /// Something waits that may not.
         var isUrged = true
@@ -243,13 +244,13 @@ final class PeerEventQueue: Sendable {
         for wake in woken { wake() }
     }
 
-    /// Has messages of this kind wake the consumer no more, until so many bytes of them wait or something else does: it will
-    /// come by itself, and takes them then.
-    func letWait(_ kind: UInt8, of rank: PeerRank, upTo bytes: Int) {
-        state.withLock { $0.takers[rank]?.patience = (kind, bytes) }
+    /// Has messages of this kind wake the consumer no more, until more than so many or so many bytes of them wait, or
+    /// something else does: it will come by itself, and takes them then.
+    func letWait(_ kind: UInt8, of rank: PeerRank, upTo messages: Int, bytes: Int) {
+        state.withLock { $0.takers[rank]?.patience = (kind, messages, bytes) }
     }
 
-    /// Ends what ``letWait(_:of:upTo:)`` began. The consumer is about to take what waits.
+    /// Ends what ``letWait(_:of:upTo:bytes:)`` began. The consumer is about to take what waits.
     func waitNoMore(_ rank: PeerRank) { state.withLock { $0.takers[rank]?.patience = nil } }
 
     /// Ends what `consume` began.
@@ -308,7 +309,7 @@ final class PeerEventQueue: Sendable {
 
 extension PeerEventQueue.Taker {
     /// It found nothing.
-    fileprivate mutating func sleeps() { (isAwake, isUrged, heldBytes) = (false, false, 0) }
+    fileprivate mutating func sleeps() { (isAwake, isUrged, held, heldBytes) = (false, false, 0, 0) }
 }
 
 extension PeerEventQueue.State {
@@ -318,7 +319,10 @@ extension PeerEventQueue.State {
     /// The same of a message, unless it may wait.
     fileprivate mutating func urge(_ rank: PeerRank, _ kind: UInt8, _ bytes: Int, mayWait: Bool) {
         guard let taker = takers[rank], !taker.isUrged else { return }
-        if mayWait, let patience = taker.patience, kind == patience.kind, taker.heldBytes + bytes <= patience.bytes {
+        if mayWait, let patience = taker.patience, kind == patience.kind, taker.held < patience.messages,
+            taker.heldBytes + bytes <= patience.bytes
+        {
+            takers[rank]?.held += 1
             takers[rank]?.heldBytes += bytes
         } else {
             takers[rank]?.isUrged = true

@@ -126,11 +126,14 @@ public final class PeerNetwork: Sendable {
     /// - Parameter wake: must not wait, nor call this network.
     public func consume(_ rank: PeerRank, wake: @escaping @Sendable () -> Void) { hub.queue.consume(rank, wake: wake) }
 
-    /// Has messages of this kind wake the consumer of a rank no more, until so many bytes of them wait or something else does:
-    /// it will come by itself, and takes them then. For messages whose consumer has the more of them the cheaper.
-    public func letWait(_ kind: UInt8, of rank: PeerRank, upTo bytes: Int) { hub.queue.letWait(kind, of: rank, upTo: bytes) }
+    /// Has messages of this kind wake the consumer of a rank no more, until more than so many or so many bytes of them wait, or
+    /// something else does: it will come by itself, and takes them then. For messages whose consumer has the more of them the
+    /// cheaper.
+    public func letWait(_ kind: UInt8, of rank: PeerRank, upTo messages: Int, bytes: Int) {
+        hub.queue.letWait(kind, of: rank, upTo: messages, bytes: bytes)
+    }
 
-    /// Ends what ``letWait(_:of:upTo:)`` began; said by the consumer before it takes what waits.
+    /// Ends what ``letWait(_:of:upTo:bytes:)`` began; said by the consumer before it takes what waits.
     public func waitNoMore(_ rank: PeerRank) { hub.queue.waitNoMore(rank) }
 
     /// Takes no more of this rank: what waits and what comes is kept for whoever asks next.

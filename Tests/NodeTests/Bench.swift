@@ -28,12 +28,12 @@ final class Bench {
 
     init(
         _ cast: Cast, masternode: UInt16? = nil, store: SimulatedStore = SimulatedStore(), journal: [JournalEntry] = Bench.home,
-        rejoin: VotingStart? = nil, rules: NodeRules = NodeRules()
+        rejoin: VotingStart? = nil, rules: NodeRules = NodeRules(), spacingMs: UInt64 = 0
     ) throws {
         self.cast = cast
         // The tests' clock stands still while they submit.
         var rules = rules
-        rules.blockSpacingMs = 0
+        rules.blockSpacingMs = spacingMs
         self.store = store
         self.journal = journal
         let role: NodeRole =

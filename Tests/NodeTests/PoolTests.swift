@@ -91,6 +91,28 @@ import Testing
         #expect(!bench.machine.mempool.contains(id) && bench.machine.mempool.count == 1)
     }
 
+    /// What its host goes by that has to have transactions checked before the node's own blocks.
+    @Test func aNodeTellsWhenItMakesABlock() throws {
+        let bench = try Bench(Cast.of(1, realSignatures: false), masternode: 0, spacingMs: 25)
+        let first = try #require(bench.machine.makesBlockAt)
+        #expect(first <= bench.clock.wall, "as soon as something waits")
+        bench.submit(try record(bench.cast, sequence: 0))
+        #expect(bench.published == [Height(1)])
+        let second = try #require(bench.machine.makesBlockAt)
+        #expect(second == bench.machine.published.header.time.advanced(by: 25) && second > bench.clock.wall)
+        bench.submit(try record(bench.cast, sequence: 1))
+        #expect(bench.published == [Height(1)] && bench.machine.makesBlockAt == second)
+        bench.now += 25
+        bench.handle(.timer(.due))
+        #expect(bench.published == [Height(1), Height(2)])
+        #expect(bench.machine.makesBlockAt == second.advanced(by: 25))
+        let cast = try Cast.of(4, realSignatures: false)
+        for index in UInt16(0)..<4 {
+            let makes = try Bench(cast, masternode: index).machine.makesBlockAt != nil
+            #expect(makes == (cast.leaders.leader(of: View(1)) == index))
+        }
+    }
+
     /// A proposer with more than its time allows proposes what it has, and the rest after that.
     @Test func aSlowProposerProposesWhatItHas() throws {
         let cast = try Cast.of(1, realSignatures: false)

@@ -129,35 +129,48 @@ private func transaction(_ sequence: UInt64, bytes: Int = 0) throws -> SignedTra
         #expect(hasRoom)
     }
 
-    /// - Parameter ms: until the next block; below 0 it is late.
-    private func wait(_ ms: Int, isExpected: Bool, spacing: UInt64 = 25) -> Int {
-        let now: UInt64 = 1_000_000
-        let next = ms < 0 ? now - min(now, UInt64(ms.magnitude)) : now + UInt64(ms.magnitude)
-        return GossipBatch.waitMs(at: Time(now), nextBlock: Time(next), isExpected: isExpected, spacingMs: spacing)
+    private let lead = Int(GossipBatch.lead)
+    private let late = Int(GossipBatch.late)
+    private let shortest = Int(GossipBatch.shortest)
+    private let longest = Int(GossipBatch.longest)
+
+    /// - Parameters:
+    ///   - micros: until the next block; below 0 it is late.
+    ///   - spacing: in milliseconds.
+    private func wait(_ micros: Int, isExpected: Bool, spacing: UInt64 = 25) -> Int {
+        let next: UInt64 = 1_000_000
+        let now = next * 1_000
+        return Int(
+            GossipBatch.wait(
+                at: micros < 0 ? now + UInt64(micros.magnitude) : now - min(now, UInt64(micros.magnitude)),
+                nextBlock: Time(next), isExpected: isExpected, spacingMs: spacing))
     }
 
     @Test(arguments: [true, false]) func aBatchLeavesJustBeforeTheNextBlock(isExpected: Bool) {
-        let lead = Int(GossipBatch.leadMs)
-        let longest = Int(GossipBatch.longestMs)
-        #expect(wait(25, isExpected: isExpected) == 25 - lead)
+        #expect(wait(25_000, isExpected: isExpected) == 25_000 - lead)
         #expect(wait(longest, isExpected: isExpected) == longest - lead)
         #expect(wait(lead + 1, isExpected: isExpected) == 1)
         // It stands in a future, or past, that some other clock made up.
-        for ms in [longest + 1, 1 << 40, -100, -1_000_000] {
-            #expect(wait(ms, isExpected: isExpected) == Int(GossipBatch.shortestMs))
+        for micros in [longest + 1, 1 << 40, -100_000, -1_000_000_000] {
+            #expect(wait(micros, isExpected: isExpected) == shortest)
         }
+        let endless = GossipBatch.wait(at: 0, nextBlock: Time(.max), isExpected: isExpected, spacingMs: .max)
+        #expect(endless == GossipBatch.shortest)
     }
 
     @Test func whereABlockIsExpectedAnywayWhatComesTooLateForItWaitsForTheOneAfter() {
-        let (lead, late) = (Int(GossipBatch.leadMs), Int(GossipBatch.lateMs))
-        for ms in late + 1...lead { #expect(wait(ms, isExpected: true) == 0) }
-        for ms in -12...late { #expect(wait(ms, isExpected: true) == ms + 25 - lead) }
+        for micros in stride(from: late + 1, through: lead, by: 50) { #expect(wait(micros, isExpected: true) == 0) }
+        #expect(wait(lead, isExpected: true) == 0)
+        for micros in stride(from: -12_500, through: late, by: 50) {
+            #expect(wait(micros, isExpected: true) == micros + 25_000 - lead)
+        }
+        #expect(wait(late, isExpected: true) == late + 25_000 - lead)
         // It should be here by now: perhaps it does not come.
-        #expect(wait(-13, isExpected: true) == Int(GossipBatch.shortestMs))
-        for ms in -13...lead { #expect(wait(ms, isExpected: false) == Int(GossipBatch.shortestMs)) }
+        #expect(wait(-12_501, isExpected: true) == shortest)
+        for micros in stride(from: -13_000, through: lead, by: 50) { #expect(wait(micros, isExpected: false) == shortest) }
         // Blocks that hurry, and those that take their time, are not waited for.
-        for spacing in [UInt64(0), 4, 1_000] {
-            #expect(wait(0, isExpected: true, spacing: spacing) == Int(GossipBatch.shortestMs))
+        for spacing in [UInt64(0), UInt64(lead) / 1_000, 1_000, .max] {
+            #expect(wait(0, isExpected: true, spacing: spacing) == shortest)
         }
     }
 

@@ -78,6 +78,32 @@ import Testing
         #expect(record.all == [1, 2])
     }
 
+    @Test func anAlarmThatIsCalledOffIsSilentUntilItIsSetAgain() async {
+        let (thread, record) = (WorkThread("test"), Record())
+        let (rings, rung) = AsyncStream.makeStream(of: Void.self)
+        let late = thread.alarm {
+            record.add(2)
+            rung.yield()
+        }
+        let early = thread.alarm { record.add(1) }
+        thread.sync {
+            let now = WorkThread.now
+            early.set(at: now)
+            late.set(at: now + 1_000_000)
+            early.callOff()
+        }
+        var ringing = rings.makeAsyncIterator()
+        await ringing.next()
+        #expect(record.all == [2])
+        thread.sync {
+            let now = WorkThread.now
+            early.set(at: now)
+            late.set(at: now + 1)
+        }
+        await ringing.next()
+        #expect(record.all == [2, 1, 2])
+    }
+
     private actor Counter {
         private nonisolated let thread: WorkThread
         nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }

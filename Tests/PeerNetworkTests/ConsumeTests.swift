@@ -90,7 +90,7 @@ import Testing
                 sent += 1
                 try await until("message \(number)") { [sent] in a.network.metrics.messagesReceived == sent }
             }
-            a.network.letWait(17, of: .bulk, upTo: 100)
+            a.network.letWait(17, of: .bulk, upTo: 10, bytes: 100)
             try await arrives(17, 0, bytes: 50)
             try await arrives(17, 1, bytes: 50)
             #expect(bulk.wakeCount == 0)
@@ -109,6 +109,15 @@ import Testing
             try await arrives(17, 6)
             #expect(bulk.wakeCount == 3)
             #expect(numbers(bulk.all) == [6])
+            a.network.letWait(17, of: .bulk, upTo: 2, bytes: 100)
+            for number in UInt8(7)...8 { try await arrives(17, number) }
+            #expect(bulk.wakeCount == 3)
+            try await arrives(17, 9)
+            #expect(bulk.wakeCount == 4, "more messages than may wait")
+            #expect(numbers(bulk.all) == [7, 8, 9])
+            for number in UInt8(10)...11 { try await arrives(17, number) }
+            #expect(bulk.wakeCount == 4, "what was taken does not count")
+            #expect(numbers(bulk.all) == [10, 11])
         }
     }
 

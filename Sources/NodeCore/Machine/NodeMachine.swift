@@ -68,6 +68,9 @@ public final class NodeMachine {
     var questions = OpenQuestions()
     /// The newest that consensus holds, as the first bytes of a message.
     var newestNotarization: (epoch: Epoch, beginning: [UInt8])?
+    /// Where it is this node's turn to make a block: the time before which it does not; now, where it waits for nothing but
+    /// transactions. Nil where others make the next one.
+    public internal(set) var makesBlockAt: Time?
     var workAnnounced = false
     var desk: JournalDesk
 

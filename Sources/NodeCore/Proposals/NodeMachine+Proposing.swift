@@ -9,6 +9,7 @@ import Primitives
 extension NodeMachine {
     /// Answers a pending request to propose once there is something to order, or the heartbeat is due.
     func propose(_ clock: NodeClock) {
+        makesBlockAt = nil
         guard let me, let request = questions.toPropose else { return }
         // The next commit that ends asks again.
         guard chain.committing.count < NodeLimits.commitsUnderWay else { return }
@@ -27,6 +28,7 @@ extension NodeMachine {
         // at, since every message asks. A parent whose time is ahead of this clock is nothing to wait for.
         let spaced = parent.header.time.advanced(by: rules.blockSpacingMs)
         let isTooSoon = parent.header.time <= clock.wall && clock.wall < spaced && parent.changedState
+        makesBlockAt = isTooSoon ? spaced : min(spaced, clock.wall)
         guard !isTooSoon || mempool.readyCount >= NodeLimits.blockWorthMaking else { return wake(at: spaced, clock) }
         let candidates = candidates(on: parent)
         let due = parent.nextDue.map { $0 <= clock.wall } ?? false
@@ -63,6 +65,7 @@ extension NodeMachine {
             outputs.append(.setTimer(.due, at: min(request.heartbeatAt, soon)))
             return
         }
+        makesBlockAt = nil
         questions.proposed()
         guard let candidate = pool.insertMakingRoom(draft.block, digest: draft.digest) else {
             outputs.append(.note(.rejectedProposal(request.view, "own block: no room for its body")))

@@ -143,7 +143,11 @@ actor GateRoom {
     /// the same block: alone a signature costs three times what it costs in their company. Nobody else is expected once those
     /// of the last two times are here; else they wait this long.
     private static let enough = 64
-    private static let companyMs = 2
+    private static let companyNs: UInt64 = 2_000_000
+    /// The same where another node makes the next block: it has checked them by then, and has not made the block.
+    private static let otherCompanyNs: UInt64 = 1_200_000
+    /// What a batch takes, and to hand it to the node: a block of this node that is due does not wait for company.
+    private static let checkNs: UInt64 = 800_000
     /// Of so many transactions, about.
     private static let enoughBytes = 16_384
 
@@ -166,15 +170,35 @@ actor GateRoom {
             next = Gossip(event)
             if next == nil { other = event }
         }
-        let here = Set(waiting.map { $0.peer })
-        if waitingCount >= Self.enough || (!waiting.isEmpty && company.last.union(company.before).isSubset(of: here)) {
-            takeWaiting()
-        } else if !waiting.isEmpty, !isAlarmSet {
-            isAlarmSet = true
-            network.letWait(NodeMessage.Kind.transactions.rawValue, of: rank, upTo: Self.enoughBytes)
-            alarm?.set(afterMs: Self.companyMs)
-        }
+        guard !waiting.isEmpty else { return other }
+        let expected = company.last.union(company.before).subtracting(waiting.map { $0.peer })
+        if waitingCount >= Self.enough || expected.isEmpty { checkNow() } else if !isAlarmSet { wait(for: expected.count) }
         return other
+    }
+
+    /// Lets more messages come first: where this node makes the next block until those that are expected are here, and no
+    /// longer than there is time for a check before the block. Where another one makes it nothing hurries until it comes, and
+    /// what all nodes do in the same moment takes each of them longer.
+    private func wait(for messages: Int) {
+        let now = WorkThread.now
+        let due = node.blockDue.load(ordering: .relaxed)
+        let isMine = due < .max
+        let last = isMine ? min(now &+ Self.companyNs, due - min(due, Self.checkNs)) : now &+ Self.otherCompanyNs
+        guard last > now else { return takeWaiting() }
+        isAlarmSet = true
+        network.letWait(
+            NodeMessage.Kind.transactions.rawValue, of: rank, upTo: isMine ? messages - 1 : .max, bytes: Self.enoughBytes)
+        alarm?.set(at: last)
+    }
+
+    /// Checks what waits, for whatever comes.
+    private func checkNow() {
+        if isAlarmSet {
+            isAlarmSet = false
+            alarm?.callOff()
+            network.waitNoMore(rank)
+        }
+        takeWaiting()
     }
 
     /// Takes what came meanwhile, and checks all together.
@@ -182,8 +206,7 @@ actor GateRoom {
         // First: what comes from here on, and is not taken now, wakes the room.
         network.waitNoMore(rank)
         takeEvents()
-        isAlarmSet = false
-        takeWaiting()
+        checkNow()
     }
 
     /// Checks the transactions that wait, and tells the node of them.

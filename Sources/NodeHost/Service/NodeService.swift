@@ -52,6 +52,9 @@ public actor NodeService {
 
     private var timers = TimerBook()
     private var outgoing = GossipBatch()
+    /// When this node is to make a block, as alarms take it; ``UInt64/max`` where others are.
+    nonisolated let blockDue = Atomic(UInt64.max)
+    private var makesBlockAt: Time?
     /// What this step has queued for peers.
     private var untold = PeerNetwork.Untold()
     /// For ``timers``, and for ``outgoing``.
@@ -162,12 +165,30 @@ public actor NodeService {
     }
 
     static func clock() -> NodeClock {
+        let monotonic = (WorkThread.now &+ beat) / 1_000_000
+        return NodeClock(
+            monotonic: Instant(milliseconds: monotonic), wall: Time(TestClock.wall(wallNanoseconds / 1_000_000, perMs: 1)))
+    }
+
+    private static var wallNanoseconds: UInt64 {
         var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        let monotonic = UInt64(now.tv_sec) * 1_000 + UInt64(now.tv_nsec) / 1_000_000
         clock_gettime(CLOCK_REALTIME, &now)
-        let wall = UInt64(now.tv_sec) * 1_000 + UInt64(now.tv_nsec) / 1_000_000
-        return NodeClock(monotonic: Instant(milliseconds: monotonic), wall: TestClock.wall(wall))
+        return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+    }
+
+    /// Nanoseconds by which the monotonic clock runs ahead of the system's, so that its milliseconds begin with those of the
+    /// wall clock: an alarm for a header's time goes off when that time begins. Where somebody sets the wall clock such alarms
+    /// are up to a millisecond late.
+    private static let beat: UInt64 = {
+        let wall = wallNanoseconds % 1_000_000
+        let monotonic = WorkThread.now % 1_000_000
+        return wall >= monotonic ? wall - monotonic : wall + 1_000_000 - monotonic
+    }()
+
+    /// When this instant begins, as alarms take it.
+    private static func nanoseconds(of instant: Instant) -> UInt64 {
+        let (nanoseconds, overflow) = instant.milliseconds.multipliedReportingOverflow(by: 1_000_000)
+        return overflow ? .max : nanoseconds - min(nanoseconds, beat)
     }
 
     func handle(_ input: NodeInput) {
@@ -215,6 +236,16 @@ public actor NodeService {
         for output in outputs { perform(output) }
         network.tell(&untold)
         rescheduleWake()
+        noteWhetherItMakesABlock()
+    }
+
+    private func noteWhetherItMakesABlock() {
+        guard machine.makesBlockAt != makesBlockAt else { return }
+        makesBlockAt = machine.makesBlockAt
+        let clock = Self.clock()
+        blockDue.store(
+            makesBlockAt.map { Self.nanoseconds(of: clock.monotonic.advanced(byMs: $0.distance(since: clock.wall))) } ?? .max,
+            ordering: .relaxed)
     }
 
     private func perform(_ output: NodeOutput) {
@@ -282,11 +313,11 @@ public actor NodeService {
         let isFirst = outgoing.isEmpty
         guard outgoing.add(transactions) else { return flushGossip() }
         guard isFirst, !outgoing.isEmpty else { return }
-        let wait = GossipBatch.waitMs(
-            at: Self.clock().wall, nextBlock: machine.nextBlockTime, isExpected: machine.expectsBlock,
-            spacingMs: machine.blockSpacingMs)
+        let wait = GossipBatch.wait(
+            at: TestClock.wall(Self.wallNanoseconds / 1_000, perMs: 1_000), nextBlock: machine.nextBlockTime,
+            isExpected: machine.expectsBlock, spacingMs: machine.blockSpacingMs)
         guard wait > 0 else { return flushGossip() }
-        gossipAlarm?.set(afterMs: wait)
+        gossipAlarm?.set(at: WorkThread.now &+ wait &* 1_000)
     }
 
     private func tellGossip() {
@@ -427,9 +458,7 @@ public actor NodeService {
         // A wake too early finds nothing due and costs less than calling it off: timers mostly move away.
         guard let next = timers.next, timers.scheduled.map({ next < $0 }) ?? true else { return }
         timers.scheduled = next
-        let now = Self.clock().monotonic
-        let wait = next.milliseconds > now.milliseconds ? next.milliseconds - now.milliseconds : 0
-        alarm?.set(afterMs: Int(clamping: min(wait, Self.longestWaitMs)))
+        alarm?.set(at: min(Self.nanoseconds(of: next), WorkThread.now &+ Self.longestWaitMs &* 1_000_000))
     }
 
     private func wake() {

@@ -67,7 +67,22 @@ package final class WorkThread: SerialExecutor {
         deinit { work.callOff(number) }
 
         /// Goes off once this time is over, and not at the one that it was set to before.
-        package func set(afterMs milliseconds: Int) { work.set(number, afterMs: milliseconds, body) }
+        package func set(afterMs milliseconds: Int) {
+            set(at: WorkThread.now &+ UInt64(max(0, milliseconds)) &* 1_000_000)
+        }
+
+        /// - Parameter nanoseconds: of ``WorkThread/now``.
+        package func set(at nanoseconds: UInt64) { work.set(number, at: nanoseconds, body) }
+
+        /// Does not go off until it is set again.
+        package func callOff() { work.callOff(number) }
+    }
+
+    /// Nanoseconds that never go back.
+    package static var now: UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 }
 
@@ -163,8 +178,7 @@ private final class Work: @unchecked Sendable {  // All that changes is looked a
         }
     }
 
-    func set(_ number: Int, afterMs milliseconds: Int, _ body: @escaping @Sendable () -> Void) {
-        let at = Self.now &+ UInt64(max(0, milliseconds)) &* 1_000_000
+    func set(_ number: Int, at: UInt64, _ body: @escaping @Sendable () -> Void) {
         let wakes = locked {
             takeOff(number)
             alarms.append((number, at, body))
@@ -183,16 +197,9 @@ private final class Work: @unchecked Sendable {  // All that changes is looked a
         nextAlarmAt = alarms.reduce(.max) { min($0, $1.at) }
     }
 
-    /// Nanoseconds that never go back.
-    private static var now: UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-    }
-
     private func takeDue() -> [@Sendable () -> Void] {
         guard nextAlarmAt < .max else { return [] }
-        let now = Self.now
+        let now = WorkThread.now
         guard nextAlarmAt <= now else { return [] }
         let due = alarms.filter { $0.at <= now }.sorted { ($0.at, $0.number) < ($1.at, $1.number) }
         for alarm in due { takeOff(alarm.number) }
