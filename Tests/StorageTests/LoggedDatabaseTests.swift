@@ -1,3 +1,4 @@
+import Dispatch
 import Encoding
 import Foundation
 import Storage
@@ -162,21 +163,21 @@ import Testing
         let log = path + "/ahead.0"
         do {
             let database = try Self.open(path)
-            for _ in 0..<3 {
+            for _ in 0..<4 {
                 try database.write(model.change(&random, bytes: 20...40))
                 ends.append(try contents(log).lastIndex { $0 != 0 } ?? 0)
             }
         }
         let sound = try contents(log)
-        for place in stride(from: 16, to: ends[1], by: 7) {
+        for place in Array(0..<20) + stride(from: 20, to: ends[2], by: 7) {
             var damaged = sound
             damaged[place] ^= 1 << UInt8.random(in: 0...7, using: &random)
             try put(damaged, at: log)
             #expect(throws: StorageError.self, "byte \(place)") { try Self.open(path) }
         }
         // The first record is gone: LevelDB lacks it, and the others follow it.
-        let length = 24 + sound[32..<36].reversed().reduce(0) { $0 << 8 | Int($1) }
-        try put(Array(sound.prefix(16) + sound.dropFirst(16 + length)), at: log)
+        let length = 24 + sound[36..<40].reversed().reduce(0) { $0 << 8 | Int($1) }
+        try put(Array(sound.prefix(20) + sound.dropFirst(20 + length)), at: log)
         #expect(throws: StorageError.self) { try Self.open(path) }
         try put(sound, at: log)
         let database = try Self.open(path)
@@ -245,5 +246,180 @@ import Testing
         }
         let again = try Self.open(path)
         try again.write(model.change(&random, bytes: 1...90))
+    }
+
+    /// What a failed write left in a log must not come behind a later batch: nothing is taken after it, small or large.
+    @Test func nothingIsTakenAfterAFailedBatch() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("db")
+        let fails = Mutex(false)
+        var model: [UInt8: [UInt8]] = [:]
+        func batch(_ value: [UInt8]) -> WriteBatch {
+            var batch = WriteBatch()
+            batch.put([1, 1], value)
+            return batch
+        }
+        do {
+            let database = try Self.open(path) { fails.withLock { $0 } ? -1 : fdatasync($0) }
+            for value in 1...2 as ClosedRange<UInt8> { try database.write(batch([value])) }
+            fails.withLock { $0 = true }
+            #expect(throws: StorageError.self) { try database.write(batch([3])) }
+            fails.withLock { $0 = false }
+            model[1] = [2]
+            do throws(StorageError) {
+                try database.write(batch([UInt8](repeating: 4, count: 4_000)))
+                model[1] = [UInt8](repeating: 4, count: 4_000)
+            } catch {}
+            database.close()
+        }
+        let found = try Self.open(path).get([1, 1])
+        #expect(found == model[1] || model[1] == [2] && found == [3], "\(found?.prefix(3) ?? [])")
+    }
+
+    /// Once it is closed nothing of it is left that keeps the folder, also where something was on its way to LevelDB.
+    @Test func closingFreesTheFolder() throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("db")
+        var limits = LoggedDatabase.Limits()
+        limits.together = 1
+        for round in 0..<200 as Range<UInt8> {
+            let database = try LoggedDatabase(try LevelDB(path: path), limits: limits)
+            for place in 0...2 as ClosedRange<UInt8> {
+                var batch = WriteBatch()
+                batch.put([1, place], [round])
+                try database.write(batch)
+            }
+            database.close()
+        }
+    }
+
+    /// Batches that came and synced are in the logs and in LevelDB, or the loss of a log is told.
+    @Test(arguments: ["ahead.0", "ahead.1"]) func aLostLogIsTold(name: String) throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("db")
+        var random = SeededGenerator(seed: 13)
+        var model = Model()
+        do {
+            let database = try Self.open(path)
+            for _ in 0..<5 { try database.write(model.change(&random, bytes: 1...90)) }
+        }
+        try FileManager.default.removeItem(atPath: path + "/" + name)
+        #expect(throws: StorageError.self) { try Self.open(path) }
+    }
+
+    /// The folder as it is at one instant: LevelDB may be about to merge its files.
+    private static func copy(_ folder: String, to image: String) throws {
+        let files = FileManager.default
+        while true {
+            let names = Set(try files.contentsOfDirectory(atPath: folder))
+            do {
+                try files.copyItem(atPath: folder, toPath: image)
+                if Set(try files.contentsOfDirectory(atPath: folder)) == names { return }
+            } catch is CocoaError {}
+            try? files.removeItem(atPath: image)
+        }
+    }
+
+    /// Power fails while a record is written, of whose sectors any may have reached the disk, and again in what is then
+    /// started, and again: each time all is there that was written, and of the record all or nothing.
+    @Test(arguments: [1, 2, 3, 4, 5, 6] as [UInt64]) func powerCuts(seed: UInt64) throws {
+        let folder = try TemporaryFolder()
+        var random = SeededGenerator(seed: seed)
+        var path = folder.file("db")
+        var before = Model()
+        var after = Model()
+        for cut in 0..<40 {
+            let names = ["ahead.0", "ahead.1"]
+            let from = path
+            let image = folder.file("db\(cut)")
+            let synced = Mutex<[[UInt8]]>([])
+            let countdown = Mutex(Int.random(in: 1...60, using: &random))
+            let seed = random.next()
+            let database = try Self.open(path) { descriptor in
+                // A log is written by nobody else meanwhile, and LevelDB takes its own batch whole or not.
+                var random = SeededGenerator(seed: seed)
+                let isCut = countdown.withLock { left in
+                    left -= 1
+                    return left == 0
+                }
+                let files = names.map { (try? contents(from + "/" + $0)) ?? [] }
+                if isCut {
+                    do {
+                        try Self.copy(from, to: image)
+                        for (name, (now, then)) in zip(names, zip(files, synced.withLock { $0 })) {
+                            var torn = then
+                            for start in stride(from: 0, to: now.count, by: 512) where Bool.random(using: &random) {
+                                let sector = now[start..<min(start + 512, now.count)]
+                                if torn.count < sector.endIndex {
+                                    torn += [UInt8](repeating: 0, count: sector.endIndex - torn.count)
+                                }
+                                torn.replaceSubrange(sector.indices, with: sector)
+                            }
+                            try put(torn, at: image + "/" + name)
+                        }
+                    } catch { return -1 }
+                }
+                synced.withLock { $0 = files }
+                return fdatasync(descriptor)
+            }
+            let view = try database.view()
+            let isThere = try Self.difference(view, from: after, &random) == nil
+            if !isThere { #expect(try Self.difference(view, from: before, &random) == nil, "seed \(seed), cut \(cut)") }
+            if !isThere { after = before }
+            before = after
+            for _ in 0..<200 where !FileManager.default.fileExists(atPath: image) {
+                before = after
+                let isLarge = Int.random(in: 0..<25, using: &random) == 0
+                try database.write(after.change(&random, bytes: isLarge ? 3_000...4_000 : 0...200))
+            }
+            // Where the cut came with the opening, or not at all, the next is of the same folder.
+            if FileManager.default.fileExists(atPath: image) { path = image } else { before = after }
+        }
+    }
+
+    /// Readers in other threads see each batch whole, whatever goes to LevelDB meanwhile.
+    @Test func readersSeeWholeBatches() throws {
+        let folder = try TemporaryFolder()
+        let database = try Self.open(folder.file("db"))
+        func batch(_ number: UInt8) -> WriteBatch {
+            var batch = WriteBatch()
+            let value = [UInt8](repeating: number, count: number % 40 == 7 ? 400 : 60)
+            // Half of the keys go and come.
+            for place in 0..<20 as Range<UInt8> {
+                if place % 2 == number % 2 { batch.delete([1, place]) } else { batch.put([1, place], value) }
+            }
+            return batch
+        }
+        try database.write(batch(0))
+        let isOver = Mutex(false)
+        let torn = Mutex<[String]>([])
+        let readers = DispatchGroup()
+        for reader in 0..<2 {
+            readers.enter()
+            Thread.detachNewThread {
+                defer { readers.leave() }
+                while !isOver.withLock({ $0 }) {
+                    do {
+                        let view = try database.view()
+                        let whole = try view.scan(prefix: [1], from: nil, limit: reader == 0 ? .max : 10)
+                        guard let first = whole.first?.value.first, whole.count == 10,
+                            whole.allSatisfy({ $0.value.first == first && $0.key[1] % 2 != first % 2 })
+                        else { return torn.withLock { $0.append("scan: \(whole.map { ($0.key, $0.value.first) })") } }
+                        var pages: [LevelDBEntry] = []
+                        while case let page = try view.scan(prefix: [1], from: pages.last.map { $0.key + [0] }, limit: 3), !page.isEmpty {
+                            pages += page
+                        }
+                        guard pages == whole else { return torn.withLock { $0.append("pages") } }
+                        for entry in whole where try view.get(entry.key) != entry.value {
+                            return torn.withLock { $0.append("get") }
+                        }
+                    } catch { return torn.withLock { $0.append("\(error)") } }
+                }
+            }
+        }
+        for number in 1...4_000 { try database.write(batch(UInt8(truncatingIfNeeded: number))) }
+        isOver.withLock { $0 = true }
+        readers.wait()
+        #expect(torn.withLock { $0 } == [])
     }
 }

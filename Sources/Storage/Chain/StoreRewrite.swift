@@ -112,8 +112,8 @@ public enum StoreRewrite {
         var written = Progress()
         func write(_ entries: [LevelDBEntry]) throws {
             var batch = WriteBatch()
-            // What says that there is damage stays behind.
-            for entry in entries where entry.key != Meta.healed.key {
+            // What says that there is damage, or which batches are in logs, stays behind.
+            for entry in entries where entry.key != Meta.healed.key && entry.key != Meta.ahead.key {
                 batch.put(entry.key, entry.value)
                 written.bytes += UInt64(entry.key.count + entry.value.count)
             }

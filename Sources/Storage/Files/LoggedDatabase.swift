@@ -34,9 +34,9 @@ package final class LoggedDatabase: Sendable {
     private struct State {
         /// Nil once it is closed.
         var view: View?
-        /// The newest batch that LevelDB holds.
-        var stored: UInt64
-        /// Why LevelDB takes nothing more.
+        /// The newest batch that LevelDB holds; nil where nothing was ever written, and so nothing can be missing.
+        var stored: UInt64?
+        /// Why nothing more is written.
         var failure: StorageError?
     }
 
@@ -56,12 +56,13 @@ package final class LoggedDatabase: Sendable {
     private let underWay = DispatchGroup()
 
     /// - Parameter database: this one's from here on.
-    /// - Throws: `.corrupt` where a log is damaged, or lacks batches that were synced.
+    /// - Throws: `.corrupt` where a log is damaged, is gone, or lacks batches that were synced.
     package init(_ database: LevelDB, limits: Limits = Limits()) throws(StorageError) {
         path = database.path
         self.database = database
         self.limits = limits
-        let stored = try Self.stored(database)
+        let known = try Self.stored(database)
+        let stored = known ?? 0
         let recent = RecentWrites()
         var found: [WriteAheadLog.Record] = []
         var files: [WriteAheadLog] = []
@@ -69,8 +70,8 @@ package final class LoggedDatabase: Sendable {
             for name in ["ahead.0", "ahead.1"] {
                 files.append(
                     try WriteAheadLog(
-                        path: path + "/" + name, room: limits.together + limits.largeBatch, stored: stored,
-                        synchronise: limits.synchronise
+                        path: path + "/" + name, room: limits.together + limits.largeBatch, isMade: known == nil,
+                        stored: stored, synchronise: limits.synchronise
                     ) { found.append($0) })
             }
             var number = stored
@@ -83,7 +84,7 @@ package final class LoggedDatabase: Sendable {
             }
             let current = files[0].newest >= files[1].newest ? 0 : 1
             state = Mutex(
-                State(view: View(recent: recent, stored: try database.snapshot(), number: number), stored: stored))
+                State(view: View(recent: recent, stored: try database.snapshot(), number: number), stored: known))
             logs = Mutex(Logs(files: files, current: current))
         } catch {
             for file in files { file.close() }
@@ -131,15 +132,26 @@ package final class LoggedDatabase: Sendable {
     }
 
     private func write(_ batch: WriteBatch, _ logs: inout Logs) throws(StorageError) {
-        let view = try usable()
-        guard batch.bytes.count < limits.largeBatch else {
+        // The first of all, too: from then on LevelDB says that there are logs.
+        guard batch.bytes.count < limits.largeBatch, state.withLock({ $0.stored != nil }) else {
             return try empty(&logs, and: batch)
         }
+        // Before the batch, which is either refused or written.
+        if try usable().recent.byteCount >= limits.together { try turn(&logs) }
+        let view = try usable()
         let number = view.number &+ 1
-        try logs.files[logs.current].append(batch, number: number)
+        do throws(StorageError) { try logs.files[logs.current].append(batch, number: number) } catch {
+            // The log may hold it all the same, and it must not come behind a later one when it is read.
+            throw failed(error)
+        }
         view.recent.add(batch, number: number)
         state.withLock { $0.view?.number = number }
-        if view.recent.byteCount >= limits.together { try turn(&logs) }
+    }
+
+    /// Nothing more is written.
+    private func failed(_ error: StorageError) -> StorageError {
+        state.withLock { $0.failure = $0.failure ?? error }
+        return error
     }
 
     private func usable() throws(StorageError) -> View {
@@ -158,18 +170,18 @@ package final class LoggedDatabase: Sendable {
         guard !view.recent.isEmpty else { return }
         let other = 1 - logs.current
         // After a crash both may hold what LevelDB lacks.
-        guard logs.files[other].newest <= state.withLock({ $0.stored }) else { return try empty(&logs) }
-        let next = View(recent: RecentWrites(), leaving: view.recent, stored: view.stored, number: view.number)
-        state.withLock { $0.view = next }
+        guard logs.files[other].newest <= state.withLock({ $0.stored ?? 0 }) else { return try empty(&logs) }
+        let (leaving, number) = (view.recent, view.number)
+        state.withLock { $0.view = View(recent: RecentWrites(), leaving: leaving, stored: view.stored, number: number) }
         logs.files[other].restart()
         logs.current = other
         underWay.enter()
-        Thread.detachNewThread { [self] in
-            do throws(StorageError) { try store(view) } catch {
-                state.withLock { $0.failure = error }
-            }
+        // Holds no view, which would keep LevelDB open for a moment after what is under way has ended.
+        let work = Work { [self] in
+            do throws(StorageError) { try store(leaving, through: number) } catch { _ = failed(error) }
             underWay.leave()
         }
+        if !work.startsOnItsOwn() { work.body() }
     }
 
     /// Writes all that waits to LevelDB, and a batch that comes after it.
@@ -177,26 +189,16 @@ package final class LoggedDatabase: Sendable {
         underWay.wait()
         let view = try usable()
         guard last != nil || !view.recent.isEmpty else { return }
-        do throws(StorageError) { try store(view, and: last) } catch {
-            state.withLock { $0.failure = error }
-            throw error
-        }
+        do throws(StorageError) { try store(view.recent, through: view.number, and: last) } catch { throw failed(error) }
         for place in logs.files.indices { logs.files[place].restart() }
     }
 
-    /// Writes the recent batches of the view, and another one after them, and that they are there.
-    private func store(_ view: View, and last: WriteBatch? = nil) throws(StorageError) {
-        var batch = view.recent.merged()
+    /// Writes what these are, and another batch after them, and up to which one that is.
+    private func store(_ written: RecentWrites, through number: UInt64, and last: WriteBatch? = nil) throws(StorageError) {
+        var batch = written.merged()
         if let last { batch.append(last) }
-        batch.put(Meta.ahead.key, view.number.borsh)
+        batch.put(Meta.ahead.key, number.borsh)
         try database.write(batch, sync: true)
-        try show(stored: view.number, without: view.recent)
-    }
-
-    /// Readers find batches up to this number in LevelDB from here on.
-    ///
-    /// - Parameter written: what held them, unless nobody did.
-    private func show(stored number: UInt64, without written: RecentWrites?) throws(StorageError) {
         let snapshot = try database.snapshot()
         state.withLock { state in
             guard let view = state.view else { return }
@@ -207,8 +209,8 @@ package final class LoggedDatabase: Sendable {
         }
     }
 
-    private static func stored(_ database: LevelDB) throws(StorageError) -> UInt64 {
-        guard let bytes = try database.get(Meta.ahead.key) else { return 0 }
+    private static func stored(_ database: LevelDB) throws(StorageError) -> UInt64? {
+        guard let bytes = try database.get(Meta.ahead.key) else { return nil }
         do { return try UInt64(borsh: bytes) } catch {
             throw .corrupt(path: database.path, detail: "the number of its newest batch does not decode: \(error)")
         }
@@ -282,6 +284,31 @@ private func merge<Element>(_ first: [Element], _ second: [Element], by key: (El
         result.append(element)
     }
     return result + rest
+}
+
+/// What a thread of its own does, once.
+private final class Work: Sendable {
+    let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+    /// Whether the system had a thread for it.
+    func startsOnItsOwn() -> Bool {
+        var attributes = pthread_attr_t()
+        guard pthread_attr_init(&attributes) == 0 else { return false }
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        var thread = pthread_t()
+        let argument = Unmanaged.passRetained(self)
+        let failure = pthread_create(
+            &thread, &attributes,
+            { argument in
+                if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().body() }
+                return nil
+            }, argument.toOpaque())
+        if failure != 0 { argument.release() }
+        return failure == 0
+    }
 }
 
 extension LevelDBEntry {

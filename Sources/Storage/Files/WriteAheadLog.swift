@@ -2,7 +2,7 @@ import Foundation
 
 /// A file of batches that LevelDB does not hold yet, which is written from its beginning again once it does.
 ///
-/// `{ magic, salt: u64 }`, then records `{ salt: u64, number: u64, length: u32, checksum: u32, payload }`, then what an earlier
+/// `{ magic, salt: u64, checksum of both: u32 }`, then records `{ salt: u64, number: u64, length: u32, checksum: u32, payload }`, then what an earlier
 /// round left, or zeros. Numbers of one round follow one another, and are higher than all of the round before. The checksum is
 /// the CRC-32C of number, length and payload. The salt is drawn when the file is made and known to nobody else: what a batch
 /// holds comes from strangers, and none of it can be taken for a record.
@@ -17,7 +17,7 @@ struct WriteAheadLog {
     }
 
     private static let magic = Array("EPahead1".utf8)
-    private static let beginning = UInt64(magic.count + 8)
+    private static let beginning = UInt64(magic.count + 12)
     private static let headerBytes = 24
     /// Zeros behind a record for which the file has to grow all the same.
     private static let growth: UInt64 = 256 << 10
@@ -34,29 +34,30 @@ struct WriteAheadLog {
     /// Whether a write or a sync failed: what is on the disk is not known then.
     private var hasFailed = false
 
-    /// Opens the file, or makes an empty one.
+    /// Opens the file.
     ///
     /// - Parameters:
     ///   - room: bytes for records that the file has from the beginning.
+    ///   - isMade: whether an empty one is made where there is none.
     ///   - stored: the newest record that LevelDB holds, whatever this file still has of it.
     ///   - found: told the records that it does not hold, in their order.
-    /// - Throws: `.corrupt` where a record is damaged that had been synced.
+    /// - Throws: `.corrupt` where a record is damaged that had been synced, or the file is gone.
     init(
-        path: String, room: Int, stored: UInt64, synchronise: @escaping @Sendable (Int32) -> Int32,
+        path: String, room: Int, isMade: Bool, stored: UInt64, synchronise: @escaping @Sendable (Int32) -> Int32,
         found: (Record) -> Void
     ) throws(StorageError) {
         self.path = path
         self.synchronise = synchronise
         if access(path, F_OK) != 0 {
-            let salt = withUnsafeBytes(of: UInt64.random(in: 1...UInt64.max)) { Array($0) }
-            try AtomicFile.write(Self.magic + salt, to: path)
+            guard isMade else { throw Self.damage(path, "is gone, with batches that were written") }
+            try AtomicFile.write(Self.head(salt: .random(in: 1...UInt64.max)), to: path)
         }
         let descriptor = open(path, O_RDWR | O_CLOEXEC)
         guard descriptor >= 0 else { throw Files.systemError(path, "open") }
         do throws(StorageError) {
             let file = try Files.read(descriptor, path: path)
-            guard file.starts(with: Self.magic), let salt: UInt64 = Self.integer(file, at: Self.magic.count) else {
-                throw .corrupt(path: path, detail: "it does not start like a log of batches")
+            guard let salt: UInt64 = Self.integer(file, at: Self.magic.count), file.starts(with: Self.head(salt: salt)) else {
+                throw Self.damage(path, "does not start like a log of batches")
             }
             self.salt = salt
             self.descriptor = descriptor
@@ -98,7 +99,22 @@ struct WriteAheadLog {
     /// LevelDB holds all records: the next one is written over the first.
     mutating func restart() { end = Self.beginning }
 
+    /// Of the folder: without one of its files it is of no use.
+    private static func damage(_ path: String, _ detail: String) -> StorageError {
+        .corrupt(path: Files.folder(of: path), detail: "\((path as NSString).lastPathComponent) \(detail)")
+    }
+
     // MARK: Bytes
+
+    /// Another salt than it was would make nothing of all records.
+    private static func head(salt: UInt64) -> [UInt8] {
+        var bytes = magic
+        append(salt, to: &bytes)
+        var sum = CRC32C()
+        bytes.withUnsafeBytes { sum.add($0) }
+        append(sum.checksum, to: &bytes)
+        return bytes
+    }
 
     /// Payload: u32 count of operations, of each u32 bytes of its key and u32 bytes of its value (2^32 - 1 for a delete), then
     /// keys and values as the batch has them.
@@ -142,7 +158,7 @@ struct WriteAheadLog {
             if number > stored {
                 let payload = file[(offset + Self.headerBytes)..<next]
                 guard let batch = Self.batch(payload) else {
-                    throw .corrupt(path: path, detail: "its record \(number) does not decode")
+                    throw Self.damage(path, "has a record \(number) that does not decode")
                 }
                 found(Record(number: number, batch: batch))
             }
@@ -154,7 +170,7 @@ struct WriteAheadLog {
         var place = offset + 1
         while place < file.count {
             if let (number, _) = record(of: file, at: place), number > expected {
-                throw .corrupt(path: path, detail: "its record at byte \(offset) is not what was written and synced")
+                throw Self.damage(path, "has a record at byte \(offset) that is not what was written and synced")
             }
             place += 1
         }
