@@ -235,53 +235,47 @@ extension LoggedDatabase.View {
         var found: [LevelDBEntry] = []
         var taken = 0
         var start = if let from, prefix.lexicographicallyPrecedes(from) { from } else { prefix }
+        var page = limit
         while found.count < limit, taken < bytes {
-            let page = limit - found.count
-            let below = try stored.scan(prefix: prefix, from: start, limit: page, bytes: bytes - taken)
-            // Where LevelDB has more, what lies behind is for the next turn.
-            let isLast = below.count < page && below.reduce(0) { $0 + $1.size } < bytes - taken
-            let last = isLast ? nil : below.last?.key
-            for entry in merged(below, with: changes(prefix: prefix, from: start, through: last)) {
+            let room = bytes - taken
+            let below = try stored.scan(prefix: prefix, from: start, limit: page, bytes: room)
+            let isAll = below.count < page && below.reduce(0) { $0 + $1.size } < room
+            var changes = below.map { RecentWrites.Change(key: $0.key, value: $0.value) }
+            var ends = isAll ? [] : below.last.map { [$0.key] } ?? []
+            for writes in [leaving, recent] {
+                guard let (newer, end) = writes?.changes(prefix: prefix, from: start, limit: page, bytes: room, number: number)
+                else { continue }
+                changes = merge(changes, newer)
+                if let end { ends.append(end) }
+            }
+            // What lies behind the place that one of them was looked at up to is for the next turn.
+            let last = ends.min { $0.lexicographicallyPrecedes($1) }
+            for change in changes {
+                if let last, last.lexicographicallyPrecedes(change.key) { break }
+                guard let value = change.value else { continue }
                 guard found.count < limit, taken < bytes else { return found }
-                found.append(entry)
-                taken += entry.size
+                found.append(LevelDBEntry(key: change.key, value: value))
+                taken += change.size
             }
             guard let last else { return found }
             start = last + [0]
+            // More at a time where much of it was deleted.
+            page = max(limit - found.count, 2 * min(page, 256))
         }
         return found
     }
-
-    /// Of both, ascending; the recent ones count where both touched a key.
-    private func changes(
-        prefix: [UInt8], from start: [UInt8], through last: [UInt8]?
-    ) -> [(key: [UInt8], value: [UInt8]?)] {
-        let newer = recent.changes(prefix: prefix, from: start, through: last, number: number)
-        guard let leaving else { return newer }
-        let older = leaving.changes(prefix: prefix, from: start, through: last, number: number)
-        return merge(older, newer, by: \.key)
-    }
-
-    private func merged(
-        _ below: [LevelDBEntry], with changes: [(key: [UInt8], value: [UInt8]?)]
-    ) -> [LevelDBEntry] {
-        guard !changes.isEmpty else { return below }
-        return merge(below.map { ($0.key, Optional($0.value)) }, changes, by: \.key).compactMap { change in
-            change.value.map { LevelDBEntry(key: change.key, value: $0) }
-        }
-    }
 }
 
-/// Two ascending lists as one; of two elements with one key the second list's.
-private func merge<Element>(_ first: [Element], _ second: [Element], by key: (Element) -> [UInt8]) -> [Element] {
-    var result: [Element] = []
+/// Two ascending lists as one; of two changes of one key the second list's.
+private func merge(_ first: [RecentWrites.Change], _ second: [RecentWrites.Change]) -> [RecentWrites.Change] {
+    guard !first.isEmpty, !second.isEmpty else { return first.isEmpty ? second : first }
+    var result: [RecentWrites.Change] = []
     result.reserveCapacity(first.count + second.count)
     var rest = second[...]
-    for element in first {
-        let place = key(element)
-        while let next = rest.first, key(next).lexicographicallyPrecedes(place) { result.append(rest.removeFirst()) }
-        if let next = rest.first, key(next) == place { continue }
-        result.append(element)
+    for change in first {
+        while let next = rest.first, next.key.lexicographicallyPrecedes(change.key) { result.append(rest.removeFirst()) }
+        if let next = rest.first, next.key == change.key { continue }
+        result.append(change)
     }
     return result + rest
 }

@@ -43,6 +43,15 @@ final class RecentWrites: Sendable {
         var content: [UInt8]? { value.map { Array(key.bytes[$0]) } }
     }
 
+    /// What became of a key.
+    struct Change {
+        let key: [UInt8]
+        /// Nil where it is deleted.
+        let value: [UInt8]?
+
+        var size: Int { key.count + (value?.count ?? 0) }
+    }
+
     private struct State {
         var entries: [Entry] = []
         var newest: [Key: Int] = [:]
@@ -50,6 +59,16 @@ final class RecentWrites: Sendable {
         /// Keys in their order, and how many entries were looked at for that.
         var sorted: [[UInt8]] = []
         var sortedThrough = 0
+
+        func find(_ key: [UInt8], through number: UInt64) -> [UInt8]?? {
+            var place = newest[Key(bytes: key, range: 0..<key.count)]
+            while let index = place {
+                let entry = entries[index]
+                if entry.number <= number { return .some(entry.content) }
+                place = entry.before
+            }
+            return nil
+        }
     }
 
     private let state = Mutex(State())
@@ -76,77 +95,76 @@ final class RecentWrites: Sendable {
 
     /// What the key has after the batch of this number; nil where none up to it has touched the key.
     func find(_ key: [UInt8], through number: UInt64) -> [UInt8]?? {
-        state.withLock { state in
-            var place = state.newest[Key(bytes: key, range: 0..<key.count)]
-            while let index = place {
-                let entry = state.entries[index]
-                if entry.number <= number { return .some(entry.content) }
-                place = entry.before
-            }
-            return nil
-        }
+        state.withLock { $0.find(key, through: number) }
     }
 
     /// Keys that start with the prefix, from one on, in their order, that batches up to this number have touched.
     ///
-    /// - Parameter last: the highest key that counts; nil for no limit.
+    /// - Parameters:
+    ///   - limit: keys that are looked at, at least 1: whoever writes waits meanwhile.
+    ///   - bytes: of keys and values, after which no further one is looked at.
+    /// - Returns: the changes, and the key up to which all were looked at; nil for the last of the prefix.
     func changes(
-        prefix: [UInt8], from start: [UInt8], through last: [UInt8]?, number: UInt64
-    ) -> [(key: [UInt8], value: [UInt8]?)] {
+        prefix: [UInt8], from start: [UInt8], limit: Int, bytes: Int, number: UInt64
+    ) -> (changes: [Change], end: [UInt8]?) {
         state.withLock { state in
             Self.sort(&state)
-            var found: [(key: [UInt8], value: [UInt8]?)] = []
-            var index = state.sorted.firstPlace { !$0.lexicographicallyPrecedes(start) }
-            while index < state.sorted.count {
-                let key = state.sorted[index]
-                index += 1
+            var found: [Change] = []
+            var (looked, taken) = (0, 0)
+            for key in state.sorted[state.sorted.firstPlace { !$0.lexicographicallyPrecedes(start) }...] {
                 guard key.starts(with: prefix) else { break }
-                if let last, last.lexicographicallyPrecedes(key) { break }
-                var place = state.newest[Key(bytes: key, range: 0..<key.count)]
-                while let next = place {
-                    let entry = state.entries[next]
-                    if entry.number <= number {
-                        found.append((key, entry.content))
-                        break
-                    }
-                    place = entry.before
+                if let content = state.find(key, through: number) {
+                    let change = Change(key: key, value: content)
+                    found.append(change)
+                    taken += change.size
                 }
+                looked += 1
+                if looked >= limit || taken >= bytes { return (found, key) }
             }
-            return found
+            return (found, nil)
         }
     }
 
-    /// What all its batches together make of each key.
+    /// What all its batches together make of each key, of which none comes meanwhile.
     func merged() -> WriteBatch {
-        state.withLock { state in
-            var batch = WriteBatch()
-            for entry in state.entries where entry.isNewest {
-                let bytes = entry.key.bytes
-                if let value = entry.value {
-                    batch.put(key: { $0.fixed(bytes[entry.key.range]) }, value: { $0.fixed(bytes[value]) })
-                } else {
-                    batch.delete { $0.fixed(bytes[entry.key.range]) }
-                }
+        // Not under the lock, which readers would wait for.
+        let entries = state.withLock { $0.entries }
+        var batch = WriteBatch()
+        for entry in entries where entry.isNewest {
+            let bytes = entry.key.bytes
+            if let value = entry.value {
+                batch.put(key: { $0.fixed(bytes[entry.key.range]) }, value: { $0.fixed(bytes[value]) })
+            } else {
+                batch.delete { $0.fixed(bytes[entry.key.range]) }
             }
-            return batch
         }
+        return batch
     }
 
     /// Puts the keys in their order that came since this was done last: only once somebody asks for them.
     private static func sort(_ state: inout State) {
         guard state.sortedThrough < state.entries.count else { return }
-        let fresh = state.entries[state.sortedThrough...].filter { $0.before == nil }.map(\.key.copy)
+        var fresh = state.entries[state.sortedThrough...].filter { $0.before == nil }.map(\.key.copy)
         state.sortedThrough = state.entries.count
-        guard !fresh.isEmpty else { return }
-        state.sorted += fresh
-        state.sorted.sort { $0.lexicographicallyPrecedes($1) }
+        fresh.sort { $0.lexicographicallyPrecedes($1) }
+        // Few among many: to sort all of them would look at each.
+        var rest = state.sorted[...]
+        var sorted: [[UInt8]] = []
+        sorted.reserveCapacity(rest.count + fresh.count)
+        for key in fresh {
+            let lower = rest.prefix(upTo: rest.firstPlace { !$0.lexicographicallyPrecedes(key) })
+            sorted += lower
+            sorted.append(key)
+            rest = rest[lower.endIndex...]
+        }
+        state.sorted = sorted + rest
     }
 }
 
-extension Array {
+extension RandomAccessCollection where Index == Int {
     /// Where the first element is that the condition holds for, as it does for all behind it.
     fileprivate func firstPlace(_ condition: (Element) -> Bool) -> Int {
-        var (low, high) = (0, count)
+        var (low, high) = (startIndex, endIndex)
         while low < high {
             let middle = low + (high - low) / 2
             if condition(self[middle]) { high = middle } else { low = middle + 1 }
