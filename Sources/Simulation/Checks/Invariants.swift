@@ -231,6 +231,12 @@ struct Invariants {
         if block.height > Height(1), digests[Height(block.height.value - 1)] != stored.block.header.parent {
             fail("\(node) publishes block \(block.height) on another parent than the final one")
         }
+        let header = stored.block.header
+        if let below = block.height.previous.flatMap({ milestones[$0] }),
+            header.stateRoot != below.stateRoot || header.receiptsRoot != below.receiptsRoot
+        {
+            fail("\(node) publishes block \(block.height), whose header certifies another state than its parent's")
+        }
     }
 
     /// An honest node has a store that it did not make itself: its first block is the final one, and it holds the state
