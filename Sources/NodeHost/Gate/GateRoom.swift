@@ -37,6 +37,8 @@ actor GateRoom {
     private var waitingCount = 0
     /// Whose messages were checked the last two times: mostly all who are given transactions, before each block.
     private var company: (last: Set<PeerId>, before: Set<PeerId>) = ([], [])
+    /// The last batch was large.
+    private var isBusy = false
     private var alarm: WorkThread.Alarm?
     /// Until it goes off, more of them wake the room only where they are many.
     private var isAlarmSet = false
@@ -178,12 +180,16 @@ actor GateRoom {
 
     /// Lets more messages come first: where this node makes the next block until those that are expected are here, and no
     /// longer than there is time for a check before the block. Where another one makes it nothing hurries until it comes, and
-    /// what all nodes do in the same moment takes each of them longer.
+    /// what all nodes do in the same moment takes each of them longer. Under load blocks don't wait for these, and what counts
+    /// is what they cost.
     private func wait(for messages: Int) {
         let now = WorkThread.now
         let due = node.blockDue.load(ordering: .relaxed)
-        let isMine = due < .max
-        let last = isMine ? min(now &+ Self.companyNs, due - min(due, Self.checkNs)) : now &+ Self.otherCompanyNs
+        let isMine = due < .max && !isBusy
+        let last =
+            isMine
+            ? min(now &+ Self.companyNs, due - min(due, Self.checkNs))
+            : now &+ (isBusy ? Self.companyNs : Self.otherCompanyNs)
         guard last > now else { return takeWaiting() }
         isAlarmSet = true
         network.letWait(
@@ -215,6 +221,7 @@ actor GateRoom {
         let messages = waiting
         (waiting, waitingCount) = ([], 0)
         company = (Set(messages.map { $0.peer }), company.last)
+        isBusy = messages.reduce(0) { $0 + $1.transactions.count } >= Self.enough
         var sound: [(message: NodeMessage, from: PeerId)] = []
         for (message, outcome) in zip(messages, check.check(messages.map { $0.transactions })) {
             switch outcome {
