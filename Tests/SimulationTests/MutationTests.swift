@@ -131,7 +131,7 @@ import Testing
         var rules = NodeRules()
         mutation.apply(&rules)
         #expect(rules != NodeRules())
-        for seed in 0..<120 as Range<UInt64> {
+        for seed in 0..<300 as Range<UInt64> {
             let masternodes = seed % 4 == 3 ? 7 : 4
             var configuration = SimulationConfiguration(
                 masternodes: masternodes, byzantine: (masternodes - 1) / 3, epochs: mutation.epochs,
@@ -146,6 +146,6 @@ import Testing
             }
             if !rules.consensus.keepEvidence, seed >= 5, report.accused.isEmpty { return }
         }
-        Issue.record("120 seeds did not notice: \(mutation.name)")
+        Issue.record("300 seeds did not notice: \(mutation.name)")
     }
 }
