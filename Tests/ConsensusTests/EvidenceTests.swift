@@ -96,6 +96,33 @@ import Testing
         for one in evidence { try one.verify(by: cast.set, genesis: Cast.genesis, verifier: KeyedHash()) }
     }
 
+    /// Nor is what he did sign hidden behind what he did not, and whoever sends such a thing is told of.
+    @Test(arguments: [false, true]) func aForgedVoteHidesNoGenuineOne(isFirst: Bool) throws {
+        var (node, late) = try notarised()
+        let genuine = cast.vote(cast.proposal(1), by: late)
+        let forged = Vote(
+            subject: cast.proposal(1), signer: late, signature: cast.vote(cast.proposal(2), by: late).signature)
+        #expect(node.hear(.notarizeVote(isFirst ? forged : genuine), from: late).isEmpty)
+        let told = node.hear(.notarizeVote(isFirst ? genuine : forged), from: late)
+        // Behind a genuine one nothing is looked at, as with a vote that is held.
+        #expect(told.misbehaviour == (isFirst ? [.wrongSignature] : []))
+        let evidence = node.hear(.notarizeVote(cast.vote(cast.proposal(1, digest: 9), by: late)), from: late).evidence
+        #expect(evidence.map(\.signer) == [late])
+        for one in evidence { try one.verify(by: cast.set, genesis: Cast.genesis, verifier: KeyedHash()) }
+    }
+
+    /// A forged one alone is found where it would be used.
+    @Test func whoSentAForgedVoteLateIsTold() throws {
+        var (node, late) = try notarised()
+        let forged = Vote(
+            subject: cast.proposal(1), signer: late, signature: cast.vote(cast.proposal(2), by: late).signature)
+        #expect(node.hear(.notarizeVote(forged), from: late).isEmpty)
+        let other = cast.certificate(cast.proposal(1, digest: 9), by: node.others)
+        let told = node.hear(.notarization(other), from: node.others[0])
+        #expect(told.contains(.misbehaviour(.wrongSignature, by: .masternode(late))))
+        #expect(!told.evidence.map(\.signer).contains(late))
+    }
+
     @Test func whatIsLegalIsNoEvidence() throws {
         var node = try Dialogue.started(cast, notLeading: 1...1)
         let other = node.others[0]

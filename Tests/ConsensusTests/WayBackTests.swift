@@ -72,6 +72,21 @@ import Testing
         #expect(third.contains(.send(.position(epoch: cast.configuration.epoch, view: View(1), returned: [2]), to: .masternode(3))))
     }
 
+    /// Of the votes that came after the certificate too, once they are known to be genuine.
+    @Test func othersTellOfVotesThatCameLate() throws {
+        var node = try Dialogue.started(cast, notLeading: 1...1)
+        let rest = node.others.filter { $0 != cast.leader(1) }
+        _ = node.hearValid(cast.proposal(1))
+        _ = node.hear(.notarizeVote(cast.vote(cast.proposal(1), by: rest[0])), from: rest[0])
+        let asker = rest[1]
+        let own = ConsensusMessage.notarizeVote(cast.vote(cast.proposal(1), by: asker))
+        #expect(node.hear(own, from: asker).isEmpty)
+        for _ in 0..<2 {
+            let answers = node.hear(.wantPosition(epoch: cast.configuration.epoch, isRejoin: false), from: asker)
+            #expect(answers.contains(.send(own, to: .masternode(asker))))
+        }
+    }
+
     /// Of four, two that lost votes are more than the set tolerates.
     @Test func noMoreComeBackThanTheSetTolerates() throws {
         var node = try asking()

@@ -101,6 +101,8 @@ extension Proposal: SlotSubject {
 
     static func setAside(_ vote: Vote<Proposal>, in slot: inout Slot) -> Bool {
         guard slot.notarization?.subject == vote.subject else { return false }
+        // Of two signatures one may be forged, and must not hide the other.
+        if let other = slot.lateVotes.vote(of: vote.signer), other.signature != vote.signature { return false }
         slot.lateVotes.insert(vote)
         return true
     }

@@ -92,6 +92,10 @@ extension Simplex {
                 return .repeated
             }
             held = checkAside(of: vote.signer, in: view)
+            if held?.subject == vote.subject {
+                hear(vote.signer, in: view)
+                return .repeated
+            }
         }
         let slot = slots[view]
         // Once accused, a signer has nothing more to say in this view: its contradictions cost no more checks.
@@ -112,14 +116,21 @@ extension Simplex {
         return .new
     }
 
-    /// Takes up what was put aside of a signer that says something else now.
+    /// Takes up what was put aside of a signer, as it says something else now, or asks for its votes. It came from the signer
+    /// itself: of a forged one it is told then.
     /// - Returns: the vote, if it is genuine.
     mutating func checkAside<Subject: SlotSubject>(of signer: UInt16, in view: View) -> Vote<Subject>? {
         guard let place = slots.index(forKey: view),
-            let vote = Subject.takeAside(of: signer, in: &slots.values[place]),
             let member = configuration.set.member(signer),
-            !rules.checkSignatures || vote.isGenuine(of: member, genesis: configuration.genesis, verifier: verifier)
+            let vote = Subject.takeAside(of: signer, in: &slots.values[place])
         else { return nil }
+        guard
+            !rules.checkSignatures
+                || vote.isGenuine(of: member, genesis: configuration.genesis, verifier: verifier)
+        else {
+            outbox.emit(.misbehaviour(.wrongSignature, by: .masternode(signer)))
+            return nil
+        }
         keep(vote)
         return vote
     }

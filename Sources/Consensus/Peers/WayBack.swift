@@ -98,11 +98,12 @@ extension Simplex {
     }
 
     /// What this node holds of another's votes: its own signatures show it how far it has voted.
-    private func votes(of signer: UInt16) -> [ConsensusMessage] {
+    private mutating func votes(of signer: UInt16) -> [ConsensusMessage] {
         var messages: [ConsensusMessage] = []
         for view in slots.keys.sorted().suffix(Int(ConsensusLimits.viewsPerRequest)) {
             guard let slot = slots[view] else { continue }
-            if let vote = slot.notarizeVotes.vote(of: signer) { messages.append(.notarizeVote(vote)) }
+            let late: Vote<Proposal>? = checkAside(of: signer, in: view)
+            if let vote = slot.notarizeVotes.vote(of: signer) ?? late { messages.append(.notarizeVote(vote)) }
             if let vote = slot.nullifyVotes.vote(of: signer) { messages.append(.nullifyVote(vote)) }
             if let vote = slot.finalizeVotes.vote(of: signer) { messages.append(.finalizeVote(vote)) }
         }
