@@ -45,8 +45,21 @@ import Testing
         let final = NodeMessage.consensus(.finalization(finalization))
         #expect(!bench.machine.knows(final.kind.rawValue, final.payload))
         let beginning = ConsensusMessage.beginning(ofNotarizationOf: subject)
-        #expect(bench.machine.knows(NodeMessage.Kind.consensus.rawValue, beginning))
-        #expect(!bench.machine.knows(NodeMessage.Kind.consensus.rawValue, Array(beginning.dropLast())))
-        #expect(!bench.machine.knows(NodeMessage.Kind.body.rawValue, beginning))
+        let certificate = try #require(Certificate(subject: subject, votes: votes(subject, by: [0, 1, 3])))
+        let whole = NodeMessage.consensus(.notarization(certificate)).payload
+        let consensus = NodeMessage.Kind.consensus.rawValue
+        #expect(whole.starts(with: beginning) && bench.machine.knows(consensus, whole))
+        #expect(!bench.machine.knows(NodeMessage.Kind.body.rawValue, whole))
+        // What is malformed goes on, to be told as such.
+        for length in 0..<whole.count {
+            #expect(!bench.machine.knows(consensus, Array(whole.prefix(length))), "\(length) bytes")
+        }
+        #expect(!bench.machine.knows(consensus, whole + [0]))
+        for (place, byte) in [(0, 0), (0, 2), (3, 255), (4, 0), (4, 3), (4, 255)] as [(Int, UInt8)] {
+            var other = whole
+            other[beginning.count + place] = byte
+            let decodes = (try? NodeMessage(kind: consensus, payload: other)) != nil
+            #expect(!decodes && !bench.machine.knows(consensus, other), "\(byte) at \(place)")
+        }
     }
 }

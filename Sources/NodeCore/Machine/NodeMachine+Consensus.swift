@@ -53,6 +53,7 @@ extension NodeMachine {
         guard kind == NodeMessage.Kind.consensus.rawValue, let newest = newestNotarization, newest.epoch == epoch.epoch
         else { return false }
         return payload.starts(with: newest.beginning)
+            && Notarization.isWellFormed(behindSubject: payload[newest.beginning.count...])
     }
 
     /// Bodies that the journal lacks go in front of the votes, so that one fsync makes both durable: a vote promises

@@ -57,6 +57,14 @@ public struct Certificate<Subject: VoteSubject>: BorshCodable, Hashable, Sendabl
         self.signatures = signatures
     }
 
+    /// Whether the bytes are what may follow a certificate's subject: signers, and as many signatures. Nothing is decoded.
+    public static func isWellFormed(behindSubject bytes: ArraySlice<UInt8>) -> Bool {
+        var decoder = BorshDecoder(Array(bytes.prefix(4 + ChainLimits.masternodes / 8)))
+        guard let bitmap = try? decoder.variable(limit: ChainLimits.masternodes / 8), bitmap.last != 0
+        else { return false }
+        return bytes.count - 4 - bitmap.count == bitmap.reduce(0) { $0 + $1.nonzeroBitCount } * Signature.byteCount
+    }
+
     /// Checks that a quorum of distinct masternodes of the set signed the subject.
     public func verify(
         by set: MasternodeSet, genesis: Digest, verifier: some SignatureVerifier = Ed25519Verifier()
