@@ -23,7 +23,9 @@ static int finish(ced_point *point, const ced_start *s, const ced_element *power
     const ced_element zero = ced_small(0);
     ced_element x = ced_multiply(&s->uv3, power);
     const ced_element xx = ced_square(&x), vxx = ced_multiply(&s->v, &xx), sum = ced_add(&vxx, &s->u);
-    if (!ced_is_equal(&vxx, &s->u)) {
+    // u is a difference itself, too large to be taken off: of small y, whose u may be held as less or more by p than the
+    // product, the roots were not seen.
+    if (!ced_is_equal(&s->u, &vxx)) {
         if (!ced_is_zero(&sum)) {
             *point = ced_neutral();
             return 0;

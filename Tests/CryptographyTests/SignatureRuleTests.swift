@@ -35,7 +35,7 @@ import Testing
     }
 
     /// The 14 encodings of the 8 points of small order: canonical ones first, then those with y >= p or x = -0.
-    private static let smallOrder = [
+    static let smallOrder = [
         "0100000000000000000000000000000000000000000000000000000000000000",
         "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
         "0000000000000000000000000000000000000000000000000000000000000000",

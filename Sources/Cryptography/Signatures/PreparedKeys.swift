@@ -39,7 +39,8 @@ final class PreparedKey: @unchecked Sendable {  // Written before anybody else h
                     else { return false }
                     var table = UnsafePointer<ced_key>?.some(.init(content))
                     var holds: UInt8 = 0
-                    ced_signatures_hold(&holds, &table, r, s, k, 1)
+                    // The table may have another key in this one's place by now.
+                    withExtendedLifetime(self) { ced_signatures_hold(&holds, &table, r, s, k, 1) }
                     return holds == 1
                 }
             }
