@@ -16,7 +16,7 @@ final class PreparedKey: @unchecked Sendable {  // Written before anybody else h
     deinit { UnsafeMutableRawPointer(content).deallocate() }
 
     /// Whether each of the claims, which are by these keys, holds by ``Ed25519Rule``. Each has an answer of its own, by no
-    /// coefficients, so bad ones cost little more than good ones and need no search.
+    /// coefficients, so bad ones cost half as much again as good ones in company, and need no search.
     static func hold(_ claims: [SignatureClaim], keys: [PreparedKey]) -> [Bool] {
         precondition(claims.count == keys.count)
         var holds = [UInt8](repeating: 0, count: claims.count)
