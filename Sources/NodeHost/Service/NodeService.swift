@@ -488,23 +488,3 @@ public actor NodeService {
         headReaders[number] = nil
     }
 }
-
-/// Final blocks on their way to the store, which takes all that wait at once.
-private final class WaitingCommits: Sendable {
-    private let commits = Mutex<[Commit]>([])
-
-    /// - Returns: whether nothing waited before.
-    func add(_ more: [Commit]) -> Bool {
-        commits.withLock { commits in
-            defer { commits += more }
-            return commits.isEmpty
-        }
-    }
-
-    func takeAll() -> [Commit] {
-        commits.withLock { commits in
-            defer { commits = [] }
-            return commits
-        }
-    }
-}

@@ -16,9 +16,9 @@ enum JournalFormat {
 
     static func append(_ payload: [UInt8], durable: UInt64, to bytes: inout [UInt8]) {
         let length = UInt32(truncatingIfNeeded: payload.count)
-        append(length, to: &bytes)
-        append(payload.withUnsafeBytes { checksum(length: length, durable: durable, payload: $0) }, to: &bytes)
-        append(durable, to: &bytes)
+        bytes.append(littleEndian: length)
+        bytes.append(littleEndian: payload.withUnsafeBytes { checksum(length: length, durable: durable, payload: $0) })
+        bytes.append(littleEndian: durable)
         bytes.append(contentsOf: payload)
     }
 
@@ -58,10 +58,9 @@ enum JournalFormat {
     }
 
     private static func record(of file: [UInt8], at offset: Int) -> (payload: ArraySlice<UInt8>, durable: UInt64)? {
-        guard file.count - offset >= headerBytes else { return nil }
-        let length: UInt32 = integer(file, at: offset)
-        let expected: UInt32 = integer(file, at: offset + 4)
-        let durable: UInt64 = integer(file, at: offset + 8)
+        guard let length: UInt32 = file.littleEndian(at: offset), let expected: UInt32 = file.littleEndian(at: offset + 4),
+            let durable: UInt64 = file.littleEndian(at: offset + 8)
+        else { return nil }
         // What was durable lies before the record, and is at least the magic: zeros are no record.
         guard let count = Int(exactly: length), count <= longestRecord, count <= file.count - offset - headerBytes,
             durable >= UInt64(magic.count), durable <= UInt64(offset)
@@ -78,17 +77,5 @@ enum JournalFormat {
         withUnsafeBytes(of: durable.littleEndian) { sum.add($0) }
         sum.add(payload)
         return sum.checksum
-    }
-
-    private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
-    }
-
-    private static func integer<T: FixedWidthInteger>(_ bytes: [UInt8], at offset: Int) -> T {
-        var value: T = 0
-        withUnsafeMutableBytes(of: &value) { target in
-            for index in 0..<MemoryLayout<T>.size { target[index] = bytes[offset + index] }
-        }
-        return T(littleEndian: value)
     }
 }

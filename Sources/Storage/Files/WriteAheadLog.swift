@@ -2,10 +2,10 @@ import Foundation
 
 /// A file of batches that LevelDB does not hold yet, which is written from its beginning again once it does.
 ///
-/// `{ magic, salt: u64, checksum of both: u32 }`, then records `{ salt: u64, number: u64, length: u32, checksum: u32, payload }`, then what an earlier
-/// round left, or zeros. Numbers of one round follow one another, and are higher than all of the round before. The checksum is
-/// the CRC-32C of number, length and payload. The salt is drawn when the file is made and known to nobody else: what a batch
-/// holds comes from strangers, and none of it can be taken for a record.
+/// `{ magic, salt: u64, checksum of both: u32 }`, then records `{ salt: u64, number: u64, length: u32, checksum: u32, payload }`,
+/// then what an earlier round left, or zeros. Numbers of one round follow one another, and are higher than all of the round
+/// before. The checksum is the CRC-32C of number, length and payload. The salt is drawn when the file is made and known to
+/// nobody else: what a batch holds comes from strangers, and none of it can be taken for a record.
 ///
 /// Each record is synced before the next is written, so that one that does not check and has a later one behind it is damage;
 /// without one it is what a crash has torn, which nobody was told of. The file has room ahead, for the reason that ``Journal``
@@ -56,7 +56,7 @@ struct WriteAheadLog {
         guard descriptor >= 0 else { throw Files.systemError(path, "open") }
         do throws(StorageError) {
             let file = try Files.read(descriptor, path: path)
-            guard let salt: UInt64 = Self.integer(file, at: Self.magic.count), file.starts(with: Self.head(salt: salt)) else {
+            guard let salt: UInt64 = file.littleEndian(at: Self.magic.count), file.starts(with: Self.head(salt: salt)) else {
                 throw Self.damage(path, "does not start like a log of batches")
             }
             self.salt = salt
@@ -109,10 +109,10 @@ struct WriteAheadLog {
     /// Another salt than it was would make nothing of all records.
     private static func head(salt: UInt64) -> [UInt8] {
         var bytes = magic
-        append(salt, to: &bytes)
+        bytes.append(littleEndian: salt)
         var sum = CRC32C()
         bytes.withUnsafeBytes { sum.add($0) }
-        append(sum.checksum, to: &bytes)
+        bytes.append(littleEndian: sum.checksum)
         return bytes
     }
 
@@ -125,14 +125,14 @@ struct WriteAheadLog {
         let length = lengths + batch.bytes.count
         var bytes: [UInt8] = []
         bytes.reserveCapacity(headerBytes + lengths)
-        append(salt, to: &bytes)
-        append(number, to: &bytes)
-        append(UInt32(truncatingIfNeeded: length), to: &bytes)
-        append(UInt32(0), to: &bytes)
-        append(UInt32(truncatingIfNeeded: batch.operations.count), to: &bytes)
+        bytes.append(littleEndian: salt)
+        bytes.append(littleEndian: number)
+        bytes.append(littleEndian: UInt32(truncatingIfNeeded: length))
+        bytes.append(littleEndian: UInt32(0))
+        bytes.append(littleEndian: UInt32(truncatingIfNeeded: batch.operations.count))
         for operation in batch.operations {
-            append(UInt32(truncatingIfNeeded: operation.key.count), to: &bytes)
-            append(operation.value.map { UInt32(truncatingIfNeeded: $0.count) } ?? .max, to: &bytes)
+            bytes.append(littleEndian: UInt32(truncatingIfNeeded: operation.key.count))
+            bytes.append(littleEndian: operation.value.map { UInt32(truncatingIfNeeded: $0.count) } ?? .max)
         }
         let sum = checksum(bytes[...], batch.bytes)
         for place in 0..<4 { bytes[headerBytes - 4 + place] = UInt8(truncatingIfNeeded: sum >> UInt32(8 * place)) }
@@ -179,10 +179,10 @@ struct WriteAheadLog {
     }
 
     private func record(of file: [UInt8], at offset: Int) -> (number: UInt64, next: Int)? {
-        guard let salt: UInt64 = Self.integer(file, at: offset), salt == self.salt,
-            let number: UInt64 = Self.integer(file, at: offset + 8), number > 0,
-            let length: UInt32 = Self.integer(file, at: offset + 16),
-            let sum: UInt32 = Self.integer(file, at: offset + 20)
+        guard let salt: UInt64 = file.littleEndian(at: offset), salt == self.salt,
+            let number: UInt64 = file.littleEndian(at: offset + 8), number > 0,
+            let length: UInt32 = file.littleEndian(at: offset + 16),
+            let sum: UInt32 = file.littleEndian(at: offset + 20)
         else { return nil }
         let start = offset + Self.headerBytes
         guard let count = Int(exactly: length), count <= file.count - start else { return nil }
@@ -192,14 +192,14 @@ struct WriteAheadLog {
 
     private static func batch(_ payload: ArraySlice<UInt8>) -> WriteBatch? {
         let payload = Array(payload)
-        guard let count: UInt32 = integer(payload, at: 0), let count = Int(exactly: count), count <= (payload.count - 4) / 8
+        guard let count: UInt32 = payload.littleEndian(at: 0), let count = Int(exactly: count), count <= (payload.count - 4) / 8
         else { return nil }
         var operations: [WriteBatch.Operation] = []
         operations.reserveCapacity(count)
         let bytes = Array(payload[(4 + 8 * count)...])
         var place = 0
         for index in 0..<count {
-            guard let key: UInt32 = integer(payload, at: 4 + 8 * index), let value: UInt32 = integer(payload, at: 8 + 8 * index)
+            guard let key: UInt32 = payload.littleEndian(at: 4 + 8 * index), let value: UInt32 = payload.littleEndian(at: 8 + 8 * index)
             else { return nil }
             let isDelete = value == .max
             let (keyBytes, valueBytes) = (Int(key), isDelete ? 0 : Int(value))
@@ -211,14 +211,5 @@ struct WriteAheadLog {
         }
         guard place == bytes.count else { return nil }
         return WriteBatch(operations: operations, bytes: bytes)
-    }
-
-    private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
-        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
-    }
-
-    private static func integer<T: FixedWidthInteger>(_ bytes: [UInt8], at offset: Int) -> T? {
-        guard offset >= 0, bytes.count - offset >= MemoryLayout<T>.size else { return nil }
-        return bytes.withUnsafeBytes { T(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: T.self)) }
     }
 }
